@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* attr: compiler attributes and small compile-time helpers. No code. */
+#ifndef FG_BASE_ATTR_H
+#define FG_BASE_ATTR_H
+
+#include <stddef.h>
+
+#define NODISCARD __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt_idx, arg_idx) __attribute__((format(printf, fmt_idx, arg_idx)))
+#define COLD __attribute__((cold))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define STATIC_ASSERT(cond, why) _Static_assert(cond, why)
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pool: memory for everything that lives on a shard. Power-of-two size classes, one set of free
+ * lists per thread, so neither locks nor a pool argument are needed, and a budget per thread.
+ * Threads: each call works on the calling thread's pool. A block may be freed on another thread
+ *   than the one that allocated it (a connection moves between shards): the block and its bytes
+ *   then belong to that thread's pool.
+ * Not for: snapshots and start-up tables (plain heap of the control thread: pool_heap_*).
+ * Under sanitizers every block is a heap block of its own, so that misuse is seen.             */
+#ifndef FG_BASE_POOL_H
+#define FG_BASE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+/* Largest block: a stanza at its limit with its growth. */
+#define POOL_BLOCK_BYTES_MAX ((size_t)8 << 20)
+
+/* At least size bytes, not zeroed. NULL when the thread's budget or the machine's memory is used
+ * up, or size is above POOL_BLOCK_BYTES_MAX: an ordinary error, the caller sheds load.          */
+NODISCARD void *pool_alloc(size_t size);
+/* The same, zeroed. */
+NODISCARD void *pool_zalloc(size_t size);
+/* NULL is accepted. */
+void pool_free(void *block);
+/* For secrets: overwritten before it is free. */
+void pool_free_wiped(void *block);
+/* What a block really holds (its class), >= the size asked for. */
+size_t pool_block_bytes(const void *block);
+
+/* Bytes this thread may hold at a time; 0 = no bound (the default). */
+void pool_set_budget(uint64_t bytes_max);
+/* Bytes in blocks given out by this thread and not freed by it; the sum over threads is exact. */
+int64_t pool_used_bytes(void);
+/* Gives the calling thread's free lists back to the system. */
+void pool_trim(void);
+
+/* Makes the n-th allocation of this thread from now fail, once; 0 = off. For tests. */
+void pool_fail_nth(uint64_t n);
+
+/* Start-up and control-plane memory: aborts the process with a message when there is none. */
+NODISCARD void *pool_heap_zalloc(size_t size);
+NODISCARD void *pool_heap_grow(void *block, size_t size);
+char *pool_heap_strdup(const char *text, size_t len);
+void pool_heap_free(void *block);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine: the machine. Starts the shards (one thread, one ring, one loop each), publishes
+ * snapshots to them, stops them. Knows connections, TLS sessions and bytes; knows no XMPP, no SIP:
+ * the application on top is struct engine_app.
+ * Threads: engine_* by the control thread; engine_app callbacks run on the shard they name.       */
+#ifndef FG_ENGINE_ENGINE_H
+#define FG_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/attr.h"
+#include "base/slice.h"
+#include "io/io.h"
+
+struct engine;
+struct shard;
+struct conn;
+struct mail;
+
+#define ENGINE_SHARDS_MAX 64u
+
+struct engine_app {
+    /* First and last call on a shard's thread. start may fail: the engine then does not start. */
+    int (*shard_start)(struct shard *sh, void *ctx, void **shard_app);
+    void (*shard_stop)(struct shard *sh, void *shard_app);
+    /* A connection was accepted on the listener with this tag. The callee sets its owner
+     * (conn_set_owner) or closes it. */
+    void (*accepted)(struct shard *sh, struct conn *c, uint32_t listener_tag);
+    /* Mail from another shard or the control thread. Ownership of the mail passes to the callee,
+     * who mail_free()s it. */
+    void (*mail)(struct shard *sh, struct mail *m);
+    /* A new snapshot was published; the previous one stays valid until this returns. Called once
+     * per snapshot per shard, before anything else sees the new one. */
+    void (*snapshot_changed)(struct shard *sh, const void *old_snapshot, const void *new_snapshot);
+    /* Once per loop turn after all events, before sends are flushed. May be NULL. */
+    void (*turn_end)(struct shard *sh);
+};
+
+struct engine_params {
+    const struct engine_app *app; /* borrowed until engine_free */
+    void *app_ctx;                /* borrowed */
+    uint32_t shard_count;         /* 0 = one per usable core */
+    bool pin;                     /* one core each */
+    uint32_t conn_max;            /* per shard */
+    uint32_t recv_buf_count;      /* per shard, power of two; 0 = default 512 */
+    uint32_t recv_buf_bytes;      /* 0 = default 16 KiB */
+    uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
+    uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */
+    const char *const *dns_servers; /* "ip" or "ip:port" or "[ip6]:port"; NULL-terminated; NULL = system */
+    const void *snapshot;         /* the first one; ownership as with engine_publish */
+    void (*snapshot_free)(void *snapshot);
+};
+
+/* Creates rings, buffers, threads; on return all shards run. why gets a line for people: for a
+ * refused io_uring the cause (sysctl, seccomp, memlock, old kernel) and the remedy.             */
+NODISCARD int engine_new(struct engine **out, const struct engine_params *params, char *why,
+                         size_t why_bytes);
+/* Stops and joins all shards (connections are aborted: drain first), frees everything. */
+void engine_free(struct engine *e);
+uint32_t engine_shard_count(const struct engine *e);
+
+/* Opens a listening socket; accepted connections are spread over the shards. transparent to the
+ * protocol: tag comes back in app->accepted. Unix paths are not for shards.                       */
+NODISCARD int engine_listen(struct engine *e, const struct sockaddr *addr, socklen_t addr_len,
+                            uint32_t tag, char *why, size_t why_bytes);
+/* Stops accepting on all listeners; existing connections live on. */
+void engine_listen_stop(struct engine *e);
+
+/* Pointer swap; the old snapshot is freed after the grace period (all shards passed a quiescent
+ * state). Wakes sleeping shards. Blocks the control thread until then.                            */
+void engine_publish(struct engine *e, void *snapshot);
+/* Mail from the control thread. ERR_FULL: try again later; the mail stays the caller's. */
+NODISCARD int engine_post(struct engine *e, uint32_t shard_idx, struct mail *m);
+
+/* Sums and gauges for /stats, as of now, relaxed. */
+struct engine_stats {
+    uint64_t conn_accepted, conn_refused_full, conn_refused_address, conn_moved_in;
+    uint64_t conn_open;           /* gauge */
+    uint64_t bytes_in, bytes_out; /* on the wire */
+    uint64_t turns, events, sends, recv_no_buffer, stale_events, cq_overflows;
+    uint64_t mail_in, mail_full, doorbells;
+    uint64_t tls_handshakes, tls_failures;
+    uint64_t dns_queries, dns_cache_hits, dns_failures;
+    uint64_t pool_bytes;          /* gauge */
+    uint64_t log_lost;
+};
+void engine_stats_read(const struct engine *e, uint32_t shard_idx, struct engine_stats *out);
+
+#endif

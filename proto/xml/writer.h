@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* writer: XML out. Always double quotes, '>' escaped, no CDATA, no declaration unless asked: what
+ * every peer's framer understands (xmpp.md 2.9). Input slices must be valid UTF-8 of XML characters;
+ * whatever came through the parser is; other sources use xml_write_text_clean.
+ * Appends to a buf (sticky failure there). No ownership. Any thread.                            */
+#ifndef FG_XML_WRITER_H
+#define FG_XML_WRITER_H
+
+#include "base/buf.h"
+#include "xml/xml.h"
+
+/* Character data, escaped: & < > " '. */
+void xml_write_text(struct buf *out, struct slice text);
+/* Text from a foreign protocol: illegal characters dropped, malformed UTF-8 replaced by U+FFFD,
+ * CR LF and CR become LF.                                                                       */
+void xml_write_text_clean(struct buf *out, struct slice text);
+/* ` name="value"`, value escaped including tab, CR, LF. */
+void xml_write_attr(struct buf *out, const char *name, struct slice value);
+
+/* How a tree is put into another stream. Elements of namespace ns_from move to ns_to and are
+ * written unprefixed while that is the default namespace (only where the root itself is in ns_from;
+ * content that descends from an element of another namespace keeps its own, e.g. jabber:client
+ * inside a forwarded message, xmpp.md 2.2). Prefixes are declared where first needed.          */
+struct xml_write_params {
+    struct slice ns_default; /* default namespace of the target stream: needs no declaration */
+    struct slice ns_from;    /* empty = move nothing */
+    struct slice ns_to;
+    /* Replaces the value of these attributes of the root, or adds them; ptr NULL = leave. */
+    struct slice from;
+    struct slice to;
+    /* Added to the root when it has none; ptr NULL = none. */
+    struct slice lang;
+};
+
+/* The element and its descendants. parse(write(tree)) equals tree but for the changes asked. */
+void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
+                    const struct xml_write_params *params);
+
+#endif

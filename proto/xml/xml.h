@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* xml: what a parsed first-level element (a stanza, a negotiation element, a stream header) looks
+ * like to its readers. Produced by xml/parser.h, written out by xml/writer.h.
+ *
+ * An element tree is two flat arrays: nodes in document order and attributes. Node 0 is the root.
+ * All slices point into memory of the parser and are valid until its next feed, unless a copy was
+ * made. Names are namespace-resolved; text and attribute values are unescaped (no entities, CDATA
+ * folded into text, line ends normalised).
+ * One thread; read-only for everyone but the parser.                                             */
+#ifndef FG_XML_XML_H
+#define FG_XML_XML_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+#define XML_NO_NODE UINT32_MAX
+
+enum xml_node_kind { XML_NODE_ELEMENT, XML_NODE_TEXT };
+
+struct xml_attr {
+    struct slice name;   /* local name */
+    struct slice prefix; /* empty = none */
+    struct slice ns;     /* empty = no namespace; for xml:lang the XML namespace */
+    struct slice value;  /* unescaped */
+};
+
+struct xml_node {
+    enum xml_node_kind kind;
+    uint32_t parent;       /* index, XML_NO_NODE for the root */
+    uint32_t first_child;  /* index or XML_NO_NODE */
+    uint32_t next_sibling; /* index or XML_NO_NODE */
+    struct slice name;     /* element: local name; text: the text, unescaped */
+    struct slice prefix;   /* element: as written, empty = default namespace */
+    struct slice ns;       /* element: namespace name, empty = none */
+    uint32_t attr_first;   /* element: index into attrs; xmlns declarations are not listed */
+    uint32_t attr_count;
+};
+
+struct xml_tree {
+    const struct xml_node *nodes;
+    const struct xml_attr *attrs;
+    uint32_t node_count;
+    uint32_t attr_count;
+    size_t wire_bytes; /* from '<' to '>', as received: what size limits count */
+};
+
+/* Child elements of parent in order: start with previous = XML_NO_NODE. Text nodes are skipped.
+ * Empty name or ns = any.                                                                      */
+uint32_t xml_next_child(const struct xml_tree *t, uint32_t parent, uint32_t previous,
+                        struct slice name, struct slice ns);
+/* The first such child, or XML_NO_NODE. */
+static inline uint32_t xml_child(const struct xml_tree *t, uint32_t parent, struct slice name,
+                                 struct slice ns)
+{
+    return xml_next_child(t, parent, XML_NO_NODE, name, ns);
+}
+bool xml_is(const struct xml_tree *t, uint32_t node, struct slice name, struct slice ns);
+/* Attribute without namespace; NULL when absent (an empty value is not absence). */
+const struct xml_attr *xml_attr(const struct xml_tree *t, uint32_t node, struct slice name);
+/* xml:lang of the node itself; NULL when absent. */
+const struct xml_attr *xml_lang(const struct xml_tree *t, uint32_t node);
+/* Value or the empty slice. */
+struct slice xml_attr_value(const struct xml_tree *t, uint32_t node, struct slice name);
+/* The element's character data if it has at most one text child and no element child (what the
+ * parser guarantees for <body>text &amp; more</body>: one text node); empty slice otherwise.    */
+struct slice xml_text(const struct xml_tree *t, uint32_t node);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pool: classes, budget, injected failures, blocks that change their thread. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/pool.h"
+
+Test(pool, blocks_are_distinct_aligned_and_large_enough)
+{
+    static void *blocks[200];
+
+    for (size_t i = 0; i < 200; i++) {
+        blocks[i] = pool_alloc(i * 37 + 1);
+        cr_assert_not_null(blocks[i]);
+        cr_assert_eq((uintptr_t)blocks[i] % 16, 0);
+        cr_assert_geq(pool_block_bytes(blocks[i]), i * 37 + 1);
+        memset(blocks[i], (int)i, i * 37 + 1);
+    }
+    for (size_t i = 0; i < 200; i++) {
+        cr_assert_eq(((unsigned char *)blocks[i])[i * 37], (unsigned char)i);
+        pool_free(blocks[i]);
+    }
+    cr_assert_eq(pool_used_bytes(), 0);
+    pool_trim();
+}
+
+Test(pool, budget_and_size_limits)
+{
+    void *first;
+
+    pool_set_budget(4096);
+    first = pool_alloc(2048);
+    cr_assert_not_null(first);
+    cr_assert_null(pool_alloc(4096));
+    pool_free(first);
+    first = pool_alloc(4096);
+    cr_assert_not_null(first);
+    pool_free(first);
+    pool_set_budget(0);
+    cr_assert_null(pool_alloc(POOL_BLOCK_BYTES_MAX + 1));
+    first = pool_alloc(POOL_BLOCK_BYTES_MAX);
+    cr_assert_not_null(first);
+    pool_free_wiped(first);
+    pool_free(NULL);
+}
+
+Test(pool, nth_allocation_fails_once)
+{
+    void *a;
+    void *b;
+
+    pool_fail_nth(2);
+    a = pool_alloc(10);
+    b = pool_alloc(10);
+    cr_assert_not_null(a);
+    cr_assert_null(b);
+    b = pool_zalloc(10);
+    cr_assert_not_null(b);
+    cr_assert_eq(((char *)b)[9], 0);
+    pool_free(a);
+    pool_free(b);
+}
+
+static void *free_elsewhere(void *block)
+{
+    int64_t used;
+
+    pool_free(block);
+    used = pool_used_bytes();
+    pool_trim();
+    return (void *)(intptr_t)used;
+}
+
+Test(pool, a_block_may_be_freed_by_another_thread)
+{
+    void *block = pool_alloc(1000);
+    int64_t here = pool_used_bytes();
+    pthread_t thread;
+    void *there;
+
+    cr_assert_eq(pthread_create(&thread, NULL, free_elsewhere, block), 0);
+    cr_assert_eq(pthread_join(thread, &there), 0);
+    cr_assert_eq(here + (int64_t)(intptr_t)there, 0, "the sum over threads is exact");
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* snapshot: the compiled configuration: what shards read. Built once by config_load on the control
+ * thread, immutable from then on, freed after the grace period of its publication.
+ * Threads: everything here is read-only and may be read by any thread while the snapshot is alive.
+ * Ownership: all pointers and slices inside belong to the snapshot and die with it. A shard keeps
+ *   none across turns (shard.h): it keeps partner ids and domain names.
+ * Names: domains are looked up as A-labels or U-labels, lower case, as jid.h normalises them; both
+ *   forms of an internationalised name find the same entry.                                        */
+#ifndef FG_POLICY_SNAPSHOT_H
+#define FG_POLICY_SNAPSHOT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/map.h"
+#include "base/slice.h"
+#include "policy/partner.h"
+
+#define SNAPSHOT_MAGIC 0x534e4150u
+
+enum listen_kind {
+    LISTEN_XMPP_SERVER,  /* STARTTLS */
+    LISTEN_XMPPS_SERVER, /* direct TLS, XEP-0368 */
+    LISTEN_COMPONENT,    /* XEP-0114 */
+    LISTEN_SIP_TLS,
+    LISTEN_SIP_TCP,
+    LISTEN_HTTP, /* control thread */
+    LISTEN_KIND_COUNT
+};
+/* "xmpp_server", "xmpps_server", "component", "sip", "sip", "http". */
+const char *listen_kind_name(enum listen_kind kind);
+
+struct listen_address {
+    enum listen_kind kind;
+    const char *text; /* as written, without "tls:": "[::]:5269" */
+    struct sockaddr_storage addr;
+    socklen_t addr_len;
+};
+
+/* An address range that requests are accepted from. IPv4 as ::ffff:0:0/96. */
+struct address_range {
+    struct in6_addr addr;
+    uint8_t prefix_bits; /* 0..128 */
+};
+
+enum next_hop_kind { NEXT_HOP_SIP, NEXT_HOP_COMPONENT };
+enum next_hop_profile { NEXT_HOP_PROFILE_SIMPLE, NEXT_HOP_PROFILE_LYNC };
+
+struct next_hop {
+    struct slice name; /* its key in "next_hops" */
+    uint32_t idx;
+    enum next_hop_kind kind;
+    const char *secret; /* component: handshake secret, never logged; else NULL */
+    /* sip */
+    struct slice uri;  /* as written */
+    struct slice host; /* A-label, or IP literal without brackets */
+    uint16_t port;     /* 0 = by SRV (host is a name), else 5061 / 5060 */
+    bool is_tls;
+    bool host_is_address;
+    enum next_hop_profile profile;
+    const struct address_range *trusted_ranges; /* requests are accepted from these ... */
+    uint32_t trusted_range_count;
+    const struct slice *trusted_names; /* ... or over TLS with one of these names, A-labels */
+    uint32_t trusted_name_count;       /* TLS hop: at least 1 (host, when nothing is configured) */
+    uint32_t options_interval_s;       /* probe; 0 = off */
+    uint32_t connections_max;
+};
+
+/* A domain of ours. */
+struct local_domain {
+    struct slice name;         /* A-label */
+    struct slice name_unicode; /* U-label; equals name for ASCII names */
+    uint32_t idx;
+    const struct next_hop *next_hop;
+    uint32_t credential_idx; /* in snapshot.credentials */
+};
+
+struct credential {
+    const char *certificate_path; /* absolute or relative to the working directory as resolved */
+    const char *key_path;
+};
+
+struct gateway_settings {
+    uint32_t connection_limit;         /* all partners together */
+    uint32_t partner_connection_limit; /* default; partner.connection_limit is the effective one */
+    uint32_t keepalive_interval_s;
+    uint32_t stream_establishment_timeout_s;
+    uint32_t stream_inactivity_timeout_s;
+    uint32_t subscription_refresh_interval_s;
+    bool log_message_bodies;
+    struct slice dialback_secret; /* empty = made by the node at start (edge) */
+};
+
+struct limit_settings {
+    uint32_t queue_bytes_max; /* per partner, of stanzas waiting for a stream */
+    uint32_t queue_count_max;
+    uint32_t queue_age_s_max;
+    uint32_t stanza_bytes_max;          /* authenticated; >= 10000 (RFC 6120 13.12) */
+    uint32_t unauthenticated_bytes_max; /* whole stream before authentication */
+    uint32_t connections_per_address_max; /* unauthenticated inbound; 0 = no cap */
+    uint32_t connections_per_shard_max;
+    uint64_t memory_per_shard_bytes_max; /* 0 = no cap */
+    uint32_t drain_timeout_s;            /* bound of an orderly stop */
+};
+
+enum tls_ktls { TLS_KTLS_AUTO, TLS_KTLS_REQUIRE, TLS_KTLS_OFF };
+enum store_kind { STORE_SQLITE, STORE_POSTGRESQL };
+
+struct snapshot {
+    uint32_t magic;
+    uint64_t source_hash; /* of the file's bytes: "is the running one the written one" */
+
+    const char *node_name; /* A-label */
+    const char *state_dir;
+    uint32_t shard_count; /* 0 = one per core */
+
+    const struct listen_address *listens; /* everything shards accept on */
+    uint32_t listen_count;
+    const struct listen_address *http; /* NULL = off */
+    const char *admin_path;            /* Unix socket; NULL = off */
+
+    const char *tls_backend; /* "wolfssl" or "mbedtls" */
+    enum tls_ktls ktls;
+    const char *trust_path;
+    const struct credential *credentials; /* [0] is tls.certificate/key; then per-domain ones */
+    uint32_t credential_count;            /* 0 = no certificate configured */
+
+    const char *const *dns_servers; /* NULL-terminated "ip:port" / "[ip6]:port"; NULL = system */
+
+    struct gateway_settings gateway;
+    struct limit_settings limits;
+
+    enum store_kind store_kind;
+    const char *store_target; /* file path, or the whole postgresql:// URI (may hold a password) */
+
+    const char *log_path; /* NULL = stderr */
+    int log_level;        /* enum log_level */
+
+    const struct local_domain *domains;
+    uint32_t domain_count;
+    const struct next_hop *next_hops;
+    uint32_t next_hop_count;
+    const struct partner *partners;
+    uint32_t partner_count;
+    /* What is offered before the peer's domain is known: the union over all partners. */
+    struct {
+        bool tls_offer;
+        bool tls_require; /* every partner requires it */
+        bool dialback_offer;
+        bool dialback_tcp_offer;
+    } any_partner;
+
+    struct map domain_map;  /* name -> struct local_domain */
+    struct map partner_map; /* primary and additional names -> struct partner */
+    struct map hop_map;     /* configuration name -> struct next_hop */
+    void *arena;            /* owned: all strings and arrays above */
+};
+
+/* NULL is accepted. Secrets are overwritten. Control thread. */
+void snapshot_free(struct snapshot *s);
+
+/* NULL = not ours / no partner / no such hop. */
+const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name);
+const struct partner *snapshot_partner(const struct snapshot *s, struct slice name);
+const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name);
+/* Whether a request from this socket address (no TLS name needed) may come from the hop. */
+bool next_hop_trusts_address(const struct next_hop *hop, const struct sockaddr *addr);
+
+enum policy_reason {
+    POLICY_ALLOWED,
+    POLICY_LOCAL_UNKNOWN,   /* the local domain is not one of ours */
+    POLICY_PARTNER_UNKNOWN, /* the remote domain belongs to no partner */
+    POLICY_LOCAL_AS_REMOTE, /* somebody else claims to be one of our domains */
+    POLICY_REASON_COUNT
+};
+/* Stable names for logs and counters: "allowed", "unknown-local-domain", ... */
+const char *policy_reason_name(enum policy_reason reason);
+
+struct policy_verdict {
+    bool allowed;
+    enum policy_reason reason;
+    const struct local_domain *domain; /* set when known, even if refused */
+    const struct partner *partner;
+};
+
+/* May stanzas and streams run between our domain local and the other side's domain remote?
+ * Directionless; partner->row says how the stream must be authenticated. No allocation.            */
+struct policy_verdict policy_pair(const struct snapshot *s, struct slice local,
+                                  struct slice remote);
+
+#endif

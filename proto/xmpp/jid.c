@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* jid: splitting, comparing and writing of addresses; the normalisation itself is jid_prep.c. */
+#include "xmpp/jid.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "xmpp/jid_prep.h"
+
+int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
+             struct slice resource, struct jid *out)
+{
+    const char *why = NULL;
+    struct jid_prep_domain prep;
+    char *at = mem->bytes;
+    size_t len;
+    int err;
+
+    *out = (struct jid){0};
+    if (local.len > 0) {
+        err = jid_prep_local(local, at, &len, &why);
+        if (err) {
+            return err;
+        }
+        out->local = slice_make(at, len);
+    }
+    at += JID_PART_BYTES_MAX;
+    err = jid_prep_domain(domain, &prep, &why);
+    if (err) {
+        return err;
+    }
+    memcpy(at, prep.unicode, prep.len);
+    out->domain = slice_make(at, prep.len);
+    out->domain_is_ip = prep.is_ip;
+    at += JID_PART_BYTES_MAX;
+    if (resource.len > 0) {
+        err = jid_prep_resource(resource, at, &len, &why);
+        if (err) {
+            return err;
+        }
+        out->resource = slice_make(at, len);
+    }
+    return 0;
+}
+
+int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
+{
+    struct slice local = SLICE_NONE;
+    struct slice resource = SLICE_NONE;
+    struct slice domain = text;
+
+    /* RFC 7622 3.2: first the resource is cut off at the first '/', then the local part at the
+     * first '@' of what is left. */
+    *out = (struct jid){0};
+    ptrdiff_t slash = slice_find(text, '/');
+    if (slash >= 0) {
+        domain = slice_to(text, (size_t)slash);
+        resource = slice_from(text, (size_t)slash + 1);
+        if (resource.len == 0) {
+            return ERR_JID;
+        }
+    }
+    ptrdiff_t at = slice_find(domain, '@');
+    if (at >= 0) {
+        local = slice_to(domain, (size_t)at);
+        domain = slice_from(domain, (size_t)at + 1);
+        if (local.len == 0) {
+            return ERR_JID;
+        }
+    }
+    return jid_make(mem, local, domain, resource, out);
+}
+
+static struct slice copy_part(char *to, struct slice part)
+{
+    ASSERT(part.len <= JID_PART_BYTES_MAX);
+    if (part.len == 0) {
+        return SLICE_NONE;
+    }
+    memcpy(to, part.ptr, part.len);
+    return slice_make(to, part.len);
+}
+
+void jid_copy(struct jid_storage *mem, const struct jid *from, struct jid *out)
+{
+    struct jid copy = {.domain_is_ip = from->domain_is_ip};
+
+    copy.local = copy_part(mem->bytes, from->local);
+    copy.domain = copy_part(mem->bytes + JID_PART_BYTES_MAX, from->domain);
+    copy.resource = copy_part(mem->bytes + 2 * JID_PART_BYTES_MAX, from->resource);
+    *out = copy;
+}
+
+bool jid_eq(const struct jid *a, const struct jid *b)
+{
+    return jid_eq_bare(a, b) && slice_eq(a->resource, b->resource);
+}
+
+bool jid_eq_bare(const struct jid *a, const struct jid *b)
+{
+    return slice_eq(a->local, b->local) && slice_eq(a->domain, b->domain);
+}
+
+bool jid_eq_domain(const struct jid *a, const struct jid *b)
+{
+    return slice_eq(a->domain, b->domain);
+}
+
+size_t jid_len_bare(const struct jid *j)
+{
+    return j->domain.len + (j->local.len ? j->local.len + 1 : 0);
+}
+
+size_t jid_len(const struct jid *j)
+{
+    return jid_len_bare(j) + (j->resource.len ? j->resource.len + 1 : 0);
+}
+
+void jid_write_bare(struct buf *out, const struct jid *j)
+{
+    if (j->local.len > 0) {
+        buf_put(out, j->local);
+        buf_putc(out, '@');
+    }
+    buf_put(out, j->domain);
+}
+
+void jid_write(struct buf *out, const struct jid *j)
+{
+    jid_write_bare(out, j);
+    if (j->resource.len > 0) {
+        buf_putc(out, '/');
+        buf_put(out, j->resource);
+    }
+}
+
+int jid_domain_to_ascii(struct slice domain, struct jid_ascii *out)
+{
+    const char *why = NULL;
+    struct jid_prep_domain prep;
+    int err = jid_prep_domain(domain, &prep, &why);
+
+    if (err) {
+        out->len = 0;
+        out->text[0] = '\0';
+        return err;
+    }
+    *out = prep.ascii;
+    return 0;
+}
+
+const char *jid_domain_fault(struct slice domain)
+{
+    const char *why = NULL;
+    struct jid_prep_domain prep;
+
+    if (jid_prep_domain(domain, &prep, &why)) {
+        return why;
+    }
+    if (prep.is_ip) {
+        return "is an IP address: a domain name is needed";
+    }
+    return NULL;
+}

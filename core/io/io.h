@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* io: the seam to the kernel. Operations are started with a tag, their completions come back as
+ * events with the same tag. The product runs on io_uring (io_uring_backend); a simulator brings a
+ * backend of its own with virtual time. Knows descriptors and bytes, no connections.
+ *
+ * Threads: create/destroy by the control thread, everything else by the one thread that called
+ *   enable. bell() names another thread's io, that is what it is for.
+ * Ownership: memory named by an operation (address, bytes to send) belongs to the kernel until its
+ *   last event. A received event's buffer belongs to the caller until buf_return.
+ * Errors: operations return 0 or a negative code; -EBUSY = no room now, reap events and try again.
+ *   Results in events are -errno as the kernel gave them.                                         */
+#ifndef FG_IO_IO_H
+#define FG_IO_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/attr.h"
+
+enum io_op {
+    IO_OP_NONE,
+    IO_OP_ACCEPT,  /* multishot; result = descriptor */
+    IO_OP_CONNECT, /* result 0 */
+    IO_OP_RECV,    /* multishot; result = length, 0 = end */
+    IO_OP_SEND,    /* result = length taken, may be short */
+    IO_OP_POLL,    /* one shot; result = poll(2) mask */
+    IO_OP_CANCEL,  /* result 0, -ENOENT or -EALREADY: all normal */
+    IO_OP_BELL,    /* our ring of another io's bell is done */
+    IO_OP_WOKEN,   /* somebody rang ours */
+    IO_OP_COUNT
+};
+
+#define IO_SLOT_BITS 24u
+#define IO_SLOT_MAX ((1u << IO_SLOT_BITS) - 1)
+
+/* Who started an operation. A slot is used again with another generation, so that a late event is
+ * recognised. op, slot and generation together are unique among the operations in flight.         */
+struct io_tag {
+    enum io_op op;
+    uint32_t slot;
+    uint32_t generation;
+};
+
+#define IO_NO_BUF UINT32_MAX
+
+struct io_event {
+    struct io_tag tag;
+    int32_t result;
+    bool is_last;     /* the operation is over; false: more events of it will come */
+    uint32_t buf_idx; /* IO_NO_BUF, or to be given back by io_buf_return, whatever the result */
+    char *bytes;      /* the buffer's, result bytes; NULL without one */
+};
+
+#define IO_FOREVER UINT64_MAX
+
+struct io_params {
+    uint32_t sq_entries;  /* 0 = default */
+    uint32_t cq_entries;  /* 0 = default */
+    uint32_t buf_count;   /* power of two, <= 32768 */
+    uint32_t buf_bytes;
+};
+
+struct io;
+
+struct io_vtable {
+    /* The thread's own start: this thread becomes the only user. */
+    int (*enable)(struct io *io);
+    void (*destroy)(struct io *io);
+
+    int (*accept)(struct io *io, int fd, struct io_tag tag);
+    int (*connect)(struct io *io, int fd, const struct sockaddr *addr, socklen_t len,
+                   struct io_tag tag);
+    /* Ends with -ENOBUFS when the buffers are used up: start it again once one was returned. */
+    int (*recv)(struct io *io, int fd, struct io_tag tag);
+    int (*send)(struct io *io, int fd, const char *bytes, size_t len, struct io_tag tag);
+    int (*poll)(struct io *io, int fd, uint32_t mask, struct io_tag tag);
+    /* tag.op is IO_OP_CANCEL; both operations get their own last event, in any order. */
+    int (*cancel)(struct io *io, struct io_tag target, struct io_tag tag);
+    /* Wakes other's owner from wait. */
+    int (*bell)(struct io *io, struct io *other, struct io_tag tag);
+
+    /* Hands started operations to the kernel and waits for an event, timeout_ms at most
+     * (0 = does not wait). Spurious returns are normal. */
+    int (*wait)(struct io *io, uint64_t timeout_ms);
+    uint32_t (*reap)(struct io *io, struct io_event *events, uint32_t events_max);
+    void (*buf_return)(struct io *io, uint32_t buf_idx);
+
+    /* Descriptors. socket: a TCP socket for connect, options set. */
+    int (*socket)(struct io *io, int family);
+    int (*accepted)(struct io *io, int fd, struct sockaddr_storage *peer, socklen_t *len);
+    void (*shutdown_send)(struct io *io, int fd);
+    /* Nothing may be in flight on it. is_reset: what is unsent is dropped, the peer sees RST. */
+    void (*close)(struct io *io, int fd, bool is_reset);
+    /* Bytes the kernel holds that the peer has not acknowledged. */
+    size_t (*unacked)(struct io *io, int fd);
+
+    uint64_t (*now_ms)(struct io *io);   /* monotonic */
+    int64_t (*now_unix_s)(struct io *io); /* wall clock */
+};
+
+/* What every backend's object starts with. */
+struct io {
+    const struct io_vtable *vt; /* borrowed for ever */
+    uint32_t buf_count;
+    uint32_t buf_bytes;
+    uint32_t bufs_lent;         /* handed out in events and not returned */
+    uint64_t overflow_count;    /* turns in which the completion queue had overflowed */
+};
+
+struct io_backend {
+    const char *name; /* for logs */
+    /* why gets one line for people on failure. */
+    int (*create)(struct io **out, const struct io_params *params, char *why, size_t why_bytes);
+};
+
+/* Linux io_uring, kernel 6.1 or later. */
+extern const struct io_backend io_uring_backend;
+
+/* A listening TCP socket: SO_REUSEADDR, IPv6 without IPv4. Descriptor or -errno. Any thread. */
+NODISCARD int io_listen_open(const struct sockaddr *addr, socklen_t len, uint32_t backlog);
+void io_fd_close(int fd);
+
+/* A counter descriptor by which threads without an io wake one: poll it for POLLIN. */
+NODISCARD int io_alarm_open(void);
+void io_alarm_set(int fd);
+void io_alarm_clear(int fd);
+
+/* Whether all buffers are accounted for; walks them: for debug checks and tests. */
+bool io_uring_bufs_ok(struct io *io);
+
+#endif

@@ -70,6 +70,13 @@ int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
     return jid_make(mem, local, domain, resource, out);
 }
 
+int jid_local_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len)
+{
+    const char *why = NULL;
+
+    return jid_prep_local(in, out, len, &why);
+}
+
 static struct slice copy_part(char *to, struct slice part)
 {
     ASSERT(part.len <= JID_PART_BYTES_MAX);

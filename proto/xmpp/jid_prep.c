@@ -289,6 +289,10 @@ static int check_label(const struct points *p, const char **why)
     if (p->at[0] == '-' || p->at[p->count - 1] == '-') {
         return fail(why, "has a label that begins or ends with '-'");
     }
+    if (p->count >= 4 && p->at[0] == 'x' && p->at[1] == 'n' && p->at[2] == '-' &&
+        p->at[3] == '-') {
+        return fail(why, "has a label that only looks like an A-label");
+    }
     return 0;
 }
 
@@ -318,9 +322,6 @@ static int put_ascii_label(const struct points *p, struct jid_ascii *out, struct
         }
         for (; len < p->count; len++) {
             label[len] = (char)p->at[len];
-        }
-        if (slice_starts(slice_make(label, len), slice_make(ace_prefix, sizeof(ace_prefix)))) {
-            return fail(why, "has a label that only looks like an A-label");
         }
     }
     size_t dot = out->len > 0 ? 1 : 0;

@@ -153,6 +153,7 @@ Test(jid, hostile_domains)
     /* An A-label of an upper-case or undone spelling would be a second name of the same domain. */
     expect_bad("xn--Bcher-hsa.example.xn--n3h\u00fc"); /* no separators hidden */
     expect_bad("xn--strasse-.example");
+    expect_bad("xn--xn--bbcAeB-xbehn0xatleHaMM"); /* decodes to something that looks encoded */
     expect_bad_slice(SLICE_LIT("corp.example\0.evil.example"));
     expect_bad_slice(SLICE_LIT("a\0b@corp.example"));
     expect_bad_slice(SLICE_LIT("a@corp.example/x\0y"));

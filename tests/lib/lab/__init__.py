@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The live lab: real servers and clients around a fedgate, on loopback, with private DNS and certificates.
+
+Start with lab.Lab (lab/stage.py); lab/plan.py says who lives where.
+"""
+from .stage import Lab, LabError, Skip, check, main  # noqa: F401

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* chars: character classes of XML 1.0 for the parser and writer of this room. Any thread. */
+#ifndef FG_XML_CHARS_H
+#define FG_XML_CHARS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/slice.h"
+
+#define XML_NS_XML "http://www.w3.org/XML/1998/namespace"
+#define XML_NS_XMLNS "http://www.w3.org/2000/xmlns/"
+
+/* Bits of xml_class[]; only ASCII has any. */
+enum {
+    XML_CLASS_NAME_START = 1, /* without ':' */
+    XML_CLASS_NAME = 2,       /* without ':' */
+    XML_CLASS_SPACE = 4,
+};
+extern const uint8_t xml_class[256];
+
+static inline bool xml_is_space(char c)
+{
+    return (xml_class[(unsigned char)c] & XML_CLASS_SPACE) != 0;
+}
+
+/* Name characters above U+007F (see names.c for which edition). */
+bool xml_is_wide_name_start(uint32_t code_point);
+bool xml_is_wide_name(uint32_t code_point);
+
+/* Length of the well-formed UTF-8 sequence at s of an XML character above U+007F, or 0 when there
+ * is none before end.                                                                           */
+size_t xml_wide_len(const char *s, const char *end);
+/* The same, giving the code point. */
+size_t xml_wide_decode(const char *s, const char *end, uint32_t *code_point);
+
+#endif

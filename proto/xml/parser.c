@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* parser: the outer loop: places in the stream, units, windows and what happens at their edges. */
+#include "xml/parser.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "xml/chars.h"
+#include "xml/parser_int.h"
+
+#define PARSER_MAGIC 0x786d6c70u
+#define ASSEMBLY_BYTES_MIN 1024u
+/* Bytes behind the end of a unit are copied for nothing, hence pieces. */
+#define ASSEMBLY_PIECE_BYTES 1024u
+
+enum xml_step xml_refuse(struct xml_parser *p, enum xml_why why, const char *text)
+{
+    p->why = why;
+    p->why_text = text;
+    return XML_STEP_BAD;
+}
+
+/* Before the stream header only a start tag or the XML declaration may come. */
+static enum xml_step check_start(struct xml_parser *p, const char *cur)
+{
+    if (cur[1] == 0) {
+        return xml_refuse(p, XML_WHY_UNSUPPORTED_ENCODING, "UTF-16");
+    }
+    if (cur[1] == '/') {
+        return XML_MALFORMED(p, "end tag before the stream header");
+    }
+    return XML_STEP_OK;
+}
+
+/* '<' and what follows it decide the kind of a token. */
+static enum xml_step take_markup(struct xml_parser *p, const char *base, const char *cur,
+                                 const char *end, const char **next)
+{
+    static const char cdata[] = "<![CDATA[";
+    size_t len = (size_t)(end - cur);
+    size_t cdata_len = sizeof(cdata) - 1;
+    size_t at = (size_t)(cur - base);
+    enum xml_step step;
+
+    if (len < 2) {
+        xml_token_begin(p, XML_TOKEN_NONE, at);
+        return XML_STEP_MORE;
+    }
+    if (p->place != XML_PLACE_STREAM && check_start(p, cur) != XML_STEP_OK) {
+        return XML_STEP_BAD;
+    }
+    if (cur[1] == '?') {
+        if (p->place != XML_PLACE_START || at != 0) {
+            return xml_refuse(p, XML_WHY_RESTRICTED, "processing instruction");
+        }
+        step = xml_take_declaration(p, cur, end, next);
+        if (step == XML_STEP_MORE) {
+            xml_token_begin(p, len > 5 ? XML_TOKEN_DECLARATION : XML_TOKEN_NONE, at);
+        }
+        return step == XML_STEP_OK ? XML_STEP_DONE : step;
+    }
+    if (cur[1] == '!') {
+        if (p->depth == 0 || memcmp(cur, cdata, len < cdata_len ? len : cdata_len) != 0) {
+            return xml_refuse(p, XML_WHY_RESTRICTED, "comment, DTD or misplaced CDATA section");
+        }
+        step = xml_take_cdata(p, cur, end, next);
+        if (step == XML_STEP_MORE) {
+            bool is_known = len >= cdata_len;
+
+            xml_token_begin(p, is_known ? XML_TOKEN_CDATA : XML_TOKEN_NONE, at);
+            p->scan_at = at + (is_known ? cdata_len : 1);
+        }
+        return step;
+    }
+    step = cur[1] == '/' ? xml_take_end_tag(p, cur, end, next)
+                         : xml_take_start_tag(p, cur, end, next);
+    if (LIKELY(step == XML_STEP_OK)) {
+        return p->depth == 0 || p->place != XML_PLACE_STREAM ? XML_STEP_DONE : XML_STEP_OK;
+    }
+    if (step == XML_STEP_BAD && p->why == XML_WHY_NOMEM) {
+        return step;
+    }
+    /* A fault counts once the tag is complete, so that verdicts do not depend on the cuts. */
+    xml_token_begin(p, XML_TOKEN_TAG, at);
+    if (!xml_token_is_complete(p, base, end)) {
+        p->why = XML_WHY_NONE;
+        p->why_text = "";
+        return XML_STEP_MORE;
+    }
+    return step == XML_STEP_BAD ? step : XML_MALFORMED(p, "malformed tag");
+}
+
+/* Takes tokens until the unit or the window ends. */
+static enum xml_step run_tokens(struct xml_parser *p, const char *base, const char *end)
+{
+    const char *cur = base + p->token_at;
+
+    if (p->token != XML_TOKEN_NONE) {
+        if (!xml_token_is_complete(p, base, end)) {
+            return XML_STEP_MORE;
+        }
+        p->token = XML_TOKEN_NONE;
+    }
+    while (cur < end) {
+        enum xml_step step;
+
+        if (*cur == '<') {
+            step = take_markup(p, base, cur, end, &cur);
+        } else {
+            const char *start = cur;
+
+            step = xml_take_text(p, cur, end, &cur);
+            if (step == XML_STEP_MORE) {
+                xml_token_begin(p, XML_TOKEN_TEXT, (size_t)(start - base));
+                p->scan_at = (size_t)(end - base);
+            }
+        }
+        if (step == XML_STEP_DONE) {
+            p->token_at = (size_t)(cur - base);
+        }
+        if (step != XML_STEP_OK) {
+            return step;
+        }
+    }
+    xml_token_begin(p, XML_TOKEN_NONE, (size_t)(cur - base));
+    return XML_STEP_MORE;
+}
+
+static size_t unit_bytes_max(const struct xml_parser *p, const char *base, size_t len)
+{
+    if (p->place == XML_PLACE_START && len >= 2 && base[1] == '?') {
+        return XML_DECLARATION_BYTES_MAX;
+    }
+    return p->limits.stanza_bytes_max;
+}
+
+/* The unit starts at base. A unit that is not complete within its limit is refused as soon as the
+ * last byte allowed is there: whatever follows, it is too long.                                 */
+static enum xml_step run_unit(struct xml_parser *p, const char *base, size_t len)
+{
+    size_t max = unit_bytes_max(p, base, len);
+    enum xml_step step = run_tokens(p, base, base + (len < max ? len : max));
+
+    if (step == XML_STEP_MORE && len >= max) {
+        return xml_refuse(p, XML_WHY_TOO_BIG, "element too long");
+    }
+    return step;
+}
+
+static bool assembly_grow(struct xml_parser *p, size_t want)
+{
+    char *grown;
+
+    if (want <= p->assembly_cap) {
+        return true;
+    }
+    if (want < (size_t)p->assembly_cap * 2) {
+        want = (size_t)p->assembly_cap * 2;
+    }
+    grown = pool_alloc(want < ASSEMBLY_BYTES_MIN ? ASSEMBLY_BYTES_MIN : want);
+    if (!grown) {
+        return false;
+    }
+    if (p->assembly_len) {
+        memcpy(grown, p->assembly, p->assembly_len);
+        xml_tree_rebase(p, p->assembly, p->assembly_len, grown);
+    }
+    pool_free(p->assembly);
+    p->assembly = grown;
+    p->assembly_cap = (uint32_t)pool_block_bytes(grown);
+    return true;
+}
+
+/* A unit is cut by the end of the feed: its bytes so far become ours. */
+static enum xml_step spill(struct xml_parser *p, const char *base, size_t len)
+{
+    DASSERT(p->assembly_len == 0);
+    if (!assembly_grow(p, len)) {
+        return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
+    }
+    memcpy(p->assembly, base, len);
+    p->assembly_len = (uint32_t)len;
+    xml_tree_rebase(p, base, len, p->assembly);
+    return XML_STEP_MORE;
+}
+
+/* Goes on with a cut unit; *used says how many of the bytes belong to it. */
+static enum xml_step resume(struct xml_parser *p, const char *bytes, size_t len, size_t *used)
+{
+    size_t before = p->assembly_len;
+    size_t room = unit_bytes_max(p, p->assembly, before);
+    enum xml_step step;
+
+    /* The kind of unit, hence its bound, may show only with its second byte. */
+    room = room > before ? room - before : 1;
+    if (before < 2) {
+        room = 1;
+    }
+    if (len > room) {
+        len = room;
+    }
+    if (len > ASSEMBLY_PIECE_BYTES) {
+        len = ASSEMBLY_PIECE_BYTES;
+    }
+    if (!assembly_grow(p, before + len)) {
+        return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
+    }
+    memcpy(p->assembly + before, bytes, len);
+    p->assembly_len = (uint32_t)(before + len);
+    step = run_unit(p, p->assembly, p->assembly_len);
+    *used = step == XML_STEP_DONE ? p->token_at - before : len;
+    return step;
+}
+
+static void unit_begin(struct xml_parser *p)
+{
+    p->in_unit = true;
+    p->space_bytes = 0;
+    p->limits = p->limits_next;
+    xml_token_begin(p, XML_TOKEN_NONE, 0);
+}
+
+/* Drops the last event's tree and the unit it came from. */
+static void unit_drop(struct xml_parser *p)
+{
+    xml_tree_clear(p);
+    p->in_unit = false;
+    p->assembly_len = 0;
+}
+
+static enum xml_event bad(struct xml_parser *p)
+{
+    unit_drop(p);
+    p->place = XML_PLACE_BAD;
+    return XML_BAD;
+}
+
+/* White space between units. Returns how many bytes; a refusal sets why. */
+static size_t skip_between(struct xml_parser *p, const char *bytes, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && xml_is_space(bytes[at])) {
+        at++;
+        if (++p->space_bytes > p->limits_next.whitespace_bytes_max) {
+            (void)xml_refuse(p, XML_WHY_TOO_BIG, "too much white space between elements");
+            return at;
+        }
+    }
+    if (at && p->place == XML_PLACE_START) {
+        p->place = XML_PLACE_PROLOG;
+    }
+    if (at == len || (bytes[at] == '<' && p->place != XML_PLACE_CLOSED)) {
+        return at;
+    }
+    /* Byte order marks of UTF-8, UTF-16 and UTF-32, or their '<' without one. */
+    if (p->place == XML_PLACE_START && (bytes[at] == 0 || (unsigned char)bytes[at] >= 0xef)) {
+        (void)xml_refuse(p, XML_WHY_UNSUPPORTED_ENCODING, "byte order mark or not UTF-8");
+    } else {
+        (void)XML_MALFORMED(p, p->place == XML_PLACE_CLOSED ? "data after the stream's end"
+                                                            : "text between elements");
+    }
+    return at;
+}
+
+/* The header's names outlive its bytes. */
+static enum xml_step keep_header(struct xml_parser *p)
+{
+    const struct xml_node *root = &p->nodes[0];
+    struct slice name = root->name;
+
+    if (root->prefix.len) {
+        name = slice_make(root->prefix.ptr, root->prefix.len + 1 + root->name.len);
+    }
+    p->close_pending = p->depth == 0;
+    return xml_ns_keep_stream(p, name);
+}
+
+/* The unit is complete. XML_MORE: it makes no event of its own. */
+static enum xml_event unit_done(struct xml_parser *p)
+{
+    p->in_unit = false;
+    p->tree.wire_bytes = p->token_at;
+    if (p->tree.node_count == 0) {
+        if (p->place == XML_PLACE_START) {
+            p->place = XML_PLACE_PROLOG;
+            unit_drop(p);
+            return XML_MORE;
+        }
+        p->place = XML_PLACE_CLOSED;
+        return XML_STREAM_CLOSE;
+    }
+    if (p->place == XML_PLACE_STREAM) {
+        return XML_ELEMENT;
+    }
+    if (keep_header(p) != XML_STEP_OK) {
+        return bad(p);
+    }
+    p->place = XML_PLACE_STREAM;
+    return XML_STREAM_OPEN;
+}
+
+/* Nothing is in progress and the caller has no more: an idle stream holds little memory. */
+static void rest(struct xml_parser *p)
+{
+    xml_tree_shrink(p);
+    pool_free(p->assembly);
+    p->assembly = NULL;
+    p->assembly_cap = 0;
+}
+
+enum xml_event xml_parser_feed(struct xml_parser *p, const char *bytes, size_t len,
+                               size_t *consumed)
+{
+    size_t at = 0;
+
+    ASSERT(p->magic == PARSER_MAGIC);
+    *consumed = 0;
+    if (p->place == XML_PLACE_BAD) {
+        return XML_BAD;
+    }
+    if (!p->in_unit) {
+        unit_drop(p);
+    }
+    if (p->close_pending) {
+        p->close_pending = false;
+        p->place = XML_PLACE_CLOSED;
+        return XML_STREAM_CLOSE;
+    }
+    while (at < len) {
+        enum xml_step step;
+        size_t used;
+
+        if (p->in_unit) {
+            step = resume(p, bytes + at, len - at, &used);
+        } else {
+            at += skip_between(p, bytes + at, len - at);
+            if (p->why != XML_WHY_NONE) {
+                *consumed = at;
+                return bad(p);
+            }
+            if (at == len) {
+                break;
+            }
+            unit_begin(p);
+            step = run_unit(p, bytes + at, len - at);
+            used = step == XML_STEP_DONE ? p->token_at : len - at;
+            if (step == XML_STEP_MORE) {
+                step = spill(p, bytes + at, len - at);
+            }
+        }
+        at += used;
+        *consumed = at;
+        if (step == XML_STEP_BAD) {
+            return bad(p);
+        }
+        if (step == XML_STEP_DONE) {
+            enum xml_event event = unit_done(p);
+
+            if (event != XML_MORE) {
+                return event;
+            }
+        }
+    }
+    if (!p->in_unit) {
+        rest(p);
+    }
+    *consumed = at;
+    return XML_MORE;
+}
+
+int xml_parser_new(struct xml_parser **out, const struct xml_limits *limits)
+{
+    struct xml_parser *p;
+
+    *out = NULL;
+    if (!xml_limits_are_sane(limits)) {
+        return ERR_LIMIT;
+    }
+    p = pool_zalloc(sizeof(*p));
+    if (!p) {
+        return ERR_NOMEM;
+    }
+    p->magic = PARSER_MAGIC;
+    p->scan = xml_scan_best();
+    p->limits = *limits;
+    p->limits_next = *limits;
+    p->why_text = "";
+    xml_tree_clear(p);
+    *out = p;
+    return 0;
+}
+
+static void release(struct xml_parser *p)
+{
+    xml_arena_deinit(&p->arena);
+    pool_free(p->nodes);
+    pool_free(p->attrs);
+    pool_free(p->decls);
+    pool_free(p->stream_names);
+    pool_free(p->assembly);
+}
+
+void xml_parser_free(struct xml_parser *p)
+{
+    if (p) {
+        ASSERT(p->magic == PARSER_MAGIC);
+        release(p);
+        p->magic = 0;
+        pool_free(p);
+    }
+}
+
+void xml_parser_reset(struct xml_parser *p)
+{
+    struct xml_limits limits = p->limits_next;
+    const struct xml_scan *scan = p->scan;
+
+    ASSERT(p->magic == PARSER_MAGIC);
+    release(p);
+    *p = (struct xml_parser){.magic = PARSER_MAGIC,
+                             .scan = scan,
+                             .limits = limits,
+                             .limits_next = limits,
+                             .why_text = ""};
+    xml_tree_clear(p);
+}
+
+void xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits)
+{
+    ASSERT(xml_limits_are_sane(limits));
+    p->limits_next = *limits;
+}
+
+const struct xml_tree *xml_parser_tree(const struct xml_parser *p)
+{
+    return &p->tree;
+}
+
+enum xml_why xml_parser_why(const struct xml_parser *p)
+{
+    return p->why;
+}
+
+const char *xml_parser_why_text(const struct xml_parser *p)
+{
+    return p->why_text;
+}
+
+bool xml_parser_is_inside(const struct xml_parser *p)
+{
+    return p->in_unit;
+}

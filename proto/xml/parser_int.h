@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* parser_int: the parser's inside, shared by the files of this room only.
+ *
+ * Words: a unit is what ends in one event (XML declaration, stream header, first-level element,
+ * stream end tag); a token is a tag, a run of text up to the next '<', or a CDATA section. The
+ * window is the memory that holds the unit's bytes so far: the caller's bytes, or the assembly
+ * buffer once a unit is cut by the end of a feed.
+ *
+ * A token is judged only when all of it is in the window. Until then one scan for its end goes on
+ * where it stopped (token.c), so that each byte is looked at a bounded number of times however the
+ * input is cut, and results do not depend on the cuts.                                          */
+#ifndef FG_XML_PARSER_INT_H
+#define FG_XML_PARSER_INT_H
+
+#include "xml/arena.h"
+#include "xml/parser.h"
+#include "xml/scan.h"
+
+#define XML_STANZA_BYTES_CEILING (1u << 20)
+#define XML_NS_DECLS_CEILING 128u
+/* The duplicate check compares each with each. */
+#define XML_ATTRS_CEILING 256u
+#define XML_DECLARATION_BYTES_MAX 256u
+
+enum xml_place {
+    XML_PLACE_START,  /* nothing seen: an XML declaration may come */
+    XML_PLACE_PROLOG, /* the stream header must come */
+    XML_PLACE_STREAM, /* inside the stream */
+    XML_PLACE_CLOSED, /* after its end tag */
+    XML_PLACE_BAD,
+};
+
+enum xml_step {
+    XML_STEP_OK,   /* token taken */
+    XML_STEP_DONE, /* token taken, and the unit ends with it */
+    XML_STEP_MORE, /* the token is not complete in the window */
+    XML_STEP_BAD,  /* why and why_text are set */
+};
+
+enum xml_token {
+    XML_TOKEN_NONE, /* at the start of a token or at its first bytes: too few to tell */
+    XML_TOKEN_TAG,
+    XML_TOKEN_TEXT,
+    XML_TOKEN_CDATA,
+    XML_TOKEN_DECLARATION,
+};
+
+struct xml_ns_decl {
+    struct slice prefix; /* empty = default namespace; window, arena or stream_names */
+    struct slice ns;     /* empty = none */
+    uint32_t depth;      /* of the declaring element; 0 = stream header */
+};
+
+struct xml_parser {
+    uint32_t magic;
+    enum xml_place place;
+    enum xml_why why;
+    const char *why_text;          /* static */
+    struct xml_limits limits;      /* of the unit in progress */
+    struct xml_limits limits_next; /* of the next one */
+    bool in_unit;
+    bool close_pending; /* the stream header was an empty-element tag */
+    uint32_t space_bytes;
+
+    /* Unit in progress, or the last complete one until the next feed. */
+    size_t token_at;       /* offset in the window of the first token not yet taken */
+    enum xml_token token;  /* kind of the incomplete token at token_at */
+    size_t scan_at;        /* offset in the window where the scan for its end goes on */
+    char scan_quote;       /* quote that a tag's scan is inside of, or 0 */
+    uint32_t depth;        /* of the open element; 0 = none open */
+    uint32_t open;         /* open element, index into nodes */
+    uint32_t last_sibling; /* last child so far of the open element, or XML_NO_NODE */
+    uint32_t element_count;
+
+    struct xml_tree tree;   /* nodes and attrs below, with counts */
+    struct xml_node *nodes; /* owned */
+    struct xml_attr *attrs; /* owned */
+    uint32_t node_cap;
+    uint32_t attr_cap;
+
+    struct xml_ns_decl *decls; /* owned; innermost last */
+    uint32_t decl_count;
+    uint32_t decl_cap;
+    uint32_t stream_decl_count; /* how many of them the stream header made */
+    struct slice default_ns;    /* what decls say for no prefix */
+    char *stream_names;         /* owned: bytes of the stream header's names that must stay */
+    struct slice stream_root;   /* its name as written; in stream_names */
+
+    const struct xml_scan *scan; /* static */
+    struct xml_arena arena; /* values that differ from the bytes as received */
+    char *assembly;         /* owned, NULL while no unit is cut */
+    uint32_t assembly_len;
+    uint32_t assembly_cap;
+};
+
+bool xml_limits_are_sane(const struct xml_limits *l);
+
+/* Sets why, returns XML_STEP_BAD. */
+COLD enum xml_step xml_refuse(struct xml_parser *p, enum xml_why why, const char *text);
+#define XML_MALFORMED(p, text) xml_refuse((p), XML_WHY_NOT_WELL_FORMED, (text))
+
+/* token.c: goes on from p->scan_at to the end of the token of kind p->token that starts at
+ * p->token_at; false when it does not end in the window.                                       */
+bool xml_token_is_complete(struct xml_parser *p, const char *base, const char *end);
+void xml_token_begin(struct xml_parser *p, enum xml_token kind, size_t at);
+
+/* tag.c, text.c, declaration.c: take the token at cur. On OK and DONE *next is behind it. On MORE
+ * nothing has changed but arena space.                                                          */
+enum xml_step xml_take_start_tag(struct xml_parser *p, const char *cur, const char *end,
+                                 const char **next);
+enum xml_step xml_take_end_tag(struct xml_parser *p, const char *cur, const char *end,
+                               const char **next);
+enum xml_step xml_take_text(struct xml_parser *p, const char *cur, const char *end,
+                            const char **next);
+enum xml_step xml_take_cdata(struct xml_parser *p, const char *cur, const char *end,
+                             const char **next);
+enum xml_step xml_take_declaration(struct xml_parser *p, const char *cur, const char *end,
+                                   const char **next);
+
+/* fold.c: the value behind raw bytes. Checks every character; out has room for raw.len bytes. */
+enum xml_fold { XML_FOLD_TEXT, XML_FOLD_ATTR, XML_FOLD_CDATA };
+enum xml_step xml_fold(struct xml_parser *p, enum xml_fold how, struct slice raw, char *out,
+                       size_t *out_len);
+
+/* ns.c */
+enum xml_step xml_ns_declare(struct xml_parser *p, struct slice prefix, struct slice ns,
+                             uint32_t own_from);
+enum xml_step xml_ns_resolve(struct xml_parser *p, struct slice prefix, struct slice *ns);
+void xml_ns_leave(struct xml_parser *p, uint32_t decl_count);
+enum xml_step xml_ns_keep_stream(struct xml_parser *p, struct slice root);
+
+/* tree.c */
+enum xml_step xml_tree_open(struct xml_parser *p, const struct xml_node *element);
+void xml_tree_close(struct xml_parser *p);
+enum xml_step xml_tree_text(struct xml_parser *p, struct slice text);
+/* A slot behind the last attribute; tree.attr_count is the caller's to raise. NULL: no memory. */
+struct xml_attr *xml_tree_attr(struct xml_parser *p);
+void xml_tree_clear(struct xml_parser *p);
+void xml_tree_shrink(struct xml_parser *p);
+/* Everything that points into len bytes at from points into the copy at to from now on. */
+void xml_tree_rebase(struct xml_parser *p, const char *from, size_t len, const char *to);
+/* Makes room for one more of elem_bytes in *array; false when there is no memory. */
+bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_bytes);
+
+#endif

@@ -54,8 +54,12 @@ NODISCARD int tls_context_new(struct tls_context **out, const struct tls_backend
                               const struct tls_context_params *params, struct tls_error *why);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
-/* Names and expiry of a credential, for start-up checks and /stats; NULL past the end. */
+/* Names and expiry of a credential, for start-up checks and /stats; NULL past the end. An expired
+ * credential loads (an admin must be able to start): whoever starts should warn. */
 const struct tls_names *tls_context_names(const struct tls_context *ctx, uint32_t credential_idx);
+int64_t tls_context_not_after_unix_s(const struct tls_context *ctx, uint32_t credential_idx);
+/* Certificates in the trust bundle. */
+uint32_t tls_context_trust_count(const struct tls_context *ctx);
 
 enum tls_role { TLS_ROLE_CLIENT, TLS_ROLE_SERVER };
 
@@ -70,6 +74,7 @@ struct tls_session_params {
      * SNI; else this index. */
     uint32_t credential_idx;
     struct slice credential_domain; /* our own XMPP domain on this connection, or empty */
+    int64_t now_unix_s; /* to judge certificates by; 0 = the system's clock */
 };
 
 NODISCARD int tls_session_new(struct tls_session **out, struct tls_context *ctx,
@@ -88,7 +93,11 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size
                                     struct buf *out);
 
 /* Records, after TLS_STEP_DONE. open takes whole or partial records from in, appends plaintext to
- * plain, and answers (alerts, key updates) to out. 0; ERR_CLOSED after close_notify; ERR_TLS_*.  */
+ * plain, and answers (alerts, key updates) to out. 0; ERR_CLOSED after close_notify (again on every
+ * later call); ERR_TLS_*. A transport that ends without ERR_CLOSED was cut (ERR_TLS_TRUNCATED is
+ * for the caller to raise). Takes nothing (*consumed 0) while plain has room for less than one
+ * record: plain->bytes_max must be above TLS_PLAIN_ROOM.                                         */
+#define TLS_PLAIN_ROOM 16384u
 NODISCARD int tls_session_open(struct tls_session *s, struct slice in, size_t *consumed,
                                struct buf *plain, struct buf *out);
 /* Encrypts all of plain into records appended to out. */
@@ -109,6 +118,7 @@ enum tls_chain {
 
 /* Stable name: "ok", "self-signed", ...; and a sentence for people. */
 const char *tls_chain_name(enum tls_chain chain);
+const char *tls_chain_text(enum tls_chain chain);
 
 struct tls_peer {
     enum tls_chain chain;

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Certificates are made once per build directory (they are valid, or expired, for years).
+set(tls_certs ${CMAKE_BINARY_DIR}/tests/tls-certs)
+if(FEDGATE_TESTS)
+  file(STRINGS ${CMAKE_SOURCE_DIR}/tests/unit/tls/certs.spec tls_specs)
+  add_custom_command(OUTPUT ${tls_certs}/done
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${tls_certs}
+    COMMAND ${CMAKE_SOURCE_DIR}/tests/lib/make_certs ${tls_certs} ${tls_specs}
+    COMMAND ${CMAKE_COMMAND} -E touch ${tls_certs}/done
+    DEPENDS ${CMAKE_SOURCE_DIR}/tests/lib/make_certs ${CMAKE_SOURCE_DIR}/tests/unit/tls/certs.spec
+    COMMENT "Making test certificates" VERBATIM)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+    ${CMAKE_SOURCE_DIR}/tests/unit/tls/certs.spec)
+  add_custom_target(tls_certs DEPENDS ${tls_certs}/done)
+
+  set(tls_unit ${CMAKE_SOURCE_DIR}/tests/unit/tls)
+  fg_unit(tls_session SOURCES ${tls_unit}/session_test.c ${tls_unit}/hostile_test.c
+    ${tls_unit}/pair.c NEEDS fg_tls)
+  foreach(test tls_session)
+    add_dependencies(${test}_test tls_certs)
+    target_compile_definitions(${test}_test PRIVATE TLS_CERTS="${tls_certs}")
+  endforeach()
+endif()

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pair: see pair.h. */
+#include "pair.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+const char *pair_file(const char *name, const char *ext)
+{
+    static char texts[16][256];
+    static unsigned next;
+    char *text = texts[next++ % 16];
+    (void)snprintf(text, sizeof(texts[0]), TLS_CERTS "/%s.%s", name, ext);
+    return text;
+}
+
+struct tls_context *pair_context(const char *backend, const char *certs, const char *trust)
+{
+    struct tls_credential credentials[8];
+    uint32_t count = 0;
+    struct slice rest = slice_from_cstr(certs);
+    while (rest.len > 0) {
+        struct slice name;
+        char text[64];
+        if (!slice_cut(&rest, ',', &name)) {
+            rest = SLICE_NONE;
+        }
+        cr_assert(slice_to_cstr(name, text, sizeof(text)));
+        credentials[count].certificate_path = pair_file(text, "crt");
+        credentials[count++].key_path = pair_file(text, "key");
+    }
+    struct tls_context_params params = {
+        .credentials = credentials,
+        .credential_count = count,
+        .trust_path = trust[0] ? pair_file(trust, "crt") : NULL,
+    };
+    struct tls_context *ctx;
+    struct tls_error why;
+    int err = tls_context_new(&ctx, tls_backend_find(backend), &params, &why);
+    cr_assert_eq(err, 0, "%s", why.text);
+    return ctx;
+}
+
+static const char *or(const char *value, const char *otherwise)
+{
+    return value ? value : otherwise;
+}
+
+static void end_init(struct pair_end *e, const struct pair_params *p, enum tls_role role)
+{
+    bool is_client = role == TLS_ROLE_CLIENT;
+    e->ctx = pair_context(or(is_client ? p->client_backend : p->server_backend, "wolfssl"),
+                          or(is_client ? p->client_cert : p->server_certs, "good"),
+                          or(p->trust, "trust"));
+    buf_init(&e->in, PAIR_BYTES_MAX);
+    buf_init(&e->out, PAIR_BYTES_MAX);
+    buf_init(&e->plain, PAIR_BYTES_MAX);
+    struct tls_session_params params = {
+        .role = role,
+        .sni = slice_from_cstr(p->sni),
+        .alpn = slice_from_cstr(is_client ? p->client_alpn : p->server_alpn),
+        .credential_idx = UINT32_MAX,
+        .now_unix_s = p->now_unix_s,
+    };
+    cr_assert_eq(tls_session_new(&e->session, e->ctx, &params), 0);
+    e->step = TLS_STEP_MORE;
+}
+
+void pair_init(struct pair *p, const struct pair_params *params)
+{
+    *p = (struct pair){.dice = 88172645463325252u, .step_bytes = params->step_bytes};
+    end_init(&p->client, params, TLS_ROLE_CLIENT);
+    end_init(&p->server, params, TLS_ROLE_SERVER);
+}
+
+static void end_deinit(struct pair_end *e)
+{
+    tls_session_free(e->session);
+    tls_context_unref(e->ctx);
+    buf_deinit(&e->in);
+    buf_deinit(&e->out);
+    buf_deinit(&e->plain);
+}
+
+void pair_deinit(struct pair *p)
+{
+    end_deinit(&p->client);
+    end_deinit(&p->server);
+}
+
+uint64_t pair_dice(struct pair *p)
+{
+    p->dice ^= p->dice << 13;
+    p->dice ^= p->dice >> 7;
+    p->dice ^= p->dice << 17;
+    return p->dice;
+}
+
+static size_t step_of(struct pair *p, size_t waiting)
+{
+    size_t step = p->step_bytes;
+    if (step == 0) {
+        return waiting;
+    }
+    if (step == SIZE_MAX) {
+        step = 1 + pair_dice(p) % 700;
+    }
+    return step < waiting ? step : waiting;
+}
+
+static void shake(struct pair_end *e)
+{
+    size_t used;
+    struct slice in = buf_slice(&e->in);
+    e->step = tls_session_handshake(e->session, in, &used, &e->out);
+    cr_assert_leq(used, in.len);
+    buf_consume(&e->in, used);
+}
+
+/* One step from one end to the other; false when nothing waited. */
+static bool move(struct pair *p, struct pair_end *from, struct pair_end *to)
+{
+    size_t len = step_of(p, buf_len(&from->out));
+    if (len == 0) {
+        return false;
+    }
+    buf_append(&to->in, buf_slice(&from->out).ptr, len);
+    buf_consume(&from->out, len);
+    if (to->step == TLS_STEP_MORE) {
+        shake(to);
+    }
+    return true;
+}
+
+bool pair_handshake(struct pair *p)
+{
+    shake(&p->client);
+    bool moved = true;
+    while (moved) {
+        moved = move(p, &p->client, &p->server);
+        moved = move(p, &p->server, &p->client) || moved;
+    }
+    return p->client.step == TLS_STEP_DONE && p->server.step == TLS_STEP_DONE;
+}
+
+static int open_all(struct pair_end *e)
+{
+    size_t used = 1;
+    int err = 0;
+    while (err == 0 && used > 0) {
+        struct slice in = buf_slice(&e->in);
+        err = tls_session_open(e->session, in, &used, &e->plain, &e->out);
+        cr_assert_leq(used, in.len);
+        buf_consume(&e->in, used);
+    }
+    return err;
+}
+
+int pair_carry(struct pair *p, struct pair_end *from, struct pair_end *to)
+{
+    to->err = open_all(to); /* what the handshake left over */
+    while (to->err == 0 && move(p, from, to)) {
+        to->err = open_all(to);
+    }
+    return to->err;
+}
+
+void pair_say(struct pair *p, struct pair_end *from, struct slice text)
+{
+    struct pair_end *to = from == &p->client ? &p->server : &p->client;
+    cr_assert_eq(tls_session_seal(from->session, text, &from->out), 0);
+    int err = pair_carry(p, from, to);
+    cr_assert_eq(err, 0, "%s", tls_session_error(to->session)->text);
+    cr_assert(slice_eq(buf_slice(&to->plain), text), "%zu bytes of %zu", buf_len(&to->plain),
+              text.len);
+    buf_clear(&to->plain);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* chain: is there a path from a leaf to something we trust (RFC 5280 section 6, without policies
+ * and revocation)? Done here and not in the TLS libraries, because
+ *   - wolfSSL 5.5.4 adds every intermediate it has verified to the shared certificate manager (a
+ *     lock and growth per handshake, and one partner's intermediates serve another one), and looks
+ *     only at the direct issuer's name constraints;
+ *   - mbedTLS 2.28 knows no name constraints at all;
+ *   - the answer has to be the same for both, with a class that policy and people can act upon.
+ * Signatures are the library's work (chain_signed_by_fn). Trust stores are immutable: any thread. */
+#ifndef FG_TLS_CHAIN_H
+#define FG_TLS_CHAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/slice.h"
+#include "tls/tls.h"
+
+#define CHAIN_CERTS_MAX      10u  /* what a peer may show */
+#define CHAIN_SIGNATURES_MAX 16u  /* checks for one peer: names are free, signatures are not */
+#define CHAIN_TRUST_MAX      4096u
+
+/* Whether child is signed with the key in issuer, with a digest and a key that are not too weak. */
+typedef bool chain_signed_by_fn(struct slice child_der, struct slice issuer_der);
+
+struct chain_trust;
+
+/* Takes every certificate of a PEM text; unusable ones are skipped and counted. NULL when none is
+ * left. Control thread.                                                                         */
+struct chain_trust *chain_trust_new(struct slice pem, uint32_t *skipped_count);
+void chain_trust_free(struct chain_trust *trust);
+uint32_t chain_trust_count(const struct chain_trust *trust);
+
+struct chain_params {
+    const struct chain_trust *trust; /* NULL = trust nobody */
+    chain_signed_by_fn *signed_by;
+    int64_t now_unix_s;
+    bool peer_is_server; /* must be for serverAuth; a client's may be for clientAuth or serverAuth */
+};
+
+/* chain: as shown by the peer, leaf first; the rest in any order. */
+enum tls_chain chain_judge(const struct chain_params *params, const struct slice *chain,
+                           uint32_t count);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tls: sessions, as far as they are the same for every backend. See tls.h, tls_int.h. */
+#include "tls/tls.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/ascii.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "tls/cert.h"
+#include "tls/tls_int.h"
+
+static const struct tls_backend *const backends[] = {&tls_backend_wolfssl, &tls_backend_mbedtls};
+
+const struct tls_backend *tls_backend_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(backends); i++) {
+        if (name && strcmp(backends[i]->name, name) == 0) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}
+
+const char *tls_backend_name(const struct tls_backend *backend)
+{
+    return backend->name;
+}
+
+const char *tls_backend_version(const struct tls_backend *backend)
+{
+    return backend->version();
+}
+
+const struct crypto *tls_backend_crypto(const struct tls_backend *backend)
+{
+    return backend->crypto;
+}
+
+const char *tls_chain_name(enum tls_chain chain)
+{
+    static const char *const names[] = {
+        [TLS_CHAIN_NONE] = "none",
+        [TLS_CHAIN_OK] = "ok",
+        [TLS_CHAIN_SELF_SIGNED] = "self-signed",
+        [TLS_CHAIN_UNKNOWN_CA] = "unknown-ca",
+        [TLS_CHAIN_EXPIRED] = "expired",
+        [TLS_CHAIN_NOT_YET_VALID] = "not-yet-valid",
+        [TLS_CHAIN_BAD] = "bad",
+    };
+    return (size_t)chain < ARRAY_COUNT(names) ? names[chain] : "?";
+}
+
+const char *tls_chain_text(enum tls_chain chain)
+{
+    static const char *const texts[] = {
+        [TLS_CHAIN_NONE] = "the peer showed no certificate",
+        [TLS_CHAIN_OK] = "certificate valid and issued by a trusted authority",
+        [TLS_CHAIN_SELF_SIGNED] = "certificate is self-signed and not in the trust file",
+        [TLS_CHAIN_UNKNOWN_CA] = "certificate's issuer is not in the trust file, or an "
+                                 "intermediate certificate is missing",
+        [TLS_CHAIN_EXPIRED] = "certificate, or one it depends on, has expired",
+        [TLS_CHAIN_NOT_YET_VALID] = "certificate, or one it depends on, is not valid yet "
+                                    "(compare the clocks)",
+        [TLS_CHAIN_BAD] = "certificate not acceptable: signature, constraints, purpose, weak key "
+                          "or unknown critical extension",
+    };
+    return (size_t)chain < ARRAY_COUNT(texts) ? texts[chain] : "?";
+}
+
+static int set_why(struct tls_error *why, int err, const char *fmt, va_list args)
+{
+    why->err = err;
+    int len = vsnprintf(why->text, sizeof(why->text), fmt, args);
+    ASSERT(len >= 0);
+    return err;
+}
+
+int tls_why(struct tls_error *why, int err, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)set_why(why, err, fmt, args);
+    va_end(args);
+    return err;
+}
+
+int tls_fail(struct tls_session *s, int err, const char *fmt, ...)
+{
+    s->state = TLS_STATE_FAILED;
+    if (s->error.err == 0) {
+        va_list args;
+        va_start(args, fmt);
+        (void)set_why(&s->error, err, fmt, args);
+        va_end(args);
+    }
+    return s->error.err;
+}
+
+const char *tls_alert_name(int alert)
+{
+    static const struct {
+        int code;
+        const char *name;
+    } alerts[] = {
+        {0, "close_notify"},
+        {10, "unexpected_message"},
+        {20, "bad_record_mac"},
+        {22, "record_overflow"},
+        {40, "handshake_failure"},
+        {42, "bad_certificate"},
+        {43, "unsupported_certificate"},
+        {44, "certificate_revoked"},
+        {45, "certificate_expired"},
+        {46, "certificate_unknown"},
+        {47, "illegal_parameter"},
+        {48, "unknown_ca"},
+        {49, "access_denied"},
+        {50, "decode_error"},
+        {51, "decrypt_error"},
+        {70, "protocol_version"},
+        {71, "insufficient_security"},
+        {80, "internal_error"},
+        {86, "inappropriate_fallback"},
+        {90, "user_canceled"},
+        {100, "no_renegotiation"},
+        {109, "missing_extension"},
+        {110, "unsupported_extension"},
+        {112, "unrecognized_name"},
+        {116, "certificate_required"},
+        {120, "no_application_protocol"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(alerts); i++) {
+        if (alerts[i].code == alert) {
+            return alerts[i].name;
+        }
+    }
+    return "unknown alert";
+}
+
+static bool lower_cstr(struct slice from, char *out, size_t out_bytes)
+{
+    if (!slice_to_cstr(from, out, out_bytes)) {
+        return false;
+    }
+    for (char *c = out; *c; c++) {
+        *c = ascii_lower(*c);
+    }
+    return true;
+}
+
+/* The first credential whose names cover domain, else fallback. */
+static uint32_t cred_for(const struct tls_context *ctx, struct slice domain, uint32_t fallback)
+{
+    for (uint32_t i = 0; i < ctx->cred_count; i++) {
+        if (tls_names_match_xmpp(&ctx->creds[i].names, domain)) {
+            return i;
+        }
+    }
+    return fallback;
+}
+
+uint32_t tls_cred_for_sni(struct tls_session *s, struct slice server_name)
+{
+    if (!lower_cstr(server_name, s->peer.sni, sizeof(s->peer.sni))) {
+        return s->cred_idx; /* no host name is that long: as if it had sent none */
+    }
+    if (!s->cred_is_fixed) {
+        s->cred_idx = cred_for(s->ctx, slice_from_cstr(s->peer.sni), s->cred_idx);
+    }
+    return s->cred_idx;
+}
+
+static int choose_credential(struct tls_session *s, const struct tls_session_params *params)
+{
+    const struct tls_context *ctx = s->ctx;
+    uint32_t first = ctx->cred_count ? 0 : UINT32_MAX;
+    if (params->credential_idx != UINT32_MAX) {
+        if (params->credential_idx >= ctx->cred_count) {
+            return ERR_NOT_FOUND;
+        }
+        s->cred_idx = params->credential_idx;
+        s->cred_is_fixed = true;
+    } else {
+        /* A server without SNI falls back on what covers our domain on this connection. */
+        s->cred_idx = cred_for(ctx, params->credential_domain, first);
+    }
+    return s->role == TLS_ROLE_SERVER && s->cred_idx == UINT32_MAX ? ERR_TLS_CONFIG : 0;
+}
+
+int tls_session_new(struct tls_session **out, struct tls_context *ctx,
+                    const struct tls_session_params *params)
+{
+    ASSERT(ctx->magic == TLS_CONTEXT_MAGIC);
+    *out = NULL;
+    struct tls_session *s = pool_zalloc(sizeof(*s));
+    if (!s) {
+        return ERR_NOMEM;
+    }
+    s->magic = TLS_SESSION_MAGIC;
+    s->role = params->role;
+    s->ctx = tls_context_ref(ctx);
+    s->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
+    int err = choose_credential(s, params);
+    if (err == 0 && (!lower_cstr(params->sni, s->sni, sizeof(s->sni)) ||
+                     !slice_to_cstr(params->alpn, s->alpn, sizeof(s->alpn)))) {
+        err = ERR_BAD_INPUT;
+    }
+    if (err == 0) {
+        err = ctx->backend->session_new(s);
+    }
+    if (err != 0) {
+        tls_session_free(s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
+
+void tls_session_free(struct tls_session *s)
+{
+    if (!s) {
+        return;
+    }
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    s->ctx->backend->session_free(s);
+    tls_context_unref(s->ctx);
+    s->magic = 0;
+    pool_free(s);
+}
+
+void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count)
+{
+    struct chain_params params = {
+        .trust = s->ctx->trust,
+        .signed_by = s->ctx->backend->signed_by,
+        .now_unix_s = s->now_unix_s,
+        .peer_is_server = s->role == TLS_ROLE_CLIENT,
+    };
+    s->peer_seen = true;
+    s->peer.chain = chain_judge(&params, chain, count);
+    struct cert leaf;
+    if (count == 0 || cert_parse(&leaf, chain[0]) != 0) {
+        return;
+    }
+    if (tls_names_parse(&s->peer.names, chain[0]) != 0) {
+        s->peer.chain = TLS_CHAIN_BAD;
+    }
+    s->peer.not_after_unix_s = leaf.not_after_unix_s;
+    cert_name_text(leaf.subject, s->peer.subject, sizeof(s->peer.subject));
+    cert_name_text(leaf.issuer, s->peer.issuer, sizeof(s->peer.issuer));
+}
+
+/* Follows record borders over what the backend has just read. */
+static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size_t len)
+{
+    while (len > 0) {
+        if (f->body_left > 0) {
+            uint32_t take = len < f->body_left ? (uint32_t)len : f->body_left;
+            f->body_left -= take;
+            f->body_read += take;
+            bytes += take;
+            len -= take;
+        } else {
+            f->header[f->header_have++] = *bytes++;
+            len--;
+            if (f->header_have < sizeof(f->header)) {
+                continue;
+            }
+            f->body_left = (uint32_t)(f->header[3] << 8 | f->header[4]);
+            f->body_read = 0;
+            if (!f->saw_record) {
+                f->is_not_tls = f->header[0] < 20 || f->header[0] > 24 || f->header[1] != 3;
+                f->saw_record = true;
+            }
+        }
+        if (f->header_have == sizeof(f->header) && f->body_left == 0) {
+            f->header_have = 0;
+            f->body_read = 0;
+            f->quiet_count++;
+        }
+    }
+}
+
+size_t tls_wire_read(struct tls_session *s, void *dst, size_t room)
+{
+    size_t len = s->in.len - s->in_used;
+    if (len > room) {
+        len = room;
+    }
+    if (len > 0) {
+        memcpy(dst, s->in.ptr + s->in_used, len);
+        framing_feed(&s->framing, dst, len);
+        s->in_used += len;
+    }
+    return len;
+}
+
+bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len)
+{
+    if (!s->out) {
+        return false;
+    }
+    buf_append(s->out, bytes, len);
+    return !s->out->failed;
+}
+
+static void call_begin(struct tls_session *s, struct slice in, struct buf *out)
+{
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    s->in = in;
+    s->in_used = 0;
+    s->out = out;
+}
+
+/* Nothing borrowed survives the call. */
+static size_t call_end(struct tls_session *s)
+{
+    size_t used = s->in_used;
+    s->in = SLICE_NONE;
+    s->in_used = 0;
+    s->out = NULL;
+    return used;
+}
+
+enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size_t *consumed,
+                                    struct buf *out)
+{
+    *consumed = 0;
+    if (s->state != TLS_STATE_HANDSHAKE) {
+        return s->state == TLS_STATE_OPEN ? TLS_STEP_DONE : TLS_STEP_BAD;
+    }
+    call_begin(s, in, out);
+    enum tls_step step = s->ctx->backend->handshake(s);
+    if (out->failed && step != TLS_STEP_BAD) {
+        (void)tls_fail(s, ERR_NOMEM, "no room for the handshake's output");
+        step = TLS_STEP_BAD;
+    }
+    if (step == TLS_STEP_DONE) {
+        s->ctx->backend->describe(s);
+        s->state = TLS_STATE_OPEN;
+        s->framing.quiet_count = 0;
+    } else if (step == TLS_STEP_BAD) {
+        (void)tls_fail(s, ERR_TLS_HANDSHAKE, "handshake failed");
+    }
+    *consumed = call_end(s);
+    return step;
+}
+
+/* Plaintext that the bytes at hand can hold at most. */
+static size_t plain_bound(const struct tls_session *s)
+{
+    size_t bound = s->framing.body_read + (s->in.len - s->in_used) + 1;
+    return bound < TLS_RECORD_PLAIN_MAX ? bound : TLS_RECORD_PLAIN_MAX;
+}
+
+static int open_some(struct tls_session *s, struct buf *plain)
+{
+    while (buf_room(plain) >= TLS_RECORD_PLAIN_MAX) {
+        size_t room = plain_bound(s);
+        char *dst = buf_reserve(plain, room);
+        if (!dst) {
+            return tls_fail(s, ERR_NOMEM, "no memory for received data");
+        }
+        int got = s->ctx->backend->read(s, dst, room);
+        if (got > 0) {
+            ASSERT((size_t)got <= room);
+            buf_commit(plain, (size_t)got);
+            s->framing.quiet_count = 0;
+            continue;
+        }
+        if (got == 0 && s->framing.quiet_count > TLS_QUIET_RECORDS_MAX) {
+            return tls_fail(s, ERR_TLS_RECORD, "more than %u records in a row without data",
+                            TLS_QUIET_RECORDS_MAX);
+        }
+        if (got == 0 && s->in_used < s->in.len) {
+            continue; /* a record without data; the rest of the input is still to be read */
+        }
+        return got;
+    }
+    return 0;
+}
+
+int tls_session_open(struct tls_session *s, struct slice in, size_t *consumed, struct buf *plain,
+                     struct buf *out)
+{
+    ASSERT(plain->bytes_max >= TLS_PLAIN_ROOM);
+    *consumed = 0;
+    if (s->state == TLS_STATE_PEER_CLOSED) {
+        *consumed = in.len; /* RFC 8446 6.1: data after close_notify is ignored */
+        return ERR_CLOSED;
+    }
+    if (s->state != TLS_STATE_OPEN) {
+        return s->state == TLS_STATE_FAILED ? s->error.err : ERR_STATE;
+    }
+    call_begin(s, in, out);
+    int err = open_some(s, plain);
+    if (err == ERR_CLOSED) {
+        s->state = TLS_STATE_PEER_CLOSED;
+    } else if (err != 0) {
+        err = tls_fail(s, err, "record not readable");
+    }
+    if (err == 0 && out->failed) {
+        err = tls_fail(s, ERR_NOMEM, "no room for answers to the peer");
+    }
+    *consumed = call_end(s);
+    return err;
+}
+
+int tls_session_seal(struct tls_session *s, struct slice plain, struct buf *out)
+{
+    if (s->state != TLS_STATE_OPEN && s->state != TLS_STATE_PEER_CLOSED) {
+        return s->state == TLS_STATE_FAILED ? s->error.err : ERR_STATE;
+    }
+    if (slice_is_empty(plain)) {
+        return 0;
+    }
+    call_begin(s, SLICE_NONE, out);
+    int err = s->ctx->backend->write(s, plain);
+    if (err == 0 && out->failed) {
+        err = ERR_NOMEM;
+    }
+    if (err != 0) {
+        err = tls_fail(s, err, "data not writable");
+    }
+    (void)call_end(s);
+    return err;
+}
+
+void tls_session_close(struct tls_session *s, struct buf *out)
+{
+    if (s->state == TLS_STATE_OPEN || s->state == TLS_STATE_PEER_CLOSED) {
+        call_begin(s, SLICE_NONE, out);
+        s->ctx->backend->close(s);
+        (void)call_end(s);
+    }
+}
+
+const struct tls_error *tls_session_error(const struct tls_session *s)
+{
+    return &s->error;
+}
+
+const struct tls_peer *tls_session_peer(const struct tls_session *s)
+{
+    return &s->peer;
+}

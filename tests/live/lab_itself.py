@@ -6,13 +6,19 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
+from lab.ejabberd import Ejabberd
+from lab.jabberd2 import Jabberd2
+from lab.kamailio import Kamailio
 from lab.prosody import Prosody
+from lab.sip import Phone
 from lab.xmpp import User
+
+TEXT = "from one to other: \u00e9\u4e2d\U0001f600 <&>"
 
 
 def both_ways(one, other):
-    one.say(other.bare, "from one to other: \u00e9\u4e2d\U0001f600")
-    other.hears("from one to other: \u00e9\u4e2d\U0001f600")
+    one.say(other.bare, TEXT)
+    other.hears(TEXT)
     other.say(one.bare, "and back")
     one.hears("and back")
 
@@ -27,9 +33,51 @@ def prosody_prosody():
         both_ways(lab.own(User("ann@fabrikam.test", plan.PROSODY)),
                   lab.own(User("ann@adatum.test", plan.PROSODY2)))
         for server in (first, second):
-            check("s2s connection" in server.log_text(), "no s2s connection logged")
-            check("EXTERNAL" in server.log_text(), "not authenticated with EXTERNAL")
+            check("mechanism='EXTERNAL'" in server.log_text(), "not authenticated with EXTERNAL")
+
+
+def prosody_ejabberd():
+    """Certificates demanded on both sides."""
+    with Lab("ejabberd") as lab:
+        lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY)
+        lab.dns.xmpp(plan.CONTOSO, plan.EJABBERD)
+        prosody = Prosody(lab).start()
+        ejabberd = Ejabberd(lab).start()
+        both_ways(lab.own(User("ann@fabrikam.test", plan.PROSODY)), lab.own(ejabberd.user()))
+        check("mechanism='EXTERNAL'" in prosody.log_text(), "not authenticated with EXTERNAL")
+
+
+def prosody_jabberd2():
+    """Dialback, without and with TLS."""
+    for tls in (False, True):
+        with Lab("jabberd2") as lab:
+            lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY)
+            lab.dns.xmpp(plan.LITWARE, plan.JABBERD2)
+            prosody = Prosody(lab, secure_auth=False, encryption=False, tls=tls).start()
+            inside = Jabberd2(lab, tls=tls).start().user()
+            ann = lab.own(User("ann@fabrikam.test", plan.PROSODY))
+            ann.say("joe@litware.test", TEXT)
+            inside.hears(TEXT)
+            inside.say("joe@litware.test", "ann@fabrikam.test", "and back")
+            ann.hears("and back")
+            check("db:verify" in prosody.log_text(), "no dialback seen")
+            check(("Stream encrypted" in prosody.log_text()) == tls, "TLS not as asked", tls)
+
+
+def kamailio_phones():
+    """Two phones at the pool; unknown, unregistered and refusing users."""
+    with Lab("kamailio") as lab:
+        Kamailio(lab).start()
+        joe = lab.own(Phone("joe")).register()
+        eva = lab.own(Phone("eva")).register()
+        check(joe.say("eva@corp.test", TEXT).status == 200, "not delivered")
+        eva.hears(TEXT)
+        check(eva.say("joe@corp.test", "and back").status == 200, "not delivered")
+        joe.hears("and back")
+        for user, status in (("9none", 404), ("absent", 480), ("status-486", 486)):
+            got = joe.say(f"{user}@corp.test", "hello")
+            check(got.status == status, f"{user}: expected {status}, got", got.start)
 
 
 if __name__ == "__main__":
-    main(prosody_prosody)
+    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones)

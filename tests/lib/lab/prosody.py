@@ -5,14 +5,16 @@ import os
 from . import plan
 from .process import Process
 
+MODULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "prosody_modules")
+
 TEMPLATE = """
 run_as_root = true
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
 certificates = "{folder}/none"
-plugin_paths = {{}}
+plugin_paths = {{ "{modules_path}" }}
 log = {{ {{ levels = {{ min = "debug" }}, to = "file", filename = "{log}" }} }}
-modules_enabled = {{ "roster", "saslauth", "tls", "ping", "disco", {modules} }}
+modules_enabled = {{ "roster", "saslauth", "tls", "ping", "disco", "lab_dns", {modules} }}
 modules_disabled = {{ "offline"{disabled} }}
 authentication = "internal_plain"
 storage = "internal"
@@ -59,7 +61,7 @@ class Prosody:
         disabled = ["s2s_auth_certs"] * (not secure_auth and trust == "nobody")
         disabled += ["tls"] * (not tls)
         text = TEMPLATE.format(
-            folder=self.folder, log=self.log, address=address, domain=domain,
+            folder=self.folder, log=self.log, modules_path=MODULES, address=address, domain=domain,
             modules=", ".join(f'"{m}"' for m in modules),
             disabled="".join(f', "{m}"' for m in disabled),
             c2s=plan.XMPP_CLIENT, s2s=plan.XMPP_SERVER, direct=plan.XMPPS_SERVER if direct else "",

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kamailio 5.6 as the SIP pool of corp.test: registrar, local delivery, foreign domains to fedgate."""
+import glob
+import os
+
+from . import plan
+from .process import Process
+
+CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kamailio.cfg")
+
+TLS = """[server:default]
+method = TLSv1.2+
+verify_certificate = yes
+require_certificate = yes
+certificate = {crt}
+private_key = {key}
+ca_list = {trust}
+[client:default]
+method = TLSv1.2+
+verify_certificate = yes
+require_certificate = yes
+certificate = {crt}
+private_key = {key}
+ca_list = {trust}
+server_name = {fedgate_name}
+"""
+
+
+class Kamailio:
+    """tls: reaches fedgate with mutual TLS, and demands it of fedgate; else plain TCP.
+    users: regular expression of the users that exist."""
+
+    def __init__(self, lab, domain=plan.CORP, address=plan.KAMAILIO, *, tls=True,
+                 users="^[a-z][a-z0-9.]*$", fedgate=plan.FEDGATE, fedgate_name="edge.corp.test",
+                 certificate=None, children=2, debug=2):
+        self.lab = lab
+        self.domain = domain
+        self.address = address
+        self.tls = tls
+        self.folder = lab.folder("kamailio")
+        if tls:
+            name = certificate or lab.certs.need(f"pool.{domain}")
+            with open(os.path.join(self.folder, "tls.cfg"), "w", encoding="ascii") as out:
+                out.write(TLS.format(crt=lab.certs.crt(name), key=lab.certs.key(name),
+                                     trust=lab.certs.trust, fedgate_name=fedgate_name))
+        target = (f"sip:{fedgate}:{plan.SIP_TLS};transport=tls" if tls
+                  else f"sip:{fedgate}:{plan.SIP_TCP};transport=tcp")
+        values = {"FOLDER": self.folder, "DOMAIN": domain, "ADDRESS": address, "USERS": users,
+                  "FEDGATE": target, "CHILDREN": str(children), "DEBUG": str(debug),
+                  "MODULES": glob.glob("/usr/lib/*/kamailio/modules")[0]}
+        with open(CONFIG, encoding="utf-8") as source:
+            text = source.read()
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", value)
+        self.config = os.path.join(self.folder, "kamailio.cfg")
+        with open(self.config, "w", encoding="utf-8") as out:
+            out.write(text)
+        self.process = None
+
+    def start(self):
+        argv = ["kamailio", "-f", self.config, "-DD", "-E", "-m", "256", "-M", "16",
+                "-P", f"{self.folder}/pid", "-w", self.folder, "-Y", self.folder]
+        if self.tls:
+            argv += ["-A", "WITH_TLS"]
+        self.process = Process("kamailio", argv, self.folder)
+        self.lab.own(self.process.start())
+        self.process.wait_port(self.address, plan.SIP_TCP, *([plan.SIP_TLS] if self.tls else []))
+        return self
+
+    def stop(self):
+        self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+    def log_text(self):
+        return self.process.log_text()

@@ -41,10 +41,13 @@ enum partner_acks {
     PARTNER_ACKS_OFF,
 };
 
-/* The ways a domain pair can end up authenticated; a set of them as bits. */
+/* The ways a domain pair can end up authenticated, as bits. The values are those of
+ * enum stream_method (xmpp/stream.h), so that row->auth is stream_rules.methods; a test holds them
+ * together.                                                                                       */
 #define PARTNER_AUTH_EXTERNAL 1u     /* SASL EXTERNAL over TLS with a valid certificate */
-#define PARTNER_AUTH_DIALBACK_TLS 2u /* dialback over TLS; the certificate need not be valid */
-#define PARTNER_AUTH_DIALBACK_TCP 4u /* dialback without TLS */
+#define PARTNER_AUTH_CERTIFICATE 2u  /* dialback answered from a valid certificate (XEP-0344) */
+#define PARTNER_AUTH_DIALBACK_TLS 4u /* dialback over TLS; the certificate need not be valid */
+#define PARTNER_AUTH_DIALBACK_TCP 8u /* dialback without TLS */
 
 /* One row of the truth table. */
 struct partner_row {

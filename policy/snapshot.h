@@ -78,7 +78,7 @@ struct local_domain {
 };
 
 struct credential {
-    const char *certificate_path; /* absolute or relative to the working directory as resolved */
+    const char *certificate_path; /* PEM, leaf first, then the chain */
     const char *key_path;
 };
 
@@ -145,12 +145,7 @@ struct snapshot {
     const struct partner *partners;
     uint32_t partner_count;
     /* What is offered before the peer's domain is known: the union over all partners. */
-    struct {
-        bool tls_offer;
-        bool tls_require; /* every partner requires it */
-        bool dialback_offer;
-        bool dialback_tcp_offer;
-    } any_partner;
+    uint32_t any_partner_auth; /* PARTNER_AUTH_ bits */
 
     struct map domain_map;  /* name -> struct local_domain */
     struct map partner_map; /* primary and additional names -> struct partner */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* snapshot: lookups in the compiled configuration and its end. */
+#include "policy/snapshot.h"
+
+#include "base/check.h"
+#include "base/pool.h"
+#include "policy/arena.h"
+
+static void wipe(const char *text, size_t len)
+{
+    if (text) {
+        /* The arena is ours and is about to be freed: nobody reads this as constant any more. */
+        explicit_bzero((void *)(uintptr_t)text, len);
+    }
+}
+
+void snapshot_free(struct snapshot *s)
+{
+    if (!s) {
+        return;
+    }
+    ASSERT(s->magic == SNAPSHOT_MAGIC);
+    s->magic = 0;
+    for (uint32_t i = 0; i < s->next_hop_count; i++) {
+        const char *secret = s->next_hops[i].secret;
+
+        wipe(secret, secret ? strlen(secret) : 0);
+    }
+    wipe(s->gateway.dialback_secret.ptr, s->gateway.dialback_secret.len);
+    wipe(s->store_target, s->store_target ? strlen(s->store_target) : 0);
+    map_deinit(&s->domain_map);
+    map_deinit(&s->partner_map);
+    map_deinit(&s->hop_map);
+    arena_free(s->arena);
+    pool_heap_free(s);
+}
+
+const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name)
+{
+    return map_get(&s->domain_map, name);
+}
+
+const struct partner *snapshot_partner(const struct snapshot *s, struct slice name)
+{
+    return map_get(&s->partner_map, name);
+}
+
+const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name)
+{
+    return map_get(&s->hop_map, name);
+}
+
+/* As IPv6, IPv4 mapped. */
+static bool address_of(const struct sockaddr *addr, struct in6_addr *out)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+
+    if (addr->sa_family == AF_INET) {
+        memcpy(&in4, addr, sizeof(in4));
+        memcpy(out->s6_addr, mapped, sizeof(mapped));
+        memcpy(out->s6_addr + sizeof(mapped), &in4.sin_addr, sizeof(in4.sin_addr));
+        return true;
+    }
+    if (addr->sa_family == AF_INET6) {
+        memcpy(&in6, addr, sizeof(in6));
+        *out = in6.sin6_addr;
+        return true;
+    }
+    return false;
+}
+
+static bool range_holds(const struct address_range *range, const struct in6_addr *addr)
+{
+    uint32_t bytes = range->prefix_bits / 8u;
+    uint32_t bits = range->prefix_bits % 8u;
+    uint8_t mask;
+
+    if (memcmp(range->addr.s6_addr, addr->s6_addr, bytes) != 0) {
+        return false;
+    }
+    if (bits == 0) {
+        return true;
+    }
+    mask = (uint8_t)(0xff00u >> bits);
+    return ((range->addr.s6_addr[bytes] ^ addr->s6_addr[bytes]) & mask) == 0;
+}
+
+bool next_hop_trusts_address(const struct next_hop *hop, const struct sockaddr *addr)
+{
+    struct in6_addr in6;
+
+    if (!address_of(addr, &in6)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < hop->trusted_range_count; i++) {
+        if (range_holds(&hop->trusted_ranges[i], &in6)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct policy_verdict policy_pair(const struct snapshot *s, struct slice local,
+                                  struct slice remote)
+{
+    struct policy_verdict v = {.domain = snapshot_domain(s, local),
+                               .partner = snapshot_partner(s, remote)};
+
+    if (!v.domain) {
+        v.reason = POLICY_LOCAL_UNKNOWN;
+    } else if (snapshot_domain(s, remote)) {
+        v.reason = POLICY_LOCAL_AS_REMOTE;
+    } else if (!v.partner) {
+        v.reason = POLICY_PARTNER_UNKNOWN;
+    } else {
+        v.reason = POLICY_ALLOWED;
+        v.allowed = true;
+    }
+    return v;
+}
+
+const char *policy_reason_name(enum policy_reason reason)
+{
+    static const char *const names[] = {"allowed", "unknown-local-domain", "unknown-partner",
+                                        "local-domain-as-remote"};
+
+    return reason < ARRAY_COUNT(names) ? names[reason] : "?";
+}
+
+const char *listen_kind_name(enum listen_kind kind)
+{
+    static const char *const names[] = {"xmpp_server", "xmpps_server", "component",
+                                        "sip",         "sip",          "http"};
+
+    return kind < ARRAY_COUNT(names) ? names[kind] : "?";
+}

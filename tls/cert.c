@@ -163,6 +163,39 @@ static bool parse_extensions(struct cert *c, struct der *tbs)
     return !wrapped.failed && !list.failed && der_at_end(&list);
 }
 
+#define OID_PKCS1(last) "\x2a\x86\x48\x86\xf7\x0d\x01\x01" last
+#define OID_ECDSA(last) "\x2a\x86\x48\xce\x3d\x04\x03" last
+#define OID_SHA2(last)  "\x60\x86\x48\x01\x65\x03\x04\x02" last
+
+/* RSASSA-PSS names its digest in the parameters; left out, it is SHA-1 (RFC 4055 3.1). */
+static bool pss_is_strong(struct der algorithm)
+{
+    struct der params = der_open(&algorithm, DER_SEQUENCE);
+    struct der hash_field = der_open(&params, DER_CONTEXT_SEQ(0));
+    struct der hash = der_open(&hash_field, DER_SEQUENCE);
+    struct slice oid = der_need(&hash, DER_OID).content;
+    return OID_IS(oid, OID_SHA2("\x01")) || OID_IS(oid, OID_SHA2("\x02")) ||
+           OID_IS(oid, OID_SHA2("\x03"));
+}
+
+/* algorithm: behind the head of the AlgorithmIdentifier. */
+static bool signature_is_strong(struct der algorithm)
+{
+    static const struct slice strong[] = {
+        SLICE_LIT(OID_PKCS1("\x0b")), SLICE_LIT(OID_PKCS1("\x0c")), SLICE_LIT(OID_PKCS1("\x0d")),
+        SLICE_LIT(OID_ECDSA("\x02")), SLICE_LIT(OID_ECDSA("\x03")), SLICE_LIT(OID_ECDSA("\x04")),
+        SLICE_LIT("\x2b\x65\x70"), /* Ed25519 */
+        SLICE_LIT("\x2b\x65\x71"), /* Ed448 */
+    };
+    struct slice oid = der_need(&algorithm, DER_OID).content;
+    for (size_t i = 0; i < ARRAY_COUNT(strong); i++) {
+        if (slice_eq(oid, strong[i])) {
+            return true;
+        }
+    }
+    return OID_IS(oid, OID_PKCS1("\x0a")) && pss_is_strong(algorithm);
+}
+
 int cert_parse(struct cert *out, struct slice der)
 {
     *out = (struct cert){.der = der, .path_len = UINT32_MAX, .key_usage = 0xff, .eku = CERT_EKU_ANY,
@@ -190,7 +223,7 @@ int cert_parse(struct cert *out, struct slice der)
     if (!slice_eq(inner_algorithm.rest, outer_algorithm.rest)) {
         return ERR_BAD_INPUT;
     }
-    out->signature_oid = der_need(&outer_algorithm, DER_OID).content;
+    out->is_weakly_signed = !signature_is_strong(outer_algorithm);
     out->issuer = der_need(&tbs, DER_SEQUENCE).whole;
     struct der validity = der_open(&tbs, DER_SEQUENCE);
     struct der_item from;

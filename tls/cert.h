@@ -24,7 +24,6 @@ struct cert {
     struct slice der;
     struct slice issuer;       /* Name, whole element */
     struct slice subject;      /* Name, whole element */
-    struct slice signature_oid; /* of signatureAlgorithm */
     struct slice san;          /* GeneralNames content; empty when absent */
     struct slice constraints;  /* NameConstraints content; empty when absent */
     struct slice subject_key_id;
@@ -37,6 +36,7 @@ struct cert {
     uint8_t version;           /* 1, 2, 3 */
     bool is_ca;                /* basicConstraints cA */
     bool has_constraints;
+    bool is_weakly_signed;     /* digest below SHA-256, or a signature scheme not known here */
     bool has_unknown_critical; /* a critical extension that nobody here processes */
 };
 

@@ -232,7 +232,11 @@ static enum tls_chain judge_path(const struct path *p)
     bool too_late = false;
     bool too_early = false;
     for (uint32_t i = 0; i < p->path_count; i++) {
-        if (i > 0 && !issuer_allowed(p, i, i + 1 == p->path_count)) {
+        bool is_anchor = i + 1 == p->path_count; /* its own signature proves nothing */
+        if (!is_anchor && p->path[i]->is_weakly_signed) {
+            return TLS_CHAIN_BAD;
+        }
+        if (i > 0 && !issuer_allowed(p, i, is_anchor)) {
             return TLS_CHAIN_BAD;
         }
         too_late = too_late || p->params->now_unix_s > p->path[i]->not_after_unix_s;

@@ -365,6 +365,7 @@ static int open_some(struct tls_session *s, struct buf *plain)
         if (!dst) {
             return tls_fail(s, ERR_NOMEM, "no memory for received data");
         }
+        size_t used_before = s->in_used;
         int got = s->ctx->backend->read(s, dst, room);
         if (got > 0) {
             ASSERT((size_t)got <= room);
@@ -376,7 +377,7 @@ static int open_some(struct tls_session *s, struct buf *plain)
             return tls_fail(s, ERR_TLS_RECORD, "more than %u records in a row without data",
                             TLS_QUIET_RECORDS_MAX);
         }
-        if (got == 0 && s->in_used < s->in.len) {
+        if (got == 0 && s->in_used < s->in.len && s->in_used > used_before) {
             continue; /* a record without data; the rest of the input is still to be read */
         }
         return got;

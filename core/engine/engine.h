@@ -17,6 +17,7 @@
 struct engine;
 struct shard;
 struct conn;
+struct log_ring;
 struct mail;
 
 #define ENGINE_SHARDS_MAX 64u
@@ -49,8 +50,9 @@ struct engine_params {
     uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
     uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */
     const char *const *dns_servers; /* "ip" or "ip:port" or "[ip6]:port"; NULL-terminated; NULL = system */
-    const void *snapshot;         /* the first one; ownership as with engine_publish */
+    void *snapshot; /* the first one, owned from success on; snapshot_changed is not called for it */
     void (*snapshot_free)(void *snapshot);
+    const struct io_backend *io; /* NULL = io_uring */
 };
 
 /* Creates rings, buffers, threads; on return all shards run. why gets a line for people: for a
@@ -65,13 +67,15 @@ uint32_t engine_shard_count(const struct engine *e);
  * protocol: tag comes back in app->accepted. Unix paths are not for shards.                       */
 NODISCARD int engine_listen(struct engine *e, const struct sockaddr *addr, socklen_t addr_len,
                             uint32_t tag, char *why, size_t why_bytes);
-/* Stops accepting on all listeners; existing connections live on. */
+/* The port a listener got (asked for port 0); 0 = no listener with this tag. */
+uint16_t engine_listen_port(const struct engine *e, uint32_t tag);
+/* Stops accepting on all listeners; existing connections live on. The ports are free on return. */
 void engine_listen_stop(struct engine *e);
 
 /* Pointer swap; the old snapshot is freed after the grace period (all shards passed a quiescent
  * state). Wakes sleeping shards. Blocks the control thread until then.                            */
 void engine_publish(struct engine *e, void *snapshot);
-/* Mail from the control thread. ERR_FULL: try again later; the mail stays the caller's. */
+/* Mail from the control thread, or any other that is no shard's. ERR_FULL: try again later; the mail stays the caller's. */
 NODISCARD int engine_post(struct engine *e, uint32_t shard_idx, struct mail *m);
 
 /* Sums and gauges for /stats, as of now, relaxed. */
@@ -87,5 +91,7 @@ struct engine_stats {
     uint64_t log_lost;
 };
 void engine_stats_read(const struct engine *e, uint32_t shard_idx, struct engine_stats *out);
+/* A shard's log lines, to be drained by the control thread. */
+struct log_ring *engine_log(struct engine *e, uint32_t shard_idx);
 
 #endif

@@ -33,9 +33,11 @@ void shard_timer_disarm(struct shard *sh, struct wheel_timer *t);
  * in, first out. Embed as first member of a message struct allocated with pool_alloc.             */
 struct mail {
     struct list link;
-    uint32_t kind;     /* the application's */
-    uint32_t from_idx; /* filled by shard_post */
+    uint32_t kind;     /* the application's; below 0xffffff00 */
+    uint32_t from_idx; /* filled in; shard_count() = posted by a thread that is no shard */
 };
+/* pool_free for a message without anything else to free. */
+void mail_free(struct mail *m);
 
 /* Takes the mail over, or ERR_FULL (the mail stays the caller's): the pair's ring and its reserve
  * are full; the caller stops reading its source (conn_pause) and is told by shard_wait_mail().

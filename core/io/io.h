@@ -91,6 +91,8 @@ struct io_vtable {
     int (*socket)(struct io *io, int family);
     int (*accepted)(struct io *io, int fd, struct sockaddr_storage *peer, socklen_t *len);
     void (*shutdown_send)(struct io *io, int fd);
+    /* A listener's address is free at once, even while an accept is still in flight. */
+    void (*shutdown_listen)(struct io *io, int fd);
     /* Nothing may be in flight on it. is_reset: what is unsent is dropped, the peer sees RST. */
     void (*close)(struct io *io, int fd, bool is_reset);
     /* Bytes the kernel holds that the peer has not acknowledged. */

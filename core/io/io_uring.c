@@ -33,7 +33,7 @@ static struct io_tag unpack(uint64_t data)
 
 static int uring_enable(struct io *io)
 {
-    return io_uring_enable_rings(&uring_of(io)->ring);
+    return uring_register(uring_of(io), IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
 static void uring_destroy(struct io *io)
@@ -275,6 +275,7 @@ const struct io_vtable uring_vtable = {
     .socket = sock_open,
     .accepted = sock_accepted,
     .shutdown_send = sock_shutdown_send,
+    .shutdown_listen = sock_shutdown_listen,
     .close = sock_close,
     .unacked = sock_unacked,
     .now_ms = uring_now_ms,

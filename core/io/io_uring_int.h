@@ -28,6 +28,10 @@ struct uring {
 
 extern const struct io_vtable uring_vtable;
 
+/* The bare registration call: the shared liburing 2.3 of Debian declares io_uring_enable_rings and
+ * io_uring_register_restrictions but does not export them. */
+int uring_register(struct uring *u, unsigned opcode, const void *arg, unsigned count);
+
 /* What a failed io_uring_setup means; pure. err: -errno; sysctl_value: content of
  * kernel.io_uring_disabled, -1 = no such file (before 6.6). Fills why, returns the code.          */
 int uring_explain(int err, int sysctl_value, const char *kernel_release, uint64_t memlock_bytes,

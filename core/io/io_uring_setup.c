@@ -83,6 +83,13 @@ static int refused(int err, char *why, size_t why_bytes)
                          why_bytes);
 }
 
+int uring_register(struct uring *u, unsigned opcode, const void *arg, unsigned count)
+{
+    int ret = io_uring_register((unsigned)u->ring.ring_fd, opcode, arg, count);
+
+    return ret < 0 ? ret : 0;
+}
+
 /* Only what we use may ever be submitted: a seccomp filter cannot see inside the ring. */
 static int restrict_ops(struct uring *u)
 {
@@ -110,7 +117,7 @@ static int restrict_ops(struct uring *u)
     rules[count].opcode = IORING_RESTRICTION_REGISTER_OP;
     rules[count].register_op = IORING_REGISTER_ENABLE_RINGS;
     count++;
-    return io_uring_register_restrictions(&u->ring, rules, count);
+    return uring_register(u, IORING_REGISTER_RESTRICTIONS, rules, count);
 }
 
 static void *map_pages(size_t bytes)

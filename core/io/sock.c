@@ -53,6 +53,12 @@ void sock_shutdown_send(struct io *io, int fd)
     (void)shutdown(fd, SHUT_WR); /* ENOTCONN: the peer has reset it; the read side will tell */
 }
 
+void sock_shutdown_listen(struct io *io, int fd)
+{
+    (void)io;
+    (void)shutdown(fd, SHUT_RDWR);
+}
+
 void sock_close(struct io *io, int fd, bool is_reset)
 {
     (void)io;

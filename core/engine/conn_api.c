@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conn_api: the small calls of conn.h: owner, references, names, wishes. */
+#include "base/check.h"
+#include "base/err.h"
+#include "engine/conn_int.h"
+
+void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner)
+{
+    conn_check(c);
+    c->ops = ops;
+    c->owner = owner;
+    conn_want_input(c);
+}
+
+struct conn_ref conn_ref_of(const struct conn *c)
+{
+    conn_check(c);
+    return (struct conn_ref){c->sh->idx, c->slot, c->generation};
+}
+
+struct conn *conn_find(struct shard *sh, struct conn_ref ref)
+{
+    struct conn *c;
+
+    if (ref.generation == 0 || ref.shard_idx != sh->idx) {
+        return NULL;
+    }
+    c = slab_find(sh, ref.slot, ref.generation);
+    return c && c->state != CONN_ST_MOVING ? c : NULL;
+}
+
+void *conn_owner(const struct conn *c)
+{
+    conn_check(c);
+    return c->owner;
+}
+
+struct shard *conn_shard(const struct conn *c)
+{
+    conn_check(c);
+    return c->sh;
+}
+
+void conn_pause(struct conn *c)
+{
+    conn_check(c);
+    c->is_paused = true;
+    if (c->state == CONN_ST_OPEN) {
+        conn_mark_dirty(c);
+    }
+}
+
+void conn_resume(struct conn *c)
+{
+    conn_check(c);
+    if (!c->is_paused) {
+        return;
+    }
+    c->is_paused = false;
+    c->received_ms = c->sh->now_ms; /* the silence was ours */
+    if (c->state == CONN_ST_OPEN) {
+        conn_want_input(c);
+        conn_mark_dirty(c);
+    }
+}
+
+bool conn_is_secured(const struct conn *c)
+{
+    conn_check(c);
+    return c->is_secured;
+}
+
+const struct tls_peer *conn_tls_peer(const struct conn *c)
+{
+    conn_check(c);
+    return c->is_secured ? tls_session_peer(c->session) : NULL;
+}
+
+static void read_timer_fired(struct wheel_timer *timer, void *ctx)
+{
+    struct conn *c = ctx;
+    uint64_t silent_ms = c->sh->now_ms - c->received_ms;
+
+    if (!c->is_paused && silent_ms >= c->read_timeout_ms) {
+        conn_abort(c, ERR_TIMEOUT, "nothing was received for too long");
+        return;
+    }
+    shard_timer_arm(c->sh, timer, c->is_paused ? c->read_timeout_ms : c->read_timeout_ms - silent_ms,
+                    read_timer_fired, c);
+}
+
+void conn_set_read_timeout(struct conn *c, uint32_t timeout_ms)
+{
+    conn_check(c);
+    c->read_timeout_ms = timeout_ms;
+    wheel_disarm(&c->sh->wheel, &c->read_timer);
+    if (c->state != CONN_ST_OPEN && c->state != CONN_ST_HANDSHAKE) {
+        return;
+    }
+    if (timeout_ms) {
+        c->received_ms = c->sh->now_ms;
+        shard_timer_arm(c->sh, &c->read_timer, timeout_ms, read_timer_fired, c);
+    }
+}
+
+void conn_set_authenticated(struct conn *c)
+{
+    conn_check(c);
+    if (c->ticket) {
+        ticket_return(c->sh, c->ticket);
+        c->ticket = NULL;
+    }
+}
+
+const char *conn_peer_text(const struct conn *c)
+{
+    conn_check(c);
+    return c->peer_text;
+}
+
+const struct sockaddr *conn_peer_addr(const struct conn *c, socklen_t *len)
+{
+    conn_check(c);
+    *len = c->peer_len;
+    return &c->peer.any;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conn_in: receiving. A received buffer goes straight to the owner (plain) or through the session
+ * (TLS); what cannot be used now is held: records in in_raw, plaintext in in_plain. Receiving is
+ * cancelled while the owner pauses or too much is held: TCP then slows the peer down.             */
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "engine/conn_int.h"
+
+bool conn_can_deliver(const struct conn *c)
+{
+    return c->state == CONN_ST_OPEN && !c->is_paused && c->ops;
+}
+
+void conn_want_input(struct conn *c)
+{
+    if (c->state != CONN_ST_ENDING && c->state != CONN_ST_GONE && !list_is_linked(&c->input_link)) {
+        list_push_back(&c->sh->input, &c->input_link);
+    }
+}
+
+static size_t quota_left(struct conn *c)
+{
+    if (c->quota_turn != c->sh->turn) {
+        c->quota_turn = c->sh->turn;
+        c->quota_used = 0;
+    }
+    return CONN_QUOTA_BYTES - c->quota_used;
+}
+
+void conn_recv_keep(struct conn *c)
+{
+    struct io *io = c->sh->io;
+    struct io_tag tag = {IO_OP_RECV, c->slot, c->generation};
+    bool is_wanted = !c->is_input_ended;
+
+    if (c->state == CONN_ST_OPEN && (c->is_paused || buf_len(&c->in_plain) > CONN_HELD_BYTES)) {
+        is_wanted = false;
+    }
+    if (buf_len(&c->in_raw) > CONN_HELD_BYTES) {
+        is_wanted = false;
+    }
+    if (is_wanted && !(c->in_flight & CONN_OP_RECV)) {
+        if (io->vt->recv(io, c->fd, tag)) {
+            conn_mark_dirty(c);
+            return;
+        }
+        c->in_flight |= CONN_OP_RECV;
+    } else if (!is_wanted && (c->in_flight & CONN_OP_RECV) && !(c->in_flight & CONN_OP_CANCEL)) {
+        if (io->vt->cancel(io, tag, (struct io_tag){IO_OP_CANCEL, c->slot, c->generation})) {
+            conn_mark_dirty(c);
+            return;
+        }
+        c->in_flight |= CONN_OP_CANCEL;
+    }
+}
+
+size_t conn_deliver(struct conn *c, char *bytes, size_t len)
+{
+    size_t used;
+
+    ASSERT(!c->is_in_data);
+    c->is_in_data = true;
+    used = c->ops->data(c, c->owner, bytes, len);
+    c->is_in_data = false;
+    ASSERT(used <= len);
+    if (c->state == CONN_ST_HANDSHAKE && used < len) {
+        /* Plaintext behind the request for TLS must not become part of the secured stream. */
+        conn_end(c, ERR_BAD_INPUT, "plaintext behind the start of TLS");
+        return len;
+    }
+    /* Nobody would ever ask for the rest again. */
+    ASSERT(used == len || c->is_paused || c->state != CONN_ST_OPEN);
+    return used;
+}
+
+/* One stretch of input; returns how much of it was used up: less than len means "not now". */
+static size_t process(struct conn *c, char *bytes, size_t len)
+{
+    size_t room = quota_left(c);
+    size_t used;
+
+    if (c->state == CONN_ST_FLUSHING || c->state == CONN_ST_LINGERING ||
+        c->state == CONN_ST_ENDING) {
+        return len; /* nobody listens any more */
+    }
+    if (len && room == 0) {
+        return 0;
+    }
+    if (c->state == CONN_ST_HANDSHAKE || c->is_secured) {
+        used = conn_tls_received(c, bytes, len < room ? len : room);
+    } else if (len && conn_can_deliver(c)) {
+        used = conn_deliver(c, bytes, len < room ? len : room);
+    } else {
+        used = 0;
+    }
+    c->quota_used += used;
+    return used;
+}
+
+static void tell_end(struct conn *c)
+{
+    c->is_end_told = true;
+    if (c->ops->peer_ended && c->ops->peer_ended(c, c->owner)) {
+        return;
+    }
+    if (c->state == CONN_ST_OPEN) {
+        conn_close_with(c, ERR_CLOSED, "closed by the peer", CONN_LINGER_MS);
+    }
+}
+
+/* The end of input counts once everything before it was used. is_stuck: in_raw holds the beginning
+ * of a record whose rest will not come. */
+static void check_end(struct conn *c, bool is_stuck)
+{
+    if (c->state == CONN_ST_HANDSHAKE) {
+        if (c->is_input_ended && (is_stuck || buf_len(&c->in_raw) == 0)) {
+            stat_add(&c->sh->stats.tls_failures, 1);
+            conn_end(c, ERR_TLS_HANDSHAKE, "peer closed during the TLS handshake");
+        }
+        return;
+    }
+    if (!conn_can_deliver(c) || c->is_end_told || buf_len(&c->in_plain)) {
+        return;
+    }
+    if (c->is_secured) {
+        if (c->is_tls_ended) {
+            tell_end(c);
+        } else if (c->is_input_ended && (is_stuck || buf_len(&c->in_raw) == 0)) {
+            conn_end(c, ERR_TLS_TRUNCATED, err_text(ERR_TLS_TRUNCATED));
+        }
+    } else if (c->is_input_ended && buf_len(&c->in_raw) == 0) {
+        tell_end(c);
+    }
+}
+
+/* Held plaintext first, then held raw input. */
+void conn_input(struct conn *c)
+{
+    size_t len = buf_len(&c->in_plain);
+    size_t used;
+    bool is_stuck = false;
+
+    if (len && conn_can_deliver(c)) {
+        used = conn_deliver(c, c->in_plain.data + c->in_plain.head, len);
+        buf_consume(&c->in_plain, used);
+        buf_release_if_empty(&c->in_plain);
+        conn_mark_dirty(c);
+    }
+    if (buf_len(&c->in_plain) == 0) {
+        /* Also with nothing held: the first word of a TLS client comes from here. */
+        len = buf_len(&c->in_raw);
+        used = process(c, len ? c->in_raw.data + c->in_raw.head : NULL, len);
+        buf_consume(&c->in_raw, used);
+        buf_release_if_empty(&c->in_raw);
+        conn_mark_dirty(c);
+        is_stuck = len && used == 0 && quota_left(c) != 0;
+        if (buf_len(&c->in_raw) && !is_stuck) {
+            conn_want_input(c);
+        }
+    }
+    check_end(c, is_stuck);
+}
+
+static void hold(struct conn *c, const char *bytes, size_t len)
+{
+    buf_append(&c->in_raw, bytes, len);
+    if (c->in_raw.failed) {
+        conn_abort(c, ERR_NOMEM, "no memory to hold received bytes");
+        return;
+    }
+    conn_mark_dirty(c);
+}
+
+void conn_received(struct conn *c, const struct io_event *ev)
+{
+    size_t len = ev->result > 0 ? (size_t)ev->result : 0;
+    size_t used = 0;
+
+    if (len) {
+        stat_add(&c->sh->stats.bytes_in, len);
+        c->received_ms = c->sh->now_ms;
+        if (buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
+            used = process(c, ev->bytes, len);
+        }
+        if (used < len && c->state != CONN_ST_ENDING) {
+            hold(c, ev->bytes + used, len - used);
+        }
+        if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
+            if (buf_len(&c->in_raw)) {
+                conn_want_input(c);
+            }
+            if (c->is_tls_ended) {
+                check_end(c, false);
+            }
+        }
+        return;
+    }
+    if (ev->result == -ENOBUFS) {
+        stat_add(&c->sh->stats.recv_no_buffer, 1); /* re-armed by conn_drive: buffers are back then */
+        return;
+    }
+    if (ev->result == -ECANCELED || ev->result == -EINTR) {
+        return;
+    }
+    c->is_input_ended = true;
+    if (ev->result < 0 && c->state != CONN_ST_MOVING) {
+        conn_end(c, ev->result, err_text(ev->result));
+    } else if (c->state == CONN_ST_LINGERING) {
+        conn_end(c, c->err, c->why);
+    } else if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
+        conn_want_input(c);
+    }
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conn_int: what a connection consists of and how its files (conn, conn_in, conn_out, conn_tls,
+ * conn_move, connect, slab) work together. Private to core/engine.
+ *
+ * Events and calls change a conn's wishes and mark it dirty; at the end of the turn conn_drive
+ * compares wishes with what is in flight and starts what is missing. So an operation that found no
+ * room in the ring is simply tried again, and pausing and resuming in one turn costs nothing.
+ * conn_drive calls nobody outside; input and ends are delivered in stages of their own.           */
+#ifndef FG_ENGINE_CONN_INT_H
+#define FG_ENGINE_CONN_INT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/wheel.h"
+#include "engine/conn.h"
+#include "engine/shard_int.h"
+#include "engine/shard_state.h"
+#include "tls/tls.h"
+
+#define CONN_MAGIC 0x434f4e4eu
+#define CONN_OUT_BYTES_DEFAULT ((size_t)256 << 10)
+#define CONN_OUT_BYTES_MAX (POOL_BLOCK_BYTES_MAX / 2)
+/* Plaintext sealed into one send. */
+#define CONN_SEAL_BYTES ((size_t)256 << 10)
+/* Input of one connection processed per turn; the rest waits for the next one. */
+#define CONN_QUOTA_BYTES ((size_t)256 << 10)
+/* Held input above which receiving is cancelled. */
+#define CONN_HELD_BYTES ((size_t)64 << 10)
+/* Input opened at a time: bounds the shard's plaintext scratch. */
+#define CONN_OPEN_BYTES ((size_t)16 << 10)
+#define CONN_SCRATCH_BYTES ((size_t)256 << 10)
+#define CONN_LINGER_MS 5000u
+#define CONN_PEER_TEXT_BYTES 56u
+
+/* CONN_STATE(name, successors): from where to where. */
+#define CONN_TO(name) (1u << CONN_ST_##name)
+#define CONN_STATES(CONN_STATE)                                                                \
+    CONN_STATE(CONNECTING, CONN_TO(OPEN) | CONN_TO(ENDING))                                    \
+    CONN_STATE(OPEN, CONN_TO(HANDSHAKE) | CONN_TO(FLUSHING) | CONN_TO(MOVING) | CONN_TO(ENDING)) \
+    CONN_STATE(HANDSHAKE, CONN_TO(OPEN) | CONN_TO(FLUSHING) | CONN_TO(ENDING))                 \
+    CONN_STATE(FLUSHING, CONN_TO(LINGERING) | CONN_TO(ENDING)) /* last bytes, then FIN */      \
+    CONN_STATE(LINGERING, CONN_TO(ENDING))                     /* waiting for the peer's FIN */ \
+    CONN_STATE(MOVING, CONN_TO(OPEN) | CONN_TO(ENDING))        /* nothing may stay in flight */ \
+    CONN_STATE(ENDING, CONN_TO(GONE))                          /* the same, then closed */     \
+    CONN_STATE(GONE, 0)
+
+enum conn_state {
+#define CONN_STATE(name, next) CONN_ST_##name,
+    CONN_STATES(CONN_STATE)
+#undef CONN_STATE
+    CONN_ST_COUNT
+};
+
+enum conn_op { /* bits: at most one of each in flight */
+    CONN_OP_CONNECT = 1,
+    CONN_OP_RECV = 2,
+    CONN_OP_SEND = 4,
+    CONN_OP_CANCEL = 8,
+};
+
+struct conn {
+    uint32_t magic;
+    enum conn_state state;
+    uint32_t in_flight; /* enum conn_op bits */
+    uint32_t slot;
+    uint32_t generation;
+    int fd;           /* owned */
+    struct shard *sh; /* borrowed: outlives the conn */
+    const struct conn_ops *ops; /* borrowed from the owner's code; NULL = no owner yet */
+    void *owner;                /* borrowed until closed */
+
+    bool is_paused;
+    bool is_input_ended; /* the wire ended (FIN) */
+    bool is_end_told;    /* ops.peer_ended was called */
+    bool is_tls_ended;   /* close_notify was received */
+    bool is_tls_closed;  /* close_notify was sent */
+    bool is_secured;
+    bool is_in_data;     /* inside ops.data */
+    bool is_reset;       /* close with RST */
+    bool is_over;        /* the end is decided: err and why hold */
+
+    struct list dirty_link;
+    struct list input_link;
+    struct list ended_link;
+
+    struct buf out;      /* the owner's, plaintext */
+    struct buf pending;  /* bytes for the wire, next in turn */
+    struct buf flying;   /* bytes the kernel reads while CONN_OP_SEND is set */
+    uint64_t taken_bytes; /* plaintext moved out of `out` so far */
+    uint64_t sent_bytes;  /* plaintext the kernel has taken */
+    size_t pending_plain; /* plaintext bytes that pending stands for */
+    size_t flying_plain;
+    struct buf in_raw;   /* off the wire, not processed: plaintext, or records */
+    struct buf in_plain; /* opened, not used by the owner */
+    uint64_t quota_turn;
+    size_t quota_used;
+
+    struct tls_session *session; /* owned */
+    int err;
+    const char *why; /* static, or the session's */
+
+    struct wheel_timer state_timer; /* connect, handshake, linger */
+    struct wheel_timer read_timer;
+    uint64_t received_ms;
+    uint32_t read_timeout_ms;
+
+    struct ticket *ticket; /* owned while counted against the address */
+    shard_connect_fn *connect_done;
+    void *connect_ctx; /* borrowed until connect_done */
+    conn_arrived_fn *arrived;
+    uint32_t move_to;
+    struct mail mail; /* for the journey */
+
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer;
+    socklen_t peer_len;
+    char peer_text[CONN_PEER_TEXT_BYTES];
+};
+
+/* slab.c: slots and generations */
+int slab_init(struct shard *sh, uint32_t slot_count);
+void slab_deinit(struct shard *sh);
+/* ERR_FULL without a free slot. */
+NODISCARD int slab_add(struct shard *sh, struct conn *c);
+/* The slot's generation moves on: all references go stale. */
+void slab_remove(struct shard *sh, struct conn *c);
+struct conn *slab_find(const struct shard *sh, uint32_t slot, uint32_t generation);
+
+/* conn.c: life */
+/* A conn with a slot around fd (>= 0), which it owns on success only. NULL and *err otherwise. */
+struct conn *conn_new(struct shard *sh, int fd, enum conn_state state, int *err);
+void conn_set_peer(struct conn *c, const struct sockaddr *addr, socklen_t len);
+void conn_set_state(struct conn *c, enum conn_state next);
+void conn_mark_dirty(struct conn *c);
+/* At once: cancels what is in flight, then closed. The first one decides err and why. */
+void conn_end(struct conn *c, int err, const char *why);
+/* Orderly, with an outcome other than 0. */
+void conn_close_with(struct conn *c, int err, const char *why, uint32_t linger_ms);
+/* Starts what is missing, by state. */
+void conn_drive(struct conn *c);
+/* Calls closed for those in sh->ended and frees them. */
+void conns_reap(struct shard *sh);
+void conn_event(struct shard *sh, const struct io_event *ev);
+void conns_abort_all(struct shard *sh, int err, const char *why);
+/* in_flight matches, list membership: DASSERTs. */
+void conn_check(const struct conn *c);
+
+/* conn_in.c */
+void conn_received(struct conn *c, const struct io_event *ev);
+/* Delivers held input; called by the shard's input stage. */
+void conn_input(struct conn *c);
+void conn_want_input(struct conn *c);
+void conn_recv_keep(struct conn *c);
+bool conn_can_deliver(const struct conn *c);
+/* Hands plaintext to the owner; returns what was used. */
+size_t conn_deliver(struct conn *c, char *bytes, size_t len);
+
+/* conn_out.c */
+/* Starts the next send if there is one; false when everything has been taken by the kernel. */
+bool conn_send_next(struct conn *c);
+void conn_sent(struct conn *c, const struct io_event *ev);
+size_t conn_unsent(const struct conn *c);
+
+/* conn_tls.c */
+/* One stretch of received bytes; returns how many were used up. */
+size_t conn_tls_received(struct conn *c, char *bytes, size_t len);
+/* Encrypts waiting plaintext into pending. */
+void conn_tls_seal(struct conn *c);
+
+/* conn_move.c */
+void conn_depart(struct conn *c);
+void conn_arrive(struct shard *sh, struct mail *m);
+/* A conn in the mail of threads that are gone. */
+void conn_discard(struct mail *m);
+
+/* connect.c */
+void connect_event(struct conn *c, const struct io_event *ev);
+/* The end of a conn that never was connected. */
+void connect_failed(struct conn *c);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conn_out: sending. Three buffers in a row: out (the owner's plaintext), pending (bytes for the
+ * wire: records, or plaintext written before TLS began), flying (what the kernel reads now). At
+ * most one send per socket is in flight: two could interleave.                                    */
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "engine/conn_int.h"
+
+struct buf *conn_out(struct conn *c)
+{
+    conn_check(c);
+    return &c->out;
+}
+
+void conn_flush(struct conn *c)
+{
+    conn_check(c);
+    if (c->state != CONN_ST_GONE) {
+        conn_mark_dirty(c);
+    }
+}
+
+static size_t waiting(const struct conn *c)
+{
+    return buf_len(&c->out) + buf_len(&c->pending) + buf_len(&c->flying);
+}
+
+bool conn_out_is_crowded(const struct conn *c)
+{
+    conn_check(c);
+    return waiting(c) > c->out.bytes_max / 2;
+}
+
+void conn_set_out_max(struct conn *c, size_t bytes_max)
+{
+    conn_check(c);
+    ASSERT(bytes_max <= CONN_OUT_BYTES_MAX);
+    c->out.bytes_max = (uint32_t)(bytes_max > buf_len(&c->out) ? bytes_max : buf_len(&c->out));
+}
+
+uint64_t conn_bytes_written(const struct conn *c)
+{
+    conn_check(c);
+    return c->taken_bytes + buf_len(&c->out);
+}
+
+uint64_t conn_bytes_sent(const struct conn *c)
+{
+    conn_check(c);
+    return c->sent_bytes;
+}
+
+size_t conn_unsent(const struct conn *c)
+{
+    return (size_t)(c->taken_bytes + buf_len(&c->out) - c->sent_bytes);
+}
+
+/* Chooses what goes next into flying. */
+static void load(struct conn *c)
+{
+    if (buf_len(&c->pending) == 0 && c->is_secured) {
+        if (buf_len(&c->out)) {
+            conn_tls_seal(c);
+        } else if (c->state == CONN_ST_FLUSHING && !c->is_tls_closed) {
+            c->is_tls_closed = true;
+            tls_session_close(c->session, &c->pending);
+        }
+    }
+    if (buf_len(&c->pending)) {
+        buf_take(&c->flying, &c->pending);
+        c->flying_plain = c->pending_plain;
+        c->pending_plain = 0;
+    } else if (!c->session && buf_len(&c->out)) {
+        c->taken_bytes += buf_len(&c->out);
+        c->flying_plain = buf_len(&c->out);
+        buf_take(&c->flying, &c->out);
+    }
+}
+
+bool conn_send_next(struct conn *c)
+{
+    struct io *io = c->sh->io;
+
+    if (UNLIKELY(c->out.failed)) {
+        conn_abort(c, ERR_LIMIT, "more output than the connection's bound");
+        return false;
+    }
+    if (c->in_flight & CONN_OP_SEND) {
+        return true;
+    }
+    if (buf_len(&c->flying) == 0) {
+        load(c);
+        if (UNLIKELY(c->pending.failed)) {
+            conn_abort(c, ERR_NOMEM, "no memory for output");
+            return false;
+        }
+        if (buf_len(&c->flying) == 0) {
+            buf_release_if_empty(&c->flying);
+            buf_release_if_empty(&c->out);
+            return false;
+        }
+    }
+    if (io->vt->send(io, c->fd, c->flying.data + c->flying.head, buf_len(&c->flying),
+                     (struct io_tag){IO_OP_SEND, c->slot, c->generation})) {
+        conn_mark_dirty(c);
+        return true;
+    }
+    c->in_flight |= CONN_OP_SEND;
+    stat_add(&c->sh->stats.sends, 1);
+    return true;
+}
+
+static void count_sent(struct conn *c, size_t len)
+{
+    size_t rest;
+
+    stat_add(&c->sh->stats.bytes_out, len);
+    buf_consume(&c->flying, len);
+    rest = buf_len(&c->flying);
+    /* A record counts when it is out in full: its bytes are of no use to the peer before. */
+    if (c->session && rest) {
+        return;
+    }
+    if (c->flying_plain > rest) {
+        c->sent_bytes += c->flying_plain - rest;
+        c->flying_plain = rest;
+    }
+}
+
+void conn_sent(struct conn *c, const struct io_event *ev)
+{
+    bool was_crowded = conn_out_is_crowded(c);
+
+    if (ev->result > 0) {
+        count_sent(c, (size_t)ev->result);
+    } else if (ev->result != -ECANCELED && ev->result != -EINTR && ev->result != -EAGAIN &&
+               c->state != CONN_ST_MOVING) {
+        conn_end(c, ev->result ? ev->result : -EPIPE, err_text(ev->result ? ev->result : -EPIPE));
+        return;
+    }
+    if (was_crowded && !conn_out_is_crowded(c) && c->state == CONN_ST_OPEN && c->ops &&
+        c->ops->writable) {
+        c->ops->writable(c, c->owner);
+    }
+}

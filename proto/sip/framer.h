@@ -21,8 +21,8 @@
 enum sip_frame {
     SIP_FRAME_MORE, /* all bytes used, no message yet */
     SIP_FRAME_MSG,  /* f->msg: valid until the next feed, and while the bytes handed in are */
-    SIP_FRAME_PING, /* CRLFCRLF: answer CRLF (sip_framer_pong) */
-    SIP_FRAME_PONG, /* a single CRLF before a message or at the end of what has arrived */
+    SIP_FRAME_PONG, /* CRLF between messages: an answer to our ping, or noise */
+    SIP_FRAME_PING, /* a second CRLF right behind it: answer SIP_PONG. So a ping is PONG, PING */
     SIP_FRAME_BAD,  /* border lost: if f->bad.status, answer f->msg with it; then close. Sticky. */
 };
 
@@ -30,11 +30,9 @@ struct sip_framer {
     struct sip_msg msg;
     struct sip_bad bad;
     struct buf held;         /* owned: the beginning of an incomplete message */
-    uint32_t line_at;        /* start of the line being searched for its end, in held */
-    uint32_t scanned;        /* bytes of held already searched */
+    uint32_t line_at;        /* start of the line whose end is being searched, in the message */
     uint32_t total;          /* bytes of the whole message once its head is known, else 0 */
     uint8_t crlf_seen;       /* bytes of CR LF CR LF seen between messages */
-    uint32_t crlf_skipped;   /* line ends forgiven since the last message */
     uint32_t body_bytes_max; /* SIP_BODY_BYTES_MAX unless changed after init */
     bool release_held;       /* held carries the message of the last SIP_FRAME_MSG */
     bool is_bad;

@@ -46,16 +46,24 @@ struct sip_field {
     uint16_t value_len; /* without white space at the ends; folding inside is kept */
 };
 
+/* What is wrong with bytes that are no message. */
+struct sip_bad {
+    uint16_t status; /* to answer a request with, 0 = say nothing */
+    const char *why; /* static text, never NULL */
+};
+
 struct sip_msg {
     struct slice bytes;       /* the message, body included; borrowed */
     bool is_request;
     enum sip_method method;   /* request: of the start line; response: UNKNOWN (see CSeq) */
-    struct slice method_text; /* request, case-sensitive */
+    struct slice method_text; /* request; compared with its case */
     struct slice uri;         /* request: the Request-URI, not yet parsed */
     uint16_t status;          /* response: 100..699 */
     struct slice reason;      /* response; may be empty */
     struct slice version;     /* "SIP/2.0", or another version: see checks.h */
     struct slice body;        /* Content-Length bytes */
+    struct sip_bad flaw;      /* why = NULL: none found yet. A fault that leaves the message's
+                                 border known; sip_check_* refuse such a message */
     uint32_t head_bytes;      /* start line to empty line, included */
     uint32_t content_length;
     bool has_content_length;
@@ -65,20 +73,22 @@ struct sip_msg {
     struct sip_field fields[SIP_FIELDS_MAX];
 };
 
-/* What is wrong with bytes that are no message. */
-struct sip_bad {
-    uint16_t status; /* to answer a request with, 0 = say nothing */
-    const char *why; /* static text, never NULL */
-};
-
 /* One whole message: a datagram, a file, a test. Without Content-Length the body is the rest; bytes
  * behind Content-Length are ignored (RFC 3261 18.3). 0, ERR_SIP_SYNTAX or ERR_LIMIT with *bad set;
  * bad->status is not 0 only if the view is complete enough to be answered (sip_msg_can_answer). */
 NODISCARD int sip_msg_parse(struct sip_msg *m, struct slice bytes, struct sip_bad *bad);
-/* Start line and fields only; head must end with its empty line. body stays empty. As above; used by
- * framer.h. A bad Content-Length is an error here (the message border is unknown).              */
-NODISCARD int sip_msg_parse_head(struct sip_msg *m, struct slice head, struct sip_bad *bad);
-/* It is a request other than ACK with Via, From, To, Call-ID and CSeq to copy into a response. */
+/* Start line and fields only; head ends with its empty line. body stays empty. As above, and a
+ * Content-Length that is missing or wrong is an error if is_stream; used by framer.h.            */
+NODISCARD int sip_msg_parse_head(struct sip_msg *m, struct slice head, bool is_stream,
+                                 struct sip_bad *bad);
+/* The complete lines of a head that will not be completed, to answer it: bad->status is kept if
+ * the view can be answered, else becomes 0.                                                      */
+void sip_msg_parse_broken_head(struct sip_msg *m, struct slice head, struct sip_bad *bad);
+/* Searches head for its end from line *line_at on, byte *at: > 0 its length, 0 = not yet there,
+ * ERR_SIP_SYNTAX = a line end other than CRLF. *line_at and *at remember the place.              */
+NODISCARD int32_t sip_head_end(struct slice head, uint32_t *line_at, uint32_t *at);
+/* It is a request other than ACK with a Via; whatever a response copies beyond that may be absent
+ * (RFC 4475 3.3.1: even such a request is best answered).                                       */
 bool sip_msg_can_answer(const struct sip_msg *m);
 
 /* Names */
@@ -140,8 +150,8 @@ NODISCARD int sip_msg_cseq(const struct sip_msg *m, struct sip_cseq *out);
 NODISCARD int sip_msg_addr(const struct sip_msg *m, enum sip_header id, struct sip_addr *out);
 /* The Request-URI. */
 NODISCARD int sip_msg_uri(const struct sip_msg *m, struct sip_uri *out);
-/* Max-Forwards, Expires, Min-Expires, Retry-After (comment and parameters skipped), Min-SE:
- * leading digits up to 2^32-1. */
+/* Max-Forwards, Expires, Min-Expires, Retry-After, Min-SE: digits up to 2^32-1; what may follow
+ * them in Retry-After (comment, parameters) is skipped. */
 NODISCARD int sip_msg_u32(const struct sip_msg *m, enum sip_header id, uint32_t *out);
 /* Call-ID, checked against the grammar. */
 NODISCARD int sip_msg_call_id(const struct sip_msg *m, struct slice *out);
@@ -167,7 +177,7 @@ struct sip_warning {
 };
 NODISCARD int sip_warning_parse(struct slice value, struct sip_warning *out);
 
-/* Reason (RFC 3326): SIP;cause=600;text="..." and ms-diagnostics: 1003;reason="...";source="...". */
+/* Reason (RFC 3326): SIP;cause=600;text="..."; ms-diagnostics: 1003;reason="...";source="..." */
 struct sip_reason {
     struct slice protocol; /* Reason only */
     uint32_t cause;        /* Reason: cause parameter, 0 = none; ms-diagnostics: the id */

@@ -33,9 +33,9 @@ struct sip_probe {
 };
 /* Time of the next ping, UINT64_MAX while one is in flight. */
 uint64_t sip_probe_next_ms(const struct sip_probe *p);
-/* random spreads pings by +-10 %. */
 void sip_probe_sent(struct sip_probe *p, uint64_t now_ms);
-/* Any final response from the peer except 503: alive. Returns true if it was down before. */
+/* Any final response from the peer except 503: alive. random spreads the next ping by +-10 %.
+ * Returns true if it was down before.                                                            */
 bool sip_probe_alive(struct sip_probe *p, uint64_t now_ms, uint32_t random);
 /* Timeout, 503 or transport failure. Returns true if it now changed to down. */
 bool sip_probe_missed(struct sip_probe *p, uint64_t now_ms, uint32_t random);

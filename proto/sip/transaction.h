@@ -80,7 +80,7 @@ struct sip_txn_ops {
     void (*flush)(struct sip_link *link);
     /* Exactly once per client transaction, never from inside sip_client_start. */
     void (*client_done)(void *owner, const struct sip_client_done *done);
-    /* A server transaction ended other than by sip_server_respond. owner: of sip_server_set_owner. */
+    /* A server transaction ended other than by sip_server_respond. owner: as set for it. */
     void (*server_ended)(struct sip_txn_ref ref, void *owner, enum sip_server_end why);
 };
 
@@ -176,7 +176,7 @@ struct sip_answer {
 /* Writes the final response and ends the transaction (an INVITE one waits for its ACK). 0;
  * ERR_STALE = already answered or ended; ERR_CLOSED = the connection is gone: not sent, ended;
  * ERR_LIMIT = the link's buffer is full: not sent, ended; ERR_STATE = status not allowed: still
- * open.                                                                                           */
+ * open.                                                                                         */
 NODISCARD int sip_server_respond(struct sip_txns *t, struct sip_txn_ref ref,
                                  const struct sip_answer *answer, uint64_t now_ms);
 /* Sends 100 now if none was sent (RFC 4320 4.1 allows it at any time on TCP and TLS). */

@@ -60,7 +60,7 @@ bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b);
 
 /* hostport: name, IPv4 or [IPv6], optional ":port" (1..65535). 0 or ERR_SIP_URI. */
 NODISCARD int sip_host_parse(struct slice text, struct sip_host *out);
-/* Same host: names without case and one trailing dot, addresses by value. Ports are not looked at. */
+/* Same host: names without case and one trailing dot, addresses by value. Ports do not count. */
 bool sip_host_eq(const struct sip_host *a, const struct sip_host *b);
 /* Appends the host (not the port): names in lower case without trailing dot, IPv6 in brackets. */
 void sip_host_put(struct buf *out, const struct sip_host *host);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* addr: header parameters and the name-addr / addr-spec values (RFC 3261 20.10, 20.20, 25.1). */
+#include "sip/uri.h"
+
+#include "base/err.h"
+#include "sip/chars.h"
+#include "sip/limits.h"
+
+/* One ";name[=value]" without its ';', from *at on. 0 = the text ended after white space only. */
+enum param_step { PARAM_OK, PARAM_END, PARAM_BAD };
+
+static enum param_step step_param(struct slice s, size_t *at, struct slice *name,
+                                  struct slice *value)
+{
+    size_t i = sip_skip_lws(s, *at);
+    size_t end;
+
+    *value = SLICE_NONE;
+    if (i == s.len) {
+        return PARAM_END;
+    }
+    end = i + sip_span(s, i, SIP_CHAR_TOKEN);
+    *name = sip_sub(s, i, end);
+    if (end == i) {
+        return PARAM_BAD;
+    }
+    i = sip_skip_lws(s, end);
+    if (i < s.len && s.ptr[i] == '=') {
+        i = sip_skip_lws(s, i + 1);
+        if (i < s.len && s.ptr[i] == '"') {
+            if (!sip_quoted_end(s, i, &end)) {
+                return PARAM_BAD;
+            }
+        } else {
+            end = i + sip_span(s, i, SIP_CHAR_VALUE);
+        }
+        *value = sip_sub(s, i, end);
+        if (end == i) {
+            return PARAM_BAD;
+        }
+        i = sip_skip_lws(s, end);
+    }
+    *at = i;
+    return PARAM_OK;
+}
+
+bool sip_params_next(struct slice *params, struct slice *name, struct slice *value)
+{
+    size_t at = 0;
+
+    if (step_param(*params, &at, name, value) != PARAM_OK) {
+        *params = SLICE_NONE;
+        return false;
+    }
+    *params = at < params->len && params->ptr[at] == ';' ? slice_from(*params, at + 1) : SLICE_NONE;
+    return true;
+}
+
+bool sip_params_are_valid(struct slice params)
+{
+    struct slice name;
+    struct slice value;
+    size_t at = 0;
+    unsigned count = 0;
+
+    if (params.len == 0) {
+        return true;
+    }
+    for (;;) {
+        if (step_param(params, &at, &name, &value) != PARAM_OK || ++count > SIP_PARAMS_MAX) {
+            return false;
+        }
+        if (at == params.len) {
+            return true;
+        }
+        if (params.ptr[at] != ';') {
+            return false;
+        }
+        at++;
+    }
+}
+
+bool sip_param(struct slice params, struct slice name, struct slice *value)
+{
+    struct slice key;
+    struct slice text;
+
+    while (sip_params_next(&params, &key, &text)) {
+        if (slice_eq_nocase(key, name)) {
+            if (value) {
+                *value = text;
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Display name before '<': a quoted string, or tokens and white space. Bytes above ASCII are let
+ * through unquoted: clients write them so, and nothing that follows depends on them.             */
+static bool parse_display(struct slice value, size_t *at, struct slice *display)
+{
+    size_t start = *at;
+    size_t end = start;
+
+    if (start < value.len && value.ptr[start] == '"') {
+        if (!sip_quoted_end(value, start, &end)) {
+            return false;
+        }
+    } else {
+        while (end < value.len && (sip_char_is(value.ptr[end], SIP_CHAR_TOKEN | SIP_CHAR_LWS) ||
+                                   (unsigned char)value.ptr[end] >= 0x80)) {
+            end++;
+        }
+    }
+    *display = slice_trim(sip_sub(value, start, end));
+    *at = sip_skip_lws(value, end);
+    return true;
+}
+
+static int parse_brackets(struct slice value, size_t at, struct sip_addr *out, size_t *end)
+{
+    ptrdiff_t close;
+
+    if (!parse_display(value, &at, &out->display) || at >= value.len || value.ptr[at] != '<') {
+        return ERR_SIP_SYNTAX;
+    }
+    close = slice_find(slice_from(value, at), '>');
+    if (close < 0) {
+        return ERR_SIP_SYNTAX;
+    }
+    out->in_brackets = true;
+    *end = at + (size_t)close + 1;
+    return sip_uri_parse(sip_sub(value, at + 1, *end - 1), &out->uri);
+}
+
+/* Without brackets: the URI ends where header parameters or white space begin. */
+static int parse_bare(struct slice value, size_t at, struct sip_addr *out, size_t *end)
+{
+    size_t i = at;
+
+    while (i < value.len && value.ptr[i] != ';' && !sip_char_is(value.ptr[i], SIP_CHAR_LWS)) {
+        if (value.ptr[i] == ',' || value.ptr[i] == '?') {
+            return ERR_SIP_SYNTAX;
+        }
+        i++;
+    }
+    *end = i;
+    return sip_uri_parse(sip_sub(value, at, i), &out->uri);
+}
+
+static int parse_params(struct slice value, size_t at, struct sip_addr *out)
+{
+    struct slice params;
+    struct slice name;
+    struct slice text;
+
+    if (at == value.len) {
+        return 0;
+    }
+    if (value.ptr[at] != ';') {
+        return ERR_SIP_SYNTAX;
+    }
+    out->params = slice_from(value, at + 1);
+    if (out->params.len == 0 || !sip_params_are_valid(out->params)) {
+        return ERR_SIP_SYNTAX;
+    }
+    params = out->params;
+    while (sip_params_next(&params, &name, &text)) {
+        if (name.len != 3 || !slice_eq_nocase(name, SLICE_LIT("tag"))) {
+            continue;
+        }
+        if (out->tag.len > 0 || !sip_all_are(text, SIP_CHAR_TOKEN)) {
+            return ERR_SIP_SYNTAX;
+        }
+        out->tag = text;
+    }
+    return 0;
+}
+
+int sip_addr_parse(struct slice value, struct sip_addr *out)
+{
+    size_t at;
+    size_t end = 0;
+    ptrdiff_t open;
+    int err;
+
+    *out = (struct sip_addr){.in_brackets = false};
+    value = slice_trim(value);
+    if (value.len == 1 && value.ptr[0] == '*') {
+        out->is_star = true;
+        return 0;
+    }
+    at = 0;
+    open = value.len > 0 && value.ptr[0] == '"' ? 0 : slice_find(value, '<');
+    err = open >= 0 ? parse_brackets(value, at, out, &end) : parse_bare(value, at, out, &end);
+    if (err) {
+        return err;
+    }
+    return parse_params(value, sip_skip_lws(value, end), out);
+}
+
+void sip_display_put(struct buf *out, struct slice display)
+{
+    bool quoted = display.len >= 2 && display.ptr[0] == '"';
+    size_t end = quoted ? display.len - 1 : display.len;
+
+    for (size_t i = quoted ? 1 : 0; i < end; i++) {
+        char c = display.ptr[i];
+
+        if (quoted && c == '\\' && i + 1 < end) {
+            c = display.ptr[++i];
+        } else if (sip_char_is(c, SIP_CHAR_LWS)) {
+            /* A fold, and any run of white space with it, is one space (RFC 3261 7.3.1). */
+            while (i + 1 < end && sip_char_is(display.ptr[i + 1], SIP_CHAR_LWS)) {
+                i++;
+            }
+            c = ' ';
+        }
+        buf_putc(out, c);
+    }
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* chars: character classes of RFC 3261 25.1 as one table; private to the room. */
+#ifndef FG_SIP_CHARS_H
+#define FG_SIP_CHARS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+/* Bit order as in names_gen.py. */
+enum sip_char {
+    SIP_CHAR_TOKEN = 1 << 0,
+    SIP_CHAR_USER = 1 << 1,     /* unreserved / user-unreserved */
+    SIP_CHAR_PASSWORD = 1 << 2, /* of password */
+    SIP_CHAR_PARAM = 1 << 3,    /* unreserved / param-unreserved */
+    SIP_CHAR_HEADER = 1 << 4,   /* unreserved / hnv-unreserved */
+    SIP_CHAR_HOST = 1 << 5,     /* letters, digits, '-', '.' */
+    SIP_CHAR_WORD = 1 << 6,     /* word of Call-ID */
+    SIP_CHAR_URIC = 1 << 7,     /* reserved / unreserved */
+    SIP_CHAR_VALUE = 1 << 8,    /* unquoted parameter value, wider than the grammar's */
+    SIP_CHAR_LWS = 1 << 9,      /* space, tab, and the CR LF of a fold */
+    SIP_CHAR_SCHEME = 1 << 10,
+};
+
+extern const uint16_t sip_chars[256];
+
+static inline bool sip_char_is(char c, unsigned classes)
+{
+    return (sip_chars[(unsigned char)c] & classes) != 0;
+}
+
+/* Bytes from at on that are of the classes. */
+static inline size_t sip_span(struct slice s, size_t at, unsigned classes)
+{
+    size_t end = at;
+
+    while (end < s.len && sip_char_is(s.ptr[end], classes)) {
+        end++;
+    }
+    return end - at;
+}
+
+static inline bool sip_all_are(struct slice s, unsigned classes)
+{
+    return s.len > 0 && sip_span(s, 0, classes) == s.len;
+}
+
+static inline size_t sip_skip_lws(struct slice s, size_t at)
+{
+    return at + sip_span(s, at, SIP_CHAR_LWS);
+}
+
+static inline struct slice sip_sub(struct slice s, size_t from, size_t to)
+{
+    return slice_make(s.ptr ? s.ptr + from : NULL, to - from);
+}
+
+/* s[at] is a quote: *end is set behind the closing one. False when it is not closed or holds a
+ * control character that is not escaped.                                                        */
+bool sip_quoted_end(struct slice s, size_t at, size_t *end);
+/* Like sip_all_are with %HH allowed and checked; true for the empty slice. */
+bool sip_escaped_are(struct slice s, unsigned classes);
+
+#endif

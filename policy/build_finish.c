@@ -34,8 +34,8 @@ static void check_certificates(struct load *l)
         struct load_where where = {.section = "domains", .kind = LOAD_AT_IDX, .idx = i};
         char path[LOAD_PATH_BYTES];
 
-        if (l->credentials[i].certificate_path) {
-            continue;
+        if (l->credentials[i].certificate_path || l->domains[i].name.len == 0) {
+            continue; /* has one, or was complained about already */
         }
         load_path(path, &where, "certificate", -1);
         load_problem_at(l, false, l->doc.nodes[l->domain_nodes[i]].start, path,

@@ -149,6 +149,8 @@ void build_tls(struct load *l, const struct schema_values *root)
     s->trust_path = build_path(l, schema_get(&v, KEY_tls_trust)->text);
     has_certificate = schema_is_written(&v, KEY_tls_certificate);
     has_key = schema_is_written(&v, KEY_tls_key);
+    /* Written, good or not: no second complaint about a missing certificate. */
+    l->has_default_credential = has_certificate || has_key;
     if (has_certificate != has_key) {
         schema_error(l, &v, has_key ? KEY_tls_certificate : KEY_tls_key,
                      "is missing: certificate and key go together");
@@ -160,8 +162,6 @@ void build_tls(struct load *l, const struct schema_values *root)
             .certificate_path = build_path(l, schema_get(&v, KEY_tls_certificate)->text),
             .key_path = build_path(l, schema_get(&v, KEY_tls_key)->text)};
     }
-    /* Written, good or not: no second complaint about a missing certificate. */
-    l->has_default_credential = has_certificate;
 }
 
 /* As the resolver wants it: "ip", "ip:port", "[ip6]:port"; NULL = not an address. */

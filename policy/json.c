@@ -28,6 +28,7 @@ struct builder {
     bool has_fault; /* ours, not yajl's */
     size_t base;     /* bytes of the source that yajl was not given: a byte order mark */
     size_t root_end; /* behind the outermost value */
+    bool at_end;     /* yajl has been given everything: only now a bare number is complete */
     uint32_t depth;
     uint32_t depth_max;
     struct level levels[JSON_DEPTH_MAX];
@@ -127,7 +128,7 @@ static size_t token_end(const struct builder *b)
 {
     size_t end = b->base + yajl_get_bytes_consumed(b->parser);
 
-    return end <= b->doc->source.len ? end : b->doc->source.len;
+    return !b->at_end && end <= b->doc->source.len ? end : b->doc->source.len;
 }
 
 /* Opening quote of the string whose closing quote stands before end. Inner quotes have an odd
@@ -404,6 +405,7 @@ int json_parse(struct json_doc *doc, struct slice source, uint32_t depth_max,
     }
     status = yajl_parse(b.parser, (const unsigned char *)source.ptr + b.base, source.len - b.base);
     if (status == yajl_status_ok) {
+        b.at_end = true;
         status = yajl_complete_parse(b.parser);
     }
     if (status != yajl_status_ok && !b.has_fault) {

@@ -58,11 +58,13 @@ struct load {
 /* Copies path ("" = the file) and text, which says what is wrong and what is allowed. */
 void load_problem_at(struct load *l, bool is_warning, uint32_t offset, const char *path,
                      const char *text);
-#define LOAD_PATH_BYTES 160u
+#define LOAD_PATH_BYTES 192u
 /* The path of key (NULL: the object itself) in the object at where; element >= 0: of one element of
  * that key's list. */
 void load_path(char out[LOAD_PATH_BYTES], const struct load_where *where, const char *key,
                int32_t element);
+/* Letters, digits, '_', '-'; else a path shows the name in quotes. */
+bool load_is_plain_name(struct slice name);
 /* Fills *report from the problems, sorted by place. */
 void load_report(struct load *l, struct config_report *report);
 

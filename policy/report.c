@@ -37,7 +37,7 @@ void load_problem_at(struct load *l, bool is_warning, uint32_t offset, const cha
     l->problem_count++;
 }
 
-static bool is_plain_name(struct slice name)
+bool load_is_plain_name(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
@@ -61,7 +61,7 @@ void load_path(char out[LOAD_PATH_BYTES], const struct load_where *where, const 
         (void)snprintf(base, sizeof(base), "%s[%u]", where->section, (unsigned)where->idx);
         break;
     case LOAD_AT_NAME:
-        if (is_plain_name(where->name)) {
+        if (load_is_plain_name(where->name)) {
             (void)snprintf(base, sizeof(base), "%s.%.*s", where->section, SLICE_FMT(where->name));
         } else {
             (void)snprintf(base, sizeof(base), "%s.%.120s", where->section, quote(where->name).text);
@@ -76,7 +76,7 @@ void load_path(char out[LOAD_PATH_BYTES], const struct load_where *where, const 
         (void)snprintf(last, sizeof(last), "[%u]", (unsigned)element);
     }
     /* A cut path still names the place; line and column are exact. */
-    (void)snprintf(out, LOAD_PATH_BYTES, "%.100s%s%.40s%s", base, is_root || !key ? "" : ".",
+    (void)snprintf(out, LOAD_PATH_BYTES, "%.100s%s%.64s%s", base, is_root || !key ? "" : ".",
                    key ? key : "", last);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "base/utf8.h"
 #include "policy/quote.h"
 #include "policy/suggest.h"
 
@@ -368,7 +369,8 @@ static void unknown_key(struct load *l, const struct schema_values *v, uint32_t 
     struct suggest near = {.word = json_text(&l->doc, key_node)};
     char path[LOAD_PATH_BYTES];
     char text[PROBLEM_BYTES];
-    size_t at = 0;
+    struct quoted name;
+    size_t at;
 
     for (uint32_t i = firsts[v->section]; i < (uint32_t)firsts[v->section + 1]; i++) {
         suggest_consider(&near, keys[i].name);
@@ -380,13 +382,15 @@ static void unknown_key(struct load *l, const struct schema_values *v, uint32_t 
             }
         }
     }
-    load_path(path, &v->where, NULL, -1);
+    name = quote(slice_to(near.word, utf8_cut(near.word, 48)));
+    if (load_is_plain_name(near.word)) {
+        (void)snprintf(name.text, sizeof(name.text), "%.*s", SLICE_FMT(near.word));
+    }
+    load_path(path, &v->where, name.text, -1);
     if (near.best) {
-        (void)snprintf(text, sizeof(text), "unknown key %s; did you mean \"%s\"?",
-                       quote(near.word).text, near.best);
+        (void)snprintf(text, sizeof(text), "is unknown here; did you mean \"%s\"?", near.best);
     } else {
-        at = (size_t)snprintf(text, sizeof(text), "unknown key %s; allowed are",
-                              quote(near.word).text);
+        at = (size_t)snprintf(text, sizeof(text), "is unknown here; allowed are");
         for (uint32_t i = firsts[v->section]; i < (uint32_t)firsts[v->section + 1]; i++) {
             int len = snprintf(text + at, sizeof(text) - at, "%s %s",
                                i == (uint32_t)firsts[v->section] ? "" : ",", keys[i].name);

@@ -53,10 +53,21 @@ class Lab:
         self.close(failed=kind is not None and kind is not Skip)
 
     def close(self, failed=False):
+        """Stops everything, last come first. What fails in stopping (fedgate not ending well) is
+        raised when all are stopped, unless the test failed already."""
+        trouble = None
         for thing in reversed(self.owned):
-            thing.stop()
+            try:
+                thing.stop()
+            except Exception as error:
+                trouble = trouble or error
         self.owned = []
         self.dns.stop()
+        self._clear(failed or trouble)
+        if trouble and not failed:
+            raise trouble
+
+    def _clear(self, failed):
         if failed or self.keep:
             print(f"logs kept in {self.root}", file=sys.stderr)
         else:

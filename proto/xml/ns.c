@@ -125,3 +125,8 @@ enum xml_step xml_ns_keep_stream(struct xml_parser *p, struct slice root)
     p->default_ns = default_of(p);
     return XML_STEP_OK;
 }
+
+struct slice xml_parser_default_ns(const struct xml_parser *p)
+{
+    return p->default_ns;
+}

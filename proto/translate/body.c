@@ -67,6 +67,7 @@ static bool read_part(struct slice text, struct part *out)
 struct level {
     struct slice rest; /* behind the last delimiter line that was found */
     struct slice boundary;
+    bool is_done; /* its last part was taken; it still counts as a level for what is inside that */
 };
 
 /* Next line "--boundary" in *rest: *before gets what stands before it (without the line end that
@@ -107,6 +108,7 @@ static bool open_level(struct level *lv, const struct sip_media_type *type, stru
         return false;
     }
     lv->rest = bytes;
+    lv->is_done = false;
     return find_delimiter(lv, &before, &is_last) && !is_last;
 }
 
@@ -135,14 +137,20 @@ static enum body_kind pick_part(const struct sip_media_type *outer, struct slice
     if (!open_level(&levels[0], outer, bytes)) {
         return BODY_MALFORMED;
     }
-    for (unsigned parts = 0; depth > 0 && parts < BODY_PARTS_MAX; parts++) {
+    for (unsigned parts = 0; parts < BODY_PARTS_MAX; parts++) {
         struct slice text;
+        while (depth > 0 && levels[depth - 1].is_done) {
+            depth--;
+        }
+        if (depth == 0) {
+            break;
+        }
         struct level *lv = &levels[depth - 1];
         if (!find_delimiter(lv, &text, &is_last)) {
             text = lv->rest; /* the closing delimiter is missing: take what came */
             is_last = true;
         }
-        depth -= is_last;
+        lv->is_done = is_last;
         if (!read_part(text, &part)) {
             return BODY_MALFORMED;
         }

@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 fg_unit(translate NEEDS fg_translate SOURCES
-  unit/translate/address_test.c unit/translate/error_test.c)
+  unit/translate/address_test.c unit/translate/error_test.c
+  unit/translate/message_in_test.c unit/translate/message_out_test.c)
+fg_fuzz(translate SOURCES fuzz/translate_fuzz.c NEEDS fg_translate)

@@ -165,8 +165,7 @@ static bool check_uri(const struct sip_msg *m, const struct sip_check_policy *p,
         return refuse(v, 416, "Request-URI scheme not served");
     }
     /* RFC 7247 8: a sips To promises security on all hops, which is not ours to keep. */
-    if (keys->to.uri.scheme == SIP_SCHEME_SIPS &&
-        !(p->schemes & SIP_SCHEME_BIT(SIP_SCHEME_SIPS))) {
+    if (keys->to.uri.scheme == SIP_SCHEME_SIPS && !(p->schemes & SIP_SCHEME_BIT(SIP_SCHEME_SIPS))) {
         return refuse(v, 416, "sips in To not served");
     }
     return true;
@@ -239,8 +238,8 @@ static bool check_body(const struct sip_msg *m, const struct sip_check_policy *p
     }
     err = sip_msg_content_type(m, &type);
     if (err) {
-        return refuse(v, 400, err == ERR_NOT_FOUND ? "body without Content-Type"
-                                                   : "Content-Type malformed");
+        return refuse(
+            v, 400, err == ERR_NOT_FOUND ? "body without Content-Type" : "Content-Type malformed");
     }
     return type_is_accepted(p, &type) ? true : refuse(v, 415, "Content-Type not supported");
 }

@@ -19,16 +19,16 @@
 #define SIP_SCHEME_BIT(s) (1u << (s))
 
 struct sip_check_policy {
-    uint32_t methods;             /* SIP_METHOD_BIT()s served; ACK and CANCEL are always taken */
-    uint32_t schemes;             /* SIP_SCHEME_BIT()s served in the Request-URI */
-    const struct sip_host *own;   /* borrowed: sent-by values that our own Via fields carry */
+    uint32_t methods;           /* SIP_METHOD_BIT()s served; ACK and CANCEL are always taken */
+    uint32_t schemes;           /* SIP_SCHEME_BIT()s served in the Request-URI */
+    const struct sip_host *own; /* borrowed: sent-by values that our own Via fields carry */
     uint32_t own_count;
     const struct slice *supported; /* borrowed: option tags */
     uint32_t supported_count;
-    const struct slice *accept;   /* borrowed: "text/plain", "multipart/..." served as bodies */
+    const struct slice *accept; /* borrowed: "text/plain", "multipart/..." served as bodies */
     uint32_t accept_count;
-    uint32_t body_bytes_max;      /* 0 = SIP_BODY_BYTES_MAX */
-    bool from_tag_optional;       /* RFC 2543 peers: no From tag is not an error */
+    uint32_t body_bytes_max; /* 0 = SIP_BODY_BYTES_MAX */
+    bool from_tag_optional;  /* RFC 2543 peers: no From tag is not an error */
 };
 
 struct sip_verdict {

@@ -100,8 +100,7 @@ static enum sip_frame hold(struct sip_framer *f, const char *bytes, size_t len)
 }
 
 /* A message begins at bytes: nothing is held. */
-static enum sip_frame feed_fresh(struct sip_framer *f, const char *bytes, size_t len,
-                                 size_t *used)
+static enum sip_frame feed_fresh(struct sip_framer *f, const char *bytes, size_t len, size_t *used)
 {
     struct slice all = slice_make(bytes, len);
     struct slice window = slice_to(all, SIP_HEAD_BYTES_MAX);
@@ -116,9 +115,8 @@ static enum sip_frame feed_fresh(struct sip_framer *f, const char *bytes, size_t
         return give_up_in_head(f, window, 400, "line end other than CRLF");
     }
     if (head_len == 0) {
-        return len >= SIP_HEAD_BYTES_MAX
-                   ? give_up_in_head(f, window, 513, "header block too large")
-                   : hold(f, bytes, len);
+        return len >= SIP_HEAD_BYTES_MAX ? give_up_in_head(f, window, 513, "header block too large")
+                                         : hold(f, bytes, len);
     }
     if (!read_head(f, slice_to(all, (size_t)head_len), &frame)) {
         return frame;

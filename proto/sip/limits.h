@@ -3,14 +3,14 @@
 #ifndef FG_SIP_LIMITS_H
 #define FG_SIP_LIMITS_H
 
-#define SIP_HEAD_BYTES_MAX   32768u          /* start line, header fields and the empty line */
-#define SIP_FIELDS_MAX       128u            /* header fields of one message */
-#define SIP_BODY_BYTES_MAX   (256u * 1024u)  /* body */
-#define SIP_MSG_BYTES_MAX    (SIP_HEAD_BYTES_MAX + SIP_BODY_BYTES_MAX)
-#define SIP_LIST_VALUES_MAX  128u            /* comma-separated values looked at per header name */
-#define SIP_VIA_DEPTH_MAX    70u             /* Via values of one request, as Max-Forwards */
-#define SIP_PARAMS_MAX       64u             /* parameters of one value or URI */
-#define SIP_MAX_FORWARDS     70u             /* RFC 3261 8.1.1.6 */
-#define SIP_ID_BYTES         48u             /* room for any id of ids.h, NUL counted */
+#define SIP_HEAD_BYTES_MAX  32768u         /* start line, header fields and the empty line */
+#define SIP_FIELDS_MAX      128u           /* header fields of one message */
+#define SIP_BODY_BYTES_MAX  (256u * 1024u) /* body */
+#define SIP_MSG_BYTES_MAX   (SIP_HEAD_BYTES_MAX + SIP_BODY_BYTES_MAX)
+#define SIP_LIST_VALUES_MAX 128u /* comma-separated values looked at per header name */
+#define SIP_VIA_DEPTH_MAX   70u  /* Via values of one request, as Max-Forwards */
+#define SIP_PARAMS_MAX      64u  /* parameters of one value or URI */
+#define SIP_MAX_FORWARDS    70u  /* RFC 3261 8.1.1.6 */
+#define SIP_ID_BYTES        48u  /* room for any id of ids.h, NUL counted */
 
 #endif

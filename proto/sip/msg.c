@@ -98,8 +98,7 @@ static bool parse_start_line(struct sip_msg *m, struct slice line)
         return true;
     }
     m->is_request = true;
-    if (!slice_cut(&rest, ' ', &m->method_text) ||
-        !sip_all_are(m->method_text, SIP_CHAR_TOKEN)) {
+    if (!slice_cut(&rest, ' ', &m->method_text) || !sip_all_are(m->method_text, SIP_CHAR_TOKEN)) {
         return false;
     }
     m->method = sip_method_from(m->method_text);
@@ -294,7 +293,7 @@ int sip_msg_parse(struct sip_msg *m, struct slice bytes, struct sip_bad *bad)
     head_len = sip_head_end(slice_to(bytes, SIP_HEAD_BYTES_MAX), &line_at, &at);
 
     if (head_len <= 0) {
-        *bad = (struct sip_bad){400, head_len < 0 ? "line end other than CRLF"
+        *bad = (struct sip_bad){400, head_len < 0                     ? "line end other than CRLF"
                                      : bytes.len > SIP_HEAD_BYTES_MAX ? "header block too large"
                                                                       : "no end of the header"};
         if (bytes.len > SIP_HEAD_BYTES_MAX && head_len == 0) {

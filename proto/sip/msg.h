@@ -38,8 +38,8 @@ enum sip_header {
 
 /* One header field; offsets from the start of the message. */
 struct sip_field {
-    uint8_t id;         /* enum sip_header */
-    uint8_t next;       /* index of the next field of this id, SIP_FIELD_NONE = last */
+    uint8_t id;   /* enum sip_header */
+    uint8_t next; /* index of the next field of this id, SIP_FIELD_NONE = last */
     uint16_t name_at;
     uint16_t name_len;
     uint16_t value_at;
@@ -53,7 +53,7 @@ struct sip_bad {
 };
 
 struct sip_msg {
-    struct slice bytes;       /* the message, body included; borrowed */
+    struct slice bytes; /* the message, body included; borrowed */
     bool is_request;
     enum sip_method method;   /* request: of the start line; response: UNKNOWN (see CSeq) */
     struct slice method_text; /* request; compared with its case */
@@ -129,13 +129,13 @@ struct sip_via {
     struct slice version;   /* "2.0" */
     struct slice transport; /* "TLS", as written */
     struct sip_host sent_by;
-    struct slice branch;    /* empty = none */
-    struct slice received;  /* empty = none */
-    uint16_t rport;         /* value, 0 = none */
-    bool has_rport;         /* written, with or without value */
-    bool has_alias;         /* RFC 5923 */
-    bool has_cookie;        /* branch starts with z9hG4bK and goes on */
-    struct slice params;    /* raw */
+    struct slice branch;   /* empty = none */
+    struct slice received; /* empty = none */
+    uint16_t rport;        /* value, 0 = none */
+    bool has_rport;        /* written, with or without value */
+    bool has_alias;        /* RFC 5923 */
+    bool has_cookie;       /* branch starts with z9hG4bK and goes on */
+    struct slice params;   /* raw */
 };
 NODISCARD int sip_via_parse(struct slice value, struct sip_via *out);
 NODISCARD int sip_msg_via_top(const struct sip_msg *m, struct sip_via *out);

@@ -25,15 +25,15 @@
 #include "sip/ids.h"
 #include "sip/msg.h"
 
-#define SIP_T1_MS             500u
-#define SIP_TIMER_F_MS        32000u /* 64 * T1 */
-#define SIP_TIMER_H_MS        32000u
-#define SIP_TRYING_MS         3500u  /* when timer E would reach T2 (RFC 4320 4.1) */
-#define SIP_TRYING_INVITE_MS  200u   /* RFC 3261 17.2.1 */
-#define SIP_ANSWER_MS         30000u /* before the client's timer F ends it */
-#define SIP_ANSWER_INVITE_MS  170000u /* before timer C of a proxy in between */
-#define SIP_MERGE_MS          32000u
-#define SIP_OVERLOAD_RETRY_S  5u
+#define SIP_T1_MS            500u
+#define SIP_TIMER_F_MS       32000u /* 64 * T1 */
+#define SIP_TIMER_H_MS       32000u
+#define SIP_TRYING_MS        3500u   /* when timer E would reach T2 (RFC 4320 4.1) */
+#define SIP_TRYING_INVITE_MS 200u    /* RFC 3261 17.2.1 */
+#define SIP_ANSWER_MS        30000u  /* before the client's timer F ends it */
+#define SIP_ANSWER_INVITE_MS 170000u /* before timer C of a proxy in between */
+#define SIP_MERGE_MS         32000u
+#define SIP_OVERLOAD_RETRY_S 5u
 
 struct sip_txns;
 
@@ -44,11 +44,11 @@ struct sip_txn_ref {
 
 /* One SIP connection, embedded in whoever owns it. Between sip_link_init and sip_link_down. */
 struct sip_link {
-    struct sip_txns *txns;    /* borrowed */
+    struct sip_txns *txns; /* borrowed */
     struct list clients;
     struct list servers;
-    void *owner;              /* borrowed; for ops */
-    struct slice peer_host;   /* borrowed for the link's life: source address as text, no port */
+    void *owner;            /* borrowed; for ops */
+    struct slice peer_host; /* borrowed for the link's life: source address as text, no port */
     uint16_t peer_port;
     bool is_up;
 };
@@ -80,17 +80,18 @@ struct sip_txn_ops {
     void (*flush)(struct sip_link *link);
     /* Exactly once per client transaction, never from inside sip_client_start. */
     void (*client_done)(void *owner, const struct sip_client_done *done);
-    /* A server transaction ended other than by sip_server_respond. owner: as set for it. */
+    /* A server transaction ended other than by sip_server_respond. owner: as set for it; NULL with
+     * NO_ACK, which comes after the response. */
     void (*server_ended)(struct sip_txn_ref ref, void *owner, enum sip_server_end why);
 };
 
 struct sip_txns_params {
-    const struct sip_txn_ops *ops;         /* borrowed */
-    struct wheel *wheel;                   /* borrowed */
-    struct sip_ids *ids;                   /* borrowed */
-    uint32_t client_max;                   /* 0 = 65536 */
-    uint32_t server_max;                   /* 0 = 65536 */
-    uint32_t merge_max;                    /* filter entries; 0 = 65536 */
+    const struct sip_txn_ops *ops; /* borrowed */
+    struct wheel *wheel;           /* borrowed */
+    struct sip_ids *ids;           /* borrowed */
+    uint32_t client_max;           /* 0 = 65536 */
+    uint32_t server_max;           /* 0 = 65536 */
+    uint32_t merge_max;            /* filter entries; 0 = 65536 */
 };
 
 struct sip_txn_stats {
@@ -155,8 +156,7 @@ struct sip_server_result {
 /* Runs sip_check_request with policy, then matches. The message may go after the return. */
 struct sip_server_result sip_server_receive(struct sip_txns *t, struct sip_link *link,
                                             const struct sip_msg *request,
-                                            const struct sip_check_policy *policy,
-                                            uint64_t now_ms);
+                                            const struct sip_check_policy *policy, uint64_t now_ms);
 /* For a request that framer.h gave up (SIP_FRAME_BAD with bad.status): answers without state. */
 void sip_server_answer_bad(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m,
                            const struct sip_bad *bad);

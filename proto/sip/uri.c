@@ -189,8 +189,8 @@ bool sip_unescape(struct buf *out, struct slice text)
             }
             return false;
         }
-        buf_putc(out, (char)(ascii_hex_value(text.ptr[i + 1]) * 16 +
-                             ascii_hex_value(text.ptr[i + 2])));
+        buf_putc(out,
+                 (char)(ascii_hex_value(text.ptr[i + 1]) * 16 + ascii_hex_value(text.ptr[i + 2])));
         i += 3;
     }
     return true;
@@ -254,8 +254,8 @@ static bool escaped_eq(struct slice a, struct slice b, bool nocase)
 static bool params_agree(const struct sip_uri *a, const struct sip_uri *b)
 {
     static const struct slice must_match[] = {
-        SLICE_LIT("user"), SLICE_LIT("ttl"), SLICE_LIT("method"), SLICE_LIT("maddr"),
-        SLICE_LIT("transport"),
+        SLICE_LIT("user"),  SLICE_LIT("ttl"),       SLICE_LIT("method"),
+        SLICE_LIT("maddr"), SLICE_LIT("transport"),
     };
     struct slice params = a->params;
     struct slice name;
@@ -288,8 +288,8 @@ bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b)
         return slice_eq(a->text, b->text);
     }
     /* The order of headers counts as different here: a URI with headers is never a routing key. */
-    return a->has_user == b->has_user && a->has_password == b->has_password &&
-           !a->has_password && escaped_eq(a->user, b->user, false) &&
-           a->host.port == b->host.port && sip_host_eq(&a->host, &b->host) &&
-           params_agree(a, b) && escaped_eq(a->headers, b->headers, false);
+    return a->has_user == b->has_user && a->has_password == b->has_password && !a->has_password &&
+           escaped_eq(a->user, b->user, false) && a->host.port == b->host.port &&
+           sip_host_eq(&a->host, &b->host) && params_agree(a, b) &&
+           escaped_eq(a->headers, b->headers, false);
 }

@@ -70,10 +70,10 @@ void sip_host_put(struct buf *out, const struct sip_host *host);
 struct sip_addr {
     struct slice display; /* as written, with its quotes; empty = none */
     struct sip_uri uri;
-    struct slice params;  /* header parameters, raw, without the first ';' */
-    struct slice tag;     /* of params; empty = none */
-    bool in_brackets;     /* name-addr form */
-    bool is_star;         /* Contact: * */
+    struct slice params; /* header parameters, raw, without the first ';' */
+    struct slice tag;    /* of params; empty = none */
+    bool in_brackets;    /* name-addr form */
+    bool is_star;        /* Contact: * */
 };
 
 /* 0, ERR_SIP_URI (URI part) or ERR_SIP_SYNTAX. Without brackets a ';' starts header parameters and

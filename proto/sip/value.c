@@ -167,8 +167,8 @@ static int read_via_params(struct sip_via *out)
             out->received = value;
         } else if (slice_eq_nocase(name, SLICE_LIT("rport"))) {
             out->has_rport = true;
-            if (value.len > 0 && (!slice_parse_u64(value, &port) || port == 0 ||
-                                  port > UINT16_MAX)) {
+            if (value.len > 0 &&
+                (!slice_parse_u64(value, &port) || port == 0 || port > UINT16_MAX)) {
                 return ERR_SIP_SYNTAX;
             }
             out->rport = value.len > 0 ? (uint16_t)port : 0;
@@ -177,8 +177,8 @@ static int read_via_params(struct sip_via *out)
         }
     }
     /* The cookie alone identifies nothing (RFC 4475 3.2.1). */
-    out->has_cookie = out->branch.len > 7 &&
-                      slice_eq_nocase(slice_to(out->branch, 7), SLICE_LIT("z9hG4bK"));
+    out->has_cookie =
+        out->branch.len > 7 && slice_eq_nocase(slice_to(out->branch, 7), SLICE_LIT("z9hG4bK"));
     return 0;
 }
 
@@ -194,8 +194,8 @@ static int parse_sent_by(struct slice text, struct sip_host *out)
     if (err || at == text.len) {
         return err;
     }
-    if (!take_char(text, &at, ':') || !slice_parse_u64(slice_from(text, at), &port) ||
-        port == 0 || port > UINT16_MAX) {
+    if (!take_char(text, &at, ':') || !slice_parse_u64(slice_from(text, at), &port) || port == 0 ||
+        port > UINT16_MAX) {
         return ERR_SIP_SYNTAX;
     }
     out->port = (uint16_t)port;

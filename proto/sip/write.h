@@ -18,19 +18,19 @@ struct slice sip_status_phrase(unsigned status);
 
 struct sip_request_params {
     enum sip_method method;
-    struct slice uri;         /* Request-URI */
-    struct slice transport;   /* Via: "TLS", "TCP" */
-    struct slice sent_by;     /* Via: "host" or "host:port" */
+    struct slice uri;       /* Request-URI */
+    struct slice transport; /* Via: "TLS", "TCP" */
+    struct slice sent_by;   /* Via: "host" or "host:port" */
     struct slice branch;
-    bool alias;               /* Via ;alias (RFC 5923) */
+    bool alias;                /* Via ;alias (RFC 5923) */
     const struct slice *route; /* Route values in order, each with its brackets */
     uint32_t route_count;
-    uint32_t max_forwards;    /* written as is, 0 too */
+    uint32_t max_forwards; /* written as is, 0 too */
     struct slice from_uri;
     struct slice from_display; /* plain text, quoted here; empty = none */
     struct slice from_tag;
     struct slice to_uri;
-    struct slice to_tag;      /* empty = none */
+    struct slice to_tag; /* empty = none */
     struct slice call_id;
     uint32_t cseq;
 };

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* txn_int: the transaction table from inside; private to the room. */
+#ifndef FG_SIP_TXN_INT_H
+#define FG_SIP_TXN_INT_H
+
+#include "base/map.h"
+#include "sip/checks_int.h"
+#include "sip/merge.h"
+#include "sip/transaction.h"
+
+#define SIP_TXNS_MAGIC      0x53495054u /* "SIPT" */
+#define SIP_TXN_DEFAULT_MAX 65536u
+#define SIP_STEM_BYTES_MAX  (SIP_HEAD_BYTES_MAX * 2u) /* unfolded Via fields, one per line */
+
+/* Places that refs name; what they point to is a client or a server transaction. */
+struct sip_slot {
+    void *txn;           /* NULL = free */
+    uint32_t generation; /* of the transaction in it, or of the next one; never 0 */
+    uint32_t next_free;
+};
+
+struct sip_slots {
+    struct sip_slot *slots; /* owned, heap */
+    uint32_t slot_count;
+    uint32_t free_first; /* UINT32_MAX = none */
+    uint32_t used_count;
+    uint32_t used_max;
+};
+
+struct sip_txns {
+    uint32_t magic;
+    const struct sip_txn_ops *ops; /* borrowed */
+    struct wheel *wheel;           /* borrowed */
+    struct sip_ids *ids;           /* borrowed */
+    struct sip_slots clients;
+    struct sip_slots servers;
+    struct map client_by_branch; /* key: bytes of struct sip_client */
+    struct map server_by_key;    /* key: bytes of struct sip_server */
+    struct sip_merge merge;
+    struct buf scratch; /* response stem being made */
+    struct sip_txn_stats stats;
+};
+
+/* Life of a server transaction, RFC 3261 17.2; the names are its. Confirmed and Terminated last no
+ * time on a reliable transport: the object is gone.                                              */
+enum sip_server_state { SIP_SERVER_TRYING, SIP_SERVER_PROCEEDING, SIP_SERVER_COMPLETED };
+
+void sip_slots_init(struct sip_slots *s, uint32_t used_max);
+void sip_slots_deinit(struct sip_slots *s);
+/* False when full. */
+NODISCARD bool sip_slots_take(struct sip_slots *s, void *txn, struct sip_txn_ref *ref);
+void sip_slots_give(struct sip_slots *s, struct sip_txn_ref ref);
+/* NULL when stale. */
+void *sip_slots_get(const struct sip_slots *s, struct sip_txn_ref ref);
+
+/* RFC 3261 17.2.3. The method is left to the caller: ACK and CANCEL look for another's entry.
+ * Without the cookie the parts are those of RFC 2543, To tag left out (an ACK has gained one).   */
+void sip_txn_key(const struct sip_ids *ids, const struct sip_msg *m, const struct sip_keys *keys,
+                 uint64_t out[2]);
+/* RFC 3261 8.2.2.2: Call-ID, CSeq, From tag. */
+struct sip_merge_key sip_txn_merge_key(const struct sip_ids *ids, const struct sip_keys *keys);
+
+/* Ends all transactions of a link or of the table. */
+void sip_clients_link_down(struct sip_txns *t, struct sip_link *link, int err);
+void sip_servers_link_down(struct sip_link *link);
+void sip_clients_free_all(struct sip_txns *t);
+void sip_servers_free_all(struct sip_txns *t);
+
+#endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* txn_server: server transactions (RFC 3261 17.2, 9.2, 8.2.2.2; RFC 4320) on reliable transports:
+ * nothing is retransmitted, a final response ends a non-INVITE transaction at once (timer J = 0),
+ * and an INVITE one when its ACK has come (timer I = 0) or timer H says that none will.          */
+#include "sip/txn_int.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+
+struct sip_server {
+    uint64_t key[2];          /* key of server_by_key */
+    struct sip_txns *table;   /* borrowed */
+    struct sip_link *link;    /* borrowed until sip_link_down, then NULL */
+    struct list link_node;    /* in link->servers */
+    struct wheel_timer timer; /* 100, then the end of patience; timer H when completed */
+    void *owner;              /* borrowed */
+    uint64_t answer_by_ms;
+    struct sip_txn_ref ref;
+    struct sip_merge_key merge_key;
+    enum sip_server_state state;
+    enum sip_method method;
+    struct sip_id to_tag;
+    bool is_merge_kept;
+    uint32_t stem_len;      /* response lines copied from the request */
+    uint32_t timestamp_len; /* behind them: the Timestamp line, for 100 only */
+    char stem[];
+};
+
+static struct slice key_slice(const uint64_t key[2])
+{
+    return slice_make((const char *)key, 2 * sizeof(key[0]));
+}
+
+static void leave_link(struct sip_server *s)
+{
+    list_remove(&s->link_node);
+    s->link = NULL;
+}
+
+static void discard(struct sip_server *s)
+{
+    struct sip_txns *t = s->table;
+    void *removed = map_remove(&t->server_by_key, key_slice(s->key));
+
+    ASSERT(removed == s);
+    wheel_disarm(t->wheel, &s->timer);
+    leave_link(s);
+    sip_slots_give(&t->servers, s->ref);
+    t->stats.server_now--;
+    pool_free(s);
+}
+
+/* A whole response or nothing: a buffer at its bound keeps its earlier, complete messages. */
+static int write_final(struct sip_server *s, const struct sip_answer *a)
+{
+    const struct sip_txn_ops *ops = s->table->ops;
+    struct buf *out = s->link ? ops->out(s->link) : NULL;
+    size_t before;
+
+    if (!out) {
+        return ERR_CLOSED;
+    }
+    before = buf_len(out);
+    sip_write_status_line(out, a->status, a->reason);
+    buf_append(out, s->stem, s->stem_len);
+    buf_put(out, a->fields);
+    sip_write_end(out, a->content_type, a->body);
+    if (out->failed) {
+        buf_truncate(out, before);
+        out->failed = true;
+        return ERR_LIMIT;
+    }
+    ops->flush(s->link);
+    return 0;
+}
+
+static void on_timer_h(struct wheel_timer *timer, void *ctx)
+{
+    struct sip_server *s = CONTAINER_OF(timer, struct sip_server, timer);
+    const struct sip_txn_ops *ops = s->table->ops;
+    struct sip_txn_ref ref = s->ref;
+
+    (void)ctx;
+    s->table->stats.no_ack++;
+    discard(s);
+    ops->server_ended(ref, NULL, SIP_SERVER_END_NO_ACK);
+}
+
+/* Sends the final response; afterwards the transaction is gone or, an INVITE, waits for its ACK. */
+static int finish(struct sip_server *s, const struct sip_answer *a, uint64_t now_ms)
+{
+    struct sip_txns *t = s->table;
+    int err = write_final(s, a);
+
+    if (err) {
+        t->stats.server_link_lost++;
+    } else {
+        t->stats.server_answered++;
+    }
+    /* Only what was taken must not be taken twice; a refused request may be tried again. */
+    if (s->is_merge_kept && a->status >= 300) {
+        sip_merge_forget(&t->merge, s->merge_key);
+    }
+    s->owner = NULL;
+    if (err || s->method != SIP_METHOD_INVITE || a->status < 300) {
+        discard(s);
+        return err;
+    }
+    s->state = SIP_SERVER_COMPLETED;
+    wheel_arm(t->wheel, &s->timer, now_ms + SIP_TIMER_H_MS, on_timer_h, NULL);
+    return 0;
+}
+
+static void send_trying(struct sip_server *s)
+{
+    const struct sip_txn_ops *ops = s->table->ops;
+    struct buf *out = s->link ? ops->out(s->link) : NULL;
+    size_t before;
+
+    if (s->state != SIP_SERVER_TRYING || !out) {
+        return;
+    }
+    before = buf_len(out);
+    sip_write_status_line(out, 100, SLICE_NONE);
+    buf_append(out, s->stem, s->stem_len + s->timestamp_len);
+    sip_write_end_empty(out);
+    if (out->failed) {
+        buf_truncate(out, before);
+        out->failed = true;
+        return;
+    }
+    s->state = SIP_SERVER_PROCEEDING;
+    s->table->stats.trying_sent++;
+    ops->flush(s->link);
+}
+
+static void on_patience_end(struct wheel_timer *timer, void *ctx)
+{
+    struct sip_server *s = CONTAINER_OF(timer, struct sip_server, timer);
+    const struct sip_txn_ops *ops = s->table->ops;
+    struct sip_txn_ref ref = s->ref;
+    void *owner = s->owner;
+
+    (void)ctx;
+    s->table->stats.server_unanswered++;
+    (void)finish(s, &(struct sip_answer){.status = 504}, s->answer_by_ms);
+    ops->server_ended(ref, owner, SIP_SERVER_END_UNANSWERED);
+}
+
+static void on_trying(struct wheel_timer *timer, void *ctx)
+{
+    struct sip_server *s = CONTAINER_OF(timer, struct sip_server, timer);
+
+    (void)ctx;
+    send_trying(s);
+    wheel_arm(s->table->wheel, &s->timer, s->answer_by_ms, on_patience_end, NULL);
+}
+
+/* A response without a transaction behind it (RFC 3261 8.2.7). */
+static void answer_stateless(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m,
+                             const struct sip_check_policy *policy,
+                             const struct sip_verdict *verdict, struct slice to_tag)
+{
+    struct sip_id tag = sip_ids_tag_of(t->ids, sip_msg_value(m, SIP_HDR_VIA));
+    struct buf *out = link->is_up ? t->ops->out(link) : NULL;
+    size_t before;
+
+    if (!out) {
+        t->stats.server_link_lost++;
+        return;
+    }
+    before = buf_len(out);
+    sip_write_response(out, m,
+                       &(struct sip_response_params){
+                           .status = verdict->status,
+                           .to_tag = to_tag.len > 0 ? to_tag : sip_id_slice(&tag),
+                           .received = link->peer_host,
+                           .rport = link->peer_port,
+                       });
+    if (policy) {
+        sip_verdict_put(out, m, policy, verdict);
+    }
+    if (verdict->status == 503) {
+        sip_write_header_u32(out, SIP_HDR_RETRY_AFTER, SIP_OVERLOAD_RETRY_S);
+    }
+    sip_write_end_empty(out);
+    if (out->failed) {
+        buf_truncate(out, before);
+        out->failed = true;
+        t->stats.server_link_lost++;
+        return;
+    }
+    t->ops->flush(link);
+}
+
+static struct sip_server_result refused(struct sip_txns *t, struct sip_link *link,
+                                        const struct sip_msg *m,
+                                        const struct sip_check_policy *policy,
+                                        const struct sip_verdict *verdict)
+{
+    struct sip_server_result result = {.status = verdict->status, .why = verdict->why};
+
+    if (verdict->status == 0 || !sip_msg_can_answer(m)) {
+        t->stats.server_dropped++;
+        result.in = SIP_SERVER_DROPPED;
+        return result;
+    }
+    t->stats.server_refused++;
+    answer_stateless(t, link, m, policy, verdict, SLICE_NONE);
+    result.in = SIP_SERVER_REFUSED;
+    return result;
+}
+
+static struct sip_server_result absorbed(const char *why)
+{
+    return (struct sip_server_result){.in = SIP_SERVER_ABSORBED, .why = why};
+}
+
+/* The ACK of a refused INVITE; any other is not for this layer. */
+static struct sip_server_result take_ack(struct sip_txns *t, struct sip_server *s)
+{
+    if (s && s->method == SIP_METHOD_INVITE && s->state == SIP_SERVER_COMPLETED) {
+        t->stats.ack_matched++;
+        discard(s);
+        return absorbed("ACK of a refused INVITE");
+    }
+    t->stats.ack_stray++;
+    return absorbed("stray ACK");
+}
+
+/* RFC 3261 9.2. The CANCEL itself is answered without state: nothing repeats it here. */
+static struct sip_server_result take_cancel(struct sip_txns *t, struct sip_link *link,
+                                            const struct sip_msg *m, struct sip_server *s,
+                                            uint64_t now_ms)
+{
+    struct sip_verdict verdict = {.status = 200, .why = ""};
+    struct sip_txn_ref ref;
+    void *owner;
+
+    if (!s) {
+        verdict.status = 481;
+        t->stats.cancel_stray++;
+        answer_stateless(t, link, m, NULL, &verdict, SLICE_NONE);
+        return absorbed("CANCEL of nothing");
+    }
+    t->stats.cancel_matched++;
+    answer_stateless(t, link, m, NULL, &verdict, sip_id_slice(&s->to_tag));
+    if (s->method != SIP_METHOD_INVITE || s->state == SIP_SERVER_COMPLETED) {
+        return absorbed("CANCEL without effect");
+    }
+    ref = s->ref;
+    owner = s->owner;
+    (void)finish(s, &(struct sip_answer){.status = 487}, now_ms);
+    t->ops->server_ended(ref, owner, SIP_SERVER_END_CANCELLED);
+    return absorbed("CANCEL of an INVITE");
+}
+
+/* Copies into the scratch buffer what a response will need once the request has gone. */
+static bool make_stem(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m,
+                      const struct sip_id *to_tag, uint32_t *stem_len)
+{
+    const struct sip_response_params params = {
+        .to_tag = sip_id_slice(to_tag),
+        .received = link->peer_host,
+        .rport = link->peer_port,
+    };
+
+    buf_clear(&t->scratch);
+    sip_write_response_stem(&t->scratch, m, &params);
+    *stem_len = (uint32_t)buf_len(&t->scratch);
+    if (sip_msg_has(m, SIP_HDR_TIMESTAMP)) {
+        sip_write_header(&t->scratch, SIP_HDR_TIMESTAMP, sip_msg_value(m, SIP_HDR_TIMESTAMP));
+    }
+    return !t->scratch.failed;
+}
+
+static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
+                                     const struct sip_msg *m, const struct sip_keys *keys,
+                                     uint64_t now_ms)
+{
+    struct sip_id tag = sip_ids_tag(t->ids);
+    bool is_invite = m->method == SIP_METHOD_INVITE;
+    struct sip_server *s = NULL;
+    uint32_t stem_len;
+    uint32_t all_len;
+
+    if (make_stem(t, link, m, &tag, &stem_len)) {
+        all_len = (uint32_t)buf_len(&t->scratch);
+        s = pool_alloc(sizeof(*s) + all_len);
+    }
+    if (!s) {
+        return NULL;
+    }
+    *s = (struct sip_server){
+        .table = t,
+        .link = link,
+        .method = m->method,
+        .to_tag = tag,
+        .answer_by_ms = now_ms + (is_invite ? SIP_ANSWER_INVITE_MS : SIP_ANSWER_MS),
+        .stem_len = stem_len,
+        .timestamp_len = all_len - stem_len,
+    };
+    memcpy(s->stem, buf_slice(&t->scratch).ptr, all_len);
+    sip_txn_key(t->ids, m, keys, s->key);
+    if (!sip_slots_take(&t->servers, s, &s->ref)) {
+        pool_free(s);
+        return NULL;
+    }
+    (void)map_add(&t->server_by_key, key_slice(s->key), s);
+    list_push_back(&link->servers, &s->link_node);
+    wheel_arm(t->wheel, &s->timer, now_ms + (is_invite ? SIP_TRYING_INVITE_MS : SIP_TRYING_MS),
+              on_trying, NULL);
+    t->stats.server_now++;
+    return s;
+}
+
+/* A new request that passed the checks. */
+static struct sip_server_result take_new(struct sip_txns *t, struct sip_link *link,
+                                         const struct sip_msg *m, const struct sip_keys *keys,
+                                         uint64_t now_ms)
+{
+    const struct sip_verdict merged = {482, "merged: the request came before, another way"};
+    const struct sip_verdict overload = {503, "too many transactions"};
+    bool is_merge_kept = keys->to.tag.len == 0;
+    struct sip_merge_key merge_key = sip_txn_merge_key(t->ids, keys);
+    struct sip_server *s;
+
+    if (is_merge_kept && !sip_merge_add(&t->merge, merge_key, now_ms)) {
+        t->stats.server_merged++;
+        return refused(t, link, m, NULL, &merged);
+    }
+    s = new_server(t, link, m, keys, now_ms);
+    if (!s) {
+        if (is_merge_kept) {
+            sip_merge_forget(&t->merge, merge_key);
+        }
+        t->stats.server_overload++;
+        return refused(t, link, m, NULL, &overload);
+    }
+    s->merge_key = merge_key;
+    s->is_merge_kept = is_merge_kept;
+    t->stats.server_new++;
+    return (struct sip_server_result){.in = SIP_SERVER_NEW, .ref = s->ref, .why = ""};
+}
+
+struct sip_server_result sip_server_receive(struct sip_txns *t, struct sip_link *link,
+                                            const struct sip_msg *request,
+                                            const struct sip_check_policy *policy, uint64_t now_ms)
+{
+    struct sip_verdict verdict;
+    struct sip_keys keys;
+    struct sip_server *s;
+    uint64_t key[2];
+
+    ASSERT(t->magic == SIP_TXNS_MAGIC);
+    ASSERT(link->txns == t);
+    if (!sip_check_request_keys(request, policy, &keys, &verdict)) {
+        return refused(t, link, request, policy, &verdict);
+    }
+    sip_txn_key(t->ids, request, &keys, key);
+    s = map_get(&t->server_by_key, key_slice(key));
+    if (request->method == SIP_METHOD_ACK) {
+        return take_ack(t, s);
+    }
+    if (request->method == SIP_METHOD_CANCEL) {
+        return take_cancel(t, link, request, s, now_ms);
+    }
+    if (!link->is_up) {
+        t->stats.server_dropped++;
+        return (struct sip_server_result){.in = SIP_SERVER_DROPPED, .why = "connection is closed"};
+    }
+    if (s && s->method == request->method) {
+        t->stats.server_repeated++;
+        return absorbed("repeated request");
+    }
+    if (s) {
+        verdict = (struct sip_verdict){400, "branch in use by another method"};
+        return refused(t, link, request, NULL, &verdict);
+    }
+    return take_new(t, link, request, &keys, now_ms);
+}
+
+void sip_server_answer_bad(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m,
+                           const struct sip_bad *bad)
+{
+    struct sip_verdict verdict = {bad->status, bad->why};
+
+    (void)refused(t, link, m, NULL, &verdict);
+}
+
+static struct sip_server *find_open(const struct sip_txns *t, struct sip_txn_ref ref)
+{
+    struct sip_server *s = sip_slots_get(&t->servers, ref);
+
+    return s && s->state != SIP_SERVER_COMPLETED ? s : NULL;
+}
+
+bool sip_server_is_open(const struct sip_txns *t, struct sip_txn_ref ref)
+{
+    return find_open(t, ref) != NULL;
+}
+
+void sip_server_set_owner(struct sip_txns *t, struct sip_txn_ref ref, void *owner)
+{
+    struct sip_server *s = find_open(t, ref);
+
+    if (s) {
+        s->owner = owner;
+    }
+}
+
+struct slice sip_server_to_tag(const struct sip_txns *t, struct sip_txn_ref ref)
+{
+    const struct sip_server *s = find_open(t, ref);
+
+    return s ? sip_id_slice(&s->to_tag) : SLICE_NONE;
+}
+
+int sip_server_respond(struct sip_txns *t, struct sip_txn_ref ref, const struct sip_answer *answer,
+                       uint64_t now_ms)
+{
+    struct sip_server *s = find_open(t, ref);
+
+    if (!s) {
+        return ERR_STALE;
+    }
+    if (answer->status < 200 || answer->status > 699 ||
+        (answer->status == 408 && s->method != SIP_METHOD_INVITE)) {
+        return ERR_STATE;
+    }
+    return finish(s, answer, now_ms);
+}
+
+void sip_server_trying(struct sip_txns *t, struct sip_txn_ref ref)
+{
+    struct sip_server *s = find_open(t, ref);
+
+    if (s) {
+        send_trying(s);
+    }
+}
+
+bool sip_server_has_link(const struct sip_txns *t, struct sip_txn_ref ref)
+{
+    const struct sip_server *s = find_open(t, ref);
+
+    return s && s->link;
+}
+
+int sip_server_set_link(struct sip_txns *t, struct sip_txn_ref ref, struct sip_link *link)
+{
+    struct sip_server *s = find_open(t, ref);
+
+    if (!s) {
+        return ERR_STALE;
+    }
+    if (!link->is_up || link->txns != t) {
+        return ERR_CLOSED;
+    }
+    leave_link(s);
+    s->link = link;
+    list_push_back(&link->servers, &s->link_node);
+    return 0;
+}
+
+void sip_servers_link_down(struct sip_link *link)
+{
+    struct list *node;
+
+    while ((node = list_first(&link->servers))) {
+        leave_link(LIST_ENTRY(node, struct sip_server, link_node));
+    }
+}
+
+void sip_servers_free_all(struct sip_txns *t)
+{
+    for (uint32_t i = 0; i < t->servers.slot_count; i++) {
+        if (t->servers.slots[i].txn) {
+            discard(t->servers.slots[i].txn);
+        }
+    }
+}

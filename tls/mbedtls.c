@@ -203,9 +203,12 @@ static int cred_new(struct tls_cred *cred, struct slice chain_pem, struct slice 
     cred->lib = mbed;
     int err = 0;
     /* Both want the NUL at the end counted (pem_file_read puts one there). */
-    if (mbedtls_x509_crt_parse(&mbed->chain, (const unsigned char *)chain_pem.ptr,
-                               chain_pem.len + 1) != 0) {
-        err = tls_why(why, ERR_TLS_CONFIG, "certificate not readable: give PEM, leaf first");
+    int code = mbedtls_x509_crt_parse(&mbed->chain, (const unsigned char *)chain_pem.ptr,
+                                      chain_pem.len + 1);
+    if (code != 0) {
+        char text[64];
+        mbedtls_strerror(code, text, sizeof(text));
+        err = tls_why(why, ERR_TLS_CONFIG, "chain not readable by mbedTLS: %s; try wolfssl", text);
     } else if (mbedtls_pk_parse_key(&mbed->key, (const unsigned char *)key_pem.ptr, key_pem.len + 1,
                                     NULL, 0) != 0) {
         err = tls_why(why, ERR_TLS_CONFIG, "key not readable: give an unencrypted PEM key");
@@ -394,10 +397,8 @@ static int read_plain(struct tls_session *s, char *dst, size_t room)
         return 0;
     case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
         return ERR_CLOSED;
-    default: {
-        int err = fail_with(s, ERR_TLS_RECORD, got);
-        return err;
-    }
+    default:
+        return fail_with(s, ERR_TLS_RECORD, got);
     }
 }
 

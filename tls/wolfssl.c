@@ -211,6 +211,34 @@ static void cred_free(struct tls_cred *cred)
     cred->lib = NULL;
 }
 
+/* Whether what the key signs is verified by the certificate. wolfSSL_CTX_check_private_key of 5.5.4
+ * takes any EC key of the same curve for a match. */
+static bool key_fits(WOLFSSL_CTX *ctx, struct slice chain_pem)
+{
+    static const char text[] = "does the key belong to the certificate?";
+    unsigned char signature[1024];
+    size_t len = sizeof(signature);
+    WOLFSSL_X509 *leaf = wolfSSL_X509_load_certificate_buffer(
+        (const unsigned char *)chain_pem.ptr, (int)chain_pem.len, WOLFSSL_FILETYPE_PEM);
+    WOLFSSL_EVP_PKEY *public_key = leaf ? wolfSSL_X509_get_pubkey(leaf) : NULL;
+    WOLFSSL_EVP_PKEY *private_key = wolfSSL_CTX_get0_privatekey(ctx); /* the context's */
+    WOLFSSL_EVP_MD_CTX *sign = wolfSSL_EVP_MD_CTX_new();
+    WOLFSSL_EVP_MD_CTX *verify = wolfSSL_EVP_MD_CTX_new();
+    bool ok = public_key && private_key && sign && verify &&
+              wolfSSL_EVP_DigestSignInit(sign, NULL, wolfSSL_EVP_sha256(), NULL, private_key) == 1 &&
+              wolfSSL_EVP_DigestSignUpdate(sign, text, sizeof(text)) == 1 &&
+              wolfSSL_EVP_DigestSignFinal(sign, signature, &len) == 1 &&
+              wolfSSL_EVP_DigestVerifyInit(verify, NULL, wolfSSL_EVP_sha256(), NULL, public_key) ==
+                  1 &&
+              wolfSSL_EVP_DigestVerifyUpdate(verify, text, sizeof(text)) == 1 &&
+              wolfSSL_EVP_DigestVerifyFinal(verify, signature, len) == 1;
+    wolfSSL_EVP_MD_CTX_free(verify);
+    wolfSSL_EVP_MD_CTX_free(sign);
+    wolfSSL_EVP_PKEY_free(public_key);
+    wolfSSL_X509_free(leaf);
+    return ok;
+}
+
 static int cred_fill(WOLFSSL_CTX *ctx, struct slice chain_pem, struct slice key_pem,
                      struct tls_error *why)
 {
@@ -223,7 +251,7 @@ static int cred_fill(WOLFSSL_CTX *ctx, struct slice chain_pem, struct slice key_
                                           WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS) {
         return tls_why(why, ERR_TLS_CONFIG, "key not readable: give an unencrypted PEM key");
     }
-    if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS) {
+    if (!key_fits(ctx, chain_pem)) {
         return tls_why(why, ERR_TLS_CONFIG, "the key does not belong to the certificate");
     }
     return 0;
@@ -326,6 +354,9 @@ static const char *cipher_name(WOLFSSL *ssl)
         const char *theirs;
         const char *iana;
     } names[] = {
+        {"TLS13-CHACHA20-POLY1305-SHA256", "TLS_CHACHA20_POLY1305_SHA256"},
+        {"TLS13-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"},
+        {"TLS13-AES256-GCM-SHA384", "TLS_AES_256_GCM_SHA384"},
         {"ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
         {"ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
         {"ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},

@@ -45,3 +45,427 @@ Test(tls_session, shakes_hands_and_carries_data)
         pair_deinit(&p);
     }
 }
+
+Test(tls_session, both_1_2_ciphers_name_their_key_type)
+{
+    struct pair_params params = {.server_certs = "rsa"};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        const char *cipher = tls_session_peer(p.client.session)->cipher;
+        if (combo_ != 0) {
+            cr_expect_str_eq(cipher, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
+        } else {
+            cr_expect_str_eq(cipher, "TLS_CHACHA20_POLY1305_SHA256");
+        }
+        pair_deinit(&p);
+    }
+}
+
+struct verdict {
+    const char *cert;
+    enum tls_chain as_server;
+    enum tls_chain as_client;
+    bool mbedtls_breaks; /* mbedTLS 2.28 does not parse it and ends the handshake */
+    bool mbedtls_server_refuses; /* to use it for itself */
+};
+
+static const struct verdict verdicts[] = {
+    {"good", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"ec384", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"rsa", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"expired", TLS_CHAIN_EXPIRED, TLS_CHAIN_EXPIRED, false, false},
+    {"future", TLS_CHAIN_NOT_YET_VALID, TLS_CHAIN_NOT_YET_VALID, false, false},
+    {"self", TLS_CHAIN_SELF_SIGNED, TLS_CHAIN_SELF_SIGNED, false, false},
+    {"unknown", TLS_CHAIN_UNKNOWN_CA, TLS_CHAIN_UNKNOWN_CA, false, false},
+    {"viainter", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"serveronly", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"clientonly", TLS_CHAIN_BAD, TLS_CHAIN_OK, false, true},
+    {"noeku", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"emaileku", TLS_CHAIN_BAD, TLS_CHAIN_BAD, false, true},
+    {"cnonly", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"underold", TLS_CHAIN_EXPIRED, TLS_CHAIN_EXPIRED, false, false},
+    {"undernotca", TLS_CHAIN_BAD, TLS_CHAIN_BAD, false, false},
+    {"long", TLS_CHAIN_OK, TLS_CHAIN_OK, false, false},
+    {"inside", TLS_CHAIN_OK, TLS_CHAIN_OK, true, false},
+    {"outside", TLS_CHAIN_BAD, TLS_CHAIN_BAD, true, false},
+};
+
+static bool is_mbedtls(const char *backend)
+{
+    return strcmp(backend, "mbedtls") == 0;
+}
+
+static void expect_verdict(const struct verdict *v, struct pair_params *params, bool as_server)
+{
+    struct pair p;
+    const char *judge = as_server ? params->client_backend : params->server_backend;
+    const char *shower = as_server ? params->server_backend : params->client_backend;
+    if (is_mbedtls(shower) && (v->mbedtls_breaks || (as_server && v->mbedtls_server_refuses))) {
+        return; /* cannot show it */
+    }
+    params->server_certs = as_server ? v->cert : "good";
+    params->client_cert = as_server ? "good" : v->cert;
+    pair_init(&p, params);
+    bool done = pair_handshake(&p);
+    struct pair_end *end = as_server ? &p.client : &p.server;
+    if (v->mbedtls_breaks && is_mbedtls(judge)) {
+        cr_expect_eq(end->step, TLS_STEP_BAD, "%s", v->cert);
+        cr_expect_eq(tls_session_error(end->session)->err, ERR_TLS_HANDSHAKE);
+    } else {
+        cr_expect(done, "%s as %s, %s -> %s: %s / %s", v->cert, as_server ? "server" : "client",
+                  params->client_backend, params->server_backend,
+                  tls_session_error(p.client.session)->text,
+                  tls_session_error(p.server.session)->text);
+        enum tls_chain chain = tls_session_peer(end->session)->chain;
+        cr_expect_eq(chain, as_server ? v->as_server : v->as_client, "%s as %s, judged by %s: %s",
+                     v->cert, as_server ? "server" : "client", judge, tls_chain_name(chain));
+    }
+    pair_deinit(&p);
+}
+
+Test(tls_session, every_certificate_is_judged_and_none_ends_the_handshake, .timeout = 60)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(verdicts); i++) {
+        struct pair_params params = {0};
+        FOR_ALL_PAIRS(params) {
+            expect_verdict(&verdicts[i], &params, true);
+            expect_verdict(&verdicts[i], &params, false);
+        }
+    }
+}
+
+Test(tls_session, client_without_certificate)
+{
+    struct pair_params params = {.client_cert = ""};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        const struct tls_peer *peer = tls_session_peer(p.server.session);
+        cr_expect_eq(peer->chain, TLS_CHAIN_NONE);
+        cr_expect_eq(peer->names.count, 0);
+        cr_expect_str_eq(peer->subject, "");
+        cr_expect_str_eq(peer->sni, "");
+        pair_say(&p, &p.client, SLICE_LIT("hello"));
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, trusting_nobody)
+{
+    struct pair_params params = {.trust = ""};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        cr_expect_eq(tls_session_peer(p.client.session)->chain, TLS_CHAIN_UNKNOWN_CA);
+        cr_expect_eq(tls_session_peer(p.server.session)->chain, TLS_CHAIN_UNKNOWN_CA);
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, judged_at_the_given_time)
+{
+    struct pair_params params = {.now_unix_s = 1000};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        cr_expect_eq(tls_session_peer(p.client.session)->chain, TLS_CHAIN_NOT_YET_VALID);
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, sni_picks_the_credential)
+{
+    static const struct {
+        const char *sni;
+        const char *subject;
+    } cases[] = {
+        {"fabrikam.test", "CN=good"}, {"conference.fabrikam.test", "CN=good"},
+        {"rsa.test", "CN=rsa"},       {"contoso.test", "CN=second"},
+        {"x.wild.test", "CN=second"}, {"x.y.wild.test", "CN=good"},
+        {"RSA.Test", "CN=rsa"},       {"nobody.test", "CN=good"},
+        {"", "CN=good"},
+    };
+    struct pair_params params = {.server_certs = "good,rsa,second"};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        params.sni = cases[i].sni;
+        FOR_ALL_PAIRS(params) {
+            struct pair p;
+            pair_init(&p, &params);
+            cr_assert(pair_handshake(&p), "%s: %s", cases[i].sni,
+                      tls_session_error(p.server.session)->text);
+            cr_expect_str_eq(tls_session_peer(p.client.session)->subject, cases[i].subject, "%s",
+                             cases[i].sni);
+            cr_expect_eq(tls_session_peer(p.client.session)->chain, TLS_CHAIN_OK);
+            cr_expect(slice_eq_nocase(slice_from_cstr(tls_session_peer(p.server.session)->sni),
+                                      slice_from_cstr(cases[i].sni)));
+            pair_deinit(&p);
+        }
+    }
+}
+
+/* A new session for one end, with another choice of credential. */
+static void choose(struct pair_end *e, enum tls_role role, uint32_t idx, const char *domain,
+                   const char *sni)
+{
+    struct tls_session_params params = {
+        .role = role,
+        .sni = slice_from_cstr(sni),
+        .credential_idx = idx,
+        .credential_domain = slice_from_cstr(domain),
+    };
+    tls_session_free(e->session);
+    cr_assert_eq(tls_session_new(&e->session, e->ctx, &params), 0);
+}
+
+Test(tls_session, credential_by_domain_and_by_index)
+{
+    struct pair_params params = {.server_certs = "good,rsa,second",
+                                 .client_cert = "second,rsa,good"};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        choose(&p.client, TLS_ROLE_CLIENT, UINT32_MAX, "fabrikam.test", "rsa.test");
+        choose(&p.server, TLS_ROLE_SERVER, 2, "", "");
+        cr_assert(pair_handshake(&p));
+        cr_expect_str_eq(tls_session_peer(p.server.session)->subject, "CN=good");
+        cr_expect_str_eq(tls_session_peer(p.client.session)->subject, "CN=second", "index wins");
+        cr_expect_str_eq(tls_session_peer(p.server.session)->sni, "rsa.test");
+        pair_deinit(&p);
+        pair_init(&p, &params);
+        choose(&p.client, TLS_ROLE_CLIENT, UINT32_MAX, "nobody.test", "");
+        choose(&p.server, TLS_ROLE_SERVER, UINT32_MAX, "rsa.test", "");
+        cr_assert(pair_handshake(&p));
+        cr_expect_str_eq(tls_session_peer(p.server.session)->subject, "CN=second", "the first");
+        cr_expect_str_eq(tls_session_peer(p.client.session)->subject, "CN=rsa", "by domain");
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, wrong_parameters_are_errors)
+{
+    for (size_t b = 0; b < ARRAY_COUNT(backends); b++) {
+        struct tls_context *empty = pair_context(backends[b], "", "trust");
+        struct tls_context *one = pair_context(backends[b], "good", "");
+        struct tls_session *s;
+        struct tls_session_params params = {.role = TLS_ROLE_SERVER, .credential_idx = UINT32_MAX};
+        cr_expect_eq(tls_session_new(&s, empty, &params), ERR_TLS_CONFIG, "server needs one");
+        cr_expect_null(s);
+        params.credential_idx = 1;
+        cr_expect_eq(tls_session_new(&s, one, &params), ERR_NOT_FOUND);
+        char long_name[300];
+        memset(long_name, 'a', sizeof(long_name));
+        params = (struct tls_session_params){.credential_idx = UINT32_MAX,
+                                             .sni = slice_make(long_name, sizeof(long_name))};
+        cr_expect_eq(tls_session_new(&s, one, &params), ERR_BAD_INPUT);
+        params.sni = SLICE_NONE;
+        params.alpn = slice_make(long_name, 32);
+        cr_expect_eq(tls_session_new(&s, one, &params), ERR_BAD_INPUT);
+        tls_context_unref(empty);
+        tls_context_unref(one);
+    }
+}
+
+Test(tls_session, alpn)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        params.client_alpn = "h2";
+        params.server_alpn = "xmpp-server";
+        pair_init(&p, &params);
+        cr_expect(!pair_handshake(&p));
+        cr_expect_eq(p.server.step, TLS_STEP_BAD);
+        cr_expect_eq(p.client.step, TLS_STEP_BAD);
+        const struct tls_error *error = tls_session_error(p.client.session);
+        cr_expect_eq(error->err, ERR_TLS_ALERT);
+        cr_expect(strstr(error->text, "no_application_protocol (120)") != NULL, "%s", error->text);
+        pair_deinit(&p);
+
+        params.client_alpn = "";
+        pair_init(&p, &params);
+        cr_expect(pair_handshake(&p), "a client without ALPN is fine");
+        cr_expect_str_eq(tls_session_peer(p.server.session)->alpn, "");
+        pair_deinit(&p);
+
+        params.client_alpn = "xmpp-server";
+        params.server_alpn = "";
+        pair_init(&p, &params);
+        cr_expect(pair_handshake(&p), "a server without ALPN is fine");
+        cr_expect_str_eq(tls_session_peer(p.client.session)->alpn, "");
+        pair_deinit(&p);
+    }
+}
+
+/* Bytes that do not repeat with the size of a record. */
+static void fill(struct buf *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        buf_putc(b, (char)(i * 31 + i / 251));
+    }
+}
+
+Test(tls_session, any_size_in_any_split, .timeout = 100)
+{
+    static const size_t sizes[] = {1, 2, 5, 1000, 16383, 16384, 16385, 100000, 1000003};
+    static const size_t steps[] = {0, 1, 7, SIZE_MAX};
+    for (size_t t = 0; t < ARRAY_COUNT(steps); t++) {
+        struct pair_params params = {.step_bytes = steps[t]};
+        FOR_ALL_PAIRS(params) {
+            struct pair p;
+            pair_init(&p, &params);
+            cr_assert(pair_handshake(&p), "step %zu", steps[t]);
+            for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+                if (steps[t] == 1 && sizes[i] > 20000) {
+                    continue;
+                }
+                struct buf data;
+                buf_init(&data, PAIR_BYTES_MAX);
+                fill(&data, sizes[i]);
+                pair_say(&p, &p.client, buf_slice(&data));
+                pair_say(&p, &p.server, buf_slice(&data));
+                buf_deinit(&data);
+            }
+            pair_deinit(&p);
+        }
+    }
+}
+
+Test(tls_session, records_are_at_most_16_kib)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        (void)pair_carry(&p, &p.server, &p.client);
+        struct buf data;
+        buf_init(&data, PAIR_BYTES_MAX);
+        fill(&data, 50000);
+        cr_assert_eq(tls_session_seal(p.client.session, buf_slice(&data), &p.client.out), 0);
+        struct slice wire = buf_slice(&p.client.out);
+        while (wire.len > 0) {
+            size_t body = (size_t)((unsigned char)wire.ptr[3] << 8 | (unsigned char)wire.ptr[4]);
+            cr_assert_eq(wire.ptr[0], 23);
+            cr_assert_leq(body, 16384 + 256);
+            cr_assert_leq(body + 5, wire.len);
+            wire = slice_from(wire, body + 5);
+        }
+        buf_deinit(&data);
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, a_full_plain_buffer_stops_without_loss)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        (void)pair_carry(&p, &p.server, &p.client);
+        struct buf data;
+        buf_init(&data, PAIR_BYTES_MAX);
+        fill(&data, 200000);
+        cr_assert_eq(tls_session_seal(p.client.session, buf_slice(&data), &p.client.out), 0);
+        struct buf small;
+        buf_init(&small, TLS_PLAIN_ROOM + 1000);
+        size_t received = 0;
+        struct slice in = buf_slice(&p.client.out);
+        for (int i = 0; received < 200000; i++) {
+            cr_assert_lt(i, 100);
+            size_t used;
+            cr_assert_eq(tls_session_open(p.server.session, in, &used, &small, &p.server.out), 0);
+            in = slice_from(in, used);
+            struct slice got = buf_slice(&small);
+            cr_assert_leq(got.len, small.bytes_max);
+            cr_assert(slice_eq(got, slice_to(slice_from(buf_slice(&data), received), got.len)));
+            received += got.len;
+            buf_clear(&small);
+        }
+        cr_expect_eq(in.len, 0);
+        buf_deinit(&small);
+        buf_deinit(&data);
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, close_notify_is_told_from_a_cut)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        pair_say(&p, &p.client, SLICE_LIT("x"));
+        cr_expect_eq(p.server.err, 0, "nothing is closed yet");
+        cr_assert_eq(tls_session_seal(p.client.session, SLICE_LIT("last"), &p.client.out), 0);
+        tls_session_close(p.client.session, &p.client.out);
+        cr_expect_eq(pair_carry(&p, &p.client, &p.server), ERR_CLOSED);
+        cr_expect(slice_eq_cstr(buf_slice(&p.server.plain), "last"));
+        size_t used;
+        cr_expect_eq(tls_session_open(p.server.session, SLICE_LIT("rest"), &used, &p.server.plain,
+                                      &p.server.out),
+                     ERR_CLOSED);
+        cr_expect_eq(used, 4);
+        /* The other direction is still open. */
+        buf_clear(&p.client.plain);
+        cr_expect_eq(tls_session_seal(p.server.session, SLICE_LIT("answer"), &p.server.out), 0);
+        tls_session_close(p.server.session, &p.server.out);
+        cr_expect_eq(pair_carry(&p, &p.server, &p.client), ERR_CLOSED);
+        cr_expect(slice_eq_cstr(buf_slice(&p.client.plain), "answer"));
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, calls_out_of_state_are_errors)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        size_t used;
+        cr_expect_eq(tls_session_seal(p.client.session, SLICE_LIT("early"), &p.client.out),
+                     ERR_STATE);
+        cr_expect_eq(tls_session_open(p.client.session, SLICE_NONE, &used, &p.client.plain,
+                                      &p.client.out),
+                     ERR_STATE);
+        tls_session_close(p.client.session, &p.client.out);
+        cr_expect_eq(buf_len(&p.client.out), 0);
+        cr_assert(pair_handshake(&p));
+        cr_expect_eq(tls_session_handshake(p.client.session, SLICE_LIT("x"), &used, &p.client.out),
+                     TLS_STEP_DONE);
+        cr_expect_eq(used, 0);
+        cr_expect_eq(tls_session_seal(p.client.session, SLICE_NONE, &p.client.out), 0);
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, no_room_for_output_is_an_error_not_a_loss)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_init(&p, &params);
+        struct buf tiny;
+        size_t used;
+        buf_init(&tiny, 16);
+        cr_expect_eq(tls_session_handshake(p.client.session, SLICE_NONE, &used, &tiny),
+                     TLS_STEP_BAD);
+        buf_deinit(&tiny);
+        pair_deinit(&p);
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        buf_init(&tiny, 16);
+        cr_expect_eq(tls_session_seal(p.client.session, SLICE_LIT("too much for it"), &tiny),
+                     ERR_NOMEM);
+        cr_expect_eq(tls_session_seal(p.client.session, SLICE_LIT("x"), &p.client.out), ERR_NOMEM,
+                     "a hole in the stream cannot be mended");
+        buf_deinit(&tiny);
+        pair_deinit(&p);
+    }
+}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The running part of deploy/quickstart: servers, two clients, two messages, and how they got through."""
+"""The running part of deploy/quickstart: servers, two clients, a message each way, and how it got
+through."""
 import asyncio
 import logging
 import os

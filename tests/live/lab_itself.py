@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab proves itself without fedgate: its servers talk to each other over its DNS and certificates."""
+"""The lab proves itself without fedgate: its servers talk to each other."""
 import os
 import sys
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The live lab: real servers and clients around a fedgate, on loopback, with private DNS and certificates.
+"""The live lab: real servers and clients around a fedgate, on loopback, with its own DNS.
 
 Start with lab.Lab (lab/stage.py); lab/plan.py says who lives where.
 """

@@ -7,7 +7,7 @@ MAKE = os.path.join(os.path.dirname(__file__), "..", "make_certs")
 
 
 class Certs:
-    """A folder of certificates. A usual one is asked for by its names alone: certs.make('fabrikam.test')."""
+    """A folder of certificates. A usual one needs its name alone: certs.make('fabrikam.test')."""
 
     def __init__(self, folder):
         self.folder = str(folder)

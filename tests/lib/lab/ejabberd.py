@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ejabberd 23.01 as an XMPP partner: one Erlang node without distribution, so no epmd and no cookie."""
+"""ejabberd 23.01 as an XMPP partner: an Erlang node without distribution, so no epmd, no cookie."""
 import glob
 import os
 import signal
@@ -78,7 +78,8 @@ class Ejabberd:
         self.process = Process(
             self.name,
             ["erl", "-noinput", "+K", "true", "+S", "2", "+sbwt", "none", "-start_epmd", "false",
-             "-mnesia", "dir", f'"{spool}"', "-ejabberd", "log_rotate_count", "0", "-s", "ejabberd"],
+             "-mnesia", "dir", f'"{spool}"', "-ejabberd", "log_rotate_count", "0",
+             "-s", "ejabberd"],
             self.folder, env, log=self.log)
         self.lab.own(self.process.start())
         self.process.wait_port(self.address, plan.XMPP_CLIENT, plan.XMPP_SERVER, timeout=60)

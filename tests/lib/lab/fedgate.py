@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fedgate itself: configuration as a dict, start, figures, drain; a sanitizer report fails the test."""
+"""fedgate: configuration as a dict, start, figures, drain; a sanitizer report fails the test."""
 import copy
 import json
 import os
@@ -76,7 +76,8 @@ class Fedgate:
             "dns": {"servers": [plan.DNS]},
             "domains": [{"name": plan.CORP, "next_hop": "pool"},
                         {"name": plan.APP, "next_hop": "app"}],
-            "next_hops": {"pool": hop or sip_hop(), "app": {"kind": "component", "secret": "inside"}},
+            "next_hops": {"pool": hop or sip_hop(),
+                          "app": {"kind": "component", "secret": "inside"}},
             "partners": [copy.deepcopy(p) for p in partners],
             "gateway": {"stream_establishment_timeout_s": 10},
             "limits": {"connections_per_address_max": 0},
@@ -125,7 +126,8 @@ class Fedgate:
     def get(self, path):
         """(status, body) of an HTTP GET."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}:{plan.HTTP}{path}", timeout=5) as page:
+            url = f"http://{self.address}:{plan.HTTP}{path}"
+            with urllib.request.urlopen(url, timeout=5) as page:
                 return page.status, page.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -73,7 +73,8 @@ class Jabberd2:
             "security": "<security><require_tls/></security>" if require_tls else "<security/>"}
         files = {"router.xml": ROUTER.format(**values), "s2s.xml": S2S.format(**values),
                  "filter.xml": "<filter/>",
-                 "users.xml": "<users><user><name>jabberd</name><secret>secret</secret></user></users>"}
+                 "users.xml": "<users><user><name>jabberd</name><secret>secret</secret></user>"
+                              "</users>"}
         for name, text in files.items():
             with open(os.path.join(self.folder, name), "w", encoding="utf-8") as out:
                 out.write(text)

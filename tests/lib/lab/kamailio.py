@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kamailio 5.6 as the SIP pool of corp.test: registrar, local delivery, foreign domains to fedgate."""
+"""Kamailio 5.6 as the SIP pool of corp.test: registrar, local users, the rest to fedgate."""
 import glob
 import os
 

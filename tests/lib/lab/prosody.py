@@ -42,8 +42,8 @@ def _lua(value):
 
 
 class Prosody:
-    """secure_auth: certificates are demanded; encryption: TLS is demanded; dialback, smacks: modules;
-    direct: listens for direct TLS; certificate: the name of a certificate other than the good one."""
+    """secure_auth: certificates are demanded; encryption: TLS is demanded; dialback, smacks:
+    modules; direct: listens for direct TLS; certificate: name of another than the good one."""
 
     def __init__(self, lab, domain=plan.FABRIKAM, address=plan.PROSODY, *, secure_auth=True,
                  encryption=True, tls=True, dialback=True, smacks=False, direct=True, bidi=False,

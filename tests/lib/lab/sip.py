@@ -105,7 +105,7 @@ def answer_to(request, status, reason="Answer", tag="lab", extra=()):
 
 
 class Phone:
-    """A SIP user. `answer` (status) is what the phone says to each MESSAGE; None: nothing at all."""
+    """A SIP user. `answer` (status) is what the phone says to each MESSAGE; None: nothing."""
 
     def __init__(self, user, address=plan.KAMAILIO, port=plan.SIP_TCP, domain=plan.CORP, tls=None):
         self.user = user

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small XMPP clients of our own: c2s user, XEP-0114 component, and a raw stream for scripted peers.
 
-A reader thread parses what arrives and queues complete elements; received() hands them out in order.
+A reader thread parses what arrives and queues elements; received() hands them out in order.
 """
 import base64
 import hashlib
@@ -46,7 +46,7 @@ def error_of(stanza):
     for child in stanza:
         if local(child) == "error":
             for condition in child:
-                if condition.tag.startswith("{" + NS_STANZA_ERROR + "}") and local(condition) != "text":
+                if NS_STANZA_ERROR in condition.tag and local(condition) != "text":
                     return child.get("type"), local(condition)
     return None, None
 
@@ -321,7 +321,7 @@ class User:
 
 
 class Component:
-    """The inside of a component next hop: connects, shakes hands, then sends and receives stanzas."""
+    """The inside of a component next hop: connects, shakes hands, then exchanges stanzas."""
 
     def __init__(self, domain, secret, address=plan.FEDGATE, port=plan.COMPONENT):
         self.domain = domain

@@ -3,7 +3,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
@@ -76,4 +77,560 @@ Test(conn, echoes_megabytes_in_random_pieces)
     cr_assert_eq(machine_stats(&m, 0).bytes_in, machine_stats(&m, 0).bytes_out);
     machine_stop(&m);
     cr_assert_eq(echo_totals.accepted, 3);
+}
+
+Test(conn, many_clients_share_a_tiny_buffer_ring)
+{
+    enum { CLIENTS = 24, BYTES = 60000 };
+    struct machine m;
+    struct writer w[CLIENTS];
+    pthread_t threads[CLIENTS];
+    unsigned char got[BYTES];
+
+    machine_start(&m, &(struct engine_params){.recv_buf_count = 2, .recv_buf_bytes = 128});
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        w[i] = (struct writer){
+            .fd = client_open(m.port), .seed = i, .len = BYTES, .piece_max = 3000};
+        cr_assert_eq(pthread_create(&threads[i], NULL, writer_main, &w[i]), 0);
+    }
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        cr_assert(client_recv(w[i].fd, got, sizeof(got)), "client %u", i);
+        cr_assert(pattern_is(i, 0, got, sizeof(got)), "client %u", i);
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+        client_close(w[i].fd);
+    }
+    cr_assert_gt(machine_stats(&m, 0).recv_no_buffer, 0, "the ring was never dry: test too weak");
+    cr_assert_eq(machine_stats(&m, 0).cq_overflows, 0);
+    machine_stop(&m);
+}
+
+Test(conn, slots_are_used_again_and_a_full_shard_refuses)
+{
+    enum { SLOTS = 8, ROUNDS = 400 };
+    struct machine m;
+    int fds[SLOTS];
+
+    machine_start(&m, &(struct engine_params){.conn_max = SLOTS});
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        int fd = client_open(m.port);
+
+        cr_assert(client_send(fd, "x", 1));
+        cr_assert(client_recv(fd, &(char){0}, 1), "round %lu", (unsigned long)i);
+        client_close(fd);
+        WAIT_UNTIL(echo_totals.closed == i + 1);
+    }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        fds[i] = client_open(m.port);
+        cr_assert(client_send(fds[i], "x", 1) && client_recv(fds[i], &(char){0}, 1));
+    }
+    int late = client_open(m.port);
+
+    cr_assert_neq(client_recv_end(late), 0);
+    cr_assert_eq(machine_stats(&m, 0).conn_refused_full, 1);
+    cr_assert_eq(machine_stats(&m, 0).conn_open, SLOTS);
+    cr_assert(client_send(fds[0], "y", 1) && client_recv(fds[0], &(char){0}, 1));
+    client_close(late);
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        client_close(fds[i]);
+    }
+    WAIT_UNTIL(machine_stats(&m, 0).conn_open == 0);
+    machine_stop(&m);
+}
+
+/* An owner that is told what to do by the test. */
+struct puppet {
+    struct conn *c; /* valid on the shard until closed */
+    struct conn_ref ref;
+    _Atomic uint64_t got; /* bytes used so far, checked against the pattern */
+    uint64_t seed;
+    uint64_t state;      /* dice */
+    bool is_picky;       /* uses a part, pauses, resumes by timer */
+    bool keeps_open;     /* answer of peer_ended */
+    bool closes_in_data; /* conn_close from inside ops.data */
+    uint32_t turn_data_max;
+    _Atomic uint32_t pauses, peer_ends, writables, closeds;
+    _Atomic bool is_there, is_wrong;
+    _Atomic int err;
+    _Atomic uint64_t unsent;
+    char why[128];
+    struct wheel_timer timer;
+    uint64_t produced, to_produce;
+};
+
+static struct puppet puppet;
+
+static void puppet_resume(struct wheel_timer *t, void *ctx)
+{
+    (void)t;
+    conn_resume(((struct puppet *)ctx)->c);
+}
+
+static size_t puppet_data(struct conn *c, void *owner, char *bytes, size_t len)
+{
+    struct puppet *p = owner;
+    size_t take = len;
+
+    if (len == 0 || p->closeds) {
+        p->is_wrong = true;
+    }
+    if (p->is_picky && dice(&p->state, 3)) {
+        take = dice(&p->state, (uint32_t)len + 1);
+        conn_pause(c);
+        p->pauses++;
+        shard_timer_arm(conn_shard(c), &p->timer, dice(&p->state, 3), puppet_resume, p);
+    }
+    if (!pattern_is(p->seed, p->got, bytes, take)) {
+        p->is_wrong = true;
+    }
+    memset(bytes, 0xee, len > take ? take : len); /* the owner may write into what he used */
+    p->got += take;
+    if (p->closes_in_data) {
+        conn_close(c, 1000);
+    }
+    return take;
+}
+
+static void puppet_produce(struct conn *c, struct puppet *p)
+{
+    char piece[1000];
+
+    while (p->produced < p->to_produce && !conn_out_is_crowded(c)) {
+        pattern_fill(p->seed, p->produced, piece, sizeof(piece));
+        buf_append(conn_out(c), piece, sizeof(piece));
+        p->produced += sizeof(piece);
+    }
+    conn_flush(c);
+}
+
+static void puppet_writable(struct conn *c, void *owner)
+{
+    struct puppet *p = owner;
+
+    p->writables++;
+    puppet_produce(c, p);
+}
+
+static bool puppet_peer_ended(struct conn *c, void *owner)
+{
+    struct puppet *p = owner;
+
+    (void)c;
+    p->peer_ends++;
+    return p->keeps_open;
+}
+
+static void puppet_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent)
+{
+    struct puppet *p = owner;
+
+    shard_timer_disarm(conn_shard(c), &p->timer);
+    if (conn_find(conn_shard(c), p->ref)) {
+        p->is_wrong = true; /* stale by now */
+    }
+    (void)snprintf(p->why, sizeof(p->why), "%s", why);
+    p->err = err;
+    p->unsent = unsent;
+    p->closeds++;
+}
+
+static const struct conn_ops puppet_ops = {
+    .data = puppet_data,
+    .writable = puppet_writable,
+    .peer_ended = puppet_peer_ended,
+    .closed = puppet_closed,
+};
+
+static void puppet_accepted(struct shard *sh, struct conn *c, uint32_t tag)
+{
+    (void)sh;
+    (void)tag;
+    puppet.c = c;
+    puppet.ref = conn_ref_of(c);
+    conn_set_owner(c, &puppet_ops, &puppet);
+    puppet.is_there = true;
+}
+
+static int puppet_open(struct machine *m, const struct engine_params *params)
+{
+    int fd;
+
+    machine_accepted = puppet_accepted;
+    machine_start(m, params);
+    fd = client_open(m->port);
+    WAIT_UNTIL(puppet.is_there);
+    return fd;
+}
+
+static void puppet_end(struct machine *m, int fd)
+{
+    client_close(fd);
+    WAIT_UNTIL(puppet.closeds == 1);
+    cr_assert_not(puppet.is_wrong);
+    machine_stop(m);
+    cr_assert_eq(puppet.closeds, 1);
+}
+
+Test(conn, pausing_and_partial_use_lose_nothing)
+{
+    struct machine m;
+    struct writer w = {.seed = 5, .len = 3000000, .piece_max = 20000};
+
+    puppet = (struct puppet){.seed = 5, .state = 99, .is_picky = true};
+    w.fd = puppet_open(&m, &(struct engine_params){.recv_buf_bytes = 1024});
+    (void)writer_main(&w);
+    cr_assert(w.ok);
+    cr_assert_eq(shutdown(w.fd, SHUT_WR), 0);
+    WAIT_UNTIL(puppet.peer_ends == 1);
+    cr_assert_eq(puppet.got, w.len, "the end came before the data");
+    cr_assert_gt(puppet.pauses, 10);
+    cr_assert_eq(client_recv_end(w.fd), 1);
+    puppet_end(&m, w.fd);
+    cr_assert_eq(puppet.err, ERR_CLOSED);
+}
+
+static void do_pause(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    (void)ctx;
+    conn_pause(puppet.c);
+}
+
+static void do_resume(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    (void)ctx;
+    conn_resume(puppet.c);
+}
+
+Test(conn, a_pause_pushes_back_on_the_peer)
+{
+    struct machine m;
+    char block[4096];
+    size_t sent = 0;
+    int fd;
+
+    puppet = (struct puppet){.seed = 3};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_pause, NULL);
+    for (;;) { /* until TCP takes no more */
+        pattern_fill(3, sent, block, sizeof(block));
+        ssize_t n = send(fd, block, sizeof(block), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0) {
+            for (uint32_t i = 0; i < 50; i++) {
+                machine_nap();
+            }
+            n = send(fd, block, sizeof(block), MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        if (n < 0) {
+            break;
+        }
+        sent += (size_t)n;
+        cr_assert_lt(sent, (size_t)64 << 20, "nobody pushes back");
+    }
+    cr_assert_eq(puppet.got, 0);
+    cr_assert_lt(machine_stats(&m, 0).bytes_in, sent, "all was read in spite of the pause");
+    machine_run(&m, 0, do_resume, NULL);
+    WAIT_UNTIL(puppet.got == sent);
+    puppet_end(&m, fd);
+}
+
+static void do_produce(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    (void)ctx;
+    puppet_produce(puppet.c, &puppet);
+}
+
+Test(conn, output_stays_in_its_bound_and_is_asked_for_again)
+{
+    struct machine m;
+    unsigned char got[10000];
+    uint64_t at = 0;
+    int fd;
+
+    puppet = (struct puppet){.seed = 8, .to_produce = 12000000};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_produce, NULL);
+    cr_assert_lt(puppet.produced, puppet.to_produce, "never crowded: test too weak");
+    while (at < puppet.to_produce) {
+        cr_assert(client_recv(fd, got, sizeof(got)));
+        cr_assert(pattern_is(8, at, got, sizeof(got)));
+        at += sizeof(got);
+    }
+    cr_assert_gt(puppet.writables, 1);
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.unsent, 0);
+}
+
+static void do_overflow(struct shard *sh, void *ctx)
+{
+    char block[1024] = {0};
+
+    (void)sh;
+    (void)ctx;
+    conn_set_out_max(puppet.c, 100000);
+    for (uint32_t i = 0; i < 200; i++) {
+        buf_append(conn_out(puppet.c), block, sizeof(block));
+    }
+    conn_flush(puppet.c);
+}
+
+Test(conn, output_over_its_bound_ends_the_connection)
+{
+    struct machine m;
+    int fd;
+
+    puppet = (struct puppet){0};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_overflow, NULL);
+    WAIT_UNTIL(puppet.closeds == 1);
+    cr_assert_eq(puppet.err, ERR_LIMIT);
+    cr_assert_gt(puppet.unsent, 90000);
+    puppet_end(&m, fd);
+}
+
+static void do_say_and_close(struct shard *sh, void *ctx)
+{
+    char block[50000];
+
+    (void)sh;
+    pattern_fill(4, 0, block, sizeof(block));
+    buf_append(conn_out(puppet.c), block, sizeof(block));
+    cr_expect_eq(conn_bytes_written(puppet.c), sizeof(block));
+    conn_close(puppet.c, *(const uint32_t *)ctx);
+    conn_close(puppet.c, 5); /* again: nothing */
+}
+
+Test(conn, closing_sends_everything_first)
+{
+    struct machine m;
+    unsigned char got[50000];
+    uint32_t linger_ms = 10000;
+    int fd;
+
+    puppet = (struct puppet){0};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_say_and_close, &linger_ms);
+    cr_assert(client_recv(fd, got, sizeof(got)));
+    cr_assert(pattern_is(4, 0, got, sizeof(got)));
+    cr_assert_eq(client_recv_end(fd), 1);
+    cr_assert(client_send(fd, "too late", 8), "we still read, and drop");
+    cr_assert_eq(puppet.closeds, 0, "waits for the peer's end");
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.err, 0);
+    cr_assert_eq(puppet.unsent, 0);
+    cr_assert_eq(puppet.got, 0);
+    cr_assert_eq(puppet.peer_ends, 0);
+}
+
+Test(conn, closing_does_not_wait_for_ever)
+{
+    struct machine m;
+    uint32_t linger_ms = 40;
+    int fd;
+
+    puppet = (struct puppet){0};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_say_and_close, &linger_ms);
+    WAIT_UNTIL(puppet.closeds == 1); /* although the client does not close */
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.err, 0);
+}
+
+Test(conn, closing_from_inside_data)
+{
+    struct machine m;
+    char block[100];
+    int fd;
+
+    puppet = (struct puppet){.closes_in_data = true, .seed = 2};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    pattern_fill(2, 0, block, sizeof(block));
+    cr_assert(client_send(fd, block, sizeof(block)));
+    cr_assert_eq(client_recv_end(fd), 1);
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.err, 0);
+}
+
+static void do_abort(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    (void)ctx;
+    buf_put_cstr(conn_out(puppet.c), "never seen");
+    conn_abort(puppet.c, ERR_STREAM, "test");
+    conn_abort(puppet.c, ERR_XML, "the first one decides");
+    conn_flush(puppet.c);
+    conn_pause(puppet.c);
+    conn_resume(puppet.c);
+    cr_expect_eq(puppet.closeds, 0, "closed never comes from inside a call");
+}
+
+Test(conn, abort_resets)
+{
+    struct machine m;
+    int fd;
+
+    puppet = (struct puppet){0};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_abort, NULL);
+    cr_assert_eq(client_recv_end(fd), -ECONNRESET);
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.err, ERR_STREAM);
+    cr_assert_str_eq(puppet.why, "test");
+    cr_assert_eq(puppet.unsent, 10);
+}
+
+Test(conn, reset_by_the_peer)
+{
+    struct machine m;
+    struct linger at_once = {1, 0};
+    int fd;
+
+    puppet = (struct puppet){0};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.err, -ECONNRESET);
+    cr_assert_eq(puppet.peer_ends, 0);
+}
+
+static void do_answer_and_close(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    (void)ctx;
+    buf_put_cstr(conn_out(puppet.c), "answer");
+    conn_close(puppet.c, 1000);
+}
+
+Test(conn, half_closed_by_the_peer_can_still_be_answered)
+{
+    struct machine m;
+    char got[6];
+    int fd;
+
+    puppet = (struct puppet){.keeps_open = true};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    WAIT_UNTIL(puppet.peer_ends == 1);
+    machine_run(&m, 0, do_answer_and_close, NULL);
+    cr_assert(client_recv(fd, got, sizeof(got)));
+    cr_assert_arr_eq(got, "answer", 6);
+    cr_assert_eq(client_recv_end(fd), 1);
+    puppet_end(&m, fd);
+    cr_assert_eq(puppet.err, 0);
+    cr_assert_eq(puppet.peer_ends, 1);
+}
+
+static void do_timeout(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    conn_set_read_timeout(puppet.c, *(const uint32_t *)ctx);
+}
+
+Test(conn, read_timeout_counts_silence_only)
+{
+    struct machine m;
+    uint32_t timeout_ms = 120;
+    unsigned char byte;
+    int fd;
+
+    puppet = (struct puppet){.seed = 6};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_timeout, &timeout_ms);
+    for (uint32_t i = 0; i < 10; i++) { /* 300 ms of talk */
+        byte = pattern_at(6, i);
+        cr_assert(client_send(fd, &byte, 1));
+        for (uint32_t ms = 0; ms < 30; ms++) {
+            machine_nap();
+        }
+        cr_assert_eq(puppet.closeds, 0);
+    }
+    machine_run(&m, 0, do_pause, NULL);
+    for (uint32_t ms = 0; ms < 300; ms++) {
+        machine_nap();
+    }
+    cr_assert_eq(puppet.closeds, 0, "a pause is no silence of the peer");
+    machine_run(&m, 0, do_resume, NULL);
+    WAIT_UNTIL(puppet.closeds == 1);
+    cr_assert_eq(puppet.err, ERR_TIMEOUT);
+    puppet_end(&m, fd);
+}
+
+static void do_check_refs(struct shard *sh, void *ctx)
+{
+    struct conn_ref ref = puppet.ref;
+    socklen_t len = 0;
+
+    (void)ctx;
+    cr_expect_eq(conn_find(sh, ref), puppet.c);
+    cr_expect_eq(conn_owner(puppet.c), &puppet);
+    cr_expect_eq(conn_shard(puppet.c), sh);
+    cr_expect_eq(strncmp(conn_peer_text(puppet.c), "127.0.0.1:", 10), 0);
+    cr_expect_eq(conn_peer_addr(puppet.c, &len)->sa_family, AF_INET);
+    cr_expect_not(conn_is_secured(puppet.c));
+    cr_expect_null(conn_tls_peer(puppet.c));
+    ref.generation++;
+    cr_expect_null(conn_find(sh, ref));
+    ref = puppet.ref;
+    ref.slot += 100000;
+    cr_expect_null(conn_find(sh, ref));
+    ref = puppet.ref;
+    ref.shard_idx++;
+    cr_expect_null(conn_find(sh, ref));
+    cr_expect_null(conn_find(sh, (struct conn_ref){0}));
+}
+
+static void do_check_stale(struct shard *sh, void *ctx)
+{
+    (void)ctx;
+    cr_expect_null(conn_find(sh, puppet.ref));
+}
+
+Test(conn, references_go_stale)
+{
+    struct machine m;
+    int fd;
+
+    puppet = (struct puppet){0};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_check_refs, NULL);
+    client_close(fd);
+    WAIT_UNTIL(puppet.closeds == 1);
+    machine_run(&m, 0, do_check_stale, NULL);
+    machine_stop(&m);
+}
+
+static void do_fail_nth(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    pool_fail_nth(*(const uint64_t *)ctx);
+}
+
+Test(conn, running_out_of_memory_anywhere_ends_one_connection_only)
+{
+    struct machine m;
+    char block[3000];
+    uint64_t closed = 0;
+
+    machine_start(&m, &(struct engine_params){0});
+    memset(block, 'm', sizeof(block));
+    for (uint64_t nth = 1; nth < 12; nth++) {
+        int victim = client_open(m.port);
+
+        machine_run(&m, 0, do_fail_nth, &nth);
+        (void)client_send(victim, block, sizeof(block));
+        (void)client_recv(victim, block, sizeof(block));
+        client_close(victim);
+        machine_run(&m, 0, do_fail_nth, &(uint64_t){0});
+        int other = client_open(m.port);
+
+        cr_assert(client_send(other, "x", 1) && client_recv(other, block, 1));
+        client_close(other);
+        closed++;
+    }
+    WAIT_UNTIL(machine_stats(&m, 0).conn_open == 0);
+    cr_assert_eq(echo_totals.closed, echo_totals.accepted);
+    cr_assert_geq(echo_totals.accepted, closed);
+    machine_stop(&m);
 }

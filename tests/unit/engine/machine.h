@@ -59,12 +59,14 @@ bool client_recv(int fd, void *bytes, size_t len);
 int client_recv_end(int fd);
 void client_close(int fd);
 
-#define WAIT_UNTIL(expr)                                               \
-    do {                                                               \
-        for (unsigned w_ms = 0; w_ms < WAIT_MS && !(expr); w_ms++) {   \
-            machine_nap();                                             \
-        }                                                              \
-        cr_assert((expr), "did not come true in time: %s", #expr);     \
+/* Evaluates expr until it holds, WAIT_MS at most, and not once more. */
+#define WAIT_UNTIL(expr)                                             \
+    do {                                                             \
+        unsigned w_ms = 0;                                           \
+        while (!(expr)) {                                            \
+            cr_assert_lt(w_ms++, WAIT_MS, "did not happen: " #expr); \
+            machine_nap();                                           \
+        }                                                            \
     } while (0)
 void machine_nap(void);
 

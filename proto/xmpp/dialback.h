@@ -14,6 +14,8 @@
 #include "base/slice.h"
 #include "xmpp/error.h"
 
+/* Longer stream ids are refused: nobody makes them. */
+#define DIALBACK_ID_BYTES_MAX 1024u
 #define DIALBACK_KEY_CHARS (2u * CRYPTO_SHA256_BYTES)
 
 struct dialback_secret {
@@ -35,8 +37,10 @@ struct dialback_bond {
     struct slice originating; /* domain that wants to send */
     struct slice stream_id;   /* given by the receiving server */
 };
-void dialback_key_make(struct dialback_key *out, const struct crypto *crypto,
-                       const struct dialback_secret *secret, const struct dialback_bond *bond);
+/* False when a part is over JID_PART_BYTES_MAX or DIALBACK_ID_BYTES_MAX. */
+NODISCARD bool dialback_key_make(struct dialback_key *out, const struct crypto *crypto,
+                                 const struct dialback_secret *secret,
+                                 const struct dialback_bond *bond);
 /* Constant time in the key (SEC-07). key may have white space around it. */
 bool dialback_key_is_valid(const struct crypto *crypto, const struct dialback_secret *secret,
                            const struct dialback_bond *bond, struct slice key);

@@ -62,7 +62,7 @@ enum stanza_fault {
     STANZA_FAULT_FROM_MISSING, /* stream error improper-addressing (RFC 6120 8.1.2.2) */
     STANZA_FAULT_FROM,         /* not an address; stream error invalid-from */
     STANZA_FAULT_TO_MISSING,   /* stream error improper-addressing; from is filled */
-    STANZA_FAULT_TO,           /* stanza error jid-malformed; to is the bare text, unparsed */
+    STANZA_FAULT_TO,           /* stanza error jid-malformed; to is empty */
     /* All is filled; stanza error bad-request. */
     STANZA_FAULT_TYPE,        /* presence or iq of no known type, iq without type */
     STANZA_FAULT_IQ_ID,       /* iq without id */
@@ -90,6 +90,9 @@ void stanza_write_error(struct buf *out, const struct stanza *st, const struct s
 /* Reads the <error/> of a stanza of type error. False when there is none; an unknown condition is
  * undefined-condition. Slices borrow from the tree. */
 NODISCARD bool stanza_read_error(const struct stanza *st, struct stanza_error *out);
+
+/* ` name="local@domain/resource"`, escaped. */
+void stanza_write_address(struct buf *out, const char *name, const struct jid *j);
 
 /* <iq type="get"> with a XEP-0199 ping from one domain to another. */
 void stanza_write_ping(struct buf *out, struct slice from, struct slice to, struct slice id);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stanza: reading messages, presence and iq off a parsed element, and the error answer. */
+#include "xmpp/stanza.h"
+
+#include "base/attr.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "xml/writer.h"
+#include "xmpp/ns.h"
+
+static const char *const kind_names[] = {
+    [STANZA_MESSAGE] = "message", [STANZA_PRESENCE] = "presence", [STANZA_IQ] = "iq"};
+
+static const char *const type_names[] = {
+    [STANZA_TYPE_NORMAL] = "",
+    [STANZA_TYPE_CHAT] = "chat",
+    [STANZA_TYPE_GROUPCHAT] = "groupchat",
+    [STANZA_TYPE_HEADLINE] = "headline",
+    [STANZA_TYPE_AVAILABLE] = "",
+    [STANZA_TYPE_UNAVAILABLE] = "unavailable",
+    [STANZA_TYPE_SUBSCRIBE] = "subscribe",
+    [STANZA_TYPE_SUBSCRIBED] = "subscribed",
+    [STANZA_TYPE_UNSUBSCRIBE] = "unsubscribe",
+    [STANZA_TYPE_UNSUBSCRIBED] = "unsubscribed",
+    [STANZA_TYPE_PROBE] = "probe",
+    [STANZA_TYPE_GET] = "get",
+    [STANZA_TYPE_SET] = "set",
+    [STANZA_TYPE_RESULT] = "result",
+    [STANZA_TYPE_ERROR] = "error",
+    [STANZA_TYPE_BAD] = "",
+};
+
+/* Types of each kind: the first and last of its own; error belongs to all. */
+static const struct {
+    enum stanza_type first;
+    enum stanza_type last;
+    enum stanza_type when_absent;
+    enum stanza_type when_unknown;
+} kind_types[] = {
+    [STANZA_MESSAGE] = {STANZA_TYPE_NORMAL, STANZA_TYPE_HEADLINE, STANZA_TYPE_NORMAL,
+                        STANZA_TYPE_NORMAL},
+    [STANZA_PRESENCE] = {STANZA_TYPE_AVAILABLE, STANZA_TYPE_PROBE, STANZA_TYPE_AVAILABLE,
+                         STANZA_TYPE_BAD},
+    [STANZA_IQ] = {STANZA_TYPE_GET, STANZA_TYPE_RESULT, STANZA_TYPE_BAD, STANZA_TYPE_BAD},
+};
+
+const char *stanza_kind_name(enum stanza_kind k)
+{
+    ASSERT(k < ARRAY_COUNT(kind_names));
+    return kind_names[k];
+}
+
+const char *stanza_type_name(enum stanza_type t)
+{
+    ASSERT(t < ARRAY_COUNT(type_names));
+    return type_names[t];
+}
+
+static bool find_kind(struct slice name, enum stanza_kind *out)
+{
+    for (size_t k = 0; k < ARRAY_COUNT(kind_names); k++) {
+        if (slice_eq_cstr(name, kind_names[k])) {
+            *out = (enum stanza_kind)k;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum stanza_type find_type(enum stanza_kind kind, const struct xml_tree *t)
+{
+    const struct xml_attr *type = xml_attr(t, 0, SLICE_LIT("type"));
+
+    if (!type) {
+        return kind_types[kind].when_absent;
+    }
+    if (slice_eq(type->value, SLICE_LIT("error"))) {
+        return STANZA_TYPE_ERROR;
+    }
+    for (int i = (int)kind_types[kind].first; i <= (int)kind_types[kind].last; i++) {
+        if (type_names[i][0] && slice_eq_cstr(type->value, type_names[i])) {
+            return (enum stanza_type)i;
+        }
+    }
+    return kind_types[kind].when_unknown;
+}
+
+static enum stanza_fault read_addresses(struct stanza *st)
+{
+    const struct xml_attr *from = xml_attr(st->tree, 0, SLICE_LIT("from"));
+    const struct xml_attr *to = xml_attr(st->tree, 0, SLICE_LIT("to"));
+    int err;
+
+    if (!from || slice_is_empty(from->value)) {
+        return STANZA_FAULT_FROM_MISSING;
+    }
+    err = jid_parse(&st->from_mem, from->value, &st->from);
+    if (err) {
+        return err == ERR_NOMEM ? STANZA_FAULT_NOMEM : STANZA_FAULT_FROM;
+    }
+    if (!to || slice_is_empty(to->value)) {
+        return STANZA_FAULT_TO_MISSING;
+    }
+    err = jid_parse(&st->to_mem, to->value, &st->to);
+    if (err) {
+        st->to = (struct jid){0};
+        return err == ERR_NOMEM ? STANZA_FAULT_NOMEM : STANZA_FAULT_TO;
+    }
+    return STANZA_OK;
+}
+
+/* RFC 6120 8.2.3 */
+static enum stanza_fault read_iq(struct stanza *st)
+{
+    uint32_t second;
+
+    if (st->type == STANZA_TYPE_ERROR) {
+        return slice_is_empty(st->id) ? STANZA_FAULT_IQ_ID : STANZA_OK;
+    }
+    st->payload = xml_child(st->tree, 0, SLICE_NONE, SLICE_NONE);
+    if (slice_is_empty(st->id)) {
+        return STANZA_FAULT_IQ_ID;
+    }
+    if (st->payload == XML_NO_NODE) {
+        return st->type == STANZA_TYPE_RESULT ? STANZA_OK : STANZA_FAULT_IQ_CHILDREN;
+    }
+    second = xml_next_child(st->tree, 0, st->payload, SLICE_NONE, SLICE_NONE);
+    return second == XML_NO_NODE ? STANZA_OK : STANZA_FAULT_IQ_CHILDREN;
+}
+
+enum stanza_fault stanza_view(struct stanza *st, const struct xml_tree *t, struct slice ns,
+                              struct slice lang)
+{
+    const struct xml_attr *own_lang = xml_lang(t, 0);
+    enum stanza_fault fault;
+
+    st->tree = t;
+    st->payload = XML_NO_NODE;
+    st->from = (struct jid){0};
+    st->to = (struct jid){0};
+    if (!slice_eq(t->nodes[0].ns, ns) || !find_kind(t->nodes[0].name, &st->kind)) {
+        return STANZA_FAULT_KIND;
+    }
+    st->type = find_type(st->kind, t);
+    st->id = xml_attr_value(t, 0, SLICE_LIT("id"));
+    st->lang = own_lang ? own_lang->value : lang;
+    fault = read_addresses(st);
+    if (fault != STANZA_OK) {
+        return fault;
+    }
+    if (st->type == STANZA_TYPE_BAD) {
+        return STANZA_FAULT_TYPE;
+    }
+    return st->kind == STANZA_IQ ? read_iq(st) : STANZA_OK;
+}
+
+enum stanza_condition stanza_fault_condition(enum stanza_fault f)
+{
+    switch (f) {
+    case STANZA_FAULT_TO:
+        return STANZA_CONDITION_JID_MALFORMED;
+    case STANZA_FAULT_TYPE:
+    case STANZA_FAULT_IQ_ID:
+    case STANZA_FAULT_IQ_CHILDREN:
+        return STANZA_CONDITION_BAD_REQUEST;
+    case STANZA_OK:
+    case STANZA_FAULT_KIND:
+    case STANZA_FAULT_FROM_MISSING:
+    case STANZA_FAULT_FROM:
+    case STANZA_FAULT_TO_MISSING:
+    case STANZA_FAULT_NOMEM:
+        return STANZA_CONDITION_NONE;
+    }
+    UNREACHABLE("stanza fault");
+}
+
+const char *stanza_fault_text(enum stanza_fault f)
+{
+    static const char *const texts[] = {
+        [STANZA_OK] = "",
+        [STANZA_FAULT_KIND] = "not a message, presence or iq of this stream's namespace",
+        [STANZA_FAULT_FROM_MISSING] = "stanza without a from address",
+        [STANZA_FAULT_FROM] = "the from address of a stanza is malformed",
+        [STANZA_FAULT_TO_MISSING] = "stanza without a to address",
+        [STANZA_FAULT_TO] = "the to address is malformed",
+        [STANZA_FAULT_TYPE] = "unknown stanza type",
+        [STANZA_FAULT_IQ_ID] = "iq without an id",
+        [STANZA_FAULT_IQ_CHILDREN] = "iq with a wrong number of child elements",
+        [STANZA_FAULT_NOMEM] = "out of memory",
+    };
+
+    ASSERT(f < ARRAY_COUNT(texts));
+    return texts[f];
+}
+
+bool stanza_may_bounce(const struct stanza *st)
+{
+    if (st->type == STANZA_TYPE_ERROR || st->type == STANZA_TYPE_RESULT) {
+        return false;
+    }
+    if (st->kind != STANZA_PRESENCE) {
+        return true;
+    }
+    return st->type == STANZA_TYPE_AVAILABLE || st->type == STANZA_TYPE_SUBSCRIBE ||
+           st->type == STANZA_TYPE_BAD;
+}
+
+void stanza_write_address(struct buf *out, const char *name, const struct jid *j)
+{
+    buf_putc(out, ' ');
+    buf_put_cstr(out, name);
+    buf_put_lit(out, "=\"");
+    if (!slice_is_empty(j->local)) {
+        xml_write_text(out, j->local);
+        buf_putc(out, '@');
+    }
+    xml_write_text(out, j->domain);
+    if (!slice_is_empty(j->resource)) {
+        buf_putc(out, '/');
+        xml_write_text(out, j->resource);
+    }
+    buf_putc(out, '"');
+}
+
+void stanza_write_error(struct buf *out, const struct stanza *st, const struct stanza_error *e)
+{
+    const char *name = stanza_kind_name(st->kind);
+
+    if (!stanza_may_bounce(st)) {
+        return;
+    }
+    buf_putc(out, '<');
+    buf_put_cstr(out, name);
+    if (!slice_is_empty(st->to.domain)) {
+        stanza_write_address(out, "from", &st->to);
+    }
+    stanza_write_address(out, "to", &st->from);
+    if (!slice_is_empty(st->id)) {
+        xml_write_attr(out, "id", st->id);
+    }
+    buf_put_lit(out, " type=\"error\">");
+    stanza_error_write(out, e);
+    buf_put_lit(out, "</");
+    buf_put_cstr(out, name);
+    buf_putc(out, '>');
+}
+
+bool stanza_read_error(const struct stanza *st, struct stanza_error *out)
+{
+    const struct xml_tree *t = st->tree;
+    uint32_t error;
+
+    *out = (struct stanza_error){.condition = STANZA_CONDITION_UNDEFINED_CONDITION};
+    error = xml_child(t, 0, SLICE_LIT("error"), t->nodes[0].ns);
+    if (st->type != STANZA_TYPE_ERROR || error == XML_NO_NODE) {
+        return false;
+    }
+    out->type = stanza_error_type_find(xml_attr_value(t, error, SLICE_LIT("type")));
+    for (uint32_t n = xml_child(t, error, SLICE_NONE, SLICE_NONE); n != XML_NO_NODE;
+         n = xml_next_child(t, error, n, SLICE_NONE, SLICE_NONE)) {
+        const struct xml_node *node = &t->nodes[n];
+
+        if (!slice_eq_cstr(node->ns, NS_STANZA_ERRORS)) {
+            out->app_name = node->name;
+            out->app_ns = node->ns;
+        } else if (slice_eq(node->name, SLICE_LIT("text"))) {
+            out->text = xml_text(t, n);
+        } else if (stanza_condition_find(node->name) != STANZA_CONDITION_NONE) {
+            out->condition = stanza_condition_find(node->name);
+        }
+    }
+    return true;
+}
+
+void stanza_write_ping(struct buf *out, struct slice from, struct slice to, struct slice id)
+{
+    buf_put_lit(out, "<iq");
+    xml_write_attr(out, "from", from);
+    xml_write_attr(out, "to", to);
+    xml_write_attr(out, "id", id);
+    buf_put_lit(out, " type=\"get\"><ping xmlns=\"" NS_PING "\"/></iq>");
+}

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stream: life, states, header and XML of a stream, the parts that both roles share. */
+#include "xmpp/stream.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "xml/writer.h"
+#include "xmpp/jid.h"
+#include "xmpp/stream_int.h"
+
+#define STREAM_CHECK(s) ASSERT((s)->magic == STREAM_MAGIC)
+
+const struct stream_refusal stream_refusal_unknown_local = {STREAM_CONDITION_HOST_UNKNOWN,
+                                                            STANZA_CONDITION_ITEM_NOT_FOUND,
+                                                            "this domain is not served here"};
+const struct stream_refusal stream_refusal_unknown_partner = {
+    STREAM_CONDITION_POLICY_VIOLATION, STANZA_CONDITION_NOT_AUTHORIZED,
+    "no federation is agreed for these domains"};
+const struct stream_refusal stream_refusal_maintenance = {
+    STREAM_CONDITION_RESOURCE_CONSTRAINT, STANZA_CONDITION_REMOTE_SERVER_TIMEOUT,
+    "federation for these domains is suspended for maintenance; try again later"};
+const struct stream_refusal stream_refusal_limit = {
+    STREAM_CONDITION_RESOURCE_CONSTRAINT, STANZA_CONDITION_RESOURCE_CONSTRAINT,
+    "too many streams; close some or try again later"};
+
+const struct stream_limits stream_limits_default = {
+    .establish_ms = 60000,
+    .dialback_ms = 30000,
+    .ack_ms = 30000,
+    .close_ms = 5000,
+    .sasl_attempts_max = 3,
+    .pairs_max = 64,
+    .verifies_max = 16,
+    .early_elements_max = 64,
+    .early_bytes_max = 65536,
+    .stanza_bytes_max = 262144,
+};
+
+enum {
+#define S(name)                         (1u << STREAM_STATE_##name)
+#define ENDS                            (S(CLOSING) | S(DEAD))
+#define X(name, wait, step, text, next) STREAM_NEXT_##name = (next),
+    STREAM_STATES(X)
+#undef X
+};
+
+static const struct {
+    const char *name;
+    enum stream_wait wait;
+    enum stream_step step;
+    const char *waits_for;
+    uint32_t next; /* bits of allowed successors */
+} states[] = {
+#define X(name, wait, step, text, next)                                                            \
+    [STREAM_STATE_##name] = {#name, STREAM_WAIT_##wait, STREAM_STEP_##step, text,                  \
+                             (uint32_t)STREAM_NEXT_##name},
+    STREAM_STATES(X)
+#undef X
+};
+STATIC_ASSERT(STREAM_STATE_COUNT <= 31, "successors fit a bit set");
+
+static const char *const step_names[] = {
+#define X(name, text) [STREAM_STEP_##name] = text,
+    STREAM_STEPS(X)
+#undef X
+};
+
+const char *stream_step_name(enum stream_step step)
+{
+    ASSERT(step < STREAM_STEP_COUNT);
+    return step_names[step];
+}
+
+const char *stream_method_name(enum stream_method m)
+{
+    switch (m) {
+    case STREAM_METHOD_NONE:
+        return "none";
+    case STREAM_METHOD_EXTERNAL:
+        return "external";
+    case STREAM_METHOD_CERTIFICATE:
+        return "certificate";
+    case STREAM_METHOD_DIALBACK_TLS:
+        return "dialback-tls";
+    case STREAM_METHOD_DIALBACK_PLAIN:
+        return "dialback-plain";
+    }
+    UNREACHABLE("stream method");
+}
+
+const char *stream_event_name(enum stream_event_kind kind)
+{
+    static const char *const names[] = {
+        [STREAM_MORE] = "more",
+        [STREAM_START_TLS] = "start-tls",
+        [STREAM_PAIR_AUTHENTICATED] = "pair-authenticated",
+        [STREAM_VERIFY_WANTED] = "verify-wanted",
+        [STREAM_VERIFY_ANSWER] = "verify-answer",
+        [STREAM_READY] = "ready",
+        [STREAM_PAIR_REFUSED] = "pair-refused",
+        [STREAM_STANZA] = "stanza",
+        [STREAM_STANZA_BAD] = "stanza-bad",
+        [STREAM_ACKED] = "acked",
+        [STREAM_ACKS_REFUSED] = "acks-refused",
+        [STREAM_NOTE] = "note",
+        [STREAM_IDLE] = "idle",
+        [STREAM_PEER_CLOSED] = "peer-closed",
+        [STREAM_CLOSED] = "closed",
+        [STREAM_FAILED] = "failed",
+    };
+
+    ASSERT(kind < ARRAY_COUNT(names));
+    return names[kind];
+}
+
+const char *stream_waits_for(const struct stream *s)
+{
+    return states[s->state].waits_for;
+}
+
+enum stream_step stream_step_of(const struct stream *s)
+{
+    return states[s->state].step;
+}
+
+const char *stream_state_name(const struct stream *s)
+{
+    STREAM_CHECK(s);
+    return states[s->state].name;
+}
+
+uint32_t stream_state_successors(uint32_t state, const char **name)
+{
+    ASSERT(state < STREAM_STATE_COUNT);
+    *name = states[state].name;
+    return states[state].next;
+}
+
+/* --- life --- */
+
+bool stream_keep(struct slice *to, struct slice text)
+{
+    char *copy = NULL;
+
+    if (text.len > 0) {
+        copy = pool_alloc(text.len);
+        if (!copy) {
+            return false;
+        }
+        memcpy(copy, text.ptr, text.len);
+    }
+    pool_free((void *)(uintptr_t)to->ptr);
+    *to = slice_make(copy, text.len);
+    return true;
+}
+
+static void drop(struct slice *kept)
+{
+    pool_free((void *)(uintptr_t)kept->ptr);
+    *kept = SLICE_NONE;
+}
+
+static int start(struct stream *s, const struct stream_params *params)
+{
+    int err = xml_parser_new(&s->parser, &xml_limits_unauthenticated);
+
+    if (err) {
+        return err;
+    }
+    if (s->role == STREAM_IN) {
+        return 0;
+    }
+    if (!stream_keep(&s->local, params->local) || !stream_keep(&s->remote, params->remote)) {
+        return ERR_NOMEM;
+    }
+    if (slice_is_empty(s->local) || slice_is_empty(s->remote) || stream_ask_rules(s)) {
+        return ERR_STATE;
+    }
+    stream_out_put_header(s);
+    return 0;
+}
+
+int stream_new(struct stream **out, uint64_t now_ms, const struct stream_params *params)
+{
+    struct stream *s = pool_zalloc(sizeof(*s));
+    int err;
+
+    *out = NULL;
+    if (!s) {
+        return ERR_NOMEM;
+    }
+    s->magic = STREAM_MAGIC;
+    s->role = params->role;
+    s->host = params->host;
+    s->ctx = params->ctx;
+    s->crypto = params->crypto;
+    s->out = params->out;
+    s->limits = params->limits ? *params->limits : stream_limits_default;
+    s->is_secured = params->is_secured;
+    s->is_verify_only = params->is_verify_only;
+    s->avoid_tls = params->avoid_tls;
+    s->now_ms = now_ms;
+    s->establish_by_ms = now_ms + s->limits.establish_ms;
+    s->idle_by_ms = STREAM_NEVER;
+    s->keepalive_by_ms = STREAM_NEVER;
+    s->ack_by_ms = STREAM_NEVER;
+    list_init(&s->pairs);
+    list_init(&s->verifies);
+    stream_set_state(s, s->role == STREAM_IN ? STREAM_STATE_IN_OPENING : STREAM_STATE_OUT_OPENING);
+    err = start(s, params);
+    if (err) {
+        stream_free(s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
+
+void stream_free(struct stream *s)
+{
+    struct list *link;
+
+    if (!s) {
+        return;
+    }
+    STREAM_CHECK(s);
+    while ((link = list_first(&s->pairs))) {
+        pair_remove(s, LIST_ENTRY(link, struct pair, link));
+    }
+    while ((link = list_first(&s->verifies))) {
+        verify_remove(s, LIST_ENTRY(link, struct verify, link));
+    }
+    pool_free(s->retired);
+    drop(&s->local);
+    drop(&s->remote);
+    drop(&s->id);
+    drop(&s->lang);
+    xml_parser_free(s->parser);
+    s->magic = 0;
+    pool_free(s);
+}
+
+void stream_set_out(struct stream *s, struct buf *out)
+{
+    STREAM_CHECK(s);
+    s->out = out;
+}
+
+void stream_set_host(struct stream *s, const struct stream_host *host, void *ctx)
+{
+    STREAM_CHECK(s);
+    s->host = host;
+    s->ctx = ctx;
+}
+
+void stream_set_state(struct stream *s, enum stream_state next)
+{
+    /* The first state has no predecessor: both opening states are entered from zeroed memory. */
+    ASSERT(s->trail_at == 0 || (states[s->state].next & (1u << next)) != 0);
+    s->state = next;
+    s->trail[s->trail_at % STREAM_TRAIL] = (uint8_t)next;
+    s->trail_at = (uint8_t)(s->trail_at + 1 == UINT8_MAX ? 1 : s->trail_at + 1);
+    switch (states[next].wait) {
+    case STREAM_WAIT_ESTABLISH:
+        s->state_by_ms = s->establish_by_ms;
+        break;
+    case STREAM_WAIT_ACTIVITY:
+        s->state_by_ms = STREAM_NEVER;
+        stream_touch(s);
+        break;
+    case STREAM_WAIT_CLOSE:
+        s->state_by_ms = s->now_ms + s->limits.close_ms;
+        break;
+    case STREAM_WAIT_NONE:
+        s->state_by_ms = STREAM_NEVER;
+        break;
+    }
+    if (states[next].wait != STREAM_WAIT_ACTIVITY) {
+        s->idle_by_ms = STREAM_NEVER;
+        s->keepalive_by_ms = STREAM_NEVER;
+        s->ack_by_ms = STREAM_NEVER;
+    }
+}
+
+void stream_touch(struct stream *s)
+{
+    s->idle_by_ms = s->rules.inactivity_ms ? s->now_ms + s->rules.inactivity_ms : STREAM_NEVER;
+    if (s->role == STREAM_OUT && s->state == STREAM_STATE_OUT_OPEN && s->rules.keepalive_ms) {
+        s->keepalive_by_ms = s->now_ms + s->rules.keepalive_ms;
+    }
+}
+
+const struct stream_refusal *stream_ask_rules(struct stream *s)
+{
+    const struct stream_refusal *why =
+        s->host->rules(s->ctx, s->role, s->local, s->remote, &s->rules);
+
+    if (!why && s->rules.methods == 0) {
+        return &stream_refusal_unknown_partner;
+    }
+    return why;
+}
+
+void stream_restart(struct stream *s)
+{
+    xml_parser_reset(s->parser);
+    pair_remove_asked(s);
+    drop(&s->id);
+    drop(&s->lang);
+    s->is_header_written = false;
+    s->is_external_offered = false;
+    s->is_starttls_offered = false;
+    s->is_from_wrong = false;
+    s->peer = (struct peer_features){0};
+}
+
+void stream_opened(struct stream *s)
+{
+    struct xml_limits limits = xml_limits_authenticated;
+
+    limits.stanza_bytes_max = s->limits.stanza_bytes_max;
+    xml_parser_set_limits(s->parser, &limits);
+}
+
+/* --- ends --- */
+
+void stream_put_close(struct stream *s)
+{
+    if (!s->is_header_written) {
+        if (s->role == STREAM_IN) {
+            stream_in_put_header(s, NULL);
+        } else {
+            stream_out_put_header(s);
+        }
+    }
+    buf_put_lit(s->out, "</stream:stream>");
+}
+
+static void explain(struct stream *s, struct stream_event *ev, enum stream_step step,
+                    const char *fmt, va_list args)
+{
+    int len = vsnprintf(s->why, sizeof(s->why), fmt, args);
+
+    if (len < 0) {
+        s->why[0] = '\0';
+    }
+    ev->failure = (struct stream_failure){.step = step, .text = s->why};
+}
+
+void stream_explain(struct stream *s, struct stream_event *ev, enum stream_step step,
+                    const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    explain(s, ev, step, fmt, args);
+    va_end(args);
+}
+
+enum stream_event_kind stream_note(struct stream *s, struct stream_event *ev, enum stream_step step,
+                                   const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    explain(s, ev, step, fmt, args);
+    va_end(args);
+    return STREAM_NOTE;
+}
+
+/* ev->failure has step and text already. */
+static enum stream_event_kind end(struct stream *s, struct stream_event *ev,
+                                  const struct stream_end *how)
+{
+    bool is_closed_already = s->state == STREAM_STATE_CLOSING;
+
+    ev->failure.condition = how->condition;
+    ev->failure.is_timeout = how->is_timeout;
+    if (!is_closed_already) {
+        if (how->condition != STREAM_CONDITION_NONE) {
+            if (!s->is_header_written && s->role == STREAM_IN) {
+                stream_in_put_header(s, NULL);
+            }
+            stream_error_write(s->out, how->condition, slice_from_cstr(s->why), how->app);
+        }
+        stream_put_close(s);
+    }
+    stream_set_state(s, STREAM_STATE_DEAD);
+    return STREAM_FAILED;
+}
+
+enum stream_event_kind stream_fail(struct stream *s, struct stream_event *ev, enum stream_step step,
+                                   enum stream_condition condition, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    explain(s, ev, step, fmt, args);
+    va_end(args);
+    return end(s, ev, &(struct stream_end){.step = step, .condition = condition});
+}
+
+enum stream_event_kind stream_end(struct stream *s, struct stream_event *ev,
+                                  const struct stream_end *how, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    explain(s, ev, how->step, fmt, args);
+    va_end(args);
+    return end(s, ev, how);
+}
+
+enum stream_event_kind stream_nomem(struct stream *s, struct stream_event *ev)
+{
+    return stream_fail(s, ev, STREAM_STEP_RESOURCES, STREAM_CONDITION_RESOURCE_CONSTRAINT,
+                       "out of memory");
+}
+
+void stream_close(struct stream *s, uint64_t now_ms, enum stream_condition condition,
+                  const char *text)
+{
+    STREAM_CHECK(s);
+    s->now_ms = now_ms;
+    if (s->state == STREAM_STATE_CLOSING || s->state == STREAM_STATE_DEAD) {
+        return;
+    }
+    if (condition != STREAM_CONDITION_NONE) {
+        if (!s->is_header_written && s->role == STREAM_IN) {
+            stream_in_put_header(s, NULL);
+        }
+        stream_error_write(s->out, condition, slice_from_cstr(text), NULL);
+    }
+    stream_put_close(s);
+    stream_set_state(s, STREAM_STATE_CLOSING);
+}
+
+enum stream_event_kind stream_lost(struct stream *s, const char *why, struct stream_event *ev)
+{
+    enum stream_state was = s->state;
+
+    STREAM_CHECK(s);
+    if (was == STREAM_STATE_DEAD) {
+        return STREAM_MORE;
+    }
+    stream_explain(s, ev, stream_step_of(s), "the connection ended while waiting for %s: %s",
+                   stream_waits_for(s), why);
+    stream_set_state(s, STREAM_STATE_DEAD);
+    return was == STREAM_STATE_CLOSING ? STREAM_CLOSED : STREAM_FAILED;
+}
+
+enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *ev,
+                                         const struct xml_tree *t)
+{
+    enum stream_condition condition = STREAM_CONDITION_NONE;
+    struct slice name = SLICE_NONE;
+    struct slice text = SLICE_NONE;
+
+    for (uint32_t n = xml_child(t, 0, SLICE_NONE, SLICE_LIT(NS_STREAM_ERRORS)); n != XML_NO_NODE;
+         n = xml_next_child(t, 0, n, SLICE_NONE, SLICE_LIT(NS_STREAM_ERRORS))) {
+        if (slice_eq(t->nodes[n].name, SLICE_LIT("text"))) {
+            text = xml_text(t, n);
+        } else if (slice_is_empty(name)) {
+            name = t->nodes[n].name;
+            condition = stream_condition_find(name);
+        }
+    }
+    stream_explain(s, ev, STREAM_STEP_STREAM_ERROR,
+                   "the peer ended the stream with %s, text %s, while we waited for %s",
+                   log_quote(name).text, log_quote(text).text, stream_waits_for(s));
+    ev->failure.condition = condition;
+    if (s->state != STREAM_STATE_CLOSING) {
+        stream_put_close(s);
+    }
+    stream_set_state(s, STREAM_STATE_DEAD);
+    return STREAM_FAILED;
+}
+
+/* --- what the edge asks --- */
+
+const struct acks *stream_acks(const struct stream *s)
+{
+    return &s->acks;
+}
+
+bool stream_is_secured(const struct stream *s)
+{
+    return s->is_secured;
+}
+
+bool stream_is_open(const struct stream *s)
+{
+    return states[s->state].wait == STREAM_WAIT_ACTIVITY;
+}
+
+uint32_t stream_pair_count(const struct stream *s)
+{
+    return s->proved_count;
+}
+
+struct slice stream_id(const struct stream *s)
+{
+    return s->id;
+}
+
+struct slice stream_local(const struct stream *s)
+{
+    return s->local;
+}
+
+struct slice stream_remote(const struct stream *s)
+{
+    return s->remote;
+}

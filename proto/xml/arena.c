@@ -45,12 +45,15 @@ char *xml_arena_extend(struct xml_arena *a, struct slice s, size_t more)
     struct xml_arena_chunk *chunk = a->chunks;
     char *copy;
 
-    if (chunk && s.len && s.ptr + s.len == chunk->data + chunk->used && s.ptr >= chunk->data &&
+    if (s.len == 0) {
+        return xml_arena_room(a, more);
+    }
+    if (chunk && s.ptr + s.len == chunk->data + chunk->used && s.ptr >= chunk->data &&
         chunk->cap - chunk->used >= more) {
         return chunk->data + (s.ptr - chunk->data);
     }
     copy = xml_arena_room(a, 2 * (s.len + more));
-    if (copy && s.len) {
+    if (copy) {
         memcpy(copy, s.ptr, s.len);
     }
     return copy;

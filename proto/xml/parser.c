@@ -87,7 +87,10 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
         p->why_text = "";
         return XML_STEP_MORE;
     }
-    return step == XML_STEP_BAD ? step : XML_MALFORMED(p, "malformed tag");
+    if (step == XML_STEP_MORE) {
+        return XML_MALFORMED(p, cur[1] == '/' ? XML_TEXT_END_TAG : "'<' inside a tag");
+    }
+    return step;
 }
 
 /* Takes tokens until the unit or the window ends. */

@@ -17,6 +17,8 @@
 #include "xml/scan.h"
 
 #define XML_STANZA_BYTES_CEILING (1u << 20)
+/* With a text beside each, their nodes fit into one pool block. */
+#define XML_ELEMENTS_CEILING 32768u
 #define XML_NS_DECLS_CEILING 128u
 /* The duplicate check compares each with each. */
 #define XML_ATTRS_CEILING 256u
@@ -99,6 +101,8 @@ bool xml_limits_are_sane(const struct xml_limits *l);
 COLD enum xml_step xml_refuse(struct xml_parser *p, enum xml_why why, const char *text);
 #define XML_MALFORMED(p, text) xml_refuse((p), XML_WHY_NOT_WELL_FORMED, (text))
 
+#define XML_TEXT_END_TAG "end tag does not match"
+
 /* token.c: goes on from p->scan_at to the end of the token of kind p->token that starts at
  * p->token_at; false when it does not end in the window.                                       */
 bool xml_token_is_complete(struct xml_parser *p, const char *base, const char *end);
@@ -133,6 +137,8 @@ enum xml_step xml_ns_keep_stream(struct xml_parser *p, struct slice root);
 enum xml_step xml_tree_open(struct xml_parser *p, const struct xml_node *element);
 void xml_tree_close(struct xml_parser *p);
 enum xml_step xml_tree_text(struct xml_parser *p, struct slice text);
+/* The text node that further character data of the open element belongs to, or NULL. */
+struct slice *xml_tree_last_text(struct xml_parser *p);
 /* A slot behind the last attribute; tree.attr_count is the caller's to raise. NULL: no memory. */
 struct xml_attr *xml_tree_attr(struct xml_parser *p);
 void xml_tree_clear(struct xml_parser *p);

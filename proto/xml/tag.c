@@ -128,7 +128,8 @@ static enum xml_step lex_value(struct xml_parser *p, const char **at, const char
         return XML_STEP_OK;
     }
     s = s < end ? memchr(s, quote, (size_t)(end - s)) : NULL;
-    if (!s) {
+    /* A '<' ends the tag, broken: nothing behind it may count, it may not have come yet. */
+    if (!s || memchr(start, '<', (size_t)(s - start))) {
         return XML_STEP_MORE;
     }
     *at = s + 1;
@@ -307,14 +308,14 @@ enum xml_step xml_take_end_tag(struct xml_parser *p, const char *cur, const char
         return XML_STEP_MORE;
     }
     if (memcmp(s, name.ptr, name.len) != 0) {
-        return XML_MALFORMED(p, "end tag does not match");
+        return XML_MALFORMED(p, XML_TEXT_END_TAG);
     }
     s = skip_space(s + name.len, end);
     if (s == end) {
         return XML_STEP_MORE;
     }
     if (*s != '>') {
-        return XML_MALFORMED(p, "end tag does not match");
+        return XML_MALFORMED(p, XML_TEXT_END_TAG);
     }
     if (p->open != XML_NO_NODE) {
         xml_tree_close(p);

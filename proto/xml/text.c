@@ -3,20 +3,26 @@
 #include "xml/chars.h"
 #include "xml/parser_int.h"
 
+/* Straight behind what the text node holds already, so that many small sections stay linear. */
 static enum xml_step add_folded(struct xml_parser *p, enum xml_fold how, struct slice raw)
 {
-    char *out = xml_arena_room(&p->arena, raw.len);
-    enum xml_step step;
+    struct slice *last = xml_tree_last_text(p);
+    struct slice before = last ? *last : SLICE_NONE;
+    char *out = xml_arena_extend(&p->arena, before, raw.len);
     size_t len;
 
     if (!out) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
     }
-    step = xml_fold(p, how, raw, out, &len);
-    if (step == XML_STEP_BAD) {
-        return step;
+    if (xml_fold(p, how, raw, out + before.len, &len) == XML_STEP_BAD) {
+        return XML_STEP_BAD;
     }
-    xml_arena_take(&p->arena, len);
+    xml_arena_take(&p->arena, out == before.ptr ? len : before.len + len);
+    if (last) {
+        last->ptr = out;
+        last->len += len;
+        return XML_STEP_OK;
+    }
     return xml_tree_text(p, slice_make(out, len));
 }
 

@@ -84,31 +84,41 @@ void xml_tree_close(struct xml_parser *p)
     p->depth--;
 }
 
-/* Character data directly behind other character data (CDATA sections): one text node. */
-static enum xml_step text_append(struct xml_parser *p, struct xml_node *node, struct slice text)
+struct slice *xml_tree_last_text(struct xml_parser *p)
 {
-    struct slice before = node->name;
-    char *start = xml_arena_extend(&p->arena, before, text.len);
+    struct xml_node *last;
+
+    if (p->last_sibling == XML_NO_NODE) {
+        return NULL;
+    }
+    last = &p->nodes[p->last_sibling];
+    return last->kind == XML_NODE_TEXT ? &last->name : NULL;
+}
+
+/* Character data directly behind other character data (CDATA sections): one text node. */
+static enum xml_step text_append(struct xml_parser *p, struct slice *last, struct slice text)
+{
+    char *start = xml_arena_extend(&p->arena, *last, text.len);
 
     if (!start) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
     }
-    memcpy(start + before.len, text.ptr, text.len);
-    xml_arena_take(&p->arena, start == before.ptr ? text.len : before.len + text.len);
-    node->name = slice_make(start, before.len + text.len);
+    memcpy(start + last->len, text.ptr, text.len);
+    xml_arena_take(&p->arena, start == last->ptr ? text.len : last->len + text.len);
+    *last = slice_make(start, last->len + text.len);
     return XML_STEP_OK;
 }
 
 enum xml_step xml_tree_text(struct xml_parser *p, struct slice text)
 {
-    uint32_t last = p->last_sibling;
+    struct slice *last = xml_tree_last_text(p);
     struct xml_node *node;
 
     if (slice_is_empty(text)) {
         return XML_STEP_OK;
     }
-    if (last != XML_NO_NODE && p->nodes[last].kind == XML_NODE_TEXT) {
-        return text_append(p, &p->nodes[last], text);
+    if (UNLIKELY(last != NULL)) {
+        return text_append(p, last, text);
     }
     node = node_add(p);
     if (!node) {

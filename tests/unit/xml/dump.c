@@ -173,6 +173,9 @@ static size_t piece_len(enum dump_cuts cuts, uint64_t *seed, size_t left)
     } else if (cuts == DUMP_RANDOM) {
         *seed = *seed * 6364136223846793005u + 1442695040888963407u;
         len = 1 + (size_t)(*seed >> 33) % 40;
+    } else if (cuts == DUMP_HALVES && *seed) {
+        len = (size_t)*seed;
+        *seed = 0;
     }
     return len < left ? len : left;
 }

@@ -13,6 +13,7 @@ enum dump_cuts {
     DUMP_WHOLE,
     DUMP_BYTES,  /* one byte per call */
     DUMP_RANDOM, /* pieces of 1..40 bytes, from a seed */
+    DUMP_HALVES, /* the first piece has seed bytes, the second the rest */
 };
 
 struct dump_result {

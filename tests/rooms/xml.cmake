@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The xml room's tests. expat is their oracle; no part of the product uses it.
+fg_need(EXPAT expat libexpat1-dev)
+set(xml_kit unit/xml/dump.c unit/xml/gen.c unit/xml/oracle.c)
+set(xml_needs fg_xml fg_base PkgConfig::EXPAT)
+
+fg_unit(xml_parser SOURCES unit/xml/parser_test.c ${xml_kit} NEEDS ${xml_needs})
+fg_unit(xml_strict SOURCES unit/xml/strict_test.c ${xml_kit} NEEDS ${xml_needs})
+fg_unit(xml_limits SOURCES unit/xml/limits_test.c ${xml_kit} NEEDS ${xml_needs})
+fg_unit(xml_diff SOURCES unit/xml/diff_test.c ${xml_kit} NEEDS ${xml_needs})

@@ -9,14 +9,15 @@ static bool is_continuation(unsigned char c)
 
 bool utf8_next(struct slice s, size_t *at, uint32_t *code_point)
 {
-    const unsigned char *p = (const unsigned char *)s.ptr + *at;
     size_t left = *at < s.len ? s.len - *at : 0;
+    const unsigned char *p;
     uint32_t c;
     size_t len;
 
     if (left == 0) {
         return false;
     }
+    p = (const unsigned char *)s.ptr + *at; /* after the test: an empty slice may be NULL */
     c = p[0];
     if (c < 0x80) {
         len = 1;

@@ -3,4 +3,4 @@
 
 Start with lab.Lab (lab/stage.py); lab/plan.py says who lives where.
 """
-from .stage import Lab, LabError, Skip, check, main  # noqa: F401
+from .stage import Lab, LabError, Skip, case, check, long_run, main  # noqa: F401

@@ -90,16 +90,33 @@ class Lab:
         return thing
 
 
+def case(name, function, *args, **options):
+    """A test of that name that calls function(*args, **options)."""
+    def test():
+        function(*args, **options)
+    test.__name__ = name
+    return test
+
+
+def long_run():
+    """True under tests/run --long."""
+    return bool(os.environ.get("FEDGATE_LAB_LONG"))
+
+
 def _terminated(number, frame):
     raise SystemExit(128 + number)
 
 
 def main(*tests):
     """Runs test functions one after the other; each is called with no argument. Prints a line for
-    each, then exits: 0 all passed, 1 some failed, 77 all skipped. argv may name single tests."""
+    each, then exits: 0 all passed, 1 some failed, 77 all skipped. argv may name single tests, or be
+    --list."""
     signal.signal(signal.SIGTERM, _terminated)
     wanted = sys.argv[1:]
     by_name = {test.__name__: test for test in tests}
+    if wanted == ["--list"]:
+        print("\n".join(by_name))
+        return
     unknown = [name for name in wanted if name not in by_name]
     if unknown:
         print(f"no such test: {unknown}; there are: {' '.join(by_name)}", file=sys.stderr)

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The stages of tests/run. A stage prints what it did and adds to the counts of the last line."""
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+TREE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+LOGS = os.path.join(TREE, "build", "test-logs")
+ENTER = os.path.join(TREE, "tests", "lib", "enter")
+PYTHON = "/usr/bin/python3"
+STAGES = ("style", "unit", "asan", "tsan", "fuzz", "live")
+LIVE_PARALLEL = 2
+LIVE_TIMEOUT_S = 420
+FUZZ_S = 5
+FUZZ_LONG_S = 450
+FUZZ_SEED = 20261121
+SKIPPED = 77
+SYNTHESIS = re.compile(r"Synthesis: Tested: \D*(\d+)\D.*?Passing: \D*(\d+)\D.*?Failing: \D*(\d+)"
+                       r"\D.*?Crashing: \D*(\d+)")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Run:
+    """Counts, failures and the clock of one tests/run."""
+
+    def __init__(self, long):
+        self.long = long
+        self.begin = time.monotonic()
+        self.passed = {}
+        self.failed = []
+        self.skipped = []
+        self.lock = threading.Lock()
+        os.makedirs(LOGS, exist_ok=True)
+
+    def say(self, text):
+        with self.lock:
+            print(f"[{time.monotonic() - self.begin:6.1f} s] {text}", flush=True)
+
+    def count(self, kind, number):
+        self.passed[kind] = self.passed.get(kind, 0) + number
+
+    def fail(self, what, log=None):
+        self.failed.append(what)
+        self.say(f"FAIL {what}" + (f"   (see {os.path.relpath(log, TREE)})" if log else ""))
+
+    def command(self, name, argv, timeout=None, env=None):
+        """Runs argv with its output in a log; returns (exit status, log path)."""
+        log = os.path.join(LOGS, re.sub(r"[^\w.-]", "_", name) + ".log")
+        with open(log, "wb") as out:
+            child = subprocess.Popen(argv, cwd=TREE, stdout=out, stderr=subprocess.STDOUT,
+                                     stdin=subprocess.DEVNULL, start_new_session=True,
+                                     env={**os.environ, **(env or {})})
+            try:
+                status = child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                out.write(f"\ntests/run: killed after {timeout} s\n".encode())
+                status = -signal.SIGKILL
+            finally:
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+        return status, log
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="replace") as text:
+        return COLOUR.sub("", text.read())
+
+
+def show_tail(log, lines=30):
+    print("\n".join("    | " + line for line in read(log).splitlines()[-lines:]), flush=True)
+
+
+def build(run, preset, targets=()):
+    """Configures and builds; True when it worked."""
+    for step, argv in (("configure", ["cmake", "--preset", preset]),
+                       ("build", ["cmake", "--build", f"build/{preset}"]
+                        + [w for t in targets for w in ("--target", t)])):
+        status, log = run.command(f"{step}-{preset}", argv)
+        if status != 0:
+            run.fail(f"{step} of preset {preset}", log)
+            show_tail(log)
+            return False
+    run.say(f"built {preset}" + (f" ({len(targets)} targets)" if targets else ""))
+    return True
+
+
+# -- stages ---------------------------------------------------------------------------------------
+def style(run, _):
+    status, log = run.command("style", [PYTHON, "tests/style/check.py"])
+    if status != 0:
+        run.fail("style", log)
+        show_tail(log, 60)
+    else:
+        run.count("style", 1)
+        run.say(read(log).strip().splitlines()[-1])
+
+
+def ctest(run, preset, label, only):
+    """Runs the tests of a label; counts single Criterion tests by their own summary."""
+    argv = ["ctest", "--test-dir", f"build/{preset}", "-V", "-j2", "-L", f"^{label}$",
+            "--no-tests=error"]
+    if only:
+        argv += ["-R", "^(" + "|".join(map(re.escape, only)) + ")$"]
+    status, log = run.command(f"ctest-{preset}", argv, env={
+        "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
+    text = read(log)
+    passed = sum(int(m.group(2)) for m in SYNTHESIS.finditer(text))
+    programs = re.search(r"(\d+)% tests passed, (\d+) tests failed out of (\d+)", text)
+    if status != 0 or passed == 0:
+        run.fail(f"{label} tests, preset {preset}", log)
+        for line in text.splitlines():
+            if re.search(r"\[FAIL\]|\[CRASH\]|\*\*\*(Failed|Timeout|Exception)|ERROR: \w+Sanitizer"
+                         r"|runtime error:|Assertion failed", line):
+                print("    | " + line, flush=True)
+    run.say(f"{preset}: {passed} tests passed in {programs.group(3) if programs else '?'} programs")
+    return passed
+
+
+def unit(run, only):
+    if build(run, "dev"):
+        run.count("unit", ctest(run, "dev", "unit", only))
+
+
+def asan(run, only):
+    if build(run, "asan-ubsan"):
+        run.count("unit under asan+ubsan", ctest(run, "asan-ubsan", "unit", only))
+
+
+def tsan(run, only):
+    """Only the tests labelled threads are built and run."""
+    status, log = run.command("configure-tsan", ["cmake", "--preset", "tsan"])
+    if status != 0:
+        run.fail("configure of preset tsan", log)
+        return
+    listing = subprocess.run(["ctest", "--test-dir", "build/tsan", "-N", "-L", "^threads$"], cwd=TREE,
+                             capture_output=True, text=True, check=True).stdout
+    names = re.findall(r"Test +#\d+: (\S+)", listing)
+    if not names:
+        run.fail("tsan: no test has the label threads")
+        return
+    if build(run, "tsan", [f"{name}_test" for name in names]):
+        run.count("threads under tsan", ctest(run, "tsan", "threads", only))
+
+
+def fuzz(run, only):
+    """A few seconds of each target: seeded, from the corpus in the tree, new finds thrown away."""
+    if not build(run, "fuzz"):
+        return
+    targets = sorted(p for p in glob.glob(os.path.join(TREE, "build/fuzz/**/*_fuzz"), recursive=True)
+                     if os.path.isfile(p) and os.access(p, os.X_OK))
+    targets = [t for t in targets if not only or os.path.basename(t).removesuffix("_fuzz") in only]
+    if not targets:
+        run.fail("fuzz: no targets were built")
+    seconds = FUZZ_LONG_S if run.long else FUZZ_S
+
+    def one(target):
+        name = os.path.basename(target).removesuffix("_fuzz")
+        grown = os.path.join(LOGS, f"fuzz-{name}.corpus")
+        os.makedirs(grown, exist_ok=True)
+        argv = [target, f"-max_total_time={seconds}", f"-seed={FUZZ_SEED}", "-timeout=10",
+                "-rss_limit_mb=2048", f"-artifact_prefix={LOGS}/fuzz-{name}-", grown]
+        corpus = os.path.join(TREE, "tests/fuzz/corpus", name)
+        if os.path.isdir(corpus):
+            argv.append(corpus)
+        status, log = run.command(f"fuzz-{name}", argv, timeout=seconds + 120)
+        return name, status, log
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for name, status, log in pool.map(one, targets):
+            done = re.search(r"Done (\d+) runs", read(log))
+            if status != 0 or not done:
+                run.fail(f"fuzz {name}", log)
+                show_tail(log)
+            else:
+                run.count("fuzz-smoke", 1)
+                run.say(f"fuzz {name}: {done.group(1)} runs")
+
+
+def live_tests(only):
+    """(file, test) for each live test, in the order of the files' own lists."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(TREE, "tests/live/*.py"))):
+        name = os.path.basename(path).removesuffix(".py")
+        listing = subprocess.run([PYTHON, path, "--list"], capture_output=True, text=True)
+        if listing.returncode != 0:
+            raise RuntimeError(f"{path} --list failed:\n{listing.stderr}")
+        for test in listing.stdout.split():
+            if not only or name in only or f"{name}:{test}" in only:
+                found.append((path, name, test))
+    return found
+
+
+def live(run, only):
+    """Each test in namespaces of its own, two at a time."""
+    # The sanitized daemon for most tests, the release one for floods: no test programs are needed.
+    for preset in ("asan-ubsan", "release"):
+        if not build(run, preset, ["fedgate"]):
+            return
+    folder = os.path.join(LOGS, "live")
+    os.makedirs(folder, exist_ok=True)
+
+    def one(item):
+        path, name, test = item
+        begin = time.monotonic()
+        status, log = run.command(
+            f"live-{name}-{test}", [ENTER, PYTHON, path, test], timeout=LIVE_TIMEOUT_S,
+            env={"FEDGATE_LAB_DIR": folder, **({"FEDGATE_LAB_LONG": "1"} if run.long else {})})
+        return f"{name}:{test}", status, log, time.monotonic() - begin
+
+    items = live_tests(only)
+    with concurrent.futures.ThreadPoolExecutor(LIVE_PARALLEL) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(one, item) for item in items]):
+            name, status, log, seconds = future.result()
+            if status == 0:
+                run.count("live", 1)
+                run.say(f"live {name}: ok ({seconds:.1f} s)")
+            elif status == SKIPPED:
+                why = [line for line in read(log).splitlines() if line.startswith("skip")]
+                run.skipped.append(f"live {name}")
+                run.say(f"live {name}: SKIPPED: {why[-1:]}")
+            else:
+                run.fail(f"live {name}", log)
+                show_tail(log, 15)
+
+
+# -- choosing -------------------------------------------------------------------------------------
+def plan_stages(only):
+    """stage -> names inside it (empty: all)."""
+    if not only:
+        return {stage: [] for stage in STAGES}
+    chosen = {}
+    live_files = {os.path.basename(p).removesuffix(".py")
+                  for p in glob.glob(os.path.join(TREE, "tests/live/*.py"))}
+    for name in only:
+        if name in STAGES:
+            chosen.setdefault(name, [])
+        elif name.split(":")[0] in live_files:
+            chosen.setdefault("live", []).append(name)
+        elif os.path.exists(os.path.join(TREE, "tests/fuzz", f"{name.removesuffix('_fuzz')}_fuzz.c")):
+            chosen.setdefault("fuzz", []).append(name.removesuffix("_fuzz"))
+        else:
+            chosen.setdefault("unit", []).append(name)
+            chosen.setdefault("asan", []).append(name)
+    return {stage: chosen[stage] for stage in STAGES if stage in chosen}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/run")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", action="append", metavar="NAME", default=[])
+    options = parser.parse_args()
+    run = Run(options.long)
+    for stage, names in plan_stages(options.only).items():
+        globals()[stage](run, names)
+    minutes = (time.monotonic() - run.begin) / 60
+    parts = []
+    for kind, unit_of in (("unit", "passed"), ("unit under asan+ubsan", "passed"),
+                          ("threads under tsan", "passed"), ("live", "passed"),
+                          ("fuzz-smoke", "targets")):
+        if kind in run.passed:
+            parts.append(f"{kind}: {run.passed[kind]} {unit_of}")
+    if run.skipped:
+        parts.append(f"skipped: {len(run.skipped)}")
+    print("; ".join(parts or ["nothing ran"]) + f"; failed: {len(run.failed)}; {minutes:.1f} min")
+    for what in run.failed:
+        print(f"  FAIL {what}")
+    return 1 if run.failed or not run.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* address: socket addresses, address ranges and host[:port] as the configuration writes them.
  * Pure functions; any thread. A fault is a static text saying what is wrong and what is allowed;
- * NULL = fine.                                                                                    */
+ * NULL = fine.                                                                                   */
 #ifndef FG_POLICY_ADDRESS_H
 #define FG_POLICY_ADDRESS_H
 

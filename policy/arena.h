@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* arena: memory of one snapshot: allocated piece by piece, freed as a whole. Addresses are stable.
  * Plain heap, aborts without memory (start-up and control plane). One thread until it is shared
- * read-only.                                                                                      */
+ * read-only.                                                                                     */
 #ifndef FG_POLICY_ARENA_H
 #define FG_POLICY_ARENA_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* build: the parts of the loader that fill a snapshot (private to policy/), in the order of their
  * calling. Each reports all problems it finds and leaves the snapshot consistent enough for the
- * next; a snapshot with errors is never given out.                                                */
+ * next; a snapshot with errors is never given out.                                               */
 #ifndef FG_POLICY_BUILD_H
 #define FG_POLICY_BUILD_H
 

@@ -55,7 +55,7 @@ static void check_hops(struct load *l)
         char path[LOAD_PATH_BYTES];
 
         has_sip = has_sip || (l->next_hops[i].kind == NEXT_HOP_SIP && l->next_hops[i].uri.len);
-        if (!l->hop_is_used[i]) {
+        if (l->domains && !l->hop_is_used[i]) {
             load_path(path, &where, NULL, -1);
             load_problem_at(l, true, l->doc.nodes[l->hop_nodes[i]].start, path,
                             "is not the next hop of any domain");

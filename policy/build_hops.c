@@ -5,7 +5,7 @@
 #include "policy/build.h"
 #include "policy/quote.h"
 
-#define HOPS_MAX 4096u
+#define HOPS_MAX           4096u
 #define HOP_NAME_BYTES_MAX 64u
 #define SECRET_BYTES_SHORT 12u /* below: a warning */
 
@@ -65,8 +65,7 @@ static void build_ranges(struct load *l, const struct schema_values *v, struct n
     hop->trusted_range_count = count;
 }
 
-static void build_trusted_names(struct load *l, const struct schema_values *v,
-                                struct next_hop *hop)
+static void build_trusted_names(struct load *l, const struct schema_values *v, struct next_hop *hop)
 {
     const struct schema_value *value = schema_get(v, KEY_next_hop_trusted_names);
     struct slice *names = arena_zalloc(l->arena, (text_count(l, value) + 1) * sizeof(*names));
@@ -92,8 +91,7 @@ static void build_trusted_names(struct load *l, const struct schema_values *v,
         schema_error(l, v, KEY_next_hop_trusted_names,
                      "needs transport=tls: without it nobody shows a certificate");
     }
-    if (!schema_is_written(v, KEY_next_hop_trusted_names) && hop->is_tls &&
-        !hop->host_is_address) {
+    if (!schema_is_written(v, KEY_next_hop_trusted_names) && hop->is_tls && !hop->host_is_address) {
         names[count++] = hop->host;
     }
     hop->trusted_names = names;
@@ -139,10 +137,12 @@ static void build_sip(struct load *l, const struct schema_values *v, struct next
 
 static void build_component(struct load *l, const struct schema_values *v, struct next_hop *hop)
 {
-    static const enum schema_key_idx others[] = {
-        KEY_next_hop_uri,           KEY_next_hop_profile,
-        KEY_next_hop_trusted_names, KEY_next_hop_trusted_addresses,
-        KEY_next_hop_options_interval_s, KEY_next_hop_max_connections};
+    static const enum schema_key_idx others[] = {KEY_next_hop_uri,
+                                                 KEY_next_hop_profile,
+                                                 KEY_next_hop_trusted_names,
+                                                 KEY_next_hop_trusted_addresses,
+                                                 KEY_next_hop_options_interval_s,
+                                                 KEY_next_hop_max_connections};
     const struct schema_value *secret = schema_get(v, KEY_next_hop_secret);
 
     refuse_keys(l, v, others, ARRAY_COUNT(others), "sip");
@@ -193,8 +193,7 @@ static bool is_later_kind(struct load *l, uint32_t node, const struct load_where
 static void build_hop(struct load *l, uint32_t key_node, struct next_hop *hop)
 {
     struct slice name = json_text(&l->doc, key_node);
-    struct load_where where = {
-        .section = "next_hops", .kind = LOAD_AT_NAME, .name = name};
+    struct load_where where = {.section = "next_hops", .kind = LOAD_AT_NAME, .name = name};
     uint32_t start = l->doc.nodes[key_node].start;
     struct schema_values v;
     char path[LOAD_PATH_BYTES];

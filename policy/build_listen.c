@@ -61,19 +61,17 @@ static void add_listens(struct load *l, const struct schema_values *v, enum sche
             continue;
         }
         if (kind == LISTEN_COMPONENT && !address_is_loopback(&addr)) {
-            schema_warning(l, v, key, "%s is not a loopback address, and the component protocol "
-                                      "is not encrypted",
+            schema_warning(l, v, key,
+                           "%s is not a loopback address, and the component protocol "
+                           "is not encrypted",
                            quote(text).text);
         }
-        out->list[out->count++] = (struct listen_address){.kind = kind,
-                                                          .text = arena_strdup(l->arena, text),
-                                                          .addr = addr,
-                                                          .addr_len = addr_len};
+        out->list[out->count++] = (struct listen_address){
+            .kind = kind, .text = arena_strdup(l->arena, text), .addr = addr, .addr_len = addr_len};
     }
 }
 
-static void build_http(struct load *l, const struct schema_values *v,
-                       const struct listens *others)
+static void build_http(struct load *l, const struct schema_values *v, const struct listens *others)
 {
     const struct schema_value *value = schema_get(v, KEY_listen_http);
     struct listen_address *http;
@@ -113,7 +111,8 @@ void build_listen(struct load *l, const struct schema_values *root)
     out.list = arena_zalloc(l->arena, LISTENS_MAX * sizeof(*out.list));
     add_listens(l, &v, KEY_listen_xmpp_server, LISTEN_XMPP_SERVER, &out);
     add_listens(l, &v, KEY_listen_xmpps_server, LISTEN_XMPPS_SERVER, &out);
-    if (out.count == 0) {
+    if (out.count == 0 && schema_get(&v, KEY_listen_xmpp_server)->is_good &&
+        schema_get(&v, KEY_listen_xmpps_server)->is_good) {
         schema_warning(l, &v, KEY_listen_xmpp_server,
                        "neither xmpp_server nor xmpps_server is listened on: no partner can "
                        "connect");

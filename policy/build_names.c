@@ -7,10 +7,10 @@
 #include "policy/quote.h"
 #include "xmpp/jid.h"
 
-#define XMPP_SERVER_PORT 5269u
+#define XMPP_SERVER_PORT  5269u
 #define LOCAL_DOMAINS_MAX 100000u
-#define PARTNERS_MAX 4000000u
-#define MORE_DOMAINS_MAX 10000u /* of one partner */
+#define PARTNERS_MAX      4000000u
+#define MORE_DOMAINS_MAX  10000u /* of one partner */
 
 /* Both forms in the arena; the U-label only where it differs. */
 struct names {
@@ -188,16 +188,15 @@ static void build_more_domains(struct load *l, const struct schema_values *v,
     }
     count = json_child_count(&l->doc, value->node);
     if (count > MORE_DOMAINS_MAX) {
-        schema_error(l, v, KEY_partner_additional_domains,
-                     "has %u entries; at most %u are allowed", (unsigned)count, MORE_DOMAINS_MAX);
+        schema_error(l, v, KEY_partner_additional_domains, "has %u entries; at most %u are allowed",
+                     (unsigned)count, MORE_DOMAINS_MAX);
         return;
     }
     names = arena_zalloc(l->arena, count * sizeof(*names));
     partner->more_domains = names;
     while (schema_next_text(l, value, &node, &element, &text)) {
         char taken[96];
-        const char *fault =
-            claim_name(l, text, partner, &names[partner->more_domain_count], taken);
+        const char *fault = claim_name(l, text, partner, &names[partner->more_domain_count], taken);
 
         if (fault) {
             schema_element_error(l, v, KEY_partner_additional_domains, element, node, "%s", fault);
@@ -231,8 +230,8 @@ static void build_negotiation(struct load *l, const struct schema_values *v,
     }
     if (row->verdict == PARTNER_VERDICT_REJECT) {
         schema_error(l, v, key, "%s (tls %s, sasl %s, dialback %s): %s", row->reason,
-                     partner_level_name(tls), partner_level_name(sasl),
-                     dialback ? "true" : "false", row->text);
+                     partner_level_name(tls), partner_level_name(sasl), dialback ? "true" : "false",
+                     row->text);
     } else if (row->verdict == PARTNER_VERDICT_WARN && is_written) {
         /* Nothing written is the default row 1: not worth a line per partner. */
         schema_warning(l, v, key, "%s (tls %s, sasl %s, dialback %s): %s", row->reason,
@@ -308,8 +307,7 @@ void build_partners(struct load *l, const struct schema_values *root)
 
     if (count == 0) {
         if (schema_get(root, KEY_root_partners)->is_good) {
-            schema_warning(l, root, KEY_root_partners,
-                           "is empty: nobody outside can be talked to");
+            schema_warning(l, root, KEY_root_partners, "is empty: nobody outside can be talked to");
         }
         return;
     }

@@ -93,8 +93,7 @@ static void build_store(struct load *l, const struct schema_values *root, const 
         return;
     }
     if (!slice_starts(text, sqlite) || text.len == sqlite.len) {
-        schema_error(l, root, KEY_root_store,
-                     "must be \"sqlite:FILE\" or \"postgresql://...\"");
+        schema_error(l, root, KEY_root_store, "must be \"sqlite:FILE\" or \"postgresql://...\"");
         return;
     }
     text = slice_from(text, sqlite.len);

@@ -2,7 +2,7 @@
 /* config: the configuration file (JSON with // and C comments) -> a validated snapshot. All errors
  * of a file are found at once, each with line, column, path, what is wrong and what is allowed.
  * Nothing here opens a socket or looks at the certificate files' content (tls_context_new does).
- * Threads: control thread. Memory: plain heap. The format is described in fedgate.conf(5).        */
+ * Threads: control thread. Memory: plain heap. The format is described in fedgate.conf(5).       */
 #ifndef FG_POLICY_CONFIG_H
 #define FG_POLICY_CONFIG_H
 
@@ -16,7 +16,7 @@
 #include "policy/snapshot.h"
 
 #define CONFIG_FILE_BYTES_MAX ((size_t)64 << 20)
-#define CONFIG_DEPTH_MAX 16u
+#define CONFIG_DEPTH_MAX      16u
 /* Further problems of the same file are counted, not kept. */
 #define CONFIG_PROBLEMS_MAX 1000u
 
@@ -43,8 +43,8 @@ void config_report_deinit(struct config_report *r);
 void config_report_write(const struct config_report *r, struct buf *out);
 
 /* Compiles text. file: for messages and as the place that relative paths start from (its folder).
- * 0 and *out (warnings may be in report), or ERR_CONFIG with report->error_count >= 1 and *out NULL.
- * report must be empty; deinit it in either case.                                                  */
+ * 0 and *out (warnings may be in report), or ERR_CONFIG with report->error_count >= 1, *out NULL.
+ * report must be empty; deinit it in either case.                                                */
 NODISCARD int config_load(struct snapshot **out, const char *file, struct slice text,
                           struct config_report *report);
 /* The same from a file: -errno of opening or reading also stands in the report. */

@@ -12,7 +12,7 @@
 #include "base/pool.h"
 #include "base/utf8.h"
 
-#define NODES_FIRST 256u
+#define NODES_FIRST   256u
 #define DECODED_FIRST 4096u
 
 struct level {
@@ -25,7 +25,7 @@ struct builder {
     struct json_doc *doc;
     yajl_handle parser;
     struct json_fault *fault;
-    bool has_fault; /* ours, not yajl's */
+    bool has_fault;  /* ours, not yajl's */
     size_t base;     /* bytes of the source that yajl was not given: a byte order mark */
     size_t root_end; /* behind the outermost value */
     bool at_end;     /* yajl has been given everything: only now a bare number is complete */
@@ -326,7 +326,7 @@ static void syntax_fault(struct builder *b)
     yajl_free_error(b->parser, raw);
 }
 
-/* yajl accepts a comment behind the last } that the end of the file cuts off: a half-written file. */
+/* yajl accepts a comment behind the last } that the end of the file cuts off: half a file. */
 static void check_tail(struct builder *b)
 {
     struct slice s = b->doc->source;

@@ -26,7 +26,7 @@ enum json_kind {
     JSON_KEY,
 };
 
-#define JSON_NONE UINT32_MAX /* "no node" */
+#define JSON_NONE      UINT32_MAX /* "no node" */
 #define JSON_NODES_MAX (32u << 20)
 #define JSON_BYTES_MAX ((size_t)64 << 20)
 #define JSON_DEPTH_MAX 64u /* of any caller's depth_max */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* load: what the parts of the loader share (private to policy/): the document, the list of
- * problems, the snapshot being built. One object on the stack of config_load.                     */
+ * problems, the snapshot being built. One object on the stack of config_load.                    */
 #ifndef FG_POLICY_LOAD_H
 #define FG_POLICY_LOAD_H
 
@@ -30,7 +30,7 @@ struct load_problem {
 };
 
 struct load {
-    const char *file;   /* borrowed */
+    const char *file;    /* borrowed */
     struct slice folder; /* of the file, with '/', or empty; borrowed */
     struct json_doc doc;
     struct snapshot *snapshot;     /* owned until given out */
@@ -42,8 +42,8 @@ struct load {
     uint32_t warning_count;
     /* Mutable views of what the snapshot shows as constant. */
     struct next_hop *next_hops;
-    uint32_t *hop_nodes; /* arena: idx -> KEY node */
-    bool *hop_is_used;   /* arena */
+    uint32_t *hop_nodes;    /* arena: idx -> KEY node */
+    bool *hop_is_used;      /* arena */
     uint32_t *domain_nodes; /* arena: idx -> node */
     struct local_domain *domains;
     struct partner *partners;

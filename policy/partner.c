@@ -7,47 +7,47 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-#define R PARTNER_LEVEL_REQUIRED
-#define O PARTNER_LEVEL_OPTIONAL
-#define N PARTNER_LEVEL_NOT_SUPPORTED
-#define EXT PARTNER_AUTH_EXTERNAL
+#define R    PARTNER_LEVEL_REQUIRED
+#define O    PARTNER_LEVEL_OPTIONAL
+#define N    PARTNER_LEVEL_NOT_SUPPORTED
+#define EXT  PARTNER_AUTH_EXTERNAL
 #define CERT PARTNER_AUTH_CERTIFICATE
 #define DTLS PARTNER_AUTH_DIALBACK_TLS
 #define DTCP PARTNER_AUTH_DIALBACK_TCP
 
-#define DIALBACK_UNUSED                                                                           \
-    PARTNER_VERDICT_WARN, "dialback-unused",                                                      \
-        "SASL is required, so dialback is never used: the partner must show a valid certificate " \
+#define DIALBACK_UNUSED                                                                            \
+    PARTNER_VERDICT_WARN, "dialback-unused",                                                       \
+        "SASL is required, so dialback is never used: the partner must show a valid certificate "  \
         "over TLS; set \"dialback\": false, or \"sasl\": \"optional\" to let dialback help"
-#define TLS_NEEDED                                                                             \
-    PARTNER_VERDICT_WARN, "tls-needed",                                                        \
-        "nothing but SASL EXTERNAL is left, and that needs TLS: a partner without TLS cannot " \
+#define TLS_NEEDED                                                                                 \
+    PARTNER_VERDICT_WARN, "tls-needed",                                                            \
+        "nothing but SASL EXTERNAL is left, and that needs TLS: a partner without TLS cannot "     \
         "connect; set \"tls\": \"required\" to say so"
-#define FALLBACK_UNENCRYPTED                                                                  \
-    PARTNER_VERDICT_WARN, "tls-optional",                                                     \
-        "SASL needs TLS, and TLS is optional: a partner without TLS is let in by dialback, "  \
+#define FALLBACK_UNENCRYPTED                                                                       \
+    PARTNER_VERDICT_WARN, "tls-optional",                                                          \
+        "SASL needs TLS, and TLS is optional: a partner without TLS is let in by dialback, "       \
         "unencrypted; set \"tls\": \"required\" to prevent that"
-#define SASL_NEEDS_TLS                                                                      \
-    PARTNER_VERDICT_REJECT, "sasl-needs-tls",                                               \
-        "SASL (the TLS certificate proves the domain) needs TLS: set \"tls\" to "           \
+#define SASL_NEEDS_TLS                                                                             \
+    PARTNER_VERDICT_REJECT, "sasl-needs-tls",                                                      \
+        "SASL (the TLS certificate proves the domain) needs TLS: set \"tls\" to "                  \
         "\"required\" or \"optional\", or \"sasl\" to \"not_supported\" for dialback alone"
-#define NO_METHOD                                                                         \
-    PARTNER_VERDICT_REJECT, "no-authentication",                                          \
-        "neither SASL nor dialback is left, so no stream could ever be authenticated: "   \
+#define NO_METHOD                                                                                  \
+    PARTNER_VERDICT_REJECT, "no-authentication",                                                   \
+        "neither SASL nor dialback is left, so no stream could ever be authenticated: "            \
         "set \"dialback\": true or \"sasl\" to \"required\" or \"optional\""
 #define PLAIN PARTNER_VERDICT_ACCEPT, "", ""
 
 /* number, levels, what can result, verdict; the flags follow from what can result and are checked
  * against it by a test. */
-#define ROW(number_, tls_, sasl_, dialback_, auth_, ...) \
+#define ROW(number_, tls_, sasl_, dialback_, auth_, ...)                                           \
     ROW_(number_, tls_, sasl_, dialback_, auth_, __VA_ARGS__)
-#define ROW_(number_, tls_, sasl_, dialback_, auth_, verdict_, reason_, text_)                  \
-    {                                                                                           \
-        .number = (number_), .tls = (tls_), .sasl = (sasl_), .dialback = (dialback_),           \
-        .verdict = (verdict_), .auth = (auth_), .tls_offer = ((auth_) & (EXT | DTLS)) != 0,     \
-        .tls_require = (auth_) != 0 && ((auth_)&DTCP) == 0,                                     \
-        .external_offer = ((auth_)&EXT) != 0, .dialback_offer = ((auth_) & (DTLS | DTCP)) != 0, \
-        .certificate_valid = (auth_) == EXT, .reason = (reason_), .text = (text_)               \
+#define ROW_(number_, tls_, sasl_, dialback_, auth_, verdict_, reason_, text_)                     \
+    {                                                                                              \
+        .number = (number_), .tls = (tls_), .sasl = (sasl_), .dialback = (dialback_),              \
+        .verdict = (verdict_), .auth = (auth_), .tls_offer = ((auth_) & (EXT | DTLS)) != 0,        \
+        .tls_require = (auth_) != 0 && ((auth_)&DTCP) == 0, .external_offer = ((auth_)&EXT) != 0,  \
+        .dialback_offer = ((auth_) & (DTLS | DTCP)) != 0, .certificate_valid = (auth_) == EXT,     \
+        .reason = (reason_), .text = (text_)                                                       \
     }
 
 static const struct partner_row rows[] = {

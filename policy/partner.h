@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* partner: the allowed XMPP partner and how a stream with it may be authenticated: the truth table
- * of TLS x SASL x dialback, 18 rows, as data. One verdict for the file, the command line and an API.
+ * of TLS x SASL x dialback, 18 rows, as data. One verdict for file, command line and API.
  * "Required" is literal: with SASL required nothing but EXTERNAL authenticates (README, decisions).
  * Threads: constant data and pure functions; any thread.
  * Facts: RFC 6120 section 5, XEP-0178 (EXTERNAL), XEP-0220 (dialback), RFC 7590 3.4.             */
@@ -43,9 +43,9 @@ enum partner_acks {
 
 /* The ways a domain pair can end up authenticated, as bits. The values are those of
  * enum stream_method (xmpp/stream.h), so that row->auth is stream_rules.methods; a test holds them
- * together.                                                                                       */
-#define PARTNER_AUTH_EXTERNAL 1u     /* SASL EXTERNAL over TLS with a valid certificate */
-#define PARTNER_AUTH_CERTIFICATE 2u  /* dialback answered from a valid certificate (XEP-0344) */
+ * together.                                                                                      */
+#define PARTNER_AUTH_EXTERNAL     1u /* SASL EXTERNAL over TLS with a valid certificate */
+#define PARTNER_AUTH_CERTIFICATE  2u /* dialback answered from a valid certificate (XEP-0344) */
 #define PARTNER_AUTH_DIALBACK_TLS 4u /* dialback over TLS; the certificate need not be valid */
 #define PARTNER_AUTH_DIALBACK_TCP 8u /* dialback without TLS */
 
@@ -57,10 +57,11 @@ struct partner_row {
     bool dialback;
     uint8_t verdict; /* enum partner_verdict */
     uint8_t auth;    /* PARTNER_AUTH_* bits that can result; 0 when rejected */
-    /* What the stream machines do with it; derived from auth, written out so that it can be read. */
-    bool tls_offer;         /* offer STARTTLS and use it when offered */
-    bool tls_require;       /* no dialback, SASL or stanza before TLS */
-    bool external_offer;    /* offer EXTERNAL to a peer whose certificate passes, use it when offered */
+    /* What the stream machines do with it; derived from auth, written out to be read. */
+    bool tls_offer;   /* offer STARTTLS and use it when offered */
+    bool tls_require; /* no dialback, SASL or stanza before TLS */
+    bool
+        external_offer; /* offer EXTERNAL to a peer whose certificate passes, use it when offered */
     bool dialback_offer;    /* offer, accept and send dialback for the pair */
     bool certificate_valid; /* a peer whose certificate fails cannot end up authenticated */
     const char *reason;     /* stable name, "" for plain accept: "sasl-needs-tls" */
@@ -87,19 +88,19 @@ const char *partner_verdict_name(enum partner_verdict verdict);
 
 /* Small on purpose: a million of them are in memory. Strings live as long as the snapshot. */
 struct partner {
-    struct slice domain;               /* primary, A-label, lower case */
-    const struct partner_row *row;     /* never a rejected one */
-    const struct slice *more_domains;  /* additional, A-labels */
-    struct slice description;          /* UTF-8, may be empty */
-    struct slice proxy_host;           /* A-label or IP literal; empty = SRV lookup */
-    uint64_t id;                       /* hash of domain: same in every snapshot and process */
-    uint32_t idx;                      /* in this snapshot: 0..partner_count-1 */
+    struct slice domain;              /* primary, A-label, lower case */
+    const struct partner_row *row;    /* never a rejected one */
+    const struct slice *more_domains; /* additional, A-labels */
+    struct slice description;         /* UTF-8, may be empty */
+    struct slice proxy_host;          /* A-label or IP literal; empty = SRV lookup */
+    uint64_t id;                      /* hash of domain: same in every snapshot and process */
+    uint32_t idx;                     /* in this snapshot: 0..partner_count-1 */
     uint32_t more_domain_count;
-    uint32_t connection_limit;         /* effective: own, or gateway.partner_connection_limit */
-    uint16_t proxy_port;               /* with proxy_host; 5269 unless told */
-    uint8_t type;                      /* enum partner_type */
-    uint8_t acks;                      /* enum partner_acks */
-    bool keepalive;                    /* the partner is expected to send keep-alives */
+    uint32_t connection_limit; /* effective: own, or gateway.partner_connection_limit */
+    uint16_t proxy_port;       /* with proxy_host; 5269 unless told */
+    uint8_t type;              /* enum partner_type */
+    uint8_t acks;              /* enum partner_acks */
+    bool keepalive;            /* the partner is expected to send keep-alives */
 };
 
 /* The id a partner with this primary domain has or would have. */

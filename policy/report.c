@@ -64,7 +64,8 @@ void load_path(char out[LOAD_PATH_BYTES], const struct load_where *where, const 
         if (load_is_plain_name(where->name)) {
             (void)snprintf(base, sizeof(base), "%s.%.*s", where->section, SLICE_FMT(where->name));
         } else {
-            (void)snprintf(base, sizeof(base), "%s.%.120s", where->section, quote(where->name).text);
+            (void)snprintf(base, sizeof(base), "%s.%.120s", where->section,
+                           quote(where->name).text);
         }
         break;
     case LOAD_AT_SECTION:

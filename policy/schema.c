@@ -25,20 +25,20 @@ static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL
 
 #define REQUIRED SCHEMA_REQUIRED
 #define NULLABLE SCHEMA_NULLABLE
-#define SECRET SCHEMA_SECRET
+#define SECRET   SCHEMA_SECRET
 #define ZERO_OFF SCHEMA_ZERO_OFF
 
 static const struct schema_key keys[] = {
 #define SECTION(name)
-#define KEY(section, key, kind, flags, min, max, number, text, choices) \
+#define KEY(section, key, kind, flags, min, max, number, text, choices)                            \
     {#key, SECTION_##section, SCHEMA_##kind, (flags), (min), (max), (number), (text), (choices)},
 #include "policy/config.def"
 #undef SECTION
 #undef KEY
 };
 
-static const enum schema_key_idx firsts[] = {
-#define SECTION(name) KEY_first_##name,
+static const uint32_t firsts[] = {
+#define SECTION(name) (uint32_t) KEY_first_##name,
 #define KEY(section, key, kind, flags, min, max, number, text, choices)
 #include "policy/config.def"
 #undef SECTION
@@ -80,7 +80,7 @@ const struct schema_key *schema_key_at(enum schema_key_idx key)
 const struct schema_value *schema_get(const struct schema_values *v, enum schema_key_idx key)
 {
     ASSERT(keys[key].section == v->section);
-    return &v->values[key - firsts[v->section]];
+    return &v->values[(uint32_t)key - firsts[v->section]];
 }
 
 /* --- problems --- */
@@ -222,9 +222,9 @@ static void read_choice(struct load *l, const struct schema_values *v, enum sche
         }
     }
     join_choices(key, allowed, sizeof(allowed));
-    schema_error(l, v, idx, "must be %s, not %s%s%s%s", allowed,
-                 describe(l, key, value->node).text, near.best ? "; did you mean \"" : "",
-                 near.best ? near.best : "", near.best ? "\"?" : "");
+    schema_error(l, v, idx, "must be %s, not %s%s%s%s", allowed, describe(l, key, value->node).text,
+                 near.best ? "; did you mean \"" : "", near.best ? near.best : "",
+                 near.best ? "\"?" : "");
 }
 
 static bool has_control(struct slice text)
@@ -295,8 +295,7 @@ static void read_texts(struct load *l, const struct schema_values *v, enum schem
             schema_element_error(l, v, idx, element, at, "must be a text in quotes, not %s",
                                  describe(l, &keys[idx], at).text);
         } else if (json_text(&l->doc, at).len == 0 || has_control(json_text(&l->doc, at))) {
-            schema_element_error(l, v, idx, element, at,
-                                 "is empty or holds a control character");
+            schema_element_error(l, v, idx, element, at, "is empty or holds a control character");
         }
         element++;
     }
@@ -372,7 +371,7 @@ static void unknown_key(struct load *l, const struct schema_values *v, uint32_t 
     struct quoted name;
     size_t at;
 
-    for (uint32_t i = firsts[v->section]; i < (uint32_t)firsts[v->section + 1]; i++) {
+    for (uint32_t i = firsts[v->section]; i < firsts[v->section + 1]; i++) {
         suggest_consider(&near, keys[i].name);
         for (uint32_t j = 0; j < ARRAY_COUNT(old_names); j++) {
             if (slice_eq_nocase(near.word, slice_from_cstr(old_names[j][0])) &&
@@ -391,9 +390,9 @@ static void unknown_key(struct load *l, const struct schema_values *v, uint32_t 
         (void)snprintf(text, sizeof(text), "is unknown here; did you mean \"%s\"?", near.best);
     } else {
         at = (size_t)snprintf(text, sizeof(text), "is unknown here; allowed are");
-        for (uint32_t i = firsts[v->section]; i < (uint32_t)firsts[v->section + 1]; i++) {
+        for (uint32_t i = firsts[v->section]; i < firsts[v->section + 1]; i++) {
             int len = snprintf(text + at, sizeof(text) - at, "%s %s",
-                               i == (uint32_t)firsts[v->section] ? "" : ",", keys[i].name);
+                               i == firsts[v->section] ? "" : ",", keys[i].name);
 
             at += len > 0 && (size_t)len < sizeof(text) - at ? (size_t)len : 0;
         }
@@ -405,8 +404,8 @@ static void read_member(struct load *l, struct schema_values *v, uint32_t key_no
 {
     struct slice name = json_text(&l->doc, key_node);
 
-    for (uint32_t i = firsts[v->section]; i < (uint32_t)firsts[v->section + 1]; i++) {
-        struct schema_value *value = &v->values[i - (uint32_t)firsts[v->section]];
+    for (uint32_t i = firsts[v->section]; i < firsts[v->section + 1]; i++) {
+        struct schema_value *value = &v->values[i - firsts[v->section]];
 
         if (!slice_eq_cstr(name, keys[i].name)) {
             continue;
@@ -430,8 +429,8 @@ static void read_member(struct load *l, struct schema_values *v, uint32_t key_no
 bool schema_read(struct load *l, uint32_t node, enum schema_section section,
                  const struct load_where *where, struct schema_values *out)
 {
-    uint32_t first = (uint32_t)firsts[section];
-    uint32_t count = (uint32_t)firsts[section + 1] - first;
+    uint32_t first = firsts[section];
+    uint32_t count = firsts[section + 1] - first;
 
     STATIC_ASSERT(ARRAY_COUNT(firsts) == SECTION_COUNT + 1, "one more for the end");
     ASSERT(count <= SCHEMA_KEYS_MAX);
@@ -455,7 +454,8 @@ bool schema_read(struct load *l, uint32_t node, enum schema_section section,
          at = l->doc.nodes[at + 1].next) {
         read_member(l, out, at);
     }
-    for (uint32_t i = 0; i < count; i++) {
+    /* An absent section was asked for one level up. */
+    for (uint32_t i = 0; node != JSON_NONE && i < count; i++) {
         const struct schema_key *key = &keys[first + i];
 
         if ((key->flags & SCHEMA_REQUIRED) && out->values[i].key_node == JSON_NONE) {
@@ -483,8 +483,8 @@ bool schema_next_text(const struct load *l, const struct schema_value *value, ui
         at = l->doc.nodes[*node].next;
         (*element)++;
     }
-    while (at < end && (json_kind_of(&l->doc, at) != JSON_TEXT ||
-                        json_text(&l->doc, at).len == 0 || has_control(json_text(&l->doc, at)))) {
+    while (at < end && (json_kind_of(&l->doc, at) != JSON_TEXT || json_text(&l->doc, at).len == 0 ||
+                        has_control(json_text(&l->doc, at)))) {
         at = l->doc.nodes[at].next;
         (*element)++;
     }

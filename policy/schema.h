@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* schema: config.def as tables, and the reading of one JSON object against them: types, ranges,
  * choices, missing, unknown and duplicate keys, each reported through load.h.
- * Threads: control thread.                                                                        */
+ * Threads: control thread.                                                                       */
 #ifndef FG_POLICY_SCHEMA_H
 #define FG_POLICY_SCHEMA_H
 
@@ -25,7 +25,7 @@ enum schema_kind {
 
 #define SCHEMA_REQUIRED 1u
 #define SCHEMA_NULLABLE 2u
-#define SCHEMA_SECRET 4u
+#define SCHEMA_SECRET   4u
 #define SCHEMA_ZERO_OFF 8u
 
 enum schema_section {
@@ -105,7 +105,7 @@ void schema_element_error(struct load *l, const struct schema_values *v, enum sc
                           uint32_t element, uint32_t node, const char *fmt, ...);
 
 /* Walks the texts of a TEXTS value: start with *node = JSON_NONE; false at the end. Elements that
- * are no texts were reported by schema_read and are skipped; *element counts all.                 */
+ * are no texts were reported by schema_read and are skipped; *element counts all.                */
 bool schema_next_text(const struct load *l, const struct schema_value *value, uint32_t *node,
                       uint32_t *element, struct slice *text);
 

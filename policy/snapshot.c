@@ -102,8 +102,7 @@ bool next_hop_trusts_address(const struct next_hop *hop, const struct sockaddr *
     return false;
 }
 
-struct policy_verdict policy_pair(const struct snapshot *s, struct slice local,
-                                  struct slice remote)
+struct policy_verdict policy_pair(const struct snapshot *s, struct slice local, struct slice remote)
 {
     struct policy_verdict v = {.domain = snapshot_domain(s, local),
                                .partner = snapshot_partner(s, remote)};

@@ -5,7 +5,7 @@
  * Ownership: all pointers and slices inside belong to the snapshot and die with it. A shard keeps
  *   none across turns (shard.h): it keeps partner ids and domain names.
  * Names: domains are looked up as A-labels or U-labels, lower case, as jid.h normalises them; both
- *   forms of an internationalised name find the same entry.                                        */
+ *   forms of an internationalised name find the same entry.                                      */
 #ifndef FG_POLICY_SNAPSHOT_H
 #define FG_POLICY_SNAPSHOT_H
 
@@ -97,8 +97,8 @@ struct limit_settings {
     uint32_t queue_bytes_max; /* per partner, of stanzas waiting for a stream */
     uint32_t queue_count_max;
     uint32_t queue_age_s_max;
-    uint32_t stanza_bytes_max;          /* authenticated; >= 10000 (RFC 6120 13.12) */
-    uint32_t unauthenticated_bytes_max; /* whole stream before authentication */
+    uint32_t stanza_bytes_max;            /* authenticated; >= 10000 (RFC 6120 13.12) */
+    uint32_t unauthenticated_bytes_max;   /* whole stream before authentication */
     uint32_t connections_per_address_max; /* unauthenticated inbound; 0 = no cap */
     uint32_t connections_per_shard_max;
     uint64_t memory_per_shard_bytes_max; /* 0 = no cap */
@@ -181,7 +181,7 @@ struct policy_verdict {
 };
 
 /* May stanzas and streams run between our domain local and the other side's domain remote?
- * Directionless; partner->row says how the stream must be authenticated. No allocation.            */
+ * Directionless; partner->row says how the stream must be authenticated. No allocation.          */
 struct policy_verdict policy_pair(const struct snapshot *s, struct slice local,
                                   struct slice remote);
 

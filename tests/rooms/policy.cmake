@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+fg_unit(policy NEEDS fg_policy SOURCES
+  unit/policy/address_test.c unit/policy/config_error_test.c unit/policy/config_file_test.c
+  unit/policy/config_random_test.c unit/policy/config_test.c unit/policy/help.c
+  unit/policy/json_test.c unit/policy/partner_test.c unit/policy/snapshot_test.c
+  unit/policy/text_test.c)
+fg_fuzz(config SOURCES fuzz/config_fuzz.c NEEDS fg_policy)

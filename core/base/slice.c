@@ -100,6 +100,16 @@ bool slice_to_cstr(struct slice s, char *out, size_t out_bytes)
     return true;
 }
 
+void slice_to_cstr_cut(struct slice s, char *out, size_t out_bytes)
+{
+    size_t len = s.len < out_bytes ? s.len : out_bytes - 1;
+
+    if (len) {
+        memcpy(out, s.ptr, len);
+    }
+    out[len] = 0;
+}
+
 bool slice_eq_secret(struct slice a, struct slice b)
 {
     unsigned char diff = 0;

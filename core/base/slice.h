@@ -79,6 +79,8 @@ bool slice_cut(struct slice *s, char c, struct slice *head);
 NODISCARD bool slice_parse_u64(struct slice s, uint64_t *out);
 /* Copies as a NUL-terminated string; false (and an empty string) if it does not fit or holds NUL. */
 NODISCARD bool slice_to_cstr(struct slice s, char *out, size_t out_bytes);
+/* The same for names whose bound is known and for people: cut when too long. */
+void slice_to_cstr_cut(struct slice s, char *out, size_t out_bytes);
 /* Compares in time that depends on the lengths only: for keys and secrets. */
 bool slice_eq_secret(struct slice a, struct slice b);
 

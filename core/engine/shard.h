@@ -28,6 +28,8 @@ const void *shard_snapshot(const struct shard *sh);
 void shard_timer_arm(struct shard *sh, struct wheel_timer *t, uint64_t delay_ms,
                      wheel_fire_fn *fire, void *ctx);
 void shard_timer_disarm(struct shard *sh, struct wheel_timer *t);
+/* The shard's wheel (time: shard_now_ms), for protocol objects that arm their own timers. */
+struct wheel *shard_wheel(struct shard *sh);
 
 /* Mail between shards: a block of memory that changes its owner. Per ordered pair of shards first
  * in, first out. Embed as first member of a message struct allocated with pool_alloc.             */

@@ -39,6 +39,11 @@ void shard_timer_arm(struct shard *sh, struct wheel_timer *t, uint64_t delay_ms,
     wheel_arm(&sh->wheel, t, sh->now_ms + delay_ms, fire, ctx);
 }
 
+struct wheel *shard_wheel(struct shard *sh)
+{
+    return &sh->wheel;
+}
+
 void shard_timer_disarm(struct shard *sh, struct wheel_timer *t)
 {
     wheel_disarm(&sh->wheel, t);

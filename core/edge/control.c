@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control: the main thread: configuration, engine, signals, figures, stop. */
+#include "edge/control.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "edge/edge.h"
+#include "edge/report.h"
+
+#define LOOP_MS 50
+#define WHY_BYTES 512u
+#define STATS_BYTES_MAX ((size_t)8 << 20)
+
+struct control {
+    const char *config_path;
+    char secret[65]; /* dialback secret for configurations without one */
+    struct engine *engine;
+    struct edge_shared *shared;
+    struct log_ring ring;
+    uint64_t generation;
+    time_t started;
+    bool is_draining;
+    /* Copies of what is asked about after publishing. */
+    char node_name[256];
+    char tls_backend[32];
+    char tls_version[64];
+    uint32_t drain_timeout_s;
+};
+
+static void print_report(const struct config_report *report)
+{
+    struct buf text;
+
+    buf_init(&text, POOL_BLOCK_BYTES_MAX);
+    config_report_write(report, &text);
+    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    buf_deinit(&text);
+}
+
+/* Loads; says on stderr what is wrong. */
+static int load(struct setup **out, const char *path, const char *secret)
+{
+    struct config_report report = {0};
+    struct tls_error why;
+    int err = setup_load(out, path, secret, &report, &why);
+
+    print_report(&report);
+    config_report_deinit(&report);
+    if (err != 0 && why.text[0]) {
+        (void)fprintf(stderr, "%s: %s\n", path, why.text);
+    }
+    return err;
+}
+
+int control_check(const char *config_path)
+{
+    struct setup *setup;
+
+    if (load(&setup, config_path, "") != 0) {
+        return EX_CONFIG;
+    }
+    setup_free(setup);
+    return EX_OK;
+}
+
+static void random_bytes(void *out, size_t len)
+{
+    if (getrandom(out, len, 0) != (ssize_t)len) {
+        (void)fputs("fedgate: getrandom failed\n", stderr);
+        abort();
+    }
+}
+
+static void make_secret(char out[65])
+{
+    unsigned char bytes[32];
+    struct buf text;
+
+    random_bytes(bytes, sizeof(bytes));
+    buf_init(&text, 128);
+    hex_put(&text, slice_make((const char *)bytes, sizeof(bytes)));
+    slice_to_cstr_cut(buf_slice(&text), out, 65);
+    buf_deinit_wiped(&text);
+    explicit_bzero(bytes, sizeof(bytes));
+}
+
+static void remember(struct control *ctl, const struct setup *setup)
+{
+    const struct tls_backend *backend = tls_backend_find(setup->policy->tls_backend);
+
+    (void)snprintf(ctl->node_name, sizeof(ctl->node_name), "%s", setup->policy->node_name);
+    (void)snprintf(ctl->tls_backend, sizeof(ctl->tls_backend), "%s", setup->policy->tls_backend);
+    (void)snprintf(ctl->tls_version, sizeof(ctl->tls_version), "%s",
+                   tls_backend_version(backend));
+    ctl->drain_timeout_s = setup->policy->limits.drain_timeout_s;
+    log_set_level((enum log_level)setup->policy->log_level);
+    ctl->generation++;
+}
+
+static void reload(struct control *ctl)
+{
+    struct setup *setup;
+
+    if (load(&setup, ctl->config_path, ctl->secret) != 0) {
+        LOG_E(config_refused, "file=%s note=\"the running configuration stays\"",
+              log_quote(slice_from_cstr(ctl->config_path)).text);
+        return;
+    }
+    remember(ctl, setup);
+    LOG_I(config_loaded, "file=%s partners=%u domains=%u generation=%lu",
+          log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
+          setup->policy->domain_count, ctl->generation);
+    engine_publish(ctl->engine, setup);
+}
+
+/* Asks every shard for its figures and waits for them. */
+static void collect(struct control *ctl, struct edge_report *reports, struct engine_stats *engine)
+{
+    uint32_t count = engine_shard_count(ctl->engine);
+    sem_t done;
+    uint32_t asked = 0;
+
+    (void)sem_init(&done, 0, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        struct mail_report *m = edge_mail_new(MAIL_REPORT, sizeof(*m));
+
+        engine_stats_read(ctl->engine, i, &engine[i]);
+        engine[i].log_lost = atomic_load_explicit(&ctl->shared->rings[i].lost_count,
+                                                  memory_order_relaxed);
+        if (!m) {
+            continue;
+        }
+        m->report = &reports[i];
+        m->done = &done;
+        if (engine_post(ctl->engine, i, &m->mail) == 0) {
+            asked++;
+        } else {
+            pool_free(m);
+        }
+    }
+    while (asked-- > 0) {
+        while (sem_wait(&done) != 0) {
+        }
+    }
+    (void)sem_destroy(&done);
+}
+
+static void write_figures(struct control *ctl, struct buf *out, bool as_metrics)
+{
+    uint32_t count = engine_shard_count(ctl->engine);
+    struct edge_report *reports = pool_heap_zalloc(count * sizeof(*reports));
+    struct engine_stats *engine = pool_heap_zalloc(count * sizeof(*engine));
+    struct report_node node = {
+        .node_name = ctl->node_name,
+        .version = FEDGATE_VERSION,
+        .tls_backend = ctl->tls_backend,
+        .tls_version = ctl->tls_version,
+        .state = ctl->is_draining ? "draining" : "running",
+        .uptime_s = (uint64_t)(time(NULL) - ctl->started),
+        .config_generation = ctl->generation,
+    };
+
+    collect(ctl, reports, engine);
+    if (as_metrics) {
+        report_write_metrics(out, &node, reports, engine, count);
+    } else {
+        report_write_json(out, &node, reports, engine, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        edge_report_deinit(&reports[i]);
+    }
+    pool_heap_free(reports);
+    pool_heap_free(engine);
+}
+
+static int listen_all(struct control *ctl, const struct snapshot *policy)
+{
+    char why[WHY_BYTES];
+
+    for (uint32_t i = 0; i < policy->listen_count; i++) {
+        const struct listen_address *l = &policy->listens[i];
+
+        if (engine_listen(ctl->engine, (const struct sockaddr *)&l->addr, l->addr_len,
+                          (uint32_t)l->kind, why, sizeof(why)) != 0) {
+            (void)fprintf(stderr, "fedgate: cannot listen on %s (%s): %s\n", l->text,
+                          listen_kind_name(l->kind), why);
+            return EX_UNAVAILABLE;
+        }
+        LOG_I(listening, "kind=%s address=%s", listen_kind_name(l->kind), l->text);
+    }
+    return EX_OK;
+}
+
+static int start_engine(struct control *ctl, struct setup *setup)
+{
+    const struct snapshot *policy = setup->policy;
+    struct engine_params params = {
+        .app = &edge_app,
+        .app_ctx = ctl->shared,
+        .shard_count = policy->shard_count,
+        .pin = true,
+        .conn_max = policy->limits.connections_per_shard_max,
+        .memory_bytes_max = policy->limits.memory_per_shard_bytes_max,
+        .conn_per_address_max = policy->limits.connections_per_address_max,
+        .dns_servers = policy->dns_servers,
+        .snapshot = setup,
+        .snapshot_free = setup_free_void,
+    };
+    char why[WHY_BYTES];
+
+    if (engine_new(&ctl->engine, &params, why, sizeof(why)) != 0) {
+        (void)fprintf(stderr, "fedgate: cannot start: %s\n", why);
+        return EX_OSERR;
+    }
+    return EX_OK;
+}
+
+static void print_line(const struct log_ring *ring, const struct log_line *line, void *ctx)
+{
+    (void)ctx;
+    (void)fprintf(stderr, "%s %s %s %s\n", log_level_name((enum log_level)line->level), ring->name,
+                  log_event_name((enum log_event)line->event), line->text);
+}
+
+static void turn(struct control *ctl)
+{
+    (void)log_ring_drain(&ctl->ring, print_line, NULL);
+    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
+        if (ctl->shared->rings[i].lines) {
+            (void)log_ring_drain(&ctl->shared->rings[i], print_line, NULL);
+        }
+    }
+}
+
+static void drain(struct control *ctl)
+{
+    uint32_t count = engine_shard_count(ctl->engine);
+    int rounds = (int)((ctl->drain_timeout_s + 2) * 1000 / LOOP_MS);
+
+    LOG_I(stopping, "bound_s=%u", ctl->drain_timeout_s);
+    ctl->is_draining = true;
+    engine_listen_stop(ctl->engine);
+    for (uint32_t i = 0; i < count; i++) {
+        struct mail *m = edge_mail_new(MAIL_DRAIN, sizeof(*m));
+
+        if (m && engine_post(ctl->engine, i, m) != 0) {
+            pool_free(m);
+        }
+    }
+    while (rounds-- > 0 && atomic_load_explicit(&ctl->shared->drained_count,
+                                                memory_order_acquire) < count) {
+        turn(ctl);
+        (void)usleep(LOOP_MS * 1000);
+    }
+}
+
+static void run_loop(struct control *ctl, const sigset_t *signals)
+{
+    struct timespec pause = {.tv_nsec = LOOP_MS * 1000000L};
+
+    for (;;) {
+        int signo = sigtimedwait(signals, NULL, &pause);
+
+        if (signo == SIGTERM || signo == SIGINT) {
+            break;
+        }
+        if (signo == SIGHUP) {
+            reload(ctl);
+        }
+        turn(ctl);
+    }
+    drain(ctl);
+}
+
+int control_run(const char *config_path)
+{
+    struct control ctl = {.config_path = config_path, .started = time(NULL)};
+    struct hash_key key;
+    struct setup *setup;
+    sigset_t signals;
+    int status;
+
+    (void)write_figures;
+    make_secret(ctl.secret);
+    random_bytes(&key, sizeof(key));
+    hash_seed(key);
+    if (load(&setup, config_path, ctl.secret) != 0) {
+        return EX_CONFIG;
+    }
+    /* Before the shards exist: they inherit the mask, so that only this thread gets signals. */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+
+    ctl.shared = pool_heap_zalloc(sizeof(*ctl.shared));
+    log_ring_init(&ctl.ring, "control");
+    log_ring_use(&ctl.ring);
+    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
+        (void)snprintf(ctl.shared->names[i], sizeof(ctl.shared->names[i]), "shard%u", i);
+        log_ring_init(&ctl.shared->rings[i], ctl.shared->names[i]);
+    }
+    remember(&ctl, setup);
+    status = start_engine(&ctl, setup);
+    if (status == EX_OK) {
+        LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, ctl.node_name,
+              engine_shard_count(ctl.engine), ctl.tls_version);
+        status = listen_all(&ctl, setup->policy);
+        if (status == EX_OK) {
+            run_loop(&ctl, &signals);
+            LOG_I(stopped, "uptime_s=%ld", (long)(time(NULL) - ctl.started));
+        }
+        engine_free(ctl.engine);
+    }
+    turn(&ctl);
+    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
+        log_ring_deinit(&ctl.shared->rings[i]);
+    }
+    log_ring_use(NULL);
+    log_ring_deinit(&ctl.ring);
+    pool_heap_free(ctl.shared);
+    return status;
+}

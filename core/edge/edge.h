@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* edge: where the parts meet, on one shard. Legs (s2s in and out, component, SIP) hang on
+ * connections of the engine; between them run blocks (stanzas in custody), by the route:
+ *
+ *   leg_in / leg_component / sip_uas  ->  route  ->  link / leg_component / sip_uac
+ *
+ * struct edge is what one shard has of all that. Its thread only; struct edge_shared is made by the
+ * control thread before the shards start and is read-only or atomic after that.                     */
+#ifndef FG_EDGE_EDGE_H
+#define FG_EDGE_EDGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "edge/block.h"
+#include "edge/flow.h"
+#include "edge/mails.h"
+#include "edge/setup.h"
+#include "edge/stats.h"
+#include "engine/conn.h"
+#include "engine/engine.h"
+#include "engine/shard.h"
+#include "xml/parser.h"
+#include "xmpp/component.h"
+#include "xmpp/stream.h"
+
+struct sip_side;
+struct report_partner;
+
+struct edge_shared {
+    struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
+    char names[ENGINE_SHARDS_MAX][16];
+    _Atomic uint32_t drained_count; /* shards that have nothing left to do; release/acquire */
+};
+
+struct edge {
+    struct shard *sh;
+    struct edge_shared *shared; /* borrowed for the engine's life */
+    uint32_t idx;
+    uint32_t shard_count;
+
+    struct flow flow;
+    struct map links;        /* "local remote" -> struct link, owned; their home is here */
+    struct map partner_runs; /* primary domain -> struct partner_run, owned */
+    struct map components;   /* domain -> struct component_leg, borrowed from their conns */
+    struct list legs_in;     /* struct leg_in.all, borrowed from their conns */
+    struct list legs_component; /* struct component_leg.all, borrowed from their conns */
+    struct list legs_moving;    /* struct leg_in.moving: to be handed over at the turn's end */
+    struct list links_dirty;    /* struct link.dirty: have something to write */
+    struct sip_side *sip;    /* owned */
+
+    struct list overflow[ENGINE_SHARDS_MAX]; /* mails that did not fit; owned; bounded by the gates */
+    uint32_t overflow_count[ENGINE_SHARDS_MAX];
+    struct shard_mail_wait overflow_wait[ENGINE_SHARDS_MAX];
+
+    struct buf scratch;               /* where a stanza is serialised before it becomes a block */
+    struct xml_parser *bounce_parser; /* owned; reads our own bytes back to answer them */
+    uint64_t next_id;                 /* for ids of stanzas we make; prefixed by boot_tag */
+    char boot_tag[9];
+    struct edge_stats stats;
+    struct dialback_secret dialback_secret; /* of the current setup */
+    uint64_t setup_version;                 /* counts snapshots: streams check their pairs again */
+    /* Big and not copyable, one per nesting: what legs and links hand to their machines. */
+    struct stream_event in_event;
+    struct stream_event out_event;
+    struct component_event component_event;
+    uint32_t inbound_count; /* incoming s2s connections on this shard */
+    bool is_draining;
+    bool is_drained;
+    uint64_t drain_deadline_ms;
+    struct wheel_timer tick; /* once a second: ages, leases */
+    struct wheel_timer drain_timer;
+};
+
+/* For engine_params.app; ctx is struct edge_shared. */
+extern const struct engine_app edge_app;
+
+static inline const struct setup *edge_setup(const struct edge *e)
+{
+    return shard_snapshot(e->sh);
+}
+static inline const struct snapshot *edge_policy(const struct edge *e)
+{
+    return edge_setup(e)->policy;
+}
+
+/* Home shard of a pair with a partner / of the component of one of our domains. */
+uint32_t edge_home_of_partner(const struct edge *e, const struct partner *p);
+uint32_t edge_home_of_domain(const struct edge *e, struct slice local);
+
+/* Posts, or keeps the mail in the overflow list of that shard and closes its gate, so that readers
+ * stop; never loses it. gate_key: what a reader waits for, see edge_post_gate().                   */
+void edge_post(struct edge *e, uint32_t to_idx, struct mail *m);
+/* Key of the gate that is closed while mail to to_idx does not fit. */
+struct slice edge_post_gate(uint32_t to_idx, char mem[16]);
+/* Tells this and all other shards about a gate owned here. */
+void edge_gate(struct edge *e, struct slice key, bool is_closed);
+
+/* A mail of size bytes with this kind; NULL without memory. */
+NODISCARD void *edge_mail_new(enum mail_kind kind, size_t size);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fail: mapping of steps. */
+#include "edge/fail.h"
+
+#include "base/check.h"
+
+enum fail_step fail_step_of(const struct stream_failure *failure)
+{
+    if (failure->is_timeout && failure->step != STREAM_STEP_OPEN) {
+        return FAIL_STEP_TIMEOUT;
+    }
+    switch (failure->step) {
+    case STREAM_STEP_HEADER:
+    case STREAM_STEP_FEATURES:
+    case STREAM_STEP_XML:
+        return FAIL_STEP_HEADER;
+    case STREAM_STEP_STARTTLS:
+    case STREAM_STEP_TLS:
+        return FAIL_STEP_TLS;
+    case STREAM_STEP_CERTIFICATE:
+        return FAIL_STEP_CERTIFICATE;
+    case STREAM_STEP_SASL:
+        return FAIL_STEP_SASL;
+    case STREAM_STEP_DIALBACK:
+        return FAIL_STEP_DIALBACK;
+    case STREAM_STEP_POLICY:
+        return FAIL_STEP_POLICY;
+    case STREAM_STEP_STANZA:
+    case STREAM_STEP_ACKS:
+    case STREAM_STEP_STREAM_ERROR:
+    case STREAM_STEP_OPEN:
+    case STREAM_STEP_RESOURCES:
+    case STREAM_STEP_COUNT:
+        break;
+    }
+    return FAIL_STEP_STREAM;
+}
+
+enum fail_step fail_step_of_dial(enum dial_step step)
+{
+    switch (step) {
+    case DIAL_STEP_DNS:
+        return FAIL_STEP_DNS;
+    case DIAL_STEP_TCP:
+        return FAIL_STEP_TCP;
+    case DIAL_STEP_TLS:
+        return FAIL_STEP_TLS;
+    }
+    UNREACHABLE("three steps");
+}
+
+uint32_t stat_method_idx(enum stream_method method)
+{
+    switch (method) {
+    case STREAM_METHOD_DIALBACK_TLS:
+        return 1;
+    case STREAM_METHOD_DIALBACK_PLAIN:
+        return 2;
+    case STREAM_METHOD_NONE:
+    case STREAM_METHOD_EXTERNAL:
+    case STREAM_METHOD_CERTIFICATE:
+        break;
+    }
+    return 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* host: policy and certificates as struct stream_host. */
+#include "edge/host.h"
+
+#include <stdio.h>
+
+static bool is_local(void *ctx, struct slice domain)
+{
+    const struct host_ctx *h = ctx;
+
+    return snapshot_domain(edge_policy(h->e), domain) != NULL;
+}
+
+/* The policy's ways to authenticate as the machine's methods. A certificate that proves the domain
+ * also answers a dialback (XEP-0344) where both are allowed. */
+static uint32_t methods_of(uint32_t auth)
+{
+    uint32_t methods = 0;
+
+    if (auth & PARTNER_AUTH_EXTERNAL) {
+        methods |= STREAM_METHOD_EXTERNAL;
+    }
+    if (auth & PARTNER_AUTH_DIALBACK_TLS) {
+        methods |= STREAM_METHOD_DIALBACK_TLS;
+    }
+    if (auth & PARTNER_AUTH_DIALBACK_TCP) {
+        methods |= STREAM_METHOD_DIALBACK_PLAIN;
+    }
+    if ((auth & PARTNER_AUTH_EXTERNAL) && (auth & ~PARTNER_AUTH_EXTERNAL)) {
+        methods |= STREAM_METHOD_CERTIFICATE;
+    }
+    return methods;
+}
+
+void host_rules_of(const struct edge *e, const struct partner *p, struct stream_rules *out)
+{
+    const struct gateway_settings *g = &edge_policy(e)->gateway;
+
+    *out = (struct stream_rules){
+        .methods = methods_of(p->row->auth),
+        .acks = p->acks == PARTNER_ACKS_AUTO || p->acks == PARTNER_ACKS_SM,
+        /* Twice per interval, so that one lost in time does not end the stream. */
+        .keepalive_ms = p->keepalive ? g->keepalive_interval_s * 500 : 0,
+        .inactivity_ms = g->stream_inactivity_timeout_s * 1000,
+    };
+}
+
+/* Before the peer has said who it is: whatever some partner may use. */
+static void rules_for_strangers(const struct snapshot *s, struct stream_rules *out)
+{
+    *out = (struct stream_rules){
+        .methods = methods_of(s->any_partner_auth),
+        .inactivity_ms = s->gateway.stream_inactivity_timeout_s * 1000,
+    };
+}
+
+static const struct stream_refusal *rules(void *ctx, enum stream_role role, struct slice local,
+                                          struct slice remote, struct stream_rules *out)
+{
+    const struct host_ctx *h = ctx;
+    struct policy_verdict verdict;
+
+    (void)role;
+    if (slice_is_empty(remote)) {
+        if (!slice_is_empty(local) && !snapshot_domain(edge_policy(h->e), local)) {
+            return &stream_refusal_unknown_local;
+        }
+        rules_for_strangers(edge_policy(h->e), out);
+        return NULL;
+    }
+    if (slice_is_empty(local)) {
+        const struct partner *p = snapshot_partner(edge_policy(h->e), remote);
+
+        if (!p) {
+            return &stream_refusal_unknown_partner;
+        }
+        host_rules_of(h->e, p, out);
+        return NULL;
+    }
+    verdict = policy_pair(edge_policy(h->e), local, remote);
+    if (!verdict.allowed) {
+        return verdict.reason == POLICY_LOCAL_UNKNOWN ? &stream_refusal_unknown_local
+                                                      : &stream_refusal_unknown_partner;
+    }
+    host_rules_of(h->e, verdict.partner, out);
+    return NULL;
+}
+
+static uint64_t rules_version(void *ctx)
+{
+    return ((const struct host_ctx *)ctx)->e->setup_version;
+}
+
+static bool certificate_ok(void *ctx, struct slice domain)
+{
+    const struct host_ctx *h = ctx;
+    const struct tls_peer *peer = h->c ? conn_tls_peer(h->c) : NULL;
+    struct jid_ascii ascii;
+
+    return peer && peer->chain == TLS_CHAIN_OK && jid_domain_to_ascii(domain, &ascii) == 0 &&
+           peer->not_after_unix_s > shard_now_unix_s(h->e->sh) &&
+           tls_names_match_xmpp(&peer->names, jid_ascii_slice(&ascii));
+}
+
+static const char *certificate_fault(void *ctx, struct slice domain)
+{
+    struct host_ctx *h = ctx;
+    const struct tls_peer *peer = h->c ? conn_tls_peer(h->c) : NULL;
+
+    if (!peer) {
+        return "no TLS on this connection";
+    }
+    if (peer->chain != TLS_CHAIN_OK) {
+        (void)snprintf(h->fault, sizeof(h->fault), "certificate is not acceptable: %s",
+                       tls_chain_name(peer->chain));
+        return h->fault;
+    }
+    (void)snprintf(h->fault, sizeof(h->fault), "certificate does not name %.*s",
+                   domain.len > 100 ? 100 : (int)domain.len, domain.ptr ? domain.ptr : "");
+    return h->fault;
+}
+
+static const struct dialback_secret *secret(void *ctx, struct slice local)
+{
+    (void)local;
+    return &((const struct host_ctx *)ctx)->e->dialback_secret;
+}
+
+const struct stream_host host_ops = {
+    .is_local = is_local,
+    .rules = rules,
+    .rules_version = rules_version,
+    .certificate_ok = certificate_ok,
+    .certificate_fault = certificate_fault,
+    .dialback_secret = secret,
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* host: answers the stream machines' questions from the current snapshot: what is ours, what is
+ * agreed with whom, what the peer's certificate is worth on this connection.                       */
+#ifndef FG_EDGE_HOST_H
+#define FG_EDGE_HOST_H
+
+#include "edge/edge.h"
+
+struct host_ctx {
+    struct edge *e; /* borrowed; changes when the connection moves to another shard */
+    struct conn *c; /* borrowed; NULL before there is one */
+    char fault[160]; /* text of the last certificate_fault */
+};
+
+extern const struct stream_host host_ops;
+
+/* The rules of a partner's row as the stream machine takes them. */
+void host_rules_of(const struct edge *e, const struct partner *p, struct stream_rules *out);
+
+#endif

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* leg_in: incoming s2s streams. */
+#include "edge/leg_in.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "edge/bounce.h"
+#include "edge/fail.h"
+#include "edge/host.h"
+#include "edge/link.h"
+#include "edge/partner_run.h"
+#include "edge/route.h"
+
+#define LEG_IN_MAGIC 0x4c454749u
+#define LINGER_MS 5000u
+
+struct leg_in {
+    uint32_t magic;
+    struct host_ctx host;
+    struct conn *c;   /* owned by the engine; valid until closed */
+    struct stream *s; /* owned; NULL before direct TLS is up */
+    struct list all;    /* in edge.legs_in */
+    struct list moving; /* in edge.legs_moving */
+    struct wheel_timer timer;
+    struct flow_waiter waiter;
+    uint32_t home; /* shard it should live on */
+    bool is_direct_tls;
+    bool is_counted; /* in partner_run.streams_in */
+    bool is_paused;
+    bool is_ended; /* the stream is over, the connection is closing */
+    char partner[256]; /* primary domain once authenticated; for the counters */
+};
+
+static void handle_events(struct leg_in *leg, enum stream_event_kind kind);
+
+static void on_deadline(struct wheel_timer *t, void *ctx)
+{
+    struct leg_in *leg = ctx;
+
+    (void)t;
+    ASSERT(leg->magic == LEG_IN_MAGIC);
+    handle_events(leg, stream_timeout(leg->s, shard_now_ms(leg->host.e->sh),
+                                      &leg->host.e->in_event));
+}
+
+/* After every call on the machine: what it wrote goes out, its next deadline is armed. */
+static void settle(struct leg_in *leg)
+{
+    struct edge *e = leg->host.e;
+    uint64_t deadline;
+
+    conn_flush(leg->c);
+    if (leg->is_ended || !leg->s) {
+        shard_timer_disarm(e->sh, &leg->timer);
+        return;
+    }
+    deadline = stream_deadline(leg->s);
+    if (deadline == STREAM_NEVER) {
+        shard_timer_disarm(e->sh, &leg->timer);
+    } else {
+        uint64_t now = shard_now_ms(e->sh);
+
+        shard_timer_arm(e->sh, &leg->timer, deadline > now ? deadline - now : 0, on_deadline, leg);
+    }
+}
+
+static struct partner_run *run_of(struct leg_in *leg)
+{
+    if (leg->partner[0]) {
+        return partner_run_find(leg->host.e, slice_from_cstr(leg->partner));
+    }
+    return leg->s ? partner_run_of(leg->host.e, stream_remote(leg->s)) : NULL;
+}
+
+static void end(struct leg_in *leg)
+{
+    leg->is_ended = true;
+    conn_close(leg->c, LINGER_MS);
+}
+
+static void on_failed(struct leg_in *leg, const struct stream_failure *failure)
+{
+    struct edge *e = leg->host.e;
+
+    if (stream_pair_count(leg->s) == 0) {
+        e->stats.streams_in_failed++;
+        partner_run_failed(e, run_of(leg), PARTNER_IN, fail_step_of(failure), failure->text);
+    } else {
+        e->stats.streams_lost++;
+    }
+    LOG_W(stream_error, "dir=in peer=%s remote=%s step=%s condition=%s text=%s",
+          conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text,
+          stream_step_name(failure->step), stream_condition_name(failure->condition),
+          log_quote(slice_from_cstr(failure->text)).text);
+}
+
+static void start_tls(struct leg_in *leg)
+{
+    const struct snapshot *policy = edge_policy(leg->host.e);
+    struct conn_tls_params params = {
+        .ctx = edge_setup(leg->host.e)->tls,
+        .session = {.role = TLS_ROLE_SERVER,
+                    .alpn = SLICE_LIT("xmpp-server"),
+                    .credential_idx = UINT32_MAX},
+        .handshake_timeout_ms = policy->gateway.stream_establishment_timeout_s * 1000,
+    };
+
+    if (!params.ctx || conn_start_tls(leg->c, &params) != 0) {
+        leg->is_ended = true;
+        conn_abort(leg->c, ERR_TLS_CONFIG, "no certificate to serve TLS with");
+    }
+}
+
+static void count_method(struct edge *e, struct partner_run *run, enum stream_method method)
+{
+    uint32_t idx = stat_method_idx(method);
+
+    if (idx == 0) {
+        e->stats.streams_in_external++;
+    } else if (idx == 1) {
+        e->stats.streams_in_dialback_tls++;
+    } else {
+        e->stats.streams_in_dialback_plain++;
+    }
+    if (run) {
+        run->stats.authenticated[PARTNER_IN][idx]++;
+    }
+}
+
+static void on_pair(struct leg_in *leg, const struct stream_event *ev)
+{
+    struct edge *e = leg->host.e;
+    const struct partner *p = snapshot_partner(edge_policy(e), ev->remote);
+    struct partner_run *run = partner_run_of(e, ev->remote);
+
+    if (!p || !run) {
+        return; /* the machine asks the rules again at the first stanza */
+    }
+    conn_set_authenticated(leg->c);
+    count_method(e, run, ev->method);
+    LOG_I(stream_authenticated, "dir=in peer=%s local=%s remote=%s method=%s",
+          conn_peer_text(leg->c), log_quote(ev->local).text, log_quote(ev->remote).text,
+          stream_method_name(ev->method));
+    link_seen(e, ev->local, ev->remote);
+    if (leg->partner[0]) {
+        return;
+    }
+    slice_to_cstr_cut(p->domain, leg->partner, sizeof(leg->partner));
+    leg->home = edge_home_of_partner(e, p);
+    if (leg->home != e->idx) {
+        leg->is_paused = true;
+        conn_pause(leg->c);
+        list_push_back(&e->legs_moving, &leg->moving);
+        return;
+    }
+    if (run->streams_in >= p->connection_limit) {
+        stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
+                     "connection limit of this partner reached");
+        LOG_W(stream_refused, "dir=in remote=%s why=connection-limit limit=%u",
+              log_quote(ev->remote).text, p->connection_limit);
+        return;
+    }
+    run->streams_in++;
+    leg->is_counted = true;
+}
+
+static void on_verify_wanted(struct leg_in *leg, const struct stream_event *ev)
+{
+    struct edge *e = leg->host.e;
+    struct mail_verify *v = mail_verify_new(&(struct mail_verify_params){
+        .asker = conn_ref_of(leg->c),
+        .local = ev->local,
+        .remote = ev->remote,
+        .stream_id = ev->stream_id,
+        .key = ev->key,
+    });
+
+    if (!v) {
+        return; /* the machine's own deadline answers the peer */
+    }
+    link_verify_send(e, v);
+}
+
+/* A closed gate: no more stanzas are read until it opens. */
+static void on_room(struct flow_waiter *w, void *ctx)
+{
+    struct leg_in *leg = ctx;
+
+    (void)w;
+    leg->is_paused = false;
+    conn_resume(leg->c);
+}
+
+static void wait_at(struct leg_in *leg, struct slice gate)
+{
+    if (!leg->is_paused && !leg->is_ended) {
+        leg->is_paused = true;
+        conn_pause(leg->c);
+        flow_wait(&leg->host.e->flow, gate, &leg->waiter, on_room, leg);
+    }
+}
+
+static void on_stanza(struct leg_in *leg, const struct stanza *st)
+{
+    struct edge *e = leg->host.e;
+    struct partner_run *run = run_of(leg);
+    struct route_gate gate;
+
+    e->stats.stanzas_in_partner++;
+    if (run) {
+        run->stats.stanzas[PARTNER_IN]++;
+        run->stats.bytes[PARTNER_IN] += st->tree->wire_bytes;
+    }
+    if (route_from_partner(e, st, &gate)) {
+        wait_at(leg, gate.key);
+    }
+}
+
+static void on_stanza_bad(struct leg_in *leg, const struct stream_event *ev)
+{
+    struct edge *e = leg->host.e;
+    struct jid_ascii local;
+    struct jid_ascii remote;
+
+    e->stats.bounced_policy++;
+    if (ev->stanza.kind > STANZA_IQ || jid_domain_to_ascii(ev->stanza.from.domain, &remote) != 0) {
+        return;
+    }
+    if (slice_is_empty(ev->stanza.to.domain) ||
+        jid_domain_to_ascii(ev->stanza.to.domain, &local) != 0 ||
+        !snapshot_domain(edge_policy(e), jid_ascii_slice(&local))) {
+        /* Addressed to nobody of ours: the answer goes out under the pair of the stream. */
+        if (jid_domain_to_ascii(stream_local(leg->s), &local) != 0) {
+            return;
+        }
+    }
+    bounce_stanza(e, &ev->stanza,
+                  &(struct bounce_reply){
+                      .to_partner = true,
+                      .local = jid_ascii_slice(&local),
+                      .remote = jid_ascii_slice(&remote),
+                      .error = {.condition = ev->condition,
+                                .text = slice_from_cstr(ev->failure.text)},
+                  });
+}
+
+/* Acts on one event; false = the stream is over. */
+static bool handle_event(struct leg_in *leg, enum stream_event_kind kind)
+{
+    struct edge *e = leg->host.e;
+    const struct stream_event *ev = &e->in_event;
+
+    switch (kind) {
+    case STREAM_MORE:
+        return true;
+    case STREAM_START_TLS:
+        start_tls(leg);
+        return !leg->is_ended;
+    case STREAM_PAIR_AUTHENTICATED:
+        on_pair(leg, ev);
+        return true;
+    case STREAM_VERIFY_WANTED:
+        on_verify_wanted(leg, ev);
+        return true;
+    case STREAM_STANZA:
+        on_stanza(leg, &ev->stanza);
+        return true;
+    case STREAM_STANZA_BAD:
+        on_stanza_bad(leg, ev);
+        return true;
+    case STREAM_NOTE:
+        LOG_D(stream_error, "dir=in peer=%s note=%s", conn_peer_text(leg->c),
+              log_quote(slice_from_cstr(ev->failure.text)).text);
+        return true;
+    case STREAM_FAILED:
+        on_failed(leg, &ev->failure);
+        end(leg);
+        return false;
+    case STREAM_PEER_CLOSED:
+    case STREAM_CLOSED:
+        LOG_I(stream_closed, "dir=in peer=%s remote=%s", conn_peer_text(leg->c),
+              log_quote(stream_remote(leg->s)).text);
+        end(leg);
+        return false;
+    case STREAM_VERIFY_ANSWER:
+    case STREAM_READY:
+    case STREAM_PAIR_REFUSED:
+    case STREAM_ACKED:
+    case STREAM_ACKS_REFUSED:
+    case STREAM_IDLE:
+        break; /* of outgoing streams only */
+    }
+    (void)CHECK(kind == STREAM_MORE);
+    return true;
+}
+
+/* Events outside of received bytes: deadlines, verdicts, the end of TLS. */
+static void handle_events(struct leg_in *leg, enum stream_event_kind kind)
+{
+    struct edge *e = leg->host.e;
+
+    while (kind != STREAM_MORE && handle_event(leg, kind)) {
+        kind = stream_timeout(leg->s, shard_now_ms(e->sh), &e->in_event);
+    }
+    settle(leg);
+}
+
+static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
+{
+    struct leg_in *leg = owner;
+    struct edge *e = leg->host.e;
+    uint64_t now = shard_now_ms(e->sh);
+    size_t used = 0;
+
+    (void)c;
+    ASSERT(leg->magic == LEG_IN_MAGIC);
+    while (used < len && !leg->is_ended && !leg->is_paused) {
+        size_t consumed = 0;
+        enum stream_event_kind kind =
+            stream_feed(leg->s, now, slice_make(bytes + used, len - used), &consumed, &e->in_event);
+
+        used += consumed;
+        if (!handle_event(leg, kind) || kind == STREAM_MORE) {
+            break;
+        }
+    }
+    settle(leg);
+    return leg->is_ended || !leg->is_paused ? len : used;
+}
+
+static int open_stream(struct leg_in *leg, bool is_secured)
+{
+    struct edge *e = leg->host.e;
+    const struct snapshot *policy = edge_policy(e);
+    struct stream_limits limits = stream_limits_default;
+    struct stream_params params = {
+        .role = STREAM_IN,
+        .is_secured = is_secured,
+        .host = &host_ops,
+        .ctx = &leg->host,
+        .crypto = edge_setup(e)->crypto,
+        .limits = &limits,
+        .out = conn_out(leg->c),
+    };
+
+    limits.establish_ms = policy->gateway.stream_establishment_timeout_s * 1000;
+    limits.stanza_bytes_max = policy->limits.stanza_bytes_max;
+    limits.early_bytes_max = policy->limits.unauthenticated_bytes_max;
+    return stream_new(&leg->s, shard_now_ms(e->sh), &params);
+}
+
+static void on_secured(struct conn *c, void *owner)
+{
+    struct leg_in *leg = owner;
+    struct edge *e = leg->host.e;
+    const struct tls_peer *peer = conn_tls_peer(c);
+
+    LOG_D(tls_established, "dir=in peer=%s version=%s cipher=%s chain=%s", conn_peer_text(c),
+          peer->version, peer->cipher, tls_chain_name(peer->chain));
+    if (!leg->s) {
+        e->stats.streams_in_opened++;
+        if (open_stream(leg, true) != 0) {
+            leg->is_ended = true;
+            conn_abort(c, ERR_NOMEM, "out of memory");
+            return;
+        }
+        settle(leg);
+        return;
+    }
+    handle_events(leg, stream_secured(leg->s, shard_now_ms(e->sh), slice_from_cstr(peer->sni),
+                                      &e->in_event));
+}
+
+static bool on_peer_ended(struct conn *c, void *owner)
+{
+    (void)c;
+    (void)owner;
+    return false;
+}
+
+static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
+{
+    struct leg_in *leg = owner;
+    struct edge *e = leg->host.e;
+
+    (void)unsent_bytes;
+    if (leg->s && !leg->is_ended) {
+        if (stream_lost(leg->s, why, &e->in_event) == STREAM_FAILED) {
+            on_failed(leg, &e->in_event.failure);
+        }
+    } else if (!leg->s) {
+        LOG_I(tls_failed, "dir=in peer=%s err=%s why=%s", conn_peer_text(c), err_name(err), why);
+    }
+    if (leg->is_counted) {
+        struct partner_run *run = run_of(leg);
+
+        if (run && CHECK(run->streams_in > 0)) {
+            run->streams_in--;
+        }
+    }
+    e->inbound_count--;
+    list_remove(&leg->all);
+    list_remove(&leg->moving);
+    flow_wait_cancel(&leg->waiter);
+    shard_timer_disarm(e->sh, &leg->timer);
+    stream_free(leg->s);
+    leg->magic = 0;
+    pool_free(leg);
+}
+
+static const struct conn_ops leg_in_ops = {
+    .data = on_data,
+    .secured = on_secured,
+    .peer_ended = on_peer_ended,
+    .closed = on_closed,
+};
+
+void leg_in_accept(struct edge *e, struct conn *c, bool direct_tls)
+{
+    struct leg_in *leg = pool_zalloc(sizeof(*leg));
+
+    if (!leg) {
+        conn_abort(c, ERR_NOMEM, "out of memory");
+        return;
+    }
+    leg->magic = LEG_IN_MAGIC;
+    leg->host = (struct host_ctx){.e = e, .c = c};
+    leg->c = c;
+    leg->is_direct_tls = direct_tls;
+    list_push_back(&e->legs_in, &leg->all);
+    e->inbound_count++;
+    conn_set_owner(c, &leg_in_ops, leg);
+    LOG_D(conn_accepted, "kind=%s peer=%s", direct_tls ? "xmpps_server" : "xmpp_server",
+          conn_peer_text(c));
+    if (direct_tls) {
+        start_tls(leg);
+        return;
+    }
+    e->stats.streams_in_opened++;
+    if (open_stream(leg, false) != 0) {
+        leg->is_ended = true;
+        conn_abort(c, ERR_NOMEM, "out of memory");
+        return;
+    }
+    settle(leg);
+}
+
+static void on_arrived(struct shard *sh, struct conn *c, void *owner)
+{
+    struct leg_in *leg = owner;
+    struct edge *e = shard_app(sh);
+    struct partner_run *run;
+
+    ASSERT(leg->magic == LEG_IN_MAGIC);
+    leg->host.e = e;
+    leg->host.c = c;
+    leg->c = c;
+    list_push_back(&e->legs_in, &leg->all);
+    e->inbound_count++;
+    stream_set_out(leg->s, conn_out(c));
+    run = partner_run_of(e, slice_from_cstr(leg->partner));
+    if (run) {
+        run->streams_in++;
+        leg->is_counted = true;
+    }
+    leg->is_paused = false;
+    conn_resume(c);
+    settle(leg);
+}
+
+void legs_in_turn_end(struct edge *e)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&e->legs_moving))) {
+        struct leg_in *leg = LIST_ENTRY(link, struct leg_in, moving);
+
+        if (leg->is_ended) {
+            continue;
+        }
+        shard_timer_disarm(e->sh, &leg->timer);
+        list_remove(&leg->all);
+        e->inbound_count--;
+        LOG_D(conn_moved, "peer=%s to=shard%u", conn_peer_text(leg->c), leg->home);
+        conn_move(leg->c, leg->home, on_arrived);
+    }
+}
+
+void leg_in_verify_result(struct edge *e, const struct mail_verify *v)
+{
+    struct conn *c = conn_find(e->sh, v->asker);
+    struct leg_in *leg = c ? conn_owner(c) : NULL;
+    struct stream_verify answer = mail_verify_view(v);
+
+    if (v->verdict == DIALBACK_VALID) {
+        e->stats.dialback_verified++;
+    } else {
+        e->stats.dialback_refused++;
+    }
+    /* Gone, or moved after another pair was proved: then its own deadline answers. */
+    if (!leg || leg->magic != LEG_IN_MAGIC || leg->is_ended || !leg->s) {
+        return;
+    }
+    handle_events(leg, stream_verify_result(leg->s, shard_now_ms(e->sh), &answer,
+                                            (enum dialback_verdict)v->verdict,
+                                            (enum stanza_condition)v->condition, &e->in_event));
+}
+
+void legs_in_review(struct edge *e)
+{
+    struct list *at = e->legs_in.next;
+
+    while (at != &e->legs_in) {
+        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
+        struct slice remote = leg->s ? stream_remote(leg->s) : SLICE_NONE;
+
+        at = at->next;
+        if (leg->s && !leg->is_ended && !slice_is_empty(remote) &&
+            !snapshot_partner(edge_policy(e), remote)) {
+            stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_POLICY_VIOLATION,
+                         "no longer federated");
+            settle(leg);
+        }
+    }
+}
+
+uint32_t legs_in_drain(struct edge *e)
+{
+    uint32_t open = 0;
+
+    for (struct list *at = e->legs_in.next; at != &e->legs_in; at = at->next) {
+        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
+
+        open++;
+        if (leg->is_ended) {
+            continue;
+        }
+        if (leg->s) {
+            stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_SYSTEM_SHUTDOWN,
+                         "gateway is stopping");
+            settle(leg);
+        } else {
+            end(leg);
+        }
+    }
+    return open;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* leg_in: an incoming stream of a partner: reads stanzas, has the route take them. Once a pair is
+ * authenticated the connection moves to the partner's home shard.                                 */
+#ifndef FG_EDGE_LEG_IN_H
+#define FG_EDGE_LEG_IN_H
+
+#include "edge/edge.h"
+
+/* Takes a connection just accepted; direct_tls: the handshake comes first (XEP-0368). */
+void leg_in_accept(struct edge *e, struct conn *c, bool direct_tls);
+/* What the authoritative server said about a key (mail or call). */
+void leg_in_verify_result(struct edge *e, const struct mail_verify *v);
+/* After a new snapshot: streams of partners that are gone or refused now are closed. */
+void legs_in_review(struct edge *e);
+/* Hands over what has to move. */
+void legs_in_turn_end(struct edge *e);
+/* Orderly stop: closes all; returns how many are still open. */
+uint32_t legs_in_drain(struct edge *e);
+
+#endif

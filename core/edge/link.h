@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link: what goes from one of our domains to one of a partner's: the queue, the outgoing stream, its
+ * failures and retries, and custody until the partner has confirmed. Lives on the partner's home
+ * shard; exists from the first stanza (or dialback question) until it has been idle for a while.
+ *
+ *   IDLE -> DIALLING -> NEGOTIATING -> READY -> IDLE      the stream's end requeues or bounces
+ *               |            |                            what was not confirmed
+ *               +------------+--> BACKOFF -> DIALLING ... until the queue is empty or too old
+ *
+ * Any shard calls the *_send functions; the others run on the home shard.                         */
+#ifndef FG_EDGE_LINK_H
+#define FG_EDGE_LINK_H
+
+#include "edge/edge.h"
+
+/* Takes the block; home shard only (route_block finds it). */
+void link_deliver(struct edge *e, struct block *b);
+/* Takes the question; answers by leg_in_verify_result on the asker's shard. */
+void link_verify_send(struct edge *e, struct mail_verify *v);
+void link_verify(struct edge *e, struct mail_verify *v);
+/* The partner dialled in for this pair: it is up, a back-off ends. */
+void link_seen(struct edge *e, struct slice local, struct slice remote);
+void link_partner_seen(struct edge *e, const struct mail_pair *m);
+/* A ping of ours was answered: everything written before it has arrived. */
+void link_confirm_send(struct edge *e, struct slice local, struct slice remote, uint64_t number);
+void link_confirm(struct edge *e, const struct mail_confirm *m);
+
+/* Name of the gate of a pair's link (flow.h). */
+#define LINK_GATE_BYTES 520u
+struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES]);
+
+void links_turn_end(struct edge *e);
+void links_tick(struct edge *e);
+void links_review(struct edge *e);
+/* Orderly stop: flushes, then closes; returns how many still have something to do. */
+uint32_t links_drain(struct edge *e, bool is_last_call);
+void links_free(struct edge *e);
+
+struct report_partner;
+/* Adds queue and stream figures of this shard's links of the partner with this primary domain. */
+void links_report(struct edge *e, struct slice primary, struct report_partner *out);
+uint32_t links_open_count(const struct edge *e);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link_custody: writing stanzas to the stream and keeping them until the partner has confirmed them:
+ * by XEP-0198 where it can, else by a XEP-0199 ping sent behind them (its answer, even an error,
+ * shows that what stood before it was processed, RFC 6120 10.1).                                   */
+#include "edge/link_int.h"
+#include "edge/route.h"
+#include "edge/sip_side.h"
+#include "xmpp/stanza.h"
+
+#define PING_TIMEOUT_MS 30000u
+#define STATUS_ACCEPTED 202u
+
+static void count_written(struct link *l, const struct block *b)
+{
+    struct partner_run *run = partner_run_of(l->host.e, link_remote(l));
+
+    l->host.e->stats.stanzas_out_partner++;
+    if (run) {
+        run->stats.stanzas[PARTNER_OUT]++;
+        run->stats.bytes[PARTNER_OUT] += b->bytes_len;
+    }
+}
+
+/* A ping behind the last stanza; the next one when this is answered. */
+static uint32_t write_ping(struct link *l)
+{
+    struct edge *e = l->host.e;
+    char id_mem[64];
+    struct slice id;
+
+    if (l->confirm != LINK_CONFIRM_PING || l->ping_number != 0 || l->written.count == 0) {
+        return 0;
+    }
+    edge_setup(e)->crypto->random(&l->ping_number, sizeof(l->ping_number));
+    l->ping_number |= 1; /* not 0 */
+    id = ping_id(l->ping_number, id_mem);
+    stanza_write_ping(conn_out(l->c), link_local(l), link_remote(l), id);
+    l->ping_covers = l->written_count;
+    l->ping_sent_ms = shard_now_ms(e->sh);
+    return 1;
+}
+
+void link_write_waiting(struct link *l)
+{
+    struct edge *e = l->host.e;
+    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
+    uint32_t peer_max = stream_peer_bytes_max(l->s);
+    uint32_t count = 0;
+    struct block *b;
+
+    link_release_taken(l);
+    while (l->written.bytes < bytes_max && !conn_out_is_crowded(l->c) &&
+           (b = block_queue_pop(&l->waiting))) {
+        if (peer_max != 0 && b->bytes_len > peer_max) {
+            bounce_block(e, b, BOUNCE_SIZE, NULL);
+            continue;
+        }
+        b->start_offset = conn_bytes_written(l->c);
+        b->number = ++l->written_count;
+        buf_put(conn_out(l->c), block_bytes(b));
+        count_written(l, b);
+        block_queue_push(&l->written, b);
+        count++;
+    }
+    count += write_ping(l);
+    if (count != 0) {
+        stream_sent(l->s, shard_now_ms(e->sh), count);
+    }
+}
+
+/* The stanza has arrived as far as anybody can tell. */
+static void release(struct link *l, struct block *b)
+{
+    if (b->sip.handle != 0) {
+        sip_outcome_send(l->host.e, b->sip, STATUS_ACCEPTED, 0);
+    }
+    block_free(b);
+}
+
+void link_confirmed(struct link *l, uint32_t count)
+{
+    struct block *b;
+
+    while (count-- > 0 && (b = block_queue_pop(&l->written))) {
+        l->host.e->stats.stanzas_acked++;
+        release(l, b);
+    }
+    link_mark_dirty(l); /* custody has room again */
+}
+
+void link_release_taken(struct link *l)
+{
+    struct block *b;
+
+    if (l->confirm != LINK_CONFIRM_NONE || !l->c) {
+        return;
+    }
+    while ((b = block_queue_peek(&l->written)) &&
+           b->start_offset + b->bytes_len <= conn_bytes_sent(l->c)) {
+        (void)block_queue_pop(&l->written);
+        l->host.e->stats.stanzas_unconfirmed++;
+        release(l, b);
+    }
+}
+
+void link_start_pings(struct link *l)
+{
+    const struct partner *p = snapshot_partner(edge_policy(l->host.e), link_remote(l));
+
+    l->confirm = p && (p->acks == PARTNER_ACKS_AUTO || p->acks == PARTNER_ACKS_PING)
+                     ? LINK_CONFIRM_PING
+                     : LINK_CONFIRM_NONE;
+    link_mark_dirty(l);
+}
+
+void link_ping_tick(struct link *l)
+{
+    if (l->confirm == LINK_CONFIRM_PING && l->ping_number != 0 &&
+        shard_now_ms(l->host.e->sh) - l->ping_sent_ms > PING_TIMEOUT_MS) {
+        /* It does not answer pings, or cannot reach us: nothing to gain by asking on. */
+        LOG_W(stream_error, "dir=out remote=%s note=\"no answer to pings: deliveries unconfirmed\"",
+              log_quote(link_remote(l)).text);
+        l->confirm = LINK_CONFIRM_NONE;
+        l->ping_number = 0;
+        link_mark_dirty(l);
+    }
+    link_release_taken(l);
+}
+
+void link_confirm(struct edge *e, const struct mail_confirm *m)
+{
+    char mem[LINK_GATE_BYTES];
+    struct slice key = link_gate(slice_make(m->data, m->local_len),
+                                 slice_make(m->data + m->local_len, m->remote_len), mem);
+    struct link *l = map_get(&e->links, key);
+    struct block *b;
+
+    if (!l || l->ping_number == 0 || l->ping_number != m->number) {
+        return;
+    }
+    l->ping_number = 0;
+    while ((b = block_queue_peek(&l->written)) && b->number <= l->ping_covers) {
+        link_confirmed(l, 1);
+    }
+    link_mark_dirty(l);
+}
+
+void link_settle_custody(struct link *l)
+{
+    struct edge *e = l->host.e;
+    uint64_t sent = l->c ? conn_bytes_sent(l->c) : 0;
+    struct block_queue lost;
+    struct block *b;
+
+    /* From the newest: what the kernel never saw cannot have arrived and may be written again. */
+    while ((b = block_queue_pop_back(&l->written))) {
+        if (b->start_offset < sent) {
+            block_queue_push(&l->written, b);
+            break;
+        }
+        e->stats.stanzas_requeued++;
+        block_queue_push_front(&l->waiting, b);
+    }
+    l->ping_number = 0;
+    l->written_count = 0;
+    block_queue_init(&lost);
+    while ((b = block_queue_pop(&l->written))) {
+        block_queue_push(&lost, b);
+    }
+    if (l->confirm == LINK_CONFIRM_NONE) {
+        while ((b = block_queue_pop(&lost))) {
+            e->stats.stanzas_unconfirmed++;
+            release(l, b);
+        }
+    } else {
+        bounce_queue(e, &lost, BOUNCE_UNACKED, NULL);
+    }
+    l->confirm = LINK_CONFIRM_NONE;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link_int: the link's inside, shared by link.c (queue and life), link_stream.c (connection and
+ * stream) and link_custody.c (what was written and is not confirmed). See link.h.                 */
+#ifndef FG_EDGE_LINK_INT_H
+#define FG_EDGE_LINK_INT_H
+
+#include "edge/bounce.h"
+#include "edge/host.h"
+#include "edge/link.h"
+#include "edge/partner_run.h"
+#include "engine/dial.h"
+
+#define LINK_MAGIC 0x4c494e4bu
+
+/* State, name, states it may go to (bits). */
+#define LINK_STATES(X)                                                                  \
+    X(IDLE, "idle", LINK_BIT(DIALLING) | LINK_BIT(BACKOFF))                             \
+    X(DIALLING, "dialling", LINK_BIT(NEGOTIATING) | LINK_BIT(BACKOFF) | LINK_BIT(IDLE)) \
+    X(NEGOTIATING, "negotiating", LINK_BIT(READY) | LINK_BIT(CLOSING))                  \
+    X(READY, "ready", LINK_BIT(CLOSING))                                                \
+    X(CLOSING, "closing", LINK_BIT(DIALLING) | LINK_BIT(BACKOFF) | LINK_BIT(IDLE))      \
+    X(BACKOFF, "backoff", LINK_BIT(DIALLING) | LINK_BIT(IDLE))
+
+enum link_state {
+#define X(name, text, next) LINK_ST_##name,
+    LINK_STATES(X)
+#undef X
+};
+#define LINK_BIT(name) (1u << LINK_ST_##name)
+
+/* How the partner confirms what it got. */
+enum link_confirm_mode { LINK_CONFIRM_NONE, LINK_CONFIRM_SM, LINK_CONFIRM_PING };
+
+struct link {
+    uint32_t magic;
+    enum link_state state; /* link_set_state only */
+    struct host_ctx host;
+
+    struct block_queue waiting; /* owned; not yet written */
+    struct block_queue written; /* owned; written to the current stream, not confirmed */
+    struct list verifies;       /* struct mail_verify.mail.link, owned: questions without answer */
+
+    struct dial *dial; /* owned; from the first attempt until READY or the last failure */
+    struct conn *c;    /* the engine's; between dial's done and closed */
+    struct stream *s;  /* owned; lives with c */
+    struct list dirty; /* in edge.links_dirty */
+    struct wheel_timer timer; /* NEGOTIATING.. : the stream's deadline; BACKOFF: its end */
+
+    enum link_confirm_mode confirm;
+    uint64_t written_count; /* stanzas written to the current stream */
+    uint64_t ping_number;   /* outstanding ping's number; 0 = none */
+    uint64_t ping_covers;   /* written_count when it was sent */
+    uint64_t ping_sent_ms;
+
+    uint32_t attempts;      /* failed in a row */
+    bool is_down_for_good;  /* BACKOFF after a failure that waiting does not mend */
+    bool was_ready;         /* the current connection has been READY */
+    bool is_failed;         /* the current connection failed: fail_* say how */
+    bool is_orderly;        /* the current stream was closed in order */
+    bool avoid_tls;         /* TLS failed and the rules allow to do without */
+    bool is_gate_closed;
+    uint64_t gate_renewed_ms;
+    enum fail_step fail_step;
+    char fail_text[FAIL_TEXT_BYTES];
+
+    uint16_t local_len;
+    uint16_t remote_len;
+    char key[]; /* "local remote", A-labels */
+};
+
+static inline struct slice link_local(const struct link *l)
+{
+    return slice_make(l->key, l->local_len);
+}
+static inline struct slice link_remote(const struct link *l)
+{
+    return slice_make(l->key + l->local_len + 1, l->remote_len);
+}
+const char *link_state_name(enum link_state state);
+void link_set_state(struct link *l, enum link_state state);
+void link_mark_dirty(struct link *l);
+
+/* link_stream.c */
+void link_connect(struct link *l);
+/* Flushes out, arms the timer for the stream's next deadline. */
+void link_settle(struct link *l);
+void link_send_verifies(struct link *l);
+/* Tells all who asked that the question could not be put. */
+void link_fail_verifies(struct link *l, enum stanza_condition condition);
+/* Begins to close an open stream in order. */
+void link_close(struct link *l, enum stream_condition condition, const char *text);
+
+/* link.c */
+/* No attempt is left: answers who waits, backs off. */
+void link_down(struct link *l, enum fail_step step, bool is_for_good, const char *text);
+/* After the connection is gone in order or was lost when READY. */
+void link_after_stream(struct link *l);
+
+/* link_custody.c */
+void link_write_waiting(struct link *l);
+/* Of the oldest written stanzas, count are confirmed. */
+void link_confirmed(struct link *l, uint32_t count);
+/* Without confirmation: what the kernel has taken is out of our hands. */
+void link_release_taken(struct link *l);
+void link_start_pings(struct link *l);
+void link_ping_tick(struct link *l);
+/* The connection is gone: what never reached the kernel waits again, the rest is answered. */
+void link_settle_custody(struct link *l);
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link_stream: the outgoing connection and stream of a link: dialling, negotiation, its end. */
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "edge/fail.h"
+#include "edge/leg_in.h"
+#include "edge/link_int.h"
+
+#define LINGER_MS 2000u
+#define XMPP_SERVER_PORT 5269u
+
+static void handle_events(struct link *l, enum stream_event_kind kind);
+
+static void on_deadline(struct wheel_timer *t, void *ctx)
+{
+    struct link *l = ctx;
+
+    (void)t;
+    ASSERT(l->magic == LINK_MAGIC);
+    if (l->s) {
+        handle_events(l, stream_timeout(l->s, shard_now_ms(l->host.e->sh), &l->host.e->out_event));
+    }
+}
+
+void link_settle(struct link *l)
+{
+    struct edge *e = l->host.e;
+    uint64_t deadline;
+
+    if (!l->c || !l->s) {
+        return;
+    }
+    conn_flush(l->c);
+    deadline = stream_deadline(l->s);
+    if (deadline == STREAM_NEVER || l->is_failed || l->is_orderly) {
+        shard_timer_disarm(e->sh, &l->timer);
+    } else {
+        uint64_t now = shard_now_ms(e->sh);
+
+        shard_timer_arm(e->sh, &l->timer, deadline > now ? deadline - now : 0, on_deadline, l);
+    }
+}
+
+void link_close(struct link *l, enum stream_condition condition, const char *text)
+{
+    if (l->state == LINK_ST_READY || l->state == LINK_ST_NEGOTIATING) {
+        link_set_state(l, LINK_ST_CLOSING);
+        stream_close(l->s, shard_now_ms(l->host.e->sh), condition, text);
+        link_settle(l);
+    }
+}
+
+static void end(struct link *l)
+{
+    if (l->state != LINK_ST_CLOSING) {
+        link_set_state(l, LINK_ST_CLOSING);
+    }
+    conn_close(l->c, LINGER_MS);
+}
+
+static void note_failure(struct link *l, enum fail_step step, const char *text)
+{
+    l->is_failed = true;
+    l->fail_step = step;
+    (void)snprintf(l->fail_text, sizeof(l->fail_text), "%s", text);
+}
+
+static void on_failed(struct link *l, const struct stream_failure *failure)
+{
+    note_failure(l, fail_step_of(failure), failure->text);
+    LOG_W(stream_error, "dir=out peer=%s remote=%s step=%s condition=%s text=%s",
+          conn_peer_text(l->c), log_quote(link_remote(l)).text, stream_step_name(failure->step),
+          stream_condition_name(failure->condition),
+          log_quote(slice_from_cstr(failure->text)).text);
+}
+
+static struct conn_tls_params tls_params(struct link *l)
+{
+    return (struct conn_tls_params){
+        .ctx = edge_setup(l->host.e)->tls,
+        .session = {.role = TLS_ROLE_CLIENT,
+                    .sni = link_remote(l),
+                    .alpn = SLICE_LIT("xmpp-server"),
+                    .credential_idx = UINT32_MAX,
+                    .credential_domain = link_local(l)},
+        .handshake_timeout_ms = 20000,
+    };
+}
+
+static void on_ready(struct link *l, const struct stream_event *ev)
+{
+    struct edge *e = l->host.e;
+    struct partner_run *run = partner_run_of(e, link_remote(l));
+    uint32_t idx = stat_method_idx(ev->method);
+
+    link_set_state(l, LINK_ST_READY);
+    l->was_ready = true;
+    l->attempts = 0;
+    l->is_down_for_good = false;
+    dial_free(l->dial);
+    l->dial = NULL;
+    l->confirm = LINK_CONFIRM_SM;
+    if (stream_acks(l->s)->state == ACKS_OFF) {
+        link_start_pings(l);
+    }
+    if (idx == 0) {
+        e->stats.streams_out_external++;
+    } else if (idx == 1) {
+        e->stats.streams_out_dialback_tls++;
+    } else {
+        e->stats.streams_out_dialback_plain++;
+    }
+    if (run) {
+        run->streams_out++;
+        run->stats.authenticated[PARTNER_OUT][idx]++;
+    }
+    LOG_I(stream_authenticated, "dir=out peer=%s local=%s remote=%s method=%s",
+          conn_peer_text(l->c), log_quote(link_local(l)).text, log_quote(link_remote(l)).text,
+          stream_method_name(ev->method));
+    link_mark_dirty(l);
+}
+
+static void answer_verify(struct link *l, struct mail_verify *v)
+{
+    struct edge *e = l->host.e;
+
+    if (v->asker.shard_idx == e->idx) {
+        leg_in_verify_result(e, v);
+        pool_free(v);
+    } else {
+        v->mail.kind = MAIL_VERIFY_RESULT;
+        edge_post(e, v->asker.shard_idx, &v->mail);
+    }
+}
+
+static void on_verify_answer(struct link *l, const struct stream_event *ev)
+{
+    struct list *at = l->verifies.next;
+
+    while (at != &l->verifies) {
+        struct mail_verify *v = LIST_ENTRY(at, struct mail_verify, mail.link);
+        struct stream_verify view = mail_verify_view(v);
+
+        at = at->next;
+        if (slice_eq(view.stream_id, ev->stream_id) && slice_eq(view.local, ev->local) &&
+            slice_eq(view.remote, ev->remote)) {
+            list_remove(&v->mail.link);
+            v->verdict = (uint8_t)ev->verdict;
+            v->condition = (uint8_t)ev->condition;
+            answer_verify(l, v);
+        }
+    }
+}
+
+void link_fail_verifies(struct link *l, enum stanza_condition condition)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&l->verifies))) {
+        struct mail_verify *v = LIST_ENTRY(link, struct mail_verify, mail.link);
+
+        v->verdict = DIALBACK_ERROR;
+        v->condition = (uint8_t)condition;
+        answer_verify(l, v);
+    }
+}
+
+void link_send_verifies(struct link *l)
+{
+    struct edge *e = l->host.e;
+    struct list *at = l->verifies.next;
+
+    if (!l->s || (l->state != LINK_ST_NEGOTIATING && l->state != LINK_ST_READY)) {
+        return;
+    }
+    while (at != &l->verifies) {
+        struct mail_verify *v = LIST_ENTRY(at, struct mail_verify, mail.link);
+        struct stream_verify view = mail_verify_view(v);
+
+        at = at->next;
+        if (v->is_sent) {
+            continue;
+        }
+        if (stream_send_verify(l->s, shard_now_ms(e->sh), &view) == 0) {
+            v->is_sent = true;
+        } else {
+            list_remove(&v->mail.link);
+            v->verdict = DIALBACK_ERROR;
+            v->condition = STANZA_CONDITION_RESOURCE_CONSTRAINT;
+            answer_verify(l, v);
+        }
+    }
+    link_settle(l);
+}
+
+/* False = the stream is over. */
+static bool handle_event(struct link *l, enum stream_event_kind kind)
+{
+    const struct stream_event *ev = &l->host.e->out_event;
+    struct conn_tls_params tls;
+
+    switch (kind) {
+    case STREAM_MORE:
+        return true;
+    case STREAM_START_TLS:
+        tls = tls_params(l);
+        if (!tls.ctx || conn_start_tls(l->c, &tls) != 0) {
+            note_failure(l, FAIL_STEP_TLS, "no certificate to use TLS with is configured");
+            conn_abort(l->c, ERR_TLS_CONFIG, "no certificate configured");
+            return false;
+        }
+        return true;
+    case STREAM_READY:
+        on_ready(l, ev);
+        return true;
+    case STREAM_VERIFY_ANSWER:
+        on_verify_answer(l, ev);
+        return true;
+    case STREAM_PAIR_REFUSED:
+        on_failed(l, &ev->failure);
+        stream_close(l->s, shard_now_ms(l->host.e->sh), STREAM_CONDITION_NONE, "");
+        end(l);
+        return false;
+    case STREAM_ACKED:
+        link_confirmed(l, ev->acked_count);
+        return true;
+    case STREAM_ACKS_REFUSED:
+        link_start_pings(l);
+        return true;
+    case STREAM_NOTE:
+        LOG_D(stream_error, "dir=out peer=%s note=%s", conn_peer_text(l->c),
+              log_quote(slice_from_cstr(ev->failure.text)).text);
+        return true;
+    case STREAM_IDLE:
+        if (l->state == LINK_ST_READY) {
+            link_set_state(l, LINK_ST_CLOSING);
+        }
+        return true;
+    case STREAM_PEER_CLOSED:
+    case STREAM_CLOSED:
+        l->is_orderly = true;
+        LOG_I(stream_closed, "dir=out peer=%s remote=%s", conn_peer_text(l->c),
+              log_quote(link_remote(l)).text);
+        end(l);
+        return false;
+    case STREAM_FAILED:
+        on_failed(l, &ev->failure);
+        end(l);
+        return false;
+    case STREAM_PAIR_AUTHENTICATED:
+    case STREAM_VERIFY_WANTED:
+    case STREAM_STANZA:
+    case STREAM_STANZA_BAD:
+        break; /* of incoming streams only */
+    }
+    (void)CHECK(kind == STREAM_MORE);
+    return true;
+}
+
+static void handle_events(struct link *l, enum stream_event_kind kind)
+{
+    struct edge *e = l->host.e;
+
+    while (kind != STREAM_MORE && handle_event(l, kind)) {
+        kind = stream_timeout(l->s, shard_now_ms(e->sh), &e->out_event);
+    }
+    link_settle(l);
+}
+
+static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
+{
+    struct link *l = owner;
+    struct edge *e = l->host.e;
+    size_t used = 0;
+
+    (void)c;
+    ASSERT(l->magic == LINK_MAGIC);
+    while (used < len && !l->is_failed && !l->is_orderly) {
+        size_t consumed = 0;
+        enum stream_event_kind kind =
+            stream_feed(l->s, shard_now_ms(e->sh), slice_make(bytes + used, len - used), &consumed,
+                        &e->out_event);
+
+        used += consumed;
+        if (!handle_event(l, kind) || kind == STREAM_MORE) {
+            break;
+        }
+    }
+    link_settle(l);
+    return len;
+}
+
+static void on_secured(struct conn *c, void *owner)
+{
+    struct link *l = owner;
+    const struct tls_peer *peer = conn_tls_peer(c);
+
+    LOG_D(tls_established, "dir=out peer=%s version=%s cipher=%s chain=%s", conn_peer_text(c),
+          peer->version, peer->cipher, tls_chain_name(peer->chain));
+    handle_events(l, stream_secured(l->s, shard_now_ms(l->host.e->sh), SLICE_NONE,
+                                    &l->host.e->out_event));
+}
+
+static void on_writable(struct conn *c, void *owner)
+{
+    (void)c;
+    link_mark_dirty(owner);
+}
+
+/* Whether another address of the partner may do better than the one that failed. */
+static bool may_next_target_help(enum fail_step step)
+{
+    return step != FAIL_STEP_SASL && step != FAIL_STEP_DIALBACK && step != FAIL_STEP_POLICY;
+}
+
+static void after_failed_attempt(struct link *l)
+{
+    bool had_avoided = l->avoid_tls;
+    struct stream_rules rules;
+    const struct partner *p = snapshot_partner(edge_policy(l->host.e), link_remote(l));
+
+    if (p) {
+        host_rules_of(l->host.e, p, &rules);
+        if (l->fail_step == FAIL_STEP_TLS && !had_avoided &&
+            (rules.methods & STREAM_METHOD_DIALBACK_PLAIN)) {
+            l->avoid_tls = true;
+            dial_free(l->dial);
+            l->dial = NULL;
+            link_connect(l);
+            return;
+        }
+    }
+    if (l->dial && may_next_target_help(l->fail_step)) {
+        link_set_state(l, LINK_ST_DIALLING);
+        dial_next(l->dial, l->fail_text);
+        return;
+    }
+    link_down(l, l->fail_step, true, l->fail_text);
+}
+
+static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
+{
+    struct link *l = owner;
+    struct edge *e = l->host.e;
+
+    (void)unsent_bytes;
+    ASSERT(l->magic == LINK_MAGIC && l->c == c);
+    if (l->s && !l->is_failed && !l->is_orderly) {
+        if (stream_lost(l->s, why, &e->out_event) == STREAM_FAILED) {
+            on_failed(l, &e->out_event.failure);
+        }
+    }
+    (void)err;
+    shard_timer_disarm(e->sh, &l->timer);
+    if (l->was_ready) {
+        struct partner_run *run = partner_run_of(e, link_remote(l));
+
+        if (run && run->streams_out > 0) {
+            run->streams_out--;
+        }
+        if (l->is_failed) {
+            e->stats.streams_lost++;
+            partner_run_failed(e, run, PARTNER_OUT, FAIL_STEP_STREAM, l->fail_text);
+        }
+    }
+    if (l->state != LINK_ST_CLOSING) {
+        link_set_state(l, LINK_ST_CLOSING);
+    }
+    link_settle_custody(l);
+    stream_free(l->s);
+    l->s = NULL;
+    l->c = NULL;
+    l->host.c = NULL;
+    if (l->was_ready || l->is_orderly) {
+        link_after_stream(l);
+    } else {
+        after_failed_attempt(l);
+    }
+}
+
+static const struct conn_ops link_ops = {
+    .data = on_data,
+    .secured = on_secured,
+    .writable = on_writable,
+    .closed = on_closed,
+};
+
+static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct_tls)
+{
+    struct link *l = ctx;
+    struct edge *e = l->host.e;
+    struct stream_limits limits = stream_limits_default;
+    struct stream_params params = {
+        .role = STREAM_OUT,
+        .is_secured = is_direct_tls,
+        .avoid_tls = l->avoid_tls,
+        .local = link_local(l),
+        .remote = link_remote(l),
+        .host = &host_ops,
+        .ctx = &l->host,
+        .crypto = edge_setup(e)->crypto,
+        .limits = &limits,
+        .out = conn_out(c),
+    };
+    struct jid_storage local_mem;
+    struct jid_storage remote_mem;
+    struct jid local;
+    struct jid remote;
+
+    (void)d;
+    l->c = c;
+    l->host.c = c;
+    l->was_ready = false;
+    l->is_failed = false;
+    l->is_orderly = false;
+    conn_set_owner(c, &link_ops, l);
+    link_set_state(l, LINK_ST_NEGOTIATING);
+    limits.establish_ms = edge_policy(e)->gateway.stream_establishment_timeout_s * 1000;
+    /* On the stream domains are U-labels, as jid.h normalises them. */
+    if (jid_make(&local_mem, SLICE_NONE, params.local, SLICE_NONE, &local) == 0 &&
+        jid_make(&remote_mem, SLICE_NONE, params.remote, SLICE_NONE, &remote) == 0) {
+        params.local = local.domain;
+        params.remote = remote.domain;
+    }
+    if (stream_new(&l->s, shard_now_ms(e->sh), &params) != 0) {
+        note_failure(l, FAIL_STEP_POLICY, "no way to authenticate is left by the rules");
+        conn_abort(c, ERR_STATE, l->fail_text);
+        return;
+    }
+    LOG_D(dial_connected, "remote=%s peer=%s direct_tls=%d", log_quote(link_remote(l)).text,
+          conn_peer_text(c), is_direct_tls);
+    link_send_verifies(l);
+    link_settle(l);
+}
+
+static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int err,
+                           const char *text)
+{
+    struct link *l = ctx;
+    bool is_for_good = err == ERR_DNS_NXDOMAIN || err == ERR_DNS_NODATA ||
+                       err == ERR_DNS_REFUSED_SRV;
+
+    (void)d;
+    if (l->is_failed && l->fail_step != FAIL_STEP_TCP) {
+        /* A stream came further than the dialler: its failure says more. */
+        link_down(l, l->fail_step, l->fail_step == FAIL_STEP_CERTIFICATE, l->fail_text);
+        return;
+    }
+    link_down(l, fail_step_of_dial(step), is_for_good, text);
+}
+
+static const struct dial_ops link_dial_ops = {.done = on_dialled, .failed = on_dial_failed};
+
+void link_connect(struct link *l)
+{
+    struct edge *e = l->host.e;
+    struct policy_verdict verdict = policy_pair(edge_policy(e), link_local(l), link_remote(l));
+    struct dial_params params;
+    struct stream_rules rules;
+    int err;
+
+    l->is_failed = false;
+    if (!verdict.allowed) {
+        link_down(l, FAIL_STEP_POLICY, true, policy_reason_name(verdict.reason));
+        return;
+    }
+    host_rules_of(e, verdict.partner, &rules);
+    params = (struct dial_params){
+        .name = link_remote(l),
+        .port = XMPP_SERVER_PORT,
+        .tls = tls_params(l),
+    };
+    if (!slice_is_empty(verdict.partner->proxy_host)) {
+        params.name = verdict.partner->proxy_host;
+        params.port = verdict.partner->proxy_port;
+    } else {
+        bool direct = (rules.methods & ~(uint32_t)STREAM_METHOD_DIALBACK_PLAIN) != 0 &&
+                      params.tls.ctx && !l->avoid_tls;
+
+        params.services[0] = (struct dial_service){direct ? "_xmpps-server._tcp" : NULL, true};
+        params.services[1] = (struct dial_service){"_xmpp-server._tcp", false};
+    }
+    link_set_state(l, LINK_ST_DIALLING);
+    LOG_D(dial_started, "local=%s remote=%s", log_quote(link_local(l)).text,
+          log_quote(link_remote(l)).text);
+    err = dial_start(&l->dial, e->sh, &params, &link_dial_ops, l);
+    if (err != 0) {
+        l->dial = NULL;
+        link_down(l, FAIL_STEP_TCP, false, err_text(err));
+    }
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mails: what shards tell each other. Each is a pool block that starts with struct mail; whoever
+ * receives one owns and frees it. Stanzas travel as struct block (block.h).                        */
+#ifndef FG_EDGE_MAILS_H
+#define FG_EDGE_MAILS_H
+
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "engine/conn.h"
+#include "engine/shard.h"
+#include "xmpp/stream.h"
+
+enum mail_kind {
+    MAIL_BLOCK,         /* struct block: to the home of its pair or component */
+    MAIL_GATE,          /* struct mail_gate: back-pressure news (flow.h) */
+    MAIL_SIP_OUTCOME,   /* struct mail_outcome: what became of a stanza that came from SIP */
+    MAIL_SIP_ERROR,     /* struct mail_sip_error: a stanza error that may answer a held SIP request */
+    MAIL_CONFIRM,       /* struct mail_confirm: a ping answer arrived for a link's custody */
+    MAIL_VERIFY,        /* struct mail_verify: ask the authoritative server about a dialback key */
+    MAIL_VERIFY_RESULT, /* struct mail_verify: its answer, back to the stream that asked */
+    MAIL_PARTNER_SEEN,  /* struct mail_pair: the partner dialled in: end the back-off */
+    MAIL_REPORT,        /* struct mail_report: the control thread wants this shard's figures */
+    MAIL_DRAIN,         /* struct mail: stop politely */
+};
+
+struct mail_gate {
+    struct mail mail;
+    bool is_closed;
+    uint32_t key_len;
+    char key[];
+};
+
+/* Final status for a held SIP server transaction. */
+struct mail_outcome {
+    struct mail mail;
+    uint64_t handle;
+    uint16_t status;
+    uint32_t retry_after_s; /* 0 = none */
+};
+
+struct mail_sip_error {
+    struct mail mail;
+    uint64_t handle;
+    uint16_t status;
+    uint32_t retry_after_s; /* 0 = none */
+};
+
+struct mail_pair {
+    struct mail mail;
+    uint16_t local_len;
+    uint16_t remote_len;
+    char data[]; /* local, remote: A-labels */
+};
+
+struct mail_confirm {
+    struct mail mail;
+    uint64_t number; /* of the ping */
+    uint16_t local_len;
+    uint16_t remote_len;
+    char data[];
+};
+
+/* A dialback verification on its way to the link and back (XEP-0220, receiving server). */
+struct mail_verify {
+    struct mail mail;
+    struct conn_ref asker; /* the incoming connection */
+    uint8_t verdict;   /* enum dialback_verdict, in the answer */
+    uint8_t condition; /* enum stanza_condition, with DIALBACK_ERROR */
+    bool is_sent;      /* on the link: the db:verify is written */
+    uint16_t local_len;
+    uint16_t remote_len;
+    uint16_t id_len;
+    uint16_t key_len;
+    char data[]; /* local, remote, stream id, key */
+};
+
+struct mail_verify_params {
+    struct conn_ref asker;
+    struct slice local;
+    struct slice remote;
+    struct slice stream_id;
+    struct slice key;
+};
+/* NULL: no memory, or an id or key too long to be honest. */
+NODISCARD struct mail_verify *mail_verify_new(const struct mail_verify_params *params);
+struct stream_verify mail_verify_view(const struct mail_verify *v);
+
+/* MAIL_PARTNER_SEEN and the like; NULL: no memory. */
+NODISCARD struct mail_pair *mail_pair_new(enum mail_kind kind, struct slice local,
+                                          struct slice remote);
+
+struct edge_report;
+struct mail_report {
+    struct mail mail;
+    struct edge_report *report; /* filled by the shard; the control thread waits for done */
+    sem_t *done;
+};
+
+#endif

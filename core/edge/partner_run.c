@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* partner_run: per-partner figures of one shard. */
+#include "edge/partner_run.h"
+
+#include <stdio.h>
+
+#include "base/pool.h"
+
+struct partner_run *partner_run_of(struct edge *e, struct slice remote)
+{
+    const struct partner *p = snapshot_partner(edge_policy(e), remote);
+    struct partner_run *run;
+
+    if (!p) {
+        return NULL;
+    }
+    run = map_get(&e->partner_runs, p->domain);
+    if (!run) {
+        run = pool_heap_zalloc(sizeof(*run) + p->domain.len);
+        run->domain_len = p->domain.len;
+        memcpy(run->domain, p->domain.ptr, p->domain.len);
+        (void)map_add(&e->partner_runs, slice_make(run->domain, run->domain_len), run);
+    }
+    return run;
+}
+
+struct partner_run *partner_run_find(struct edge *e, struct slice primary)
+{
+    return map_get(&e->partner_runs, primary);
+}
+
+void partner_runs_free(struct edge *e)
+{
+    size_t cursor = 0;
+    struct partner_run *run;
+
+    while ((run = map_next(&e->partner_runs, &cursor))) {
+        pool_heap_free(run);
+    }
+    map_deinit(&e->partner_runs);
+}
+
+void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_direction direction,
+                        enum fail_step step, const char *text)
+{
+    char *to;
+
+    if (!run) {
+        return;
+    }
+    to = run->stats.last_failure[direction];
+    (void)snprintf(to, FAIL_TEXT_BYTES, "%s: %s", fail_step_name(step), text);
+    for (char *p = to; *p; p++) {
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) {
+            *p = '?';
+        }
+    }
+    run->stats.failures[direction][step]++;
+    run->stats.last_failure_unix_s[direction] = shard_now_unix_s(e->sh);
+}

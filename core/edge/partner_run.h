@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* partner_run: what a shard remembers of a partner while it runs: counters, the last failures, open
+ * connections. Survives snapshots; made at first use, only for partners of the configuration, so
+ * bounded by it. The shard's thread only.                                                         */
+#ifndef FG_EDGE_PARTNER_RUN_H
+#define FG_EDGE_PARTNER_RUN_H
+
+#include "edge/edge.h"
+#include "edge/stats.h"
+
+struct partner_run {
+    struct partner_stats stats;
+    uint32_t streams_in;  /* incoming connections with an authenticated pair of this partner */
+    uint32_t streams_out; /* outgoing connections that are ready */
+    size_t domain_len;
+    char domain[]; /* primary, A-label */
+};
+
+/* By any domain of the partner; NULL when the current snapshot has no such partner. */
+struct partner_run *partner_run_of(struct edge *e, struct slice remote);
+/* By its primary domain, if it was ever made here; outlives the partner's configuration. */
+struct partner_run *partner_run_find(struct edge *e, struct slice primary);
+void partner_runs_free(struct edge *e);
+
+enum partner_direction { PARTNER_IN, PARTNER_OUT };
+/* Counts and remembers a failed step; text is copied, cut and cleaned of control characters. */
+void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_direction direction,
+                        enum fail_step step, const char *text);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* route: from a stanza in view to where it goes: verdict by the current snapshot, serialisation for
+ * the target (or translation to SIP), and the block on its way to its home shard. Whatever cannot go
+ * on is answered here.                                                                            */
+#ifndef FG_EDGE_ROUTE_H
+#define FG_EDGE_ROUTE_H
+
+#include "edge/edge.h"
+#include "xmpp/stanza.h"
+
+/* The gate at which the reader should wait before it reads on. */
+struct route_gate {
+    char mem[FLOW_KEY_BYTES_MAX];
+    struct slice key;
+};
+
+/* A checked stanza of an authenticated pair. True: read no more until gate opens. */
+bool route_from_partner(struct edge *e, const struct stanza *st, struct route_gate *gate);
+/* A stanza of the component that serves domain. */
+bool route_from_component(struct edge *e, struct slice domain, const struct stanza *st,
+                          struct route_gate *gate);
+/* Takes the block to its home shard, or answers it when nobody is responsible any more. */
+void route_block(struct edge *e, struct block *b);
+
+/* Ids of the stanzas this node makes itself, so that answers to them are recognised:
+ * a ping that confirms deliveries, and a message that came from SIP. */
+struct slice ping_id(uint64_t number, char mem[64]);
+bool ping_id_parse(struct slice id, uint64_t *number);
+struct slice sip_stanza_id(struct sip_origin origin, char mem[96]);
+bool sip_stanza_id_parse(struct slice id, struct sip_origin *origin);
+
+#endif

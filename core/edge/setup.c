@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* setup: configuration file + certificates -> what is published. */
+#include "edge/setup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+
+/* The library's context with every certificate of the configuration. */
+static int load_tls(struct setup *s, struct tls_error *why)
+{
+    const struct snapshot *p = s->policy;
+    const struct tls_backend *backend = tls_backend_find(p->tls_backend);
+    struct tls_credential *credentials;
+    struct tls_context_params params;
+    int err;
+
+    if (!backend) {
+        why->err = ERR_TLS_CONFIG;
+        (void)snprintf(why->text, sizeof(why->text), "tls.backend: no backend \"%s\" in this build",
+                       p->tls_backend);
+        return ERR_TLS_CONFIG;
+    }
+    s->crypto = tls_backend_crypto(backend);
+    if (p->credential_count == 0) {
+        return 0;
+    }
+    credentials = pool_heap_zalloc(p->credential_count * sizeof(*credentials));
+    for (uint32_t i = 0; i < p->credential_count; i++) {
+        credentials[i].certificate_path = p->credentials[i].certificate_path;
+        credentials[i].key_path = p->credentials[i].key_path;
+    }
+    params = (struct tls_context_params){
+        .credentials = credentials,
+        .credential_count = p->credential_count,
+        .trust_path = p->trust_path,
+    };
+    err = tls_context_new(&s->tls, backend, &params, why);
+    pool_heap_free(credentials);
+    return err;
+}
+
+int setup_load(struct setup **out, const char *config_path, const char *secret,
+               struct config_report *report, struct tls_error *tls_why)
+{
+    struct setup *s = pool_heap_zalloc(sizeof(*s));
+    int err;
+
+    *out = NULL;
+    *tls_why = (struct tls_error){0};
+    err = config_load_file(&s->policy, config_path, report);
+    if (err == 0) {
+        err = load_tls(s, tls_why);
+    }
+    if (err != 0) {
+        setup_free(s);
+        return err;
+    }
+    if (s->policy->gateway.dialback_secret.len != 0) {
+        if (!slice_to_cstr(s->policy->gateway.dialback_secret, s->secret, sizeof(s->secret))) {
+            tls_why->err = ERR_CONFIG;
+            (void)snprintf(tls_why->text, sizeof(tls_why->text),
+                           "gateway.dialback_secret: at most %zu bytes", sizeof(s->secret) - 1);
+            setup_free(s);
+            return ERR_CONFIG;
+        }
+    } else {
+        slice_to_cstr_cut(slice_from_cstr(secret), s->secret, sizeof(s->secret));
+    }
+    *out = s;
+    return 0;
+}
+
+void setup_free(struct setup *s)
+{
+    if (s) {
+        tls_context_unref(s->tls);
+        snapshot_free(s->policy);
+        explicit_bzero(s->secret, sizeof(s->secret));
+        pool_heap_free(s);
+    }
+}
+
+void setup_free_void(void *s)
+{
+    setup_free(s);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* setup: what the control thread publishes to the shards: the policy snapshot together with the
+ * credentials and primitives that go with it. Immutable; shards read it within a turn only.        */
+#ifndef FG_EDGE_SETUP_H
+#define FG_EDGE_SETUP_H
+
+#include "base/attr.h"
+#include "policy/config.h"
+#include "tls/tls.h"
+
+struct setup {
+    struct snapshot *policy;     /* owned */
+    struct tls_context *tls;     /* shared (ref); NULL = no certificate configured */
+    const struct crypto *crypto; /* borrowed for ever */
+    char secret[65];             /* dialback secret of this node, hex; wiped on free */
+};
+
+/* Reads the configuration and the certificates it names. ERR_CONFIG or ERR_TLS_*: *out is NULL and
+ * report says why. secret: used when the configuration names none. Control thread.                 */
+NODISCARD int setup_load(struct setup **out, const char *config_path, const char *secret,
+                         struct config_report *report, struct tls_error *tls_why);
+void setup_free(struct setup *s);
+/* For engine_publish. */
+void setup_free_void(void *s);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sip_int: the inside of the SIP leg, shared by sip_*.c. See sip_side.h. */
+#ifndef FG_EDGE_SIP_INT_H
+#define FG_EDGE_SIP_INT_H
+
+#include "edge/sip_side.h"
+#include "engine/dial.h"
+#include "sip/framer.h"
+#include "sip/options.h"
+#include "sip/transaction.h"
+#include "sip/write.h"
+
+#define SIP_PEER_MAGIC 0x53495050u
+#define SIP_CONN_MAGIC 0x53495043u
+#define SIP_OUT_MAGIC 0x5349504fu
+#define SIP_SENT_BY_BYTES 270u
+
+struct sip_peer;
+
+/* One SIP connection, accepted or dialled. */
+struct sip_conn {
+    uint32_t magic;
+    struct sip_side *side;
+    struct conn *c;        /* the engine's; valid until closed */
+    struct sip_peer *peer; /* dialled: whose; NULL = accepted */
+    struct sip_framer framer;
+    struct sip_link link;
+    struct list all; /* in sip_side.conns */
+    bool is_tls;
+    bool is_trusted; /* its address or certificate belongs to the hop named here */
+    bool is_ended;
+    uint64_t inside_since_ms; /* a message is incomplete since; 0 = none */
+    char hop[64];
+    char host[64]; /* peer address without port, for the top Via */
+};
+
+/* State, name. */
+#define SIP_PEER_STATES(X)      \
+    X(IDLE, "idle")             \
+    X(DIALLING, "dialling")     \
+    X(UP, "up")                 \
+    X(BACKOFF, "backoff")
+enum sip_peer_state {
+#define X(name, text) SIP_PEER_##name,
+    SIP_PEER_STATES(X)
+#undef X
+};
+
+/* A next hop as this shard reaches it. */
+struct sip_peer {
+    uint32_t magic;
+    enum sip_peer_state state; /* sip_peer_set_state only */
+    struct sip_side *side;
+    struct dial *dial;     /* owned; kept while UP for the next target */
+    struct sip_conn *conn; /* while UP */
+    struct list waiting;   /* struct sip_out.link: to be written as soon as it is UP */
+    struct list sent;      /* struct sip_out.link: awaiting their response */
+    uint32_t queued_count; /* messages of this hop that are not finished */
+    struct sip_probe probe;
+    struct wheel_timer timer; /* BACKOFF: its end; UP: the next probe */
+    uint32_t attempts;
+    uint64_t requests[2]; /* in, out */
+    char last_failure[FAIL_TEXT_BYTES];
+    char name[64];
+};
+
+/* A recipient with messages under way: one at a time (RFC 3428 section 8). */
+struct sip_target {
+    struct list waiting; /* struct sip_out.link behind the one that is out */
+    uint32_t count;      /* with the one that is out */
+    size_t key_len;
+    char key[]; /* Request-URI */
+};
+
+/* A MESSAGE on its way, with what an error answer needs. Strings stand in data. */
+struct sip_out {
+    uint32_t magic;
+    struct list link; /* in target.waiting, peer.waiting or peer.sent */
+    struct sip_peer *peer;
+    struct sip_target *target;
+    struct sip_txn_ref ref;
+    bool is_retried; /* 503 once: on its second target */
+    uint64_t created_ms;
+    /* slices into data */
+    struct slice local, remote;             /* pair, A-labels */
+    struct slice from, to, id;              /* of the stanza, for its error */
+    struct slice uri, from_uri, call_id, subject, language, body;
+    int64_t date_unix_s;
+    char data[];
+};
+
+struct sip_hold {
+    struct list link;
+    uint64_t handle;
+    uint64_t deadline_ms;
+};
+
+struct sip_side {
+    struct edge *e;
+    struct sip_txns *txns; /* owned */
+    struct sip_ids ids;
+    struct map peers;   /* hop name -> struct sip_peer, owned */
+    struct map targets; /* Request-URI -> struct sip_target, owned */
+    struct list conns;  /* struct sip_conn.all */
+    struct list holds;  /* struct sip_hold, owned; in order of their deadlines */
+    struct wheel_timer hold_timer;
+    bool is_stopping;   /* connections are going for good: no one reconnects */
+};
+
+static inline uint64_t sip_handle_of(struct sip_txn_ref ref)
+{
+    return (uint64_t)ref.slot << 32 | ref.generation;
+}
+static inline struct sip_txn_ref sip_ref_of(uint64_t handle)
+{
+    return (struct sip_txn_ref){(uint32_t)(handle >> 32), (uint32_t)handle};
+}
+
+/* sip_side.c: what this node says of itself. mem: SIP_SENT_BY_BYTES. */
+struct slice sip_sent_by(const struct sip_side *s, bool is_tls, char *mem);
+extern const struct sip_txn_ops sip_side_txn_ops;
+
+/* sip_conn.c */
+struct sip_conn *sip_conn_new(struct sip_side *s, struct conn *c, bool is_tls);
+void sip_conn_close(struct sip_conn *sc);
+void sip_conn_tick(struct sip_conn *sc);
+
+/* sip_uas.c: a request on a trusted connection. */
+void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m);
+void sip_uas_hold_flush(struct sip_side *s);
+void sip_uas_respond(struct sip_side *s, uint64_t handle, unsigned status, uint32_t retry_after_s);
+
+/* sip_uac.c */
+void sip_uac_done(void *owner, const struct sip_client_done *done);
+void sip_uac_peer_up(struct sip_peer *p);
+/* No connection came about: what waits is answered. */
+void sip_uac_peer_down(struct sip_peer *p);
+void sip_uac_tick(struct sip_side *s);
+struct slice sip_gate(const struct sip_peer *p, char mem[96]);
+
+/* sip_peer.c */
+struct sip_peer *sip_peer_of(struct sip_side *s, const struct next_hop *hop);
+void sip_peer_need(struct sip_peer *p);
+void sip_peer_set_state(struct sip_peer *p, enum sip_peer_state state);
+const char *sip_peer_state_name(enum sip_peer_state state);
+void sip_peer_conn_closed(struct sip_peer *p, const char *why);
+/* 503 or lost probes: leaves this target for the next. */
+void sip_peer_failover(struct sip_peer *p, const char *why);
+void sip_peer_free(struct sip_peer *p);
+/* A probe's outcome; owner of the transaction is the peer itself. */
+void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sip_peer: a next hop as this shard reaches it: dialling over its SRV and address records, failing
+ * over to the next target, probing with OPTIONS (RFC 3263 4.3; sip.md 4.5).                        */
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "edge/sip_int.h"
+
+#define SIP_PORT 5060u
+#define SIPS_PORT 5061u
+#define BACKOFF_FIRST_MS 500u
+#define BACKOFF_MAX_MS 30000u
+#define BACKOFF_SHIFT_MAX 6u
+
+const char *sip_peer_state_name(enum sip_peer_state state)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        SIP_PEER_STATES(X)
+#undef X
+    };
+
+    return (size_t)state < ARRAY_COUNT(names) ? names[state] : "?";
+}
+
+void sip_peer_set_state(struct sip_peer *p, enum sip_peer_state state)
+{
+    ASSERT(p->magic == SIP_PEER_MAGIC);
+    p->state = state;
+}
+
+static const struct next_hop *hop_of(const struct sip_peer *p)
+{
+    const struct next_hop *hop =
+        snapshot_next_hop(edge_policy(p->side->e), slice_from_cstr(p->name));
+
+    return hop && hop->kind == NEXT_HOP_SIP ? hop : NULL;
+}
+
+static void note_failure(struct sip_peer *p, const char *text)
+{
+    (void)snprintf(p->last_failure, sizeof(p->last_failure), "%s", text);
+}
+
+static uint32_t random32(struct sip_peer *p)
+{
+    uint32_t value;
+
+    edge_setup(p->side->e)->crypto->random(&value, sizeof(value));
+    return value;
+}
+
+static void start(struct sip_peer *p);
+
+static void on_backoff_over(struct wheel_timer *t, void *ctx)
+{
+    struct sip_peer *p = ctx;
+
+    (void)t;
+    sip_peer_set_state(p, SIP_PEER_IDLE);
+    start(p);
+}
+
+static void back_off(struct sip_peer *p)
+{
+    uint32_t shift = p->attempts < BACKOFF_SHIFT_MAX ? p->attempts : BACKOFF_SHIFT_MAX;
+    uint32_t ms = BACKOFF_FIRST_MS << shift;
+
+    if (ms > BACKOFF_MAX_MS) {
+        ms = BACKOFF_MAX_MS;
+    }
+    p->attempts++;
+    dial_free(p->dial);
+    p->dial = NULL;
+    sip_peer_set_state(p, SIP_PEER_BACKOFF);
+    shard_timer_arm(p->side->e->sh, &p->timer, ms - ms / 4 + random32(p) % (ms / 2 + 1),
+                    on_backoff_over, p);
+}
+
+static void send_probe(struct sip_peer *p);
+
+static void on_probe_due(struct wheel_timer *t, void *ctx)
+{
+    (void)t;
+    send_probe(ctx);
+}
+
+static void arm_probe(struct sip_peer *p)
+{
+    uint64_t now = shard_now_ms(p->side->e->sh);
+    uint64_t next = sip_probe_next_ms(&p->probe);
+    const struct next_hop *hop = hop_of(p);
+
+    if (p->state == SIP_PEER_UP && next != UINT64_MAX && hop && hop->options_interval_s != 0) {
+        shard_timer_arm(p->side->e->sh, &p->timer, next > now ? next - now : 0, on_probe_due, p);
+    }
+}
+
+static void send_probe(struct sip_peer *p)
+{
+    struct sip_side *s = p->side;
+    const struct next_hop *hop = hop_of(p);
+    struct sip_id branch = sip_ids_branch(&s->ids);
+    struct sip_id call_id = sip_ids_call_id(&s->ids);
+    struct sip_id tag = sip_ids_tag(&s->ids);
+    char sent_by[SIP_SENT_BY_BYTES];
+    char uri[300];
+    char from[300];
+    struct sip_txn_ref ref;
+    struct sip_client_params client;
+    struct sip_request_params request;
+    struct sip_check_policy policy = {0};
+
+    if (p->state != SIP_PEER_UP || !p->conn || !hop) {
+        return;
+    }
+    (void)snprintf(uri, sizeof(uri), "sip:%.*s", SLICE_FMT(hop->host));
+    (void)snprintf(from, sizeof(from), "sip:%s", edge_policy(s->e)->node_name);
+    request = (struct sip_request_params){
+        .uri = slice_from_cstr(uri),
+        .transport = p->conn->is_tls ? SLICE_LIT("TLS") : SLICE_LIT("TCP"),
+        .sent_by = sip_sent_by(s, p->conn->is_tls, sent_by),
+        .branch = sip_id_slice(&branch),
+        .max_forwards = SIP_MAX_FORWARDS,
+        .from_uri = slice_from_cstr(from),
+        .from_tag = sip_id_slice(&tag),
+        .to_uri = slice_from_cstr(uri),
+        .call_id = sip_id_slice(&call_id),
+        .cseq = 1,
+    };
+    client = (struct sip_client_params){
+        .link = &p->conn->link,
+        .method = SIP_METHOD_OPTIONS,
+        .branch = sip_id_slice(&branch),
+        .owner = p,
+        .now_ms = shard_now_ms(s->e->sh),
+    };
+    if (sip_client_start(s->txns, &client, &ref) != 0) {
+        return;
+    }
+    sip_probe_sent(&p->probe, client.now_ms);
+    sip_options_write(conn_out(p->conn->c), &request, &policy, SLICE_LIT("fedgate"));
+    conn_flush(p->conn->c);
+}
+
+void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done)
+{
+    uint64_t now = shard_now_ms(p->side->e->sh);
+
+    if (done->outcome == SIP_OUTCOME_LINK) {
+        p->probe.in_flight = false;
+        return; /* the connection's end is handled as such */
+    }
+    if (done->outcome == SIP_OUTCOME_FINAL && done->status != 503) {
+        (void)sip_probe_alive(&p->probe, now, random32(p));
+    } else if (sip_probe_missed(&p->probe, now, random32(p))) {
+        sip_peer_failover(p, "no answer to OPTIONS");
+        return;
+    }
+    arm_probe(p);
+}
+
+static void came_up(struct sip_peer *p)
+{
+    sip_peer_set_state(p, SIP_PEER_UP);
+    p->attempts = 0;
+    p->probe = (struct sip_probe){.next_ms = shard_now_ms(p->side->e->sh)};
+    LOG_I(sip_peer_up, "next_hop=%s peer=%s", p->name, conn_peer_text(p->conn->c));
+    arm_probe(p);
+    sip_uac_peer_up(p);
+}
+
+/* Over TLS the one who answers must be the one configured (RFC 5922 7.2, pinned names). */
+static bool is_right_peer(const struct next_hop *hop, struct conn *c)
+{
+    const struct tls_peer *peer = conn_tls_peer(c);
+
+    if (!hop->is_tls) {
+        return true;
+    }
+    if (!peer || peer->chain != TLS_CHAIN_OK) {
+        return false;
+    }
+    for (uint32_t i = 0; i < hop->trusted_name_count; i++) {
+        if (tls_names_match_sip(&peer->names, hop->trusted_names[i])) {
+            return true;
+        }
+    }
+    return tls_names_match_sip(&peer->names, hop->host);
+}
+
+static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct_tls)
+{
+    struct sip_peer *p = ctx;
+    const struct next_hop *hop = hop_of(p);
+    struct sip_conn *sc = sip_conn_new(p->side, c, is_direct_tls);
+
+    (void)d;
+    if (!sc || !hop) {
+        if (sc) {
+            conn_abort(c, ERR_SHUTDOWN, "next hop is gone");
+        }
+        back_off(p);
+        return;
+    }
+    sc->peer = p;
+    p->conn = sc;
+    sc->is_trusted = true;
+    slice_to_cstr_cut(hop->name, sc->hop, sizeof(sc->hop));
+    if (!is_right_peer(hop, c)) {
+        const struct tls_peer *peer = conn_tls_peer(c);
+
+        LOG_W(sip_refused, "next_hop=%s peer=%s chain=%s subject=%s why=wrong-certificate", p->name,
+              conn_peer_text(c), peer ? tls_chain_name(peer->chain) : "none",
+              peer ? log_quote(slice_from_cstr(peer->subject)).text : "-");
+        note_failure(p, "tls: certificate is not the next hop's");
+        sc->is_ended = true;
+        conn_abort(c, ERR_TLS_CERTIFICATE, "certificate is not the next hop's");
+        return;
+    }
+    came_up(p);
+}
+
+static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int err,
+                           const char *text)
+{
+    struct sip_peer *p = ctx;
+    char line[FAIL_TEXT_BYTES];
+
+    (void)d;
+    (void)snprintf(line, sizeof(line), "%s: %s", dial_step_name(step), text);
+    note_failure(p, line);
+    LOG_W(sip_peer_down, "next_hop=%s step=%s err=%s text=%s", p->name, dial_step_name(step),
+          err_name(err), log_quote(slice_from_cstr(text)).text);
+    back_off(p);
+    sip_uac_peer_down(p);
+}
+
+static const struct dial_ops sip_dial_ops = {.done = on_dialled, .failed = on_dial_failed};
+
+static void start(struct sip_peer *p)
+{
+    struct edge *e = p->side->e;
+    const struct next_hop *hop = hop_of(p);
+    struct dial_params params;
+    int err;
+
+    if (!hop || p->side->is_stopping || p->state != SIP_PEER_IDLE) {
+        return;
+    }
+    params = (struct dial_params){
+        .name = hop->host,
+        .port = hop->port ? hop->port : (uint16_t)(hop->is_tls ? SIPS_PORT : SIP_PORT),
+        .port_direct_tls = hop->is_tls,
+        .tls = {.ctx = edge_setup(e)->tls,
+                .session = {.role = TLS_ROLE_CLIENT,
+                            .sni = hop->host_is_address ? SLICE_NONE : hop->host,
+                            .credential_idx = UINT32_MAX},
+                .handshake_timeout_ms = 15000},
+    };
+    if (hop->port == 0 && !hop->host_is_address) {
+        params.services[0] =
+            (struct dial_service){hop->is_tls ? "_sips._tcp" : "_sip._tcp", hop->is_tls};
+    }
+    if (hop->is_tls && !params.tls.ctx) {
+        note_failure(p, "tls: no certificate to use TLS with is configured");
+        back_off(p);
+        sip_uac_peer_down(p);
+        return;
+    }
+    sip_peer_set_state(p, SIP_PEER_DIALLING);
+    err = dial_start(&p->dial, e->sh, &params, &sip_dial_ops, p);
+    if (err != 0) {
+        p->dial = NULL;
+        note_failure(p, err_text(err));
+        back_off(p);
+        sip_uac_peer_down(p);
+    }
+}
+
+struct sip_peer *sip_peer_of(struct sip_side *s, const struct next_hop *hop)
+{
+    struct sip_peer *p = map_get(&s->peers, hop->name);
+
+    if (p) {
+        return p;
+    }
+    p = pool_zalloc(sizeof(*p));
+    if (!p) {
+        return NULL;
+    }
+    p->magic = SIP_PEER_MAGIC;
+    p->side = s;
+    list_init(&p->waiting);
+    list_init(&p->sent);
+    if (!slice_to_cstr(hop->name, p->name, sizeof(p->name))) {
+        pool_free(p);
+        return NULL;
+    }
+    (void)map_add(&s->peers, slice_from_cstr(p->name), p);
+    return p;
+}
+
+void sip_peer_need(struct sip_peer *p)
+{
+    if (p->state == SIP_PEER_IDLE) {
+        start(p);
+    }
+}
+
+void sip_peer_conn_closed(struct sip_peer *p, const char *why)
+{
+    p->conn = NULL;
+    if (p->state == SIP_PEER_UP) {
+        LOG_W(sip_peer_down, "next_hop=%s why=%s", p->name, log_quote(slice_from_cstr(why)).text);
+        note_failure(p, why);
+        shard_timer_disarm(p->side->e->sh, &p->timer);
+    }
+    if (p->side->is_stopping || p->state == SIP_PEER_BACKOFF) {
+        return;
+    }
+    if (p->dial) {
+        sip_peer_set_state(p, SIP_PEER_DIALLING);
+        dial_next(p->dial, why);
+    } else {
+        sip_peer_set_state(p, SIP_PEER_IDLE);
+        start(p);
+    }
+}
+
+void sip_peer_failover(struct sip_peer *p, const char *why)
+{
+    note_failure(p, why);
+    if (p->conn) {
+        p->conn->is_ended = true;
+        conn_abort(p->conn->c, ERR_TIMEOUT, why);
+    }
+}
+
+void sip_peer_free(struct sip_peer *p)
+{
+    shard_timer_disarm(p->side->e->sh, &p->timer);
+    dial_free(p->dial);
+    if (p->conn) {
+        p->conn->peer = NULL;
+        sip_conn_close(p->conn);
+    }
+    (void)map_remove(&p->side->peers, slice_from_cstr(p->name));
+    p->magic = 0;
+    pool_free(p);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sip_side: the SIP leg of one shard: connections to and from the next hops, transactions, messages
+ * out (sip_uac.c, queued per recipient, RFC 3428 section 8) and in (sip_uas.c). Every MESSAGE out
+ * ends in silence on success or a stanza error to its sender; every request in in one final response.
+ * The shard's thread only, but for what is said.                                                   */
+#ifndef FG_EDGE_SIP_SIDE_H
+#define FG_EDGE_SIP_SIDE_H
+
+#include "edge/edge.h"
+#include "xmpp/stanza.h"
+
+struct sip_side;
+struct route_gate;
+struct edge_report;
+
+NODISCARD int sip_side_new(struct sip_side **out, struct edge *e);
+void sip_side_free(struct sip_side *s);
+void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls);
+void sip_side_tick(struct sip_side *s);
+/* After a new snapshot: peers of next hops that are gone or changed are closed. */
+void sip_side_review(struct sip_side *s);
+/* Orderly stop: OPTIONS and requests get 503; returns how many messages are under way. */
+uint32_t sip_side_drain(struct sip_side *s, bool is_last_call);
+void sip_side_report(struct sip_side *s, struct edge_report *out);
+
+struct sip_side_target {
+    const struct next_hop *hop; /* of the current snapshot */
+    struct slice local;         /* A-labels of the pair */
+    struct slice remote;
+};
+/* A message stanza of a partner for a SIP user: sent, queued or answered. True: the reader should
+ * wait at gate. */
+bool sip_side_send(struct sip_side *s, const struct stanza *st,
+                   const struct sip_side_target *target, struct route_gate *gate);
+
+/* From any shard: what became of a stanza that came from SIP: 202 = confirmed (held a moment for an
+ * early error), else the final status. */
+void sip_outcome_send(struct edge *e, struct sip_origin origin, uint16_t status,
+                      uint32_t retry_after_s);
+void sip_side_outcome(struct sip_side *s, const struct mail_outcome *m);
+/* From any shard: the partner's server answered it with this stanza error. */
+void sip_error_send(struct edge *e, struct sip_origin origin, const struct stanza *st);
+void sip_side_error(struct sip_side *s, const struct mail_sip_error *m);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stats: counters of one shard's edge and of one partner. Plain integers written by their shard;
+ * the control thread gets copies by mail (report.h), never by looking.                            */
+#ifndef FG_EDGE_STATS_H
+#define FG_EDGE_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct edge_stats {
+#define STAT(name, unit, help) uint64_t name;
+#include "edge/stats.def"
+#undef STAT
+};
+
+/* Where an attempt to federate failed: what an administrator is shown first. */
+enum fail_step {
+    FAIL_STEP_DNS,
+    FAIL_STEP_TCP,
+    FAIL_STEP_TLS,
+    FAIL_STEP_CERTIFICATE,
+    FAIL_STEP_HEADER,
+    FAIL_STEP_SASL,
+    FAIL_STEP_DIALBACK,
+    FAIL_STEP_POLICY,
+    FAIL_STEP_STREAM, /* the peer's stream error, or a broken stream */
+    FAIL_STEP_TIMEOUT,
+    FAIL_STEP_COUNT
+};
+const char *fail_step_name(enum fail_step step);
+
+#define FAIL_TEXT_BYTES 200u
+
+/* Of one partner on one shard; direction 0 = in (from the partner), 1 = out. */
+struct partner_stats {
+    uint64_t stanzas[2];
+    uint64_t bytes[2];
+    uint64_t authenticated[2][3]; /* by enum stream_method */
+    uint64_t failures[2][FAIL_STEP_COUNT];
+    uint64_t bounced;
+    /* The last failure per direction, for people. */
+    char last_failure[2][FAIL_TEXT_BYTES];
+    int64_t last_failure_unix_s[2];
+};
+
+struct stat_desc {
+    const char *name;
+    const char *unit;
+    const char *help;
+    size_t offset; /* in struct edge_stats */
+};
+extern const struct stat_desc stat_descs[];
+extern const size_t stat_desc_count;
+
+#endif

@@ -71,7 +71,8 @@ const char *tls_chain_text(enum tls_chain chain)
     return (size_t)chain < ARRAY_COUNT(texts) ? texts[chain] : "?";
 }
 
-static int set_why(struct tls_error *why, int err, const char *fmt, va_list args)
+static int PRINTF_LIKE(3, 0)
+    set_why(struct tls_error *why, int err, const char *fmt, va_list args)
 {
     why->err = err;
     int len = vsnprintf(why->text, sizeof(why->text), fmt, args);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/hmac.h>
 #include <wolfssl/wolfcrypt/sha.h>
 #include <wolfssl/wolfcrypt/sha256.h>
@@ -38,11 +39,23 @@ struct wolf_cred {
 };
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_state;
+
+/* The library keeps, per thread, tables of curve points (12 MiB in Debian's build) and a queue of
+ * errors; it frees neither by itself. */
+static void on_thread_exit(void *value)
+{
+    (void)value;
+    wc_ecc_fp_free();
+    wolfSSL_ERR_remove_thread_state(NULL);
+}
 
 static void init(void)
 {
     int ok = wolfSSL_Init();
     ASSERT(ok == WOLFSSL_SUCCESS);
+    ok = pthread_key_create(&thread_state, on_thread_exit);
+    ASSERT(ok == 0);
     /* Creates the lazily made global generator and its locks while nobody else can race for it. */
     unsigned char byte;
     ok = wolfSSL_RAND_bytes(&byte, 1);
@@ -295,6 +308,8 @@ static int session_setup(struct tls_session *s, WOLFSSL *ssl)
 
 static int session_new(struct tls_session *s)
 {
+    (void)pthread_once(&init_once, init);
+    (void)pthread_setspecific(thread_state, &thread_state); /* only: not NULL */
     WOLFSSL_CTX *ctx = NULL;
     WOLFSSL_CTX *own = NULL; /* a client without credentials */
     if (s->cred_idx != UINT32_MAX) {
@@ -312,6 +327,7 @@ static int session_new(struct tls_session *s)
 static void session_free(struct tls_session *s)
 {
     wolfSSL_free(s->lib);
+    wolfSSL_ERR_clear_error(); /* of this thread: it would grow with every bad peer */
     s->lib = NULL;
 }
 

@@ -321,6 +321,12 @@ static int fail_with(struct tls_session *s, int fallback, int code)
     if (s->framing.is_not_tls) {
         return tls_fail(s, fallback, "what the peer sent is not TLS");
     }
+    /* High-level codes from here to there are those of its X.509 module. */
+    unsigned module = (unsigned)-code & 0x7f80u;
+    if (module >= (unsigned)-MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
+        module <= (unsigned)-MBEDTLS_ERR_X509_BUFFER_TOO_SMALL) {
+        fallback = ERR_TLS_CERTIFICATE;
+    }
     char text[128];
     mbedtls_strerror(code, text, sizeof(text));
     return tls_fail(s, fallback, "%s (-0x%04x)", text, (unsigned)-code);

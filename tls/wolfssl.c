@@ -343,6 +343,9 @@ static int fail_with(struct tls_session *s, int fallback, int code)
     if (s->framing.is_not_tls) {
         return tls_fail(s, fallback, "what the peer sent is not TLS");
     }
+    if (code <= ASN_PARSE_E && code >= ASN_CRIT_EXT_E) {
+        fallback = ERR_TLS_CERTIFICATE;
+    }
     char text[WOLFSSL_MAX_ERROR_SZ];
     wolfSSL_ERR_error_string_n((unsigned long)code, text, sizeof(text));
     return tls_fail(s, fallback, "%s (%d)", text, code);

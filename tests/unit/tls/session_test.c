@@ -112,7 +112,7 @@ static void expect_verdict(const struct verdict *v, struct pair_params *params, 
     struct pair_end *end = as_server ? &p.client : &p.server;
     if (v->mbedtls_breaks && is_mbedtls(judge)) {
         cr_expect_eq(end->step, TLS_STEP_BAD, "%s", v->cert);
-        cr_expect_eq(tls_session_error(end->session)->err, ERR_TLS_HANDSHAKE);
+        cr_expect_eq(tls_session_error(end->session)->err, ERR_TLS_CERTIFICATE);
     } else {
         cr_expect(done, "%s as %s, %s -> %s: %s / %s", v->cert, as_server ? "server" : "client",
                   params->client_backend, params->server_backend,

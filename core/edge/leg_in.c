@@ -321,6 +321,11 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
             stream_feed(leg->s, now, slice_make(bytes + used, len - used), &consumed, &e->in_event);
 
         used += consumed;
+        if (kind == STREAM_START_TLS) {
+            (void)handle_event(leg, kind);
+            settle(leg);
+            return used; /* plaintext behind it ends the connection */
+        }
         if (!handle_event(leg, kind) || kind == STREAM_MORE) {
             break;
         }

@@ -285,6 +285,11 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
                         &e->out_event);
 
         used += consumed;
+        if (kind == STREAM_START_TLS) {
+            (void)handle_event(l, kind);
+            link_settle(l);
+            return used; /* plaintext behind it ends the connection */
+        }
         if (!handle_event(l, kind) || kind == STREAM_MORE) {
             break;
         }

@@ -7,15 +7,9 @@
 #define START (XML_CLASS_NAME_START | XML_CLASS_NAME)
 
 const uint8_t xml_class[256] = {
-    ['\t'] = XML_CLASS_SPACE,
-    ['\n'] = XML_CLASS_SPACE,
-    ['\r'] = XML_CLASS_SPACE,
-    [' '] = XML_CLASS_SPACE,
-    ['-'] = XML_CLASS_NAME,
-    ['.'] = XML_CLASS_NAME,
-    ['0' ... '9'] = XML_CLASS_NAME,
-    ['A' ... 'Z'] = START,
-    ['_'] = START,
+    ['\t'] = XML_CLASS_SPACE,       ['\n'] = XML_CLASS_SPACE, ['\r'] = XML_CLASS_SPACE,
+    [' '] = XML_CLASS_SPACE,        ['-'] = XML_CLASS_NAME,   ['.'] = XML_CLASS_NAME,
+    ['0' ... '9'] = XML_CLASS_NAME, ['A' ... 'Z'] = START,    ['_'] = START,
     ['a' ... 'z'] = START,
 };
 
@@ -38,7 +32,7 @@ size_t xml_wide_len(const char *s, const char *end)
     const unsigned char *u = (const unsigned char *)s;
     uint32_t code_point;
 
-    /* Two-byte characters need no look at the code point: Latin, Greek, Cyrillic, Hebrew, Arabic. */
+    /* Two-byte characters need no look at the code point: Latin, Greek, Cyrillic, Arabic. */
     if (end - s >= 2 && u[0] >= 0xc2 && u[0] <= 0xdf) {
         return (u[1] & 0xc0) == 0x80 ? 2 : 0;
     }

@@ -9,7 +9,7 @@
 #include "base/attr.h"
 #include "base/slice.h"
 
-#define XML_NS_XML "http://www.w3.org/XML/1998/namespace"
+#define XML_NS_XML   "http://www.w3.org/XML/1998/namespace"
 #define XML_NS_XMLNS "http://www.w3.org/2000/xmlns/"
 
 /* Bits of xml_class[]; only ASCII has any. */

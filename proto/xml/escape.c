@@ -10,8 +10,8 @@ enum { ESCAPE_TEXT = 1, ESCAPE_ATTR = 2 };
 
 /* CR would come back as LF from text; tab, CR and LF as spaces from attributes. */
 static const uint8_t escaped_in[256] = {
-    ['&'] = BOTH,  ['<'] = BOTH,         ['>'] = BOTH,         ['"'] = BOTH,
-    ['\''] = BOTH, ['\r'] = BOTH,        ['\t'] = ESCAPE_ATTR, ['\n'] = ESCAPE_ATTR,
+    ['&'] = BOTH,  ['<'] = BOTH,  ['>'] = BOTH,         ['"'] = BOTH,
+    ['\''] = BOTH, ['\r'] = BOTH, ['\t'] = ESCAPE_ATTR, ['\n'] = ESCAPE_ATTR,
 };
 
 static void put_escape(struct buf *out, char c)

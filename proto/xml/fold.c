@@ -41,7 +41,8 @@ static char entity_decode(struct slice name)
         struct slice name;
         char c;
     } known[] = {
-        {{"lt", 2}, '<'}, {{"gt", 2}, '>'}, {{"amp", 3}, '&'}, {{"quot", 4}, '"'}, {{"apos", 4}, '\''},
+        {{"lt", 2}, '<'},   {{"gt", 2}, '>'},    {{"amp", 3}, '&'},
+        {{"quot", 4}, '"'}, {{"apos", 4}, '\''},
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
@@ -132,8 +133,8 @@ enum xml_step xml_fold(struct xml_parser *p, enum xml_fold how, struct slice raw
 
     while (at < raw.len) {
         const char *from = raw.ptr + at;
-        const char *stop = how == XML_FOLD_ATTR ? p->scan->value(from, end, '<')
-                                                : p->scan->text(from, end);
+        const char *stop =
+            how == XML_FOLD_ATTR ? p->scan->value(from, end, '<') : p->scan->text(from, end);
         size_t len = (size_t)(stop - from);
 
         memcpy(to, from, len);

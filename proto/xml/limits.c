@@ -31,7 +31,7 @@ const struct xml_limits xml_limits_authenticated = {
 bool xml_limits_are_sane(const struct xml_limits *l)
 {
     return l->stanza_bytes_max >= 1 && l->stanza_bytes_max <= XML_STANZA_BYTES_CEILING &&
-           l->depth_max >= 1 && l->elements_max >= 1 &&
-           l->elements_max <= XML_ELEMENTS_CEILING && l->name_bytes_max >= 1 &&
-           l->ns_decls_max <= XML_NS_DECLS_CEILING && l->attrs_max <= XML_ATTRS_CEILING;
+           l->depth_max >= 1 && l->elements_max >= 1 && l->elements_max <= XML_ELEMENTS_CEILING &&
+           l->name_bytes_max >= 1 && l->ns_decls_max <= XML_NS_DECLS_CEILING &&
+           l->attrs_max <= XML_ATTRS_CEILING;
 }

@@ -8,7 +8,7 @@
 #include "xml/chars.h"
 #include "xml/parser_int.h"
 
-#define PARSER_MAGIC 0x786d6c70u
+#define PARSER_MAGIC       0x786d6c70u
 #define ASSEMBLY_BYTES_MIN 1024u
 /* Bytes behind the end of a unit are copied for nothing, hence pieces. */
 #define ASSEMBLY_PIECE_BYTES 1024u
@@ -72,8 +72,8 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
         }
         return step;
     }
-    step = cur[1] == '/' ? xml_take_end_tag(p, cur, end, next)
-                         : xml_take_start_tag(p, cur, end, next);
+    step =
+        cur[1] == '/' ? xml_take_end_tag(p, cur, end, next) : xml_take_start_tag(p, cur, end, next);
     if (LIKELY(step == XML_STEP_OK)) {
         return p->depth == 0 || p->place != XML_PLACE_STREAM ? XML_STEP_DONE : XML_STEP_OK;
     }
@@ -275,7 +275,6 @@ static enum xml_step keep_header(struct xml_parser *p)
     if (root->prefix.len) {
         name = slice_make(root->prefix.ptr, root->prefix.len + 1 + root->name.len);
     }
-    p->close_pending = p->depth == 0;
     return xml_ns_keep_stream(p, name);
 }
 

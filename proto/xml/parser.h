@@ -68,8 +68,8 @@ const struct xml_tree *xml_parser_tree(const struct xml_parser *p);
 enum xml_why xml_parser_why(const struct xml_parser *p);
 /* Static text for the log, never NULL. */
 const char *xml_parser_why_text(const struct xml_parser *p);
-/* At an event: what the stream header declared as default namespace (the content namespace); empty =
- * none. Valid until the next call of feed, reset or free.                                        */
+/* At an event: what the stream header declared as default namespace (the content namespace);
+ * empty = none. Valid until the next call of feed, reset or free.                               */
 struct slice xml_parser_default_ns(const struct xml_parser *p);
 /* Whether input stands inside an element (a keep-alive space may not be answered for etc.). */
 bool xml_parser_is_inside(const struct xml_parser *p);

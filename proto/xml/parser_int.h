@@ -21,7 +21,7 @@
 #define XML_ELEMENTS_CEILING 32768u
 #define XML_NS_DECLS_CEILING 128u
 /* The duplicate check compares each with each. */
-#define XML_ATTRS_CEILING 256u
+#define XML_ATTRS_CEILING         256u
 #define XML_DECLARATION_BYTES_MAX 256u
 
 enum xml_place {
@@ -89,8 +89,8 @@ struct xml_parser {
     struct slice stream_root;   /* its name as written; in stream_names */
 
     const struct xml_scan *scan; /* static */
-    struct xml_arena arena; /* values that differ from the bytes as received */
-    char *assembly;         /* owned, NULL while no unit is cut */
+    struct xml_arena arena;      /* values that differ from the bytes as received */
+    char *assembly;              /* owned, NULL while no unit is cut */
     uint32_t assembly_len;
     uint32_t assembly_cap;
 };

@@ -20,7 +20,8 @@ static inline uint32_t text16(const char *s)
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)s);
     __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
     __m128i fine = _mm_or_si128(eq16(bytes, '\t'), eq16(bytes, '\n'));
-    __m128i marks = _mm_or_si128(eq16(bytes, '<'), _mm_or_si128(eq16(bytes, '&'), eq16(bytes, ']')));
+    __m128i marks =
+        _mm_or_si128(eq16(bytes, '<'), _mm_or_si128(eq16(bytes, '&'), eq16(bytes, ']')));
 
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(fine, low), marks));
 }

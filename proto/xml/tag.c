@@ -30,8 +30,8 @@ static const char *lex_ncname(const char *s, const char *end)
             break;
         }
         len = xml_wide_decode(s, end, &code_point);
-        if (len == 0 || !(s == start ? xml_is_wide_name_start(code_point)
-                                     : xml_is_wide_name(code_point))) {
+        if (len == 0 ||
+            !(s == start ? xml_is_wide_name_start(code_point) : xml_is_wide_name(code_point))) {
             return NULL;
         }
         s += len;
@@ -212,8 +212,7 @@ static enum xml_step resolve_attrs(struct xml_parser *p, uint32_t attr_from)
     for (uint32_t i = attr_from; i < p->tree.attr_count; i++) {
         struct xml_attr *attr = &p->attrs[i];
 
-        if (attr->prefix.len &&
-            xml_ns_resolve(p, attr->prefix, &attr->ns) != XML_STEP_OK) {
+        if (attr->prefix.len && xml_ns_resolve(p, attr->prefix, &attr->ns) != XML_STEP_OK) {
             return XML_STEP_BAD;
         }
         for (uint32_t j = attr_from; j < i; j++) {
@@ -269,7 +268,11 @@ static enum xml_step start_tag(struct xml_parser *p, const char *s, const char *
         step = xml_tree_open(p, &node);
     }
     if (step == XML_STEP_OK && is_empty) {
-        xml_tree_close(p);
+        if (p->place == XML_PLACE_STREAM) {
+            xml_tree_close(p);
+        } else {
+            p->close_pending = true;
+        }
     }
     *next = s + 1;
     return step;

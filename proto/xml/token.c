@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* token: the resumable search for the end of a token that the window does not hold completely. It
  * judges nothing; it only has to agree with the token's own parsing on where a good token ends, and
- * to find some end of every bad one: a '<' ends a tag wherever it stands, for it is illegal there. */
+ * to find some end of every bad one: a '<' ends a tag wherever it stands, being illegal there.   */
 #include "xml/parser_int.h"
 
 void xml_token_begin(struct xml_parser *p, enum xml_token kind, size_t at)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define SEEDS 20000u
+#define SEEDS         20000u
 #define DOC_BYTES_MAX ((size_t)1 << 20)
 
 enum shape { SHAPE_VALID, SHAPE_WILD, SHAPE_VALID_MUTATED, SHAPE_WILD_MUTATED };
@@ -157,7 +157,10 @@ static size_t put_utf8(char *out, uint32_t c)
 Test(diff, every_code_point, .timeout = 110)
 {
     static const char *const frames[][2] = {
-        {"<", "/>"}, {"<a", "/>"}, {"<r><x>", "</x></r>"}, {"<r b='", "'/>"},
+        {"<", "/>"},
+        {"<a", "/>"},
+        {"<r><x>", "</x></r>"},
+        {"<r b='", "'/>"},
     };
 
     for (uint32_t c = 1; c < 0x110100; c += c < 0x11000 || (c & 0xffff) >= 0xfff0 ? 1 : 61) {

@@ -17,11 +17,11 @@ enum dump_cuts {
 };
 
 struct dump_result {
-    struct buf events;      /* owned: dump_result_deinit */
-    enum xml_why why;       /* NONE = everything was taken */
-    const char *why_text;   /* static */
-    size_t event_count;     /* stream open, elements, stream close */
-    bool is_closed;         /* the stream's end was seen */
+    struct buf events;    /* owned: dump_result_deinit */
+    enum xml_why why;     /* NONE = everything was taken */
+    const char *why_text; /* static */
+    size_t event_count;   /* stream open, elements, stream close */
+    bool is_closed;       /* the stream's end was seen */
 };
 
 /* Feeds all of input to a new parser. Each piece is handed over as a heap copy of exactly its

@@ -9,9 +9,9 @@
 #include "gen.h"
 #include "oracle.h"
 
-#define HEADER                                                                         \
-    "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "                       \
-    "xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback' " \
+#define HEADER                                                                                     \
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "                                   \
+    "xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback' "           \
     "from='a.example' to='b.example' version='1.0'>"
 #define CLOSE "</stream:stream>"
 
@@ -19,8 +19,7 @@
 static inline bool kit_same(const struct dump_result *a, const struct dump_result *b)
 {
     return a->why == b->why && strcmp(a->why_text, b->why_text) == 0 &&
-           a->is_closed == b->is_closed &&
-           slice_eq(buf_slice(&a->events), buf_slice(&b->events));
+           a->is_closed == b->is_closed && slice_eq(buf_slice(&a->events), buf_slice(&b->events));
 }
 
 /* Feeds input whole, byte by byte and in random pieces; demands the same from all. The caller
@@ -33,8 +32,9 @@ static inline void kit_run(struct dump_result *r, struct slice input,
     dump_ours(r, input, limits, DUMP_WHOLE, 0);
     for (uint64_t seed = 0; seed < 4; seed++) {
         dump_ours(&other, input, limits, seed ? DUMP_RANDOM : DUMP_BYTES, seed);
-        cr_assert(kit_same(r, &other), "cuts %d change the result: %d %s / %d %s in %.*s", (int)seed,
-                  (int)r->why, r->why_text, (int)other.why, other.why_text, SLICE_FMT(input));
+        cr_assert(kit_same(r, &other), "cuts %d change the result: %d %s / %d %s in %.*s",
+                  (int)seed, (int)r->why, r->why_text, (int)other.why, other.why_text,
+                  SLICE_FMT(input));
         dump_result_deinit(&other);
     }
 }

@@ -28,8 +28,8 @@ static void repeat(struct buf *out, const char *text, size_t count)
 }
 
 /* before, then count times middle ('%' becomes the number), then after. */
-static void expect_repeated(const struct xml_limits *limits, const char *before,
-                            const char *middle, size_t count, const char *after, enum xml_why why)
+static void expect_repeated(const struct xml_limits *limits, const char *before, const char *middle,
+                            size_t count, const char *after, enum xml_why why)
 {
     struct buf doc;
 
@@ -94,7 +94,8 @@ Test(limits, depth_and_elements)
 
     l.depth_max = 10;
     expect_repeated(&l, HEADER, "<a>", 9, "</a></a></a></a></a></a></a></a></a>", XML_WHY_NONE);
-    expect_repeated(&l, HEADER, "<a>", 10, "</a></a></a></a></a></a></a></a></a></a>", XML_WHY_NONE);
+    expect_repeated(&l, HEADER, "<a>", 10, "</a></a></a></a></a></a></a></a></a></a>",
+                    XML_WHY_NONE);
     expect_repeated(&l, HEADER, "<a>", 11, "", XML_WHY_TOO_BIG);
     expect_repeated(&l, HEADER, "<a>", 10, "<b/>", XML_WHY_TOO_BIG);
     l = wide;
@@ -184,8 +185,9 @@ Test(limits, memory_before_authentication_is_bounded)
     buf_init(&doc, 65536);
     buf_put_lit(&doc, HEADER "<x>");
     for (int i = 0; i < 31; i++) {
-        buf_put_lit(&doc, "<y a='&lt;' b='&lt;' c='&lt;' d='&lt;' e='&lt;' f='' g='' h='' i='' j='' "
-                          "k='' l='' m='' n='' o='' p=''>t<![CDATA[t]]></y>");
+        buf_put_lit(&doc,
+                    "<y a='&lt;' b='&lt;' c='&lt;' d='&lt;' e='&lt;' f='' g='' h='' i='' j='' "
+                    "k='' l='' m='' n='' o='' p=''>t<![CDATA[t]]></y>");
     }
     repeat(&doc, "z", 9990 - buf_len(&doc));
     before = pool_used_bytes();
@@ -258,8 +260,7 @@ Test(limits, big_tokens_in_single_bytes_stay_linear, .timeout = 60)
         size_t count_max = strstr(shapes[i].middle, "<b/>") ? 32000 : REPEAT_MAX - 100;
 
         expect_repeated(&wide, shapes[i].before, shapes[i].middle,
-                        count < count_max ? count : count_max, shapes[i].after,
-                        XML_WHY_NONE);
+                        count < count_max ? count : count_max, shapes[i].after, XML_WHY_NONE);
     }
 }
 

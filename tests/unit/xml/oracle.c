@@ -271,3 +271,22 @@ const char *oracle_disagreement(const struct dump_result *ours, const struct ora
     }
     return NULL;
 }
+
+bool oracle_both_take(struct slice doc, const struct buf *lines)
+{
+    struct dump_result ours;
+    struct oracle_result expat;
+    bool is_good;
+
+    dump_ours(&ours, doc, &xml_limits_authenticated, DUMP_WHOLE, 0);
+    oracle_run(&expat, doc, &xml_limits_authenticated);
+    is_good = ours.is_closed && ours.why == XML_WHY_NONE && expat.is_accepted && !expat.extra;
+    if (is_good && lines) {
+        is_good = slice_eq(buf_slice(&ours.events), buf_slice(lines)) &&
+                  slice_eq(buf_slice(&expat.events), buf_slice(lines));
+    }
+    is_good = is_good || (expat.extra & ORACLE_LIMIT) != 0;
+    dump_result_deinit(&ours);
+    oracle_result_deinit(&expat);
+    return is_good;
+}

@@ -17,10 +17,10 @@ enum oracle_extra {
 };
 
 struct oracle_result {
-    struct buf events;        /* owned: oracle_result_deinit */
-    bool is_accepted;         /* a complete, well-formed document */
-    const char *error;        /* expat's, static; "" = none */
-    unsigned extra;           /* enum oracle_extra bits */
+    struct buf events; /* owned: oracle_result_deinit */
+    bool is_accepted;  /* a complete, well-formed document */
+    const char *error; /* expat's, static; "" = none */
+    unsigned extra;    /* enum oracle_extra bits */
 };
 
 void oracle_run(struct oracle_result *r, struct slice input, const struct xml_limits *limits);
@@ -28,5 +28,8 @@ void oracle_result_deinit(struct oracle_result *r);
 
 /* NULL when the two agree, else what is wrong. */
 const char *oracle_disagreement(const struct dump_result *ours, const struct oracle_result *expat);
+/* Whether both take doc as a whole, and (unless NULL) see exactly these lines. True, too, for a doc
+ * over the authenticated limits: there is nothing to compare then.                               */
+bool oracle_both_take(struct slice doc, const struct buf *lines);
 
 #endif

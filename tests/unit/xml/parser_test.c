@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "base/pool.h"
 
-#define OPEN                                                                                \
-    "(http://etherx.jabber.org/streams|stream|stream\n"                                     \
+#define OPEN                                                                                       \
+    "(http://etherx.jabber.org/streams|stream|stream\n"                                            \
     "A||from|a.example\nA||to|b.example\nA||version|1.0\n"
 
 static void expect_stanza(const char *stanza, const char *lines)
@@ -41,8 +41,9 @@ Test(parser, xml_declaration)
 {
     kit_expect_events(SLICE_LIT("<?xml version='1.0'?><a></a>"), "(||a\n)\n");
     kit_expect_events(SLICE_LIT("<?xml version=\"1.0\" encoding='uTf-8'?>\n<a></a>"), "(||a\n)\n");
-    kit_expect_events(SLICE_LIT("<?xml version = '1.0'\tencoding\r\n=\n\"UTF-8\" standalone='yes' ?><a/>"),
-                      "(||a\n)\n");
+    kit_expect_events(
+        SLICE_LIT("<?xml version = '1.0'\tencoding\r\n=\n\"UTF-8\" standalone='yes' ?><a/>"),
+        "(||a\n)\n");
 }
 
 Test(parser, message_with_body)
@@ -81,8 +82,9 @@ Test(parser, cdata_folded_into_one_text)
     expect_stanza("<a>1<![CDATA[<&>&lt;]]>2<![CDATA[]]><![CDATA[]]]]><![CDATA[>]]></a>",
                   "(jabber:server||a\nT1<&>&lt;2]]>\n)\n");
     expect_stanza("<a><![CDATA[]]></a>", "(jabber:server||a\n)\n");
-    expect_stanza("<a>x<b/>y<![CDATA[z]]><b/><![CDATA[q]]></a>",
-                  "(jabber:server||a\nTx\n(jabber:server||b\n)\nTyz\n(jabber:server||b\n)\nTq\n)\n");
+    expect_stanza(
+        "<a>x<b/>y<![CDATA[z]]><b/><![CDATA[q]]></a>",
+        "(jabber:server||a\nTx\n(jabber:server||b\n)\nTyz\n(jabber:server||b\n)\nTq\n)\n");
     /* SEC-53: what looks like an end and another stanza is text. */
     expect_stanza("<message><body><![CDATA[</body></message><presence from='victim'/>]]></body>"
                   "</message>",
@@ -99,10 +101,11 @@ Test(parser, quotes_and_greater_than_in_values)
 Test(parser, namespaces_resolved)
 {
     expect_stanza("<stream:features/>", "(http://etherx.jabber.org/streams|stream|features\n)\n");
-    expect_stanza("<a xmlns='u:1' xmlns:p='u:2' p:x='1' x='2'><p:b xmlns:p='u:3'/><p:c/><d xmlns=''>"
-                  "<e/></d><f/></a>",
-                  "(u:1||a\nAu:2|p|x|1\nA||x|2\n(u:3|p|b\n)\n(u:2|p|c\n)\n(||d\n(||e\n)\n)\n(u:1||f\n)\n"
-                  ")\n");
+    expect_stanza(
+        "<a xmlns='u:1' xmlns:p='u:2' p:x='1' x='2'><p:b xmlns:p='u:3'/><p:c/><d xmlns=''>"
+        "<e/></d><f/></a>",
+        "(u:1||a\nAu:2|p|x|1\nA||x|2\n(u:3|p|b\n)\n(u:2|p|c\n)\n(||d\n(||e\n)\n)\n(u:1||f\n)\n"
+        ")\n");
     /* Scope ends with the element; the next stanza sees the stream's. */
     expect_stanza("<a xmlns='u:1'/><b/>", "(u:1||a\n)\n(jabber:server||b\n)\n");
     /* The declaration may stand behind the name that needs it. */
@@ -190,6 +193,30 @@ Test(parser, reset_starts_a_new_stream)
     cr_assert_eq(xml_parser_feed(p, "<y>", 3, &used), XML_STREAM_OPEN);
     xml_parser_free(p);
     xml_parser_free(NULL);
+}
+
+Test(parser, tells_the_content_namespace)
+{
+    static const char doc[] =
+        "<s:s xmlns='c&amp;n' xmlns:s='u'><a xmlns='x'><b/></a><p:c xmlns:p='y'/>";
+    struct xml_parser *p;
+    size_t used;
+    size_t at = 0;
+    unsigned events = 0;
+
+    cr_assert_eq(xml_parser_new(&p, &xml_limits_authenticated), 0);
+    cr_assert_eq(xml_parser_default_ns(p).len, 0);
+    while (xml_parser_feed(p, doc + at, sizeof(doc) - 1 - at, &used) != XML_MORE) {
+        at += used;
+        events++;
+        cr_assert(slice_eq_cstr(xml_parser_default_ns(p), "c&n"));
+    }
+    cr_assert_eq(events, 3);
+    xml_parser_reset(p);
+    cr_assert_eq(xml_parser_default_ns(p).len, 0);
+    cr_assert_eq(xml_parser_feed(p, "<s xmlns='n'/>", 14, &used), XML_STREAM_OPEN);
+    cr_assert(slice_eq_cstr(xml_parser_default_ns(p), "n"));
+    xml_parser_free(p);
 }
 
 Test(parser, empty_stream_opens_and_closes)

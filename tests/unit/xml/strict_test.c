@@ -2,9 +2,9 @@
 /* strict_test: what is refused, and as what. The SEC numbers are cases of the test plan. */
 #include "kit.h"
 
-#define BAD(text) kit_expect_stanza_why(SLICE_LIT(text), XML_WHY_NOT_WELL_FORMED)
+#define BAD(text)        kit_expect_stanza_why(SLICE_LIT(text), XML_WHY_NOT_WELL_FORMED)
 #define RESTRICTED(text) kit_expect_stanza_why(SLICE_LIT(text), XML_WHY_RESTRICTED)
-#define FINE(text) kit_expect_stanza_why(SLICE_LIT(text), XML_WHY_NONE)
+#define FINE(text)       kit_expect_stanza_why(SLICE_LIT(text), XML_WHY_NONE)
 #define START(text, why) kit_expect_why(SLICE_LIT(text), &xml_limits_authenticated, (why))
 
 Test(strict, sec51_bytes_that_are_no_utf8)
@@ -59,7 +59,9 @@ Test(strict, sec51_characters_that_are_no_xml)
     BAD("<a>&#4294967361;</a>"); /* 2^32 + 65 */
     BAD("<a>&#x10000000000000041;</a>");
     BAD("<a b='&#0;'/>");
-    FINE("<a b='\x7f\xc2\x80\xef\xbf\xbd\xee\x80\x80'>\x7f\xc2\x80\xef\xbf\xbd\xf4\x8f\xbf\xbf\xed\x9f\xbf</a>");
+    FINE("<a "
+         "b='\x7f\xc2\x80\xef\xbf\xbd\xee\x80\x80'>"
+         "\x7f\xc2\x80\xef\xbf\xbd\xf4\x8f\xbf\xbf\xed\x9f\xbf</a>");
     FINE("<a>\xef\xbb\xbf\xf0\x9f\xbf\xbe</a>"); /* U+FEFF inside is a character; U+1FFFE too */
 }
 
@@ -169,8 +171,8 @@ Test(strict, sec53_names_and_references)
     BAD("<a:b:c/>");
     BAD("<stream:1/>");
     BAD("<a 1='x'/>");
-    BAD("<\xc2\xb7/>");             /* may not start a name */
-    BAD("<a\xf0\x90\x80\x80/>");    /* fifth edition only */
+    BAD("<\xc2\xb7/>");          /* may not start a name */
+    BAD("<a\xf0\x90\x80\x80/>"); /* fifth edition only */
     BAD("<a\xe2\x82\xac/>");
     BAD("<a>&</a>");
     BAD("<a>&lt</a>");

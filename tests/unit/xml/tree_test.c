@@ -7,7 +7,8 @@
 
 #define NS SLICE_LIT("jabber:server")
 static const char stanza[] =
-    "<message to='b' id='' xml:lang='de' db:key='k'>t1<body>b1</body>t2<body xmlns='u' xml:lang='en'>"
+    "<message to='b' id='' xml:lang='de' db:key='k'>t1<body>b1</body>t2<body xmlns='u' "
+    "xml:lang='en'>"
     "b2</body><x/><body>b<i/></body><body>&lt;<![CDATA[x]]></body></message>";
 
 static struct xml_parser *parser;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* writer_test: escaping, moving between streams, and parse(write(tree)) == tree for both parsers. */
+/* writer_test: escaping, moving between streams, parse(write(tree)) == tree for both parsers. */
 #include "kit.h"
 
 #include "base/pool.h"
@@ -51,12 +51,12 @@ Test(writer, text_and_attributes_escaped)
 
     buf_init(&out, 1000);
     xml_write_text(&out, SLICE_LIT("a<b>&c\"d'e]]>\t\r\n\xc3\xa9"));
-    cr_assert(slice_eq_cstr(buf_slice(&out),
-                            "a&lt;b&gt;&amp;c&quot;d&apos;e]]&gt;\t&#13;\n\xc3\xa9"));
+    cr_assert(
+        slice_eq_cstr(buf_slice(&out), "a&lt;b&gt;&amp;c&quot;d&apos;e]]&gt;\t&#13;\n\xc3\xa9"));
     buf_clear(&out);
     xml_write_attr(&out, "a", SLICE_LIT("<>&\"'\t\r\n \xc3\xa9"));
-    cr_assert(slice_eq_cstr(buf_slice(&out),
-                            " a=\"&lt;&gt;&amp;&quot;&apos;&#9;&#13;&#10; \xc3\xa9\""));
+    cr_assert(
+        slice_eq_cstr(buf_slice(&out), " a=\"&lt;&gt;&amp;&quot;&apos;&#9;&#13;&#10; \xc3\xa9\""));
     buf_clear(&out);
     xml_write_text(&out, SLICE_NONE);
     xml_write_text_clean(&out, SLICE_NONE);
@@ -73,8 +73,9 @@ Test(writer, foreign_text_cleaned)
     cr_assert(slice_eq_cstr(buf_slice(&out), "ab\tc\nd\ne\n\x7f"));
     buf_clear(&out);
     xml_write_text_clean(&out, SLICE_LIT("<\xc3\xff\xe2\x82>\xef\xbf\xbe\xed\xa0\x80\xc3\xa9"));
-    cr_assert(slice_eq_cstr(buf_slice(&out), "&lt;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd&gt;"
-                                             "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9"));
+    cr_assert(slice_eq_cstr(buf_slice(&out),
+                            "&lt;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd&gt;"
+                            "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9"));
     cr_assert(utf8_is_valid(buf_slice(&out)));
     buf_deinit(&out);
 }
@@ -100,7 +101,8 @@ Test(writer, prefixes_of_the_source_stream_redeclared)
                  "<a><db:b xmlns:db=\"jabber:server:dialback\"/>"
                  "<db:c xmlns:db=\"jabber:server:dialback\"/></a>");
     /* One prefix, two meanings, and back. */
-    expect_write("<p:a xmlns:p='1'><p:b xmlns:p='2'><p:c xmlns:p='1'/></p:b><p:d/></p:a>", &same_stream,
+    expect_write("<p:a xmlns:p='1'><p:b xmlns:p='2'><p:c xmlns:p='1'/></p:b><p:d/></p:a>",
+                 &same_stream,
                  "<p:a xmlns:p=\"1\"><p:b xmlns:p=\"2\"><p:c xmlns:p=\"1\"/></p:b><p:d/></p:a>");
     expect_write("<a xml:lang='de'><xml:b/></a>", &same_stream, "<a xml:lang=\"de\"><xml:b/></a>");
 }
@@ -113,11 +115,12 @@ Test(writer, content_namespace_moves)
     expect_write("<s:message xmlns:s='jabber:server'><s:body/></s:message>", &to_component,
                  "<message><body/></message>");
     /* What descends from another namespace keeps its own (xmpp.md 2.2). */
-    expect_write("<message><forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'>"
-                 "<body/></message><message xmlns='jabber:server'/></forwarded><body/></message>",
-                 &to_component,
-                 "<message><forwarded xmlns=\"urn:xmpp:forward:0\"><message xmlns=\"jabber:client\">"
-                 "<body/></message><message xmlns=\"jabber:server\"/></forwarded><body/></message>");
+    expect_write(
+        "<message><forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'>"
+        "<body/></message><message xmlns='jabber:server'/></forwarded><body/></message>",
+        &to_component,
+        "<message><forwarded xmlns=\"urn:xmpp:forward:0\"><message xmlns=\"jabber:client\">"
+        "<body/></message><message xmlns=\"jabber:server\"/></forwarded><body/></message>");
     /* A root of another namespace: nothing moves. */
     expect_write("<a xmlns='u'><b xmlns='jabber:server'/></a>", &to_component,
                  "<a xmlns=\"u\"><b xmlns=\"jabber:server\"/></a>");

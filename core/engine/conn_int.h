@@ -82,6 +82,7 @@ struct conn {
     bool is_secured;
     bool is_in_data;     /* inside ops.data */
     bool is_reset;       /* close with RST */
+    bool is_writable_due; /* the output emptied while no ops could be called */
     bool is_over;        /* the end is decided: err and why hold */
 
     struct list dirty_link;
@@ -168,6 +169,8 @@ size_t conn_deliver(struct conn *c, char *bytes, size_t len);
 bool conn_send_next(struct conn *c);
 void conn_sent(struct conn *c, const struct io_event *ev);
 size_t conn_unsent(const struct conn *c);
+/* Calls ops.writable if it is due and the state allows it. */
+void conn_tell_writable(struct conn *c);
 
 /* conn_tls.c */
 /* One stretch of received bytes; returns how many were used up. */

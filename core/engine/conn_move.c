@@ -70,6 +70,7 @@ void conn_arrive(struct shard *sh, struct mail *m)
     }
     conn_want_input(c);
     arrived(sh, c, c->owner);
+    conn_tell_writable(c);
 }
 
 void conn_discard(struct mail *m)

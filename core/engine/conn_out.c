@@ -129,6 +129,17 @@ static void count_sent(struct conn *c, size_t len)
     }
 }
 
+void conn_tell_writable(struct conn *c)
+{
+    if (!c->is_writable_due || c->state != CONN_ST_OPEN || !c->ops) {
+        return; /* on a journey or in a handshake: told afterwards */
+    }
+    c->is_writable_due = false;
+    if (c->ops->writable) {
+        c->ops->writable(c, c->owner);
+    }
+}
+
 void conn_sent(struct conn *c, const struct io_event *ev)
 {
     bool was_crowded = conn_out_is_crowded(c);
@@ -140,8 +151,8 @@ void conn_sent(struct conn *c, const struct io_event *ev)
         conn_end(c, ev->result ? ev->result : -EPIPE, err_text(ev->result ? ev->result : -EPIPE));
         return;
     }
-    if (was_crowded && !conn_out_is_crowded(c) && c->state == CONN_ST_OPEN && c->ops &&
-        c->ops->writable) {
-        c->ops->writable(c, c->owner);
+    if (was_crowded && !conn_out_is_crowded(c)) {
+        c->is_writable_due = true;
+        conn_tell_writable(c);
     }
 }

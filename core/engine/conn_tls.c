@@ -67,6 +67,7 @@ static void secured(struct conn *c)
     if (c->ops && c->ops->secured) {
         c->ops->secured(c, c->owner);
     }
+    conn_tell_writable(c);
 }
 
 /* Returns how many bytes the handshake used; the state says whether it is over. */

@@ -81,6 +81,7 @@ static void alarm_ready(struct shard *sh, int fd, uint32_t revents, void *ctx)
 static void accepted(struct shard *sh, struct ticket *t)
 {
     struct conn *c;
+    uint32_t tag;
     int err = ERR_SHUTDOWN;
 
     c = sh->stop_phase ? NULL : conn_new(sh, t->fd, CONN_ST_OPEN, &err);
@@ -97,13 +98,14 @@ static void accepted(struct shard *sh, struct ticket *t)
     }
     stat_add(&sh->stats.conn_accepted, 1);
     conn_set_peer(c, (const struct sockaddr *)&t->peer, t->peer_len);
-    sh->engine->params.app->accepted(sh, c, t->listener_tag);
-    ASSERT(c->ops || c->state != CONN_ST_OPEN);
+    tag = t->listener_tag;
     if (t->count) {
         c->ticket = t;
     } else {
         mail_free(&t->mail);
     }
+    sh->engine->params.app->accepted(sh, c, tag);
+    ASSERT(c->ops || c->state != CONN_ST_OPEN);
 }
 
 void shard_mail_engine(struct shard *sh, struct mail *m)
@@ -355,10 +357,10 @@ void *shard_thread(void *arg)
         while (sh->stop_phase < 2) {
             shard_turn(sh, true);
         }
+        buf_deinit(&sh->scratch);
         stop(sh);
     }
     shard_mail_leave(sh);
-    buf_deinit(&sh->scratch);
     pool_trim();
     log_ring_use(NULL);
     return NULL;

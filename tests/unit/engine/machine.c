@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
 
@@ -93,10 +94,14 @@ static int app_start(struct shard *sh, void *ctx, void **shard_app)
     return 0;
 }
 
+/* Blocks move between threads: only the sum over all of them says whether one was leaked. */
+static _Atomic int64_t pool_left;
+
 static void app_stop(struct shard *sh, void *shard_app)
 {
     (void)sh;
     (void)shard_app;
+    pool_left += pool_used_bytes();
 }
 
 static void app_accepted(struct shard *sh, struct conn *c, uint32_t tag)
@@ -164,6 +169,9 @@ void machine_stop(struct machine *m)
 {
     engine_free(m->engine);
     m->engine = NULL;
+    cr_assert_eq(pool_left + pool_used_bytes(), 0, "%ld bytes were leaked",
+                 (long)(pool_left + pool_used_bytes()));
+    cr_assert_eq(check_failed_count(), 0);
 }
 
 static struct run_mail *run_new(machine_fn *fn, void *ctx, _Atomic bool *done)

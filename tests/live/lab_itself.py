@@ -9,9 +9,11 @@ from lab import Lab, check, main, plan
 from lab.ejabberd import Ejabberd
 from lab.jabberd2 import Jabberd2
 from lab.kamailio import Kamailio
+from lab.peer import Peer
 from lab.prosody import Prosody
 from lab.sip import Phone
-from lab.xmpp import User
+from lab.splitter import Splitter
+from lab.xmpp import User, message, text_of
 
 TEXT = "from one to other: \u00e9\u4e2d\U0001f600 <&>"
 
@@ -79,5 +81,23 @@ def kamailio_phones():
             check(got.status == status, f"{user}: expected {status}, got", got.start)
 
 
+def scripted_peer():
+    """The scripted server and Prosody, certificates demanded; its dialling also byte by byte."""
+    with Lab("scripted") as lab:
+        lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY)
+        lab.dns.xmpp("scripted.test", plan.SCRIPTED)
+        Prosody(lab).start()
+        peer = Peer(lab).listen()
+        ann = lab.own(User("ann@fabrikam.test", plan.PROSODY))
+        ann.say("joe@scripted.test", TEXT)
+        got = peer.inbox.get(timeout=10)
+        check(text_of(got, "body") == TEXT, "wrong text", text_of(got, "body"))
+        splitter = lab.own(Splitter(plan.SCRIPTED, 15269, plan.PROSODY, plan.XMPP_SERVER))
+        stream = peer.dial(plan.FABRIKAM, plan.SCRIPTED, 15269)
+        stream.send(message("ann@fabrikam.test", "in pieces", sender="joe@scripted.test"))
+        ann.hears("in pieces")
+        check(splitter.bytes > 1000, "the splitter saw too little", splitter.bytes)
+
+
 if __name__ == "__main__":
-    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones)
+    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones, scripted_peer)

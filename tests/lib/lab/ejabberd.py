@@ -32,7 +32,7 @@ listen:
     module: ejabberd_s2s_in
     max_stanza_size: 524288
     shaper: none
-auth_password_format: plain
+{service}auth_password_format: plain
 registration_timeout: infinity
 modules:
   mod_disco: {{}}
@@ -46,12 +46,23 @@ modules:
 {modules}
 """
 
+SERVICE = """  - port: {port}
+    ip: "{address}"
+    module: ejabberd_service
+    access: all
+    shaper_rule: none
+    hosts:
+      "{domain}":
+        password: "{secret}"
+"""
+
 
 class Ejabberd:
-    """starttls: false, optional, required or required_trusted (s2s_use_starttls)."""
+    """starttls: false, optional, required or required_trusted (s2s_use_starttls);
+    service: (port, domain, secret) of an external component."""
 
     def __init__(self, lab, domain=plan.CONTOSO, address=plan.EJABBERD, *, starttls="required",
-                 dialback=True, certificate=None, trust=None, extra="", name=None):
+                 dialback=True, certificate=None, trust=None, extra="", service=None, name=None):
         self.lab = lab
         self.domain = domain
         self.address = address
@@ -65,6 +76,8 @@ class Ejabberd:
                 domain=domain, address=address, c2s=plan.XMPP_CLIENT, s2s=plan.XMPP_SERVER,
                 certfiles=f'certfiles:\n  - "{lab.certs.both(certificate)}"',
                 trust=trust or lab.certs.trust, starttls=starttls, extra=extra,
+                service=SERVICE.format(address=address, port=service[0], domain=service[1],
+                                       secret=service[2]) if service else "",
                 modules="  mod_s2s_dialback: {}" if dialback else ""))
         self.process = None
 

@@ -83,6 +83,7 @@ class Stream:
         self.parser.CharacterDataHandler = self._data
         self.builder = None
         self.depth = 0
+        self.held = b""
 
     @staticmethod
     def _name(name):
@@ -114,29 +115,34 @@ class Stream:
         if self.builder is not None:
             self.builder.data(text)
 
-    def pump(self):
-        """Reads once from the socket; False at its end."""
+    def _take(self):
+        """Reads once and parses; False at the end. May raise TimeoutError."""
         try:
             data = self.socket.recv(65536)
+        except TimeoutError:
+            raise
         except (OSError, ValueError):
             data = b""
-        if not data:
-            self.queue.put(END)
-            return False
+        # expat puts off tokens that come in pieces (its answer to CVE-2023-52425) until much more
+        # has come: it is given whole tags only.
+        self.held += data
+        cut = self.held.rfind(b">") + 1
+        whole, self.held = self.held[:cut], self.held[cut:]
         try:
-            self.parser.Parse(data)
+            self.parser.Parse(whole)
         except expat.ExpatError as error:
             self.queue.put(ElementTree.Element("unparsable", {"why": str(error)}))
+            self.ended = True
+        if not data or self.ended:
             self.queue.put(END)
             return False
-        if self.ended:
-            self.queue.put(END)
-        return not self.ended
+        return True
 
     def _run(self):
         self.socket.settimeout(None)
-        while self.pump():
+        while self._take():
             pass
+        self.close()
 
     def run(self):
         """From now on a thread reads. Before (negotiation) received() reads by itself."""
@@ -156,21 +162,10 @@ class Stream:
                     raise LabError(f"nothing received within {timeout:g} s") from None
                 if not self.thread:
                     self.socket.settimeout(max(0.001, deadline - time.monotonic()))
-                    self._pump_until_deadline()
-
-    def _pump_until_deadline(self):
-        try:
-            data = self.socket.recv(65536)
-        except TimeoutError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.queue.put(END)
-            return
-        self.parser.Parse(data)
-        if self.ended:
-            self.queue.put(END)
+                    try:
+                        self._take()
+                    except TimeoutError:
+                        pass
 
     def expect(self, *names, timeout=10.0):
         """The next element, which must have one of these local names ('end' for END)."""

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scripted XMPP server: one domain, STARTTLS or direct TLS and SASL EXTERNAL, both directions.
+
+For floods and for what no real server would do. It checks no certificate of the other side.
+"""
+import base64
+import queue
+import socket
+import ssl
+import threading
+
+from . import plan
+from .stage import LabError
+from .xmpp import (END, NS_SASL, NS_SERVER, NS_STREAM, NS_TLS, Stream, local, trust_everyone)
+
+DIALBACK_PREFIX = " xmlns:db='jabber:server:dialback'"
+
+
+class Peer:
+    """dial() opens streams to fedgate; listen() accepts its streams. Stanzas of accepted streams
+    come to on_stanza(stream, element), called on the stream's thread, or else to inbox."""
+
+    def __init__(self, lab, domain="scripted.test", address=plan.SCRIPTED, certificate=None):
+        self.lab = lab
+        self.domain = domain
+        self.address = address
+        name = certificate or lab.certs.need(domain)
+        self.client_tls = trust_everyone(lab.certs.crt(name), lab.certs.key(name))
+        self.server_tls = trust_everyone(lab.certs.crt(name), lab.certs.key(name), True)
+        # Ask for a certificate as servers do; what comes is accepted (trust as CA, no failure).
+        self.server_tls.load_verify_locations(lab.certs.trust)
+        self.server_tls.verify_mode = ssl.CERT_OPTIONAL
+        self.inbox = queue.SimpleQueue()
+        self.on_stanza = None
+        self.accepted = []
+        self.trouble = []
+        self.listener = None
+
+    # -- outgoing ----------------------------------------------------------------------------------
+    def dial(self, to, address=plan.FEDGATE, port=plan.XMPP_SERVER):
+        """An authenticated stream to the domain `to`, its reader thread running."""
+        stream = Stream(address, port)
+        self._header(stream, to)
+        stream.expect("features")
+        stream.send(f"<starttls xmlns='{NS_TLS}'/>")
+        stream.expect("proceed")
+        stream.start_tls(self.client_tls, name=to)
+        self._header(stream, to)
+        self.external(stream, to)
+        return self.lab.own(stream.run())
+
+    def _header(self, stream, to):
+        stream.open(NS_SERVER, to=to, sender=self.domain, extra=DIALBACK_PREFIX)
+        return stream.expect("stream")
+
+    def external(self, stream, to):
+        stream.expect("features")
+        proof = base64.b64encode(self.domain.encode()).decode()
+        stream.send(f"<auth xmlns='{NS_SASL}' mechanism='EXTERNAL'>{proof}</auth>")
+        stream.expect("success")
+        stream.restart()
+        self._header(stream, to)
+        return stream.expect("features")
+
+    # -- incoming ----------------------------------------------------------------------------------
+    def listen(self, port=plan.XMPP_SERVER):
+        self.listener = socket.create_server((self.address, port))
+        threading.Thread(target=self._accept, daemon=True).start()
+        self.lab.own(self)
+        return self
+
+    def _accept(self):
+        while True:
+            try:
+                connected, _ = self.listener.accept()
+            except OSError:
+                return
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+
+    def _serve(self, connected):
+        stream = Stream.over(connected)
+        try:
+            self._negotiate(stream)
+        except (LabError, OSError) as error:
+            self.trouble.append(str(error))
+            stream.drop()
+            return
+        self.accepted.append(stream)
+        stream.run()
+        while (element := stream.queue.get()) is not END:
+            if local(element) == "iq" and element.get("type") == "get":
+                self._answer_iq(stream, element)
+            elif self.on_stanza:
+                self.on_stanza(stream, element)
+            else:
+                self.inbox.put(element)
+
+    def _answer(self, stream, features):
+        header = stream.expect("stream")
+        stream.send(f"<?xml version='1.0'?><stream:stream xmlns='{NS_SERVER}' "
+                    f"xmlns:stream='{NS_STREAM}'{DIALBACK_PREFIX} id='lab-{id(stream)}' "
+                    f"from='{header.get('to')}' to='{header.get('from')}' version='1.0'>"
+                    f"<stream:features>{features}</stream:features>")
+
+    def _negotiate(self, stream):
+        self._answer(stream, f"<starttls xmlns='{NS_TLS}'><required/></starttls>")
+        stream.expect("starttls")
+        stream.send(f"<proceed xmlns='{NS_TLS}'/>")
+        stream.start_tls(self.server_tls, server_side=True)
+        self._answer(stream, f"<mechanisms xmlns='{NS_SASL}'><mechanism>EXTERNAL</mechanism>"
+                             "</mechanisms>")
+        stream.expect("auth")
+        stream.send(f"<success xmlns='{NS_SASL}'/>")
+        stream.restart()
+        self._answer(stream, "")
+
+    def _answer_iq(self, stream, request):
+        stream.send(f"<iq type='result' id='{request.get('id')}' from='{request.get('to')}' "
+                    f"to='{request.get('from')}'/>")
+
+    def stop(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        for stream in self.accepted:
+            stream.drop()

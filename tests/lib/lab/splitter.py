@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A TCP proxy that hands every byte on alone: each in a segment of its own."""
+import socket
+import threading
+
+
+class Splitter:
+    """Listens on address:port and passes connections to target, byte by byte in both directions."""
+
+    def __init__(self, address, port, target, target_port, piece=1):
+        self.target = (target, target_port)
+        self.piece = piece
+        self.bytes = 0
+        self.listener = socket.create_server((address, port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                one, _ = self.listener.accept()
+                other = socket.create_connection(self.target)
+            except OSError:
+                return
+            for end in (one, other):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for source, sink in ((one, other), (other, one)):
+                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                for at in range(0, len(data), self.piece):
+                    sink.sendall(data[at:at + self.piece])
+                self.bytes += len(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            for end in (source, sink):
+                end.close()
+
+    def stop(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()

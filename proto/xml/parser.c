@@ -194,6 +194,7 @@ static enum xml_step resume(struct xml_parser *p, const char *bytes, size_t len,
     size_t room = unit_bytes_max(p, p->assembly, before);
     enum xml_step step;
 
+    *used = 0;
     /* The kind of unit, hence its bound, may show only with its second byte. */
     room = room > before ? room - before : 1;
     if (before < 2) {

@@ -18,7 +18,8 @@ DIALBACK_PREFIX = " xmlns:db='jabber:server:dialback'"
 
 class Peer:
     """dial() opens streams to fedgate; listen() accepts its streams. Stanzas of accepted streams
-    come to on_stanza(stream, element), called on the stream's thread, or else to inbox."""
+    come to on_stanza(stream, element), called on the stream's thread, or else to inbox; on_stream
+    (stream), where given, takes over the whole stream after negotiation."""
 
     def __init__(self, lab, domain="scripted.test", address=plan.SCRIPTED, certificate=None):
         self.lab = lab
@@ -32,13 +33,14 @@ class Peer:
         self.server_tls.verify_mode = ssl.CERT_OPTIONAL
         self.inbox = queue.SimpleQueue()
         self.on_stanza = None
+        self.on_stream = None
         self.accepted = []
         self.trouble = []
         self.listener = None
 
     # -- outgoing ----------------------------------------------------------------------------------
-    def dial(self, to, address=plan.FEDGATE, port=plan.XMPP_SERVER):
-        """An authenticated stream to the domain `to`, its reader thread running."""
+    def dial(self, to, address=plan.FEDGATE, port=plan.XMPP_SERVER, run=True):
+        """An authenticated stream to the domain `to`, its reader thread running unless not wanted."""
         stream = Stream(address, port)
         self._header(stream, to)
         stream.expect("features")
@@ -47,7 +49,7 @@ class Peer:
         stream.start_tls(self.client_tls, name=to)
         self._header(stream, to)
         self.external(stream, to)
-        return self.lab.own(stream.run())
+        return self.lab.own(stream.run() if run else stream)
 
     def _header(self, stream, to):
         stream.open(NS_SERVER, to=to, sender=self.domain, extra=DIALBACK_PREFIX)
@@ -87,6 +89,9 @@ class Peer:
             stream.drop()
             return
         self.accepted.append(stream)
+        if self.on_stream:
+            self.on_stream(stream)
+            return
         stream.run()
         while (element := stream.queue.get()) is not END:
             if local(element) == "iq" and element.get("type") == "get":

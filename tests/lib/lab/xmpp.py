@@ -84,6 +84,7 @@ class Stream:
         self.builder = None
         self.depth = 0
         self.held = b""
+        self.raw = b""  # all of this document, as long as no thread reads
 
     @staticmethod
     def _name(name):
@@ -126,6 +127,8 @@ class Stream:
         # expat puts off tokens that come in pieces (its answer to CVE-2023-52425) until much more
         # has come: it is given whole tags only.
         self.held += data
+        if self.thread is None:
+            self.raw += data
         cut = self.held.rfind(b">") + 1
         whole, self.held = self.held[:cut], self.held[cut:]
         try:
@@ -318,7 +321,7 @@ class User:
 class Component:
     """The inside of a component next hop: connects, shakes hands, then exchanges stanzas."""
 
-    def __init__(self, domain, secret, address=plan.FEDGATE, port=plan.COMPONENT):
+    def __init__(self, domain, secret, address=plan.FEDGATE, port=plan.COMPONENT, run=True):
         self.domain = domain
         self.stream = Stream(address, port)
         self.stream.open(NS_COMPONENT, to=domain, version=None)
@@ -328,7 +331,8 @@ class Component:
         answer = self.stream.expect("handshake", "error")
         if local(answer) != "handshake":
             raise LabError("component refused: " + ElementTree.tostring(answer, "unicode"))
-        self.stream.run()
+        if run:
+            self.stream.run()
 
     def send(self, text):
         self.stream.send(text)

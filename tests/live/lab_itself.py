@@ -82,7 +82,7 @@ def kamailio_phones():
 
 
 def scripted_peer():
-    """The scripted server and Prosody, certificates demanded; its dialling also byte by byte."""
+    """The scripted server and Prosody, certificates demanded."""
     with Lab("scripted") as lab:
         lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY)
         lab.dns.xmpp("scripted.test", plan.SCRIPTED)
@@ -92,12 +92,22 @@ def scripted_peer():
         ann.say("joe@scripted.test", TEXT)
         got = peer.inbox.get(timeout=10)
         check(text_of(got, "body") == TEXT, "wrong text", text_of(got, "body"))
-        splitter = lab.own(Splitter(plan.SCRIPTED, 15269, plan.PROSODY, plan.XMPP_SERVER))
-        stream = peer.dial(plan.FABRIKAM, plan.SCRIPTED, 15269)
-        stream.send(message("ann@fabrikam.test", "in pieces", sender="joe@scripted.test"))
-        ann.hears("in pieces")
-        check(splitter.bytes > 1000, "the splitter saw too little", splitter.bytes)
+        stream = peer.dial(plan.FABRIKAM, plan.PROSODY)
+        stream.send(message("ann@fabrikam.test", "back", sender="joe@scripted.test"))
+        ann.hears("back")
+
+
+def splitter():
+    """Byte by byte. (Not with Prosody: its expat puts off tokens that come in small pieces.)"""
+    with Lab("splitter") as lab:
+        Kamailio(lab).start()
+        pieces = lab.own(Splitter(plan.SCRIPTED, plan.SIP_TCP, plan.KAMAILIO, plan.SIP_TCP))
+        joe = lab.own(Phone("joe", plan.SCRIPTED))
+        eva = lab.own(Phone("eva")).register()
+        check(joe.say("eva@corp.test", TEXT).status == 200, "not delivered")
+        eva.hears(TEXT)
+        check(pieces.bytes > 500, "the splitter saw too little", pieces.bytes)
 
 
 if __name__ == "__main__":
-    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones, scripted_peer)
+    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones, scripted_peer, splitter)

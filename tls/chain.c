@@ -202,7 +202,7 @@ static bool issuer_allowed(const struct path *p, uint32_t at, bool is_anchor)
         issuer->has_unknown_critical) {
         return false;
     }
-    /* An EKU in an intermediate binds what is below (all the world's practice); a root's does not. */
+    /* An EKU in an intermediate binds what is below (everybody's practice); a root's does not. */
     unsigned wanted = CERT_EKU_ANY | CERT_EKU_SERVER;
     wanted |= p->params->peer_is_server ? 0u : CERT_EKU_CLIENT;
     if (!is_anchor && (issuer->eku & wanted) == 0) {

@@ -2,11 +2,12 @@
 /* chain: is there a path from a leaf to something we trust (RFC 5280 section 6, without policies
  * and revocation)? Done here and not in the TLS libraries, because
  *   - wolfSSL 5.5.4 adds every intermediate it has verified to the shared certificate manager (a
- *     lock and growth per handshake, and one partner's intermediates serve another one), and looks
+ *     lock and growth per handshake, and one partner's intermediates serve another), and looks
  *     only at the direct issuer's name constraints;
  *   - mbedTLS 2.28 knows no name constraints at all;
  *   - the answer has to be the same for both, with a class that policy and people can act upon.
- * Signatures are the library's work (chain_signed_by_fn). Trust stores are immutable: any thread. */
+ * Signatures are the library's work (chain_signed_by_fn). Trust stores are immutable: any thread.
+ */
 #ifndef FG_TLS_CHAIN_H
 #define FG_TLS_CHAIN_H
 
@@ -36,7 +37,7 @@ struct chain_params {
     const struct chain_trust *trust; /* NULL = trust nobody */
     chain_signed_by_fn *signed_by;
     int64_t now_unix_s;
-    bool peer_is_server; /* must be for serverAuth; a client's may be for clientAuth or serverAuth */
+    bool peer_is_server; /* needs serverAuth; a client needs clientAuth or serverAuth */
 };
 
 /* chain: as shown by the peer, leaf first; the rest in any order. */

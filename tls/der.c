@@ -154,6 +154,7 @@ bool der_time(const struct der_item *item, int64_t *unix_s)
     if (text.ptr[10] != 'Z') {
         return false;
     }
-    *unix_s = days_of(year, field[0], field[1]) * 86400 + field[2] * 3600 + field[3] * 60 + field[4];
+    int64_t second_of_day = field[2] * 3600 + field[3] * 60 + field[4];
+    *unix_s = days_of(year, field[0], field[1]) * 86400 + second_of_day;
     return true;
 }

@@ -3,7 +3,10 @@
  * itself, the same for every backend: dNSName, id-on-dnsSRV (RFC 4985), id-on-xmppAddr (RFC 6120
  * 13.7.1.4), URI. The common name is never looked at (RFC 9525).
  * Comparison works on A-labels, case-insensitively; '*' only as the whole leftmost label of a
- * dNSName and for exactly one label. Any thread; plain memory.                                    */
+ * dNSName, for exactly one label, and with two labels or more behind it. An XmppAddr may hold
+ * U-labels: it is compared byte by byte (ASCII case aside), so whoever also knows the domain as
+ * U-labels asks a second time with those. Names with a NUL in them are dropped when reading.
+ * Any thread; plain memory.                                                                      */
 #ifndef FG_TLS_NAMES_H
 #define FG_TLS_NAMES_H
 

@@ -89,9 +89,21 @@ int tls_why(struct tls_error *why, int err, const char *fmt, ...)
     return err;
 }
 
+static void set_state(struct tls_session *s, enum tls_state next)
+{
+    static const uint8_t allowed[] = {
+        [TLS_STATE_HANDSHAKE] = 1u << TLS_STATE_OPEN | 1u << TLS_STATE_FAILED,
+        [TLS_STATE_OPEN] = 1u << TLS_STATE_PEER_CLOSED | 1u << TLS_STATE_FAILED,
+        [TLS_STATE_PEER_CLOSED] = 1u << TLS_STATE_FAILED,
+        [TLS_STATE_FAILED] = 1u << TLS_STATE_FAILED,
+    };
+    ASSERT((allowed[s->state] & 1u << next) != 0);
+    s->state = next;
+}
+
 int tls_fail(struct tls_session *s, int err, const char *fmt, ...)
 {
-    s->state = TLS_STATE_FAILED;
+    set_state(s, TLS_STATE_FAILED);
     if (s->error.err == 0) {
         va_list args;
         va_start(args, fmt);
@@ -342,7 +354,7 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size
     }
     if (step == TLS_STEP_DONE) {
         s->ctx->backend->describe(s);
-        s->state = TLS_STATE_OPEN;
+        set_state(s, TLS_STATE_OPEN);
         s->framing.quiet_count = 0;
     } else if (step == TLS_STEP_BAD) {
         (void)tls_fail(s, ERR_TLS_HANDSHAKE, "handshake failed");
@@ -401,7 +413,7 @@ int tls_session_open(struct tls_session *s, struct slice in, size_t *consumed, s
     call_begin(s, in, out);
     int err = open_some(s, plain);
     if (err == ERR_CLOSED) {
-        s->state = TLS_STATE_PEER_CLOSED;
+        set_state(s, TLS_STATE_PEER_CLOSED);
     } else if (err != 0) {
         err = tls_fail(s, err, "record not readable");
     }

@@ -235,14 +235,14 @@ static bool key_fits(WOLFSSL_CTX *ctx, struct slice chain_pem)
         (const unsigned char *)chain_pem.ptr, (int)chain_pem.len, WOLFSSL_FILETYPE_PEM);
     WOLFSSL_EVP_PKEY *public_key = leaf ? wolfSSL_X509_get_pubkey(leaf) : NULL;
     WOLFSSL_EVP_PKEY *private_key = wolfSSL_CTX_get0_privatekey(ctx); /* the context's */
+    const WOLFSSL_EVP_MD *digest = wolfSSL_EVP_sha256();
     WOLFSSL_EVP_MD_CTX *sign = wolfSSL_EVP_MD_CTX_new();
     WOLFSSL_EVP_MD_CTX *verify = wolfSSL_EVP_MD_CTX_new();
     bool ok = public_key && private_key && sign && verify &&
-              wolfSSL_EVP_DigestSignInit(sign, NULL, wolfSSL_EVP_sha256(), NULL, private_key) == 1 &&
+              wolfSSL_EVP_DigestSignInit(sign, NULL, digest, NULL, private_key) == 1 &&
               wolfSSL_EVP_DigestSignUpdate(sign, text, sizeof(text)) == 1 &&
               wolfSSL_EVP_DigestSignFinal(sign, signature, &len) == 1 &&
-              wolfSSL_EVP_DigestVerifyInit(verify, NULL, wolfSSL_EVP_sha256(), NULL, public_key) ==
-                  1 &&
+              wolfSSL_EVP_DigestVerifyInit(verify, NULL, digest, NULL, public_key) == 1 &&
               wolfSSL_EVP_DigestVerifyUpdate(verify, text, sizeof(text)) == 1 &&
               wolfSSL_EVP_DigestVerifyFinal(verify, signature, len) == 1;
     wolfSSL_EVP_MD_CTX_free(verify);

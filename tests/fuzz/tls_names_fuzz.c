@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DER: certificates from strangers, their names, name constraints, texts. Seeds are base64 text (the
- * corpus holds text files only); the mutator turns them into DER before it changes them.         */
+/* DER: certificates from strangers, their names, name constraints, texts. Seeds are base64 text
+ * (the corpus holds text files only); the mutator turns them into DER before it changes them.   */
 #include <stdint.h>
 
 #include "base/base64.h"

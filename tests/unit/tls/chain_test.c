@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Path validation: every class, both roles, signatures checked by both backends, OpenSSL as oracle. */
+/* Path validation: every class, both roles, both backends, OpenSSL as oracle. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

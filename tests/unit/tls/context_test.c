@@ -82,7 +82,8 @@ Test(tls_context, refusals_name_the_file_and_the_remedy)
         const char *trust;
         const char *says[3];
     } cases[] = {
-        {FILE_OF("none.crt"), FILE_OF("good.key"), NULL, {"none.crt", "check the path", "certificate"}},
+        {FILE_OF("none.crt"), FILE_OF("good.key"), NULL,
+         {"none.crt", "check the path", "certificate"}},
         {FILE_OF("good.crt"), FILE_OF("none.key"), NULL, {"none.key", "check the path", "key"}},
         {FILE_OF("good.crt"), FILE_OF("second.key"), NULL,
          {"good.crt", "second.key", "does not belong"}},
@@ -92,7 +93,8 @@ Test(tls_context, refusals_name_the_file_and_the_remedy)
          {"none.crt", "check the path", "trust"}},
         {FILE_OF("good.crt"), FILE_OF("good.key"), FILE_OF("good.key"),
          {"good.key", "no usable certificate", "ca-certificates"}},
-        {FILE_OF("good.crt"), FILE_OF("good.key"), TLS_CERTS, {TLS_CERTS, "give a PEM file", "trust"}},
+        {FILE_OF("good.crt"), FILE_OF("good.key"), TLS_CERTS,
+         {TLS_CERTS, "give a PEM file", "trust"}},
         {FILE_OF("good.crt"), "/dev/zero", NULL, {"/dev/zero", "give a PEM file", "key"}},
         {NULL, FILE_OF("good.key"), NULL, {"(none)", "check the path", "certificate"}},
     };

@@ -74,7 +74,8 @@ static void end_init(struct peer *p, const char *backend, enum tls_role role, co
 }
 
 /* We listen, s_client comes. */
-static void start_client(struct peer *p, const char *backend, const char *alpn, const char *options)
+static void start_client(struct peer *p, const char *backend, const char *alpn,
+                         const char *options)
 {
     *p = (struct peer){0};
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -96,11 +97,13 @@ static void start_client(struct peer *p, const char *backend, const char *alpn, 
 }
 
 /* s_server listens on a port that it picks and prints. */
-static void start_server(struct peer *p, const char *backend, const char *alpn, const char *options)
+static void start_server(struct peer *p, const char *backend, const char *alpn,
+                         const char *options)
 {
     *p = (struct peer){0};
     char command[1024];
-    (void)snprintf(command, sizeof(command), "exec openssl s_server -accept 127.0.0.1:0 %s", options);
+    (void)snprintf(command, sizeof(command), "exec openssl s_server -accept 127.0.0.1:0 %s",
+                   options);
     spawn(p, command);
     char line[4096];
     size_t len = 0;
@@ -209,6 +212,11 @@ static bool said_answer(const struct peer *p)
     return has(&p->said, "answer-of-the-server");
 }
 
+static bool said_key_update(const struct peer *p)
+{
+    return has(&p->said, "KEYUPDATE");
+}
+
 static void say(struct peer *p, const char *text)
 {
     cr_assert_eq(write(p->to, text, strlen(text)), (ssize_t)strlen(text));
@@ -242,8 +250,8 @@ Test(tls_openssl, s_client_over_every_version_and_suite, .timeout = 60)
         }
         char options[512];
         struct peer p;
-        (void)snprintf(options, sizeof(options), "-quiet -nocommands -alpn xmpp-server " GOOD_CERT "%s",
-                       cases[at].options);
+        (void)snprintf(options, sizeof(options),
+                       "-quiet -nocommands -alpn xmpp-server " GOOD_CERT "%s", cases[at].options);
         start_client(&p, backends[i & 1u], "xmpp-server", options);
         cr_assert(pump(&p, shaken) && p.end.step == TLS_STEP_DONE, "%s, %s: %s", backends[i & 1u],
                   cases[at].options, tls_session_error(p.end.session)->text);
@@ -346,6 +354,7 @@ Test(tls_openssl, key_update_and_renegotiation, .timeout = 60)
     start_client(&p, "wolfssl", "", "-tls1_3");
     cr_assert(pump(&p, shaken) && p.end.step == TLS_STEP_DONE);
     say(&p, "K\n");
+    cr_expect(pump(&p, said_key_update), "a command has to come alone");
     say(&p, "after the update\n");
     cr_expect(pump(&p, got_line) && has(&p.end.plain, "after the update\n"));
     cr_assert_eq(tls_session_seal(p.end.session, SLICE_LIT("answer-of-the-server\n"), &p.end.out),

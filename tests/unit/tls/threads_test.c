@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One context, several threads: sessions made, used and freed at the same time. A program of its own
- * without Criterion, whose process sandbox does not start under ThreadSanitizer. */
+/* One context, several threads: sessions made, used and freed at the same time. A program of its
+ * own without Criterion, whose process sandbox does not start under ThreadSanitizer. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,10 +2,13 @@
 /* control: the main thread: configuration, engine, signals, figures, stop. */
 #include "edge/control.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +19,8 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "edge/edge.h"
+#include "edge/http.h"
+#include "edge/logger.h"
 #include "edge/report.h"
 
 #define LOOP_MS 50
@@ -28,6 +33,9 @@ struct control {
     struct engine *engine;
     struct edge_shared *shared;
     struct log_ring ring;
+    struct logger *logger;
+    struct http *http; /* NULL = not configured */
+    int signal_fd;
     uint64_t generation;
     time_t started;
     bool is_draining;
@@ -226,21 +234,60 @@ static int start_engine(struct control *ctl, struct setup *setup)
     return EX_OK;
 }
 
-static void print_line(const struct log_ring *ring, const struct log_line *line, void *ctx)
+/* Waits for a signal or a request at most LOOP_MS; returns the signal or 0. */
+static int turn(struct control *ctl)
 {
-    (void)ctx;
-    (void)fprintf(stderr, "%s %s %s %s\n", log_level_name((enum log_level)line->level), ring->name,
-                  log_event_name((enum log_event)line->event), line->text);
+    struct pollfd fds[2] = {{.fd = ctl->signal_fd, .events = POLLIN},
+                            {.fd = ctl->http ? http_fd(ctl->http) : -1, .events = POLLIN}};
+    struct signalfd_siginfo info = {0};
+
+    if (poll(fds, 2, LOOP_MS) > 0 && (fds[0].revents & POLLIN) &&
+        read(ctl->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
+        info.ssi_signo = 0;
+    }
+    http_turn(ctl->http);
+    (void)logger_turn(ctl->logger);
+    return (int)info.ssi_signo;
 }
 
-static void turn(struct control *ctl)
+static void put_stats(struct buf *out, void *ctx)
 {
-    (void)log_ring_drain(&ctl->ring, print_line, NULL);
-    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
-        if (ctl->shared->rings[i].lines) {
-            (void)log_ring_drain(&ctl->shared->rings[i], print_line, NULL);
-        }
+    write_figures(ctx, out, false);
+}
+
+static void put_metrics(struct buf *out, void *ctx)
+{
+    write_figures(ctx, out, true);
+}
+
+static const char *not_ready(void *ctx)
+{
+    const struct control *ctl = ctx;
+
+    return ctl->is_draining ? "stopping" : NULL;
+}
+
+static int start_http(struct control *ctl, const struct listen_address *at)
+{
+    struct http_params params = {
+        .stats = put_stats,
+        .metrics = put_metrics,
+        .not_ready = not_ready,
+        .ctx = ctl,
+    };
+    char why[HTTP_WHY_BYTES];
+
+    if (!at) {
+        return EX_OK;
     }
+    params.addr = (const struct sockaddr *)&at->addr;
+    params.addr_len = at->addr_len;
+    if (http_new(&ctl->http, &params, why) != 0) {
+        (void)fprintf(stderr, "fedgate: %s\n", why);
+        return EX_UNAVAILABLE;
+    }
+    LOG_I(listening, "kind=http address=%s", at->text);
+    return EX_OK;
 }
 
 static void drain(struct control *ctl)
@@ -260,17 +307,14 @@ static void drain(struct control *ctl)
     }
     while (rounds-- > 0 && atomic_load_explicit(&ctl->shared->drained_count,
                                                 memory_order_acquire) < count) {
-        turn(ctl);
-        (void)usleep(LOOP_MS * 1000);
+        (void)turn(ctl);
     }
 }
 
-static void run_loop(struct control *ctl, const sigset_t *signals)
+static void run_loop(struct control *ctl)
 {
-    struct timespec pause = {.tv_nsec = LOOP_MS * 1000000L};
-
     for (;;) {
-        int signo = sigtimedwait(signals, NULL, &pause);
+        int signo = turn(ctl);
 
         if (signo == SIGTERM || signo == SIGINT) {
             break;
@@ -278,9 +322,78 @@ static void run_loop(struct control *ctl, const sigset_t *signals)
         if (signo == SIGHUP) {
             reload(ctl);
         }
-        turn(ctl);
     }
     drain(ctl);
+}
+
+/* Before the shards exist: they inherit the mask, so that only this thread gets signals. */
+static void block_signals(struct control *ctl)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    ctl->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_logs(struct control *ctl, const struct snapshot *policy)
+{
+    int err = logger_new(&ctl->logger, policy->log_path);
+
+    if (err != 0) {
+        (void)fprintf(stderr, "fedgate: cannot open the log %s: %s\n", policy->log_path,
+                      err_text(err));
+        return EX_CANTCREAT;
+    }
+    log_ring_init(&ctl->ring, "control");
+    log_ring_use(&ctl->ring);
+    logger_add(ctl->logger, &ctl->ring);
+    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
+        (void)snprintf(ctl->shared->names[i], sizeof(ctl->shared->names[i]), "shard%u", i);
+        log_ring_init(&ctl->shared->rings[i], ctl->shared->names[i]);
+        logger_add(ctl->logger, &ctl->shared->rings[i]);
+    }
+    return EX_OK;
+}
+
+static void close_logs(struct control *ctl)
+{
+    logger_free(ctl->logger);
+    log_ring_use(NULL);
+    log_ring_deinit(&ctl->ring);
+    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
+        log_ring_deinit(&ctl->shared->rings[i]);
+    }
+}
+
+/* Starts, runs until told to stop. setup belongs to the engine from start_engine on. */
+static int run(struct control *ctl, struct setup *setup)
+{
+    int status;
+
+    remember(ctl, setup);
+    status = start_engine(ctl, setup);
+    if (status != EX_OK) {
+        setup_free(setup);
+        return status;
+    }
+    LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, ctl->node_name,
+          engine_shard_count(ctl->engine), log_quote(slice_from_cstr(ctl->tls_version)).text);
+    status = listen_all(ctl, setup->policy);
+    if (status == EX_OK) {
+        status = start_http(ctl, setup->policy->http);
+    }
+    if (status == EX_OK) {
+        run_loop(ctl);
+        LOG_I(stopped, "uptime_s=%ld", (long)(time(NULL) - ctl->started));
+    }
+    http_free(ctl->http);
+    engine_free(ctl->engine);
+    return status;
 }
 
 int control_run(const char *config_path)
@@ -288,49 +401,25 @@ int control_run(const char *config_path)
     struct control ctl = {.config_path = config_path, .started = time(NULL)};
     struct hash_key key;
     struct setup *setup;
-    sigset_t signals;
     int status;
 
-    (void)write_figures;
     make_secret(ctl.secret);
     random_bytes(&key, sizeof(key));
     hash_seed(key);
     if (load(&setup, config_path, ctl.secret) != 0) {
         return EX_CONFIG;
     }
-    /* Before the shards exist: they inherit the mask, so that only this thread gets signals. */
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-
     ctl.shared = pool_heap_zalloc(sizeof(*ctl.shared));
-    log_ring_init(&ctl.ring, "control");
-    log_ring_use(&ctl.ring);
-    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
-        (void)snprintf(ctl.shared->names[i], sizeof(ctl.shared->names[i]), "shard%u", i);
-        log_ring_init(&ctl.shared->rings[i], ctl.shared->names[i]);
-    }
-    remember(&ctl, setup);
-    status = start_engine(&ctl, setup);
+    status = open_logs(&ctl, setup->policy);
     if (status == EX_OK) {
-        LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, ctl.node_name,
-              engine_shard_count(ctl.engine), ctl.tls_version);
-        status = listen_all(&ctl, setup->policy);
-        if (status == EX_OK) {
-            run_loop(&ctl, &signals);
-            LOG_I(stopped, "uptime_s=%ld", (long)(time(NULL) - ctl.started));
-        }
-        engine_free(ctl.engine);
+        block_signals(&ctl);
+        status = run(&ctl, setup);
+        close_logs(&ctl);
+        (void)close(ctl.signal_fd);
+    } else {
+        setup_free(setup);
     }
-    turn(&ctl);
-    for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
-        log_ring_deinit(&ctl.shared->rings[i]);
-    }
-    log_ring_use(NULL);
-    log_ring_deinit(&ctl.ring);
+    explicit_bzero(ctl.secret, sizeof(ctl.secret));
     pool_heap_free(ctl.shared);
     return status;
 }

@@ -3,7 +3,7 @@
  *   /stats JSON, /metrics Prometheus text, /healthz, /readyz, / a page for people
  * GET and HEAD only, no authentication (it is bound to loopback unless configured otherwise).
  * Threads: control thread; it has no thread of its own, http_turn() does what is due and never
- * waits. The only user of libmicrohttpd.                                                          */
+ * waits. The only user of libmicrohttpd.                                                         */
 #ifndef FG_EDGE_HTTP_H
 #define FG_EDGE_HTTP_H
 
@@ -14,10 +14,10 @@
 #include "base/attr.h"
 #include "base/buf.h"
 
-#define HTTP_BODY_BYTES_MAX ((size_t)8 << 20) /* bound of out below */
+#define HTTP_BODY_BYTES_MAX  ((size_t)8 << 20) /* bound of out below */
 #define HTTP_CONNECTIONS_MAX 64u
-#define HTTP_TIMEOUT_S 10u
-#define HTTP_WHY_BYTES 256u
+#define HTTP_TIMEOUT_S       10u
+#define HTTP_WHY_BYTES       256u
 
 struct http;
 

@@ -338,6 +338,7 @@ static struct sip_server_result take_new(struct sip_txns *t, struct sip_link *li
         t->stats.server_overload++;
         return refused(t, link, m, NULL, &overload);
     }
+    t->stats.merge_now = t->merge.count;
     s->merge_key = merge_key;
     s->is_merge_kept = is_merge_kept;
     t->stats.server_new++;

@@ -8,7 +8,7 @@ add_custom_command(OUTPUT ${sip_torture_dir}/unpacked
   VERBATIM)
 add_custom_target(sip_torture_data DEPENDS ${sip_torture_dir}/unpacked)
 
-set(sip_units addr framer ids msg torture uri value write)
+set(sip_units addr checks framer ids merge msg options torture txn_client txn_server uri value write)
 foreach(unit IN LISTS sip_units)
   fg_unit(sip_${unit} SOURCES unit/sip/${unit}_test.c NEEDS fg_sip)
   if(TARGET sip_${unit}_test)

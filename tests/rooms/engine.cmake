@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Label "threads": what ThreadSanitizer is for (tsan preset: ctest -L threads).
+# Label "threads": what ThreadSanitizer is for (tsan preset: ctest -L threads). Criterion does not
+# run under it: lib/tsan stands in.
+function(fg_threads_test name)
+  if(NOT FEDGATE_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(T "" "" "SOURCES;NEEDS" ${ARGN})
+  if(FEDGATE_SANITIZE MATCHES thread)
+    add_executable(${name}_test ${T_SOURCES} ${CMAKE_CURRENT_SOURCE_DIR}/lib/tsan/main.c)
+    target_include_directories(${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/lib/tsan)
+    target_link_libraries(${name}_test PRIVATE ${T_NEEDS} fg_flags Threads::Threads)
+    add_test(NAME ${name} COMMAND ${name}_test)
+  else()
+    fg_unit(${name} SOURCES ${T_SOURCES} NEEDS ${T_NEEDS})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "unit;threads" TIMEOUT 240)
+endfunction()
+
 set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
 foreach(part conn mailbox move shard snapshot)
-  fg_unit(engine_${part}
+  fg_threads_test(engine_${part}
     SOURCES unit/engine/${part}_test.c ${machine}
     NEEDS fg_engine Threads::Threads)
 endforeach()
-if(FEDGATE_TESTS)
-  set_tests_properties(engine_mailbox engine_move engine_snapshot PROPERTIES LABELS "unit;threads")
-endif()

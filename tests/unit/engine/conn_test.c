@@ -154,7 +154,8 @@ struct puppet {
     _Atomic uint64_t unsent;
     char why[128];
     struct wheel_timer timer;
-    uint64_t produced, to_produce;
+    _Atomic uint64_t produced;
+    uint64_t to_produce;
 };
 
 static struct puppet puppet;

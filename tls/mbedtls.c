@@ -41,6 +41,12 @@ static const int suites[] = {
     0,
 };
 
+/* Its default goes down to 192 bits. Certificates' keys are checked against this list, too. */
+static const mbedtls_ecp_group_id curves[] = {
+    MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1,
+    MBEDTLS_ECP_DP_SECP521R1,  MBEDTLS_ECP_DP_NONE,
+};
+
 struct mbed_cred {
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
@@ -257,6 +263,7 @@ static int configure(struct tls_session *s, struct mbed_session *m)
     mbedtls_ssl_conf_rng(c, mbedtls_ctr_drbg_random, &generator);
     mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_ciphersuites(c, suites);
+    mbedtls_ssl_conf_curves(c, curves);
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(c, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);

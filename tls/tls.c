@@ -165,9 +165,26 @@ static bool lower_cstr(struct slice from, char *out, size_t out_bytes)
     return true;
 }
 
-/* The first credential whose names cover domain, else fallback. */
+static bool names_hold(const struct tls_names *names, struct slice domain)
+{
+    for (uint32_t i = 0; i < names->count; i++) {
+        enum tls_name_kind kind;
+        struct slice name = tls_names_get(names, i, &kind);
+        if (kind == TLS_NAME_DNS && slice_eq_nocase(name, domain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first credential that names domain, else the first that covers it, else fallback. */
 static uint32_t cred_for(const struct tls_context *ctx, struct slice domain, uint32_t fallback)
 {
+    for (uint32_t i = 0; i < ctx->cred_count; i++) {
+        if (names_hold(&ctx->creds[i].names, domain)) {
+            return i;
+        }
+    }
     for (uint32_t i = 0; i < ctx->cred_count; i++) {
         if (tls_names_match_xmpp(&ctx->creds[i].names, domain)) {
             return i;

@@ -164,7 +164,7 @@ static bool has(const struct buf *b, const char *text)
 /* Moves bytes until done(p) or the connection or patience is over. */
 static bool pump(struct peer *p, bool (*done)(const struct peer *p))
 {
-    int64_t deadline = now_ms() + 8000;
+    int64_t deadline = now_ms() + 15000;
     use_input(&p->end);
     while (!done(p)) {
         struct slice out = buf_slice(&p->end.out);
@@ -278,6 +278,8 @@ Test(tls_openssl, old_and_weak_is_refused, .timeout = 60)
         "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA",
         "-tls1_2 -cipher ECDHE-ECDSA-AES128-CCM8",
         "-tls1_2 -cipher aNULL:@SECLEVEL=0",
+        "-tls1_2 -sigalgs RSA+SHA1 -cipher ALL:@SECLEVEL=0 -servername rsa.test",
+        "-tls1_2 -curves P-224 -cipher ALL:@SECLEVEL=0 -servername rsa.test",
         "-alpn h2",
     };
     for (size_t i = 0; i < ARRAY_COUNT(options) * 2; i++) {

@@ -187,10 +187,11 @@ Test(tls_session, sni_picks_the_credential)
         {"fabrikam.test", "CN=good"}, {"conference.fabrikam.test", "CN=good"},
         {"rsa.test", "CN=rsa"},       {"contoso.test", "CN=second"},
         {"x.wild.test", "CN=second"}, {"x.y.wild.test", "CN=good"},
+        {"exact.wild.test", "CN=exact"},
         {"RSA.Test", "CN=rsa"},       {"nobody.test", "CN=good"},
         {"", "CN=good"},
     };
-    struct pair_params params = {.server_certs = "good,rsa,second"};
+    struct pair_params params = {.server_certs = "good,rsa,second,exact"};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         params.sni = cases[i].sni;
         FOR_ALL_PAIRS(params) {

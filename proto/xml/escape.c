@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* escape: character data and attribute values out. */
-#include "xml/escape.h"
-
 #include "base/utf8.h"
+#include "xml/out.h"
 #include "xml/writer.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#define OUT_STEP_BYTES 512u
 
 enum { ESCAPE_TEXT = 1, ESCAPE_ATTR = 2 };
 #define BOTH (ESCAPE_TEXT | ESCAPE_ATTR)
@@ -14,61 +19,152 @@ static const uint8_t escaped_in[256] = {
     ['\''] = BOTH, ['\r'] = BOTH, ['\t'] = ESCAPE_ATTR, ['\n'] = ESCAPE_ATTR,
 };
 
-static void put_escape(struct buf *out, char c)
+void xml_out_begin(struct xml_out *o, struct buf *buf)
+{
+    o->buf = buf;
+    o->at = buf->data ? buf->data + buf->tail : NULL;
+    o->end = o->at;
+}
+
+void xml_out_end(struct xml_out *o)
+{
+    if (o->at) {
+        buf_commit(o->buf, (size_t)(o->at - (o->buf->data + o->buf->tail)));
+    }
+}
+
+bool xml_out_grow(struct xml_out *o, size_t len)
+{
+    size_t room;
+    size_t want = len < OUT_STEP_BYTES ? OUT_STEP_BYTES : len;
+
+    xml_out_end(o);
+    room = buf_room(o->buf);
+    /* More than is left is asked for only when it is needed: that is what fails the buffer. */
+    if (want > room) {
+        want = len > room ? len : room;
+    }
+    o->at = buf_reserve(o->buf, want);
+    if (!o->at) {
+        xml_out_begin(o, o->buf);
+        return false;
+    }
+    o->end = o->at + want;
+    return true;
+}
+
+static void put_escape(struct xml_out *o, char c)
 {
     switch (c) {
     case '&':
-        buf_put_lit(out, "&amp;");
+        xml_out_lit(o, "&amp;");
         break;
     case '<':
-        buf_put_lit(out, "&lt;");
+        xml_out_lit(o, "&lt;");
         break;
     case '>':
-        buf_put_lit(out, "&gt;");
+        xml_out_lit(o, "&gt;");
         break;
     case '"':
-        buf_put_lit(out, "&quot;");
+        xml_out_lit(o, "&quot;");
         break;
     case '\'':
-        buf_put_lit(out, "&apos;");
+        xml_out_lit(o, "&apos;");
         break;
     case '\t':
-        buf_put_lit(out, "&#9;");
+        xml_out_lit(o, "&#9;");
         break;
     case '\n':
-        buf_put_lit(out, "&#10;");
+        xml_out_lit(o, "&#10;");
         break;
     default:
-        buf_put_lit(out, "&#13;");
+        xml_out_lit(o, "&#13;");
         break;
     }
 }
 
-static void put_escaped(struct buf *out, struct slice s, uint8_t where)
+#if defined(__SSE2__)
+/* Whether 16 bytes hold anything that may need an escape. */
+static bool is_marked(const char *s)
 {
-    size_t from = 0;
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)s);
+    /* '<' and '>', '&' and '\'' differ in one bit each. */
+    __m128i angle = _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8('>'));
+    __m128i amp = _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(1)), _mm_set1_epi8('\''));
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    /* Control characters: compared signed, so that 0x80 and above are let through. */
+    __m128i low = _mm_and_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1)));
 
-    for (size_t at = 0; at < s.len; at++) {
-        if (escaped_in[(unsigned char)s.ptr[at]] & where) {
-            buf_append(out, s.ptr + from, at - from);
-            put_escape(out, s.ptr[at]);
-            from = at + 1;
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(angle, amp), _mm_or_si128(quote, low))) != 0;
+}
+#endif
+
+/* How many bytes at s, of len, stand for themselves. */
+static size_t plain_len(const char *s, size_t len, uint8_t where)
+{
+    size_t at = 0;
+
+    while (at < len) {
+        size_t stop = len;
+
+#if defined(__SSE2__)
+        if (len - at >= 16) {
+            stop = at + 16;
+            if (!is_marked(s + at)) {
+                at = stop;
+                continue;
+            }
+        }
+#endif
+        for (; at < stop; at++) {
+            if (escaped_in[(unsigned char)s[at]] & where) {
+                return at;
+            }
         }
     }
-    if (from < s.len) {
-        buf_append(out, s.ptr + from, s.len - from);
+    return at;
+}
+
+static void put_escaped(struct xml_out *o, struct slice s, uint8_t where)
+{
+    while (s.len) {
+        size_t plain = plain_len(s.ptr, s.len, where);
+
+        xml_out_put(o, slice_to(s, plain));
+        if (plain == s.len) {
+            return;
+        }
+        put_escape(o, s.ptr[plain]);
+        s = slice_from(s, plain + 1);
     }
+}
+
+void xml_out_text(struct xml_out *o, struct slice text)
+{
+    put_escaped(o, text, ESCAPE_TEXT);
+}
+
+void xml_out_value(struct xml_out *o, struct slice value)
+{
+    put_escaped(o, value, ESCAPE_ATTR);
 }
 
 void xml_write_text(struct buf *out, struct slice text)
 {
-    put_escaped(out, text, ESCAPE_TEXT);
+    struct xml_out o;
+
+    xml_out_begin(&o, out);
+    xml_out_text(&o, text);
+    xml_out_end(&o);
 }
 
 void xml_write_text_clean(struct buf *out, struct slice text)
 {
+    struct xml_out o;
     size_t at = 0;
 
+    xml_out_begin(&o, out);
     while (at < text.len) {
         size_t from = at;
         uint32_t c;
@@ -76,27 +172,27 @@ void xml_write_text_clean(struct buf *out, struct slice text)
         if (text.ptr[at] == '\r') {
             at++;
             if (at == text.len || text.ptr[at] != '\n') {
-                buf_putc(out, '\n');
+                xml_out_putc(&o, '\n');
             }
         } else if (!utf8_next(text, &at, &c)) {
             at++;
-            buf_put_lit(out, "\xef\xbf\xbd");
+            xml_out_lit(&o, "\xef\xbf\xbd");
         } else if (utf8_is_xml_char(c)) {
-            xml_write_text(out, slice_make(text.ptr + from, at - from));
+            xml_out_text(&o, slice_make(text.ptr + from, at - from));
         }
     }
-}
-
-void xml_escape_attr(struct buf *out, struct slice value)
-{
-    put_escaped(out, value, ESCAPE_ATTR);
+    xml_out_end(&o);
 }
 
 void xml_write_attr(struct buf *out, const char *name, struct slice value)
 {
-    buf_putc(out, ' ');
-    buf_put_cstr(out, name);
-    buf_put_lit(out, "=\"");
-    xml_escape_attr(out, value);
-    buf_putc(out, '"');
+    struct xml_out o;
+
+    xml_out_begin(&o, out);
+    xml_out_putc(&o, ' ');
+    xml_out_put(&o, slice_from_cstr(name));
+    xml_out_lit(&o, "=\"");
+    xml_out_value(&o, value);
+    xml_out_putc(&o, '"');
+    xml_out_end(&o);
 }

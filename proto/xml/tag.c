@@ -10,18 +10,13 @@ struct qname {
     struct slice local;
 };
 
-/* The name characters from s on; end of the name, or NULL when s starts none. */
-static const char *lex_ncname(const char *s, const char *end)
+/* Goes on with a name at s that has been ASCII so far. NULL when it is malformed. */
+static const char *lex_wide_ncname(const char *start, const char *s, const char *end)
 {
-    const char *start = s;
-    uint32_t code_point;
-    size_t len;
-
-    if (s < end && (unsigned char)*s < 0x80 &&
-        !(xml_class[(unsigned char)*s] & XML_CLASS_NAME_START)) {
-        return NULL;
-    }
     while (s < end) {
+        uint32_t code_point;
+        size_t len;
+
         if (xml_class[(unsigned char)*s] & XML_CLASS_NAME) {
             s++;
             continue;
@@ -39,9 +34,29 @@ static const char *lex_ncname(const char *s, const char *end)
     return s;
 }
 
+/* The name characters from s on; end of the name, or NULL when s starts none. */
+static inline const char *lex_ncname(const char *s, const char *end)
+{
+    const char *start = s;
+
+    if (UNLIKELY(s == end)) {
+        return s;
+    }
+    if (!(xml_class[(unsigned char)*s] & XML_CLASS_NAME_START)) {
+        return (unsigned char)*s < 0x80 ? NULL : lex_wide_ncname(start, s, end);
+    }
+    do {
+        s++;
+    } while (s < end && (xml_class[(unsigned char)*s] & XML_CLASS_NAME));
+    if (UNLIKELY(s < end && (unsigned char)*s >= 0x80)) {
+        return lex_wide_ncname(start, s, end);
+    }
+    return s;
+}
+
 /* OK leaves *at on the byte behind the name, which is in the window. */
-static enum xml_step lex_qname(struct xml_parser *p, const char **at, const char *end,
-                               struct qname *name)
+static inline enum xml_step lex_qname(struct xml_parser *p, const char **at, const char *end,
+                                      struct qname *name)
 {
     const char *start = *at;
     const char *s = lex_ncname(start, end);
@@ -219,6 +234,7 @@ static enum xml_step resolve_attrs(struct xml_parser *p, uint32_t attr_from)
             const struct xml_attr *other = &p->attrs[j];
 
             if (UNLIKELY(other->name.len == attr->name.len &&
+                         other->name.ptr[0] == attr->name.ptr[0] &&
                          memcmp(other->name.ptr, attr->name.ptr, attr->name.len) == 0 &&
                          slice_eq(other->ns, attr->ns))) {
                 return XML_MALFORMED(p, "attribute twice");

@@ -4,11 +4,15 @@
 #include "xml/writer.h"
 
 #include "xml/chars.h"
-#include "xml/escape.h"
+#include "xml/out.h"
 
 /* Declarations of the output in scope at a time. A parsed tree needs few more than its source had
  * in scope (at most 128: the parser's ceiling); more than this fails the buffer.                */
 #define SCOPE_COUNT_MAX 192u
+
+/* The scope array is filled as far as it is used; the compiler's zeroing of it (see cmake/flags)
+ * would cost more than writing a stanza.                                                        */
+#define UNINITIALIZED __attribute__((uninitialized))
 
 struct binding {
     struct slice prefix; /* empty = default */
@@ -17,7 +21,7 @@ struct binding {
 };
 
 struct writing {
-    struct buf *out;
+    struct xml_out out;
     const struct xml_tree *t;
     const struct xml_write_params *params;
     uint32_t depth; /* open elements */
@@ -54,37 +58,37 @@ static void declare(struct writing *w, struct slice prefix, struct slice ns, uin
     }
     /* Two meanings of one prefix on one element cannot be written; no parsed tree has them. */
     if (w->count == SCOPE_COUNT_MAX || is_taken(w, prefix, node)) {
-        w->out->failed = true;
+        w->out.buf->failed = true;
         return;
     }
     w->scope[w->count++] = (struct binding){prefix, ns, node};
     if (prefix.len) {
-        buf_put_lit(w->out, " xmlns:");
-        buf_put(w->out, prefix);
-        buf_put_lit(w->out, "=\"");
+        xml_out_lit(&w->out, " xmlns:");
+        xml_out_put(&w->out, prefix);
+        xml_out_lit(&w->out, "=\"");
     } else {
-        buf_put_lit(w->out, " xmlns=\"");
+        xml_out_lit(&w->out, " xmlns=\"");
     }
-    xml_escape_attr(w->out, ns);
-    buf_putc(w->out, '"');
+    xml_out_value(&w->out, ns);
+    xml_out_putc(&w->out, '"');
 }
 
 static void put_name(struct writing *w, struct slice prefix, struct slice name)
 {
     if (prefix.len) {
-        buf_put(w->out, prefix);
-        buf_putc(w->out, ':');
+        xml_out_put(&w->out, prefix);
+        xml_out_putc(&w->out, ':');
     }
-    buf_put(w->out, name);
+    xml_out_put(&w->out, name);
 }
 
 static void put_attr(struct writing *w, struct slice prefix, struct slice name, struct slice value)
 {
-    buf_putc(w->out, ' ');
+    xml_out_putc(&w->out, ' ');
     put_name(w, prefix, name);
-    buf_put_lit(w->out, "=\"");
-    xml_escape_attr(w->out, value);
-    buf_putc(w->out, '"');
+    xml_out_lit(&w->out, "=\"");
+    xml_out_value(&w->out, value);
+    xml_out_putc(&w->out, '"');
 }
 
 /* Of the root: what the caller replaces or adds. */
@@ -130,7 +134,7 @@ static void declare_for_attrs(struct writing *w, const struct xml_node *n, uint3
             continue;
         }
         if (a->prefix.len == 0) {
-            w->out->failed = true; /* no attribute is in a namespace without a prefix */
+            w->out.buf->failed = true; /* no attribute is in a namespace without a prefix */
             return;
         }
         declare(w, a->prefix, a->ns, node);
@@ -149,7 +153,7 @@ static void open_element(struct writing *w, uint32_t node)
         prefix = SLICE_NONE;
         ns = params->ns_to;
     }
-    buf_putc(w->out, '<');
+    xml_out_putc(&w->out, '<');
     put_name(w, prefix, n->name);
     if (!slice_eq(prefix, SLICE_LIT("xml"))) {
         declare(w, prefix, ns, node);
@@ -166,7 +170,7 @@ static void open_element(struct writing *w, uint32_t node)
     }
     w->depth++;
     if (n->first_child != XML_NO_NODE) {
-        buf_putc(w->out, '>');
+        xml_out_putc(&w->out, '>');
     }
 }
 
@@ -176,11 +180,11 @@ static void close_element(struct writing *w, uint32_t node)
     bool is_moved = w->moved == w->depth;
 
     if (n->first_child == XML_NO_NODE) {
-        buf_put_lit(w->out, "/>");
+        xml_out_lit(&w->out, "/>");
     } else {
-        buf_put_lit(w->out, "</");
+        xml_out_lit(&w->out, "</");
         put_name(w, is_moved ? SLICE_NONE : n->prefix, n->name);
-        buf_putc(w->out, '>');
+        xml_out_putc(&w->out, '>');
     }
     while (w->count > 1 && w->scope[w->count - 1].node == node) {
         w->count--;
@@ -198,7 +202,7 @@ static uint32_t write_node(struct writing *w, uint32_t node, uint32_t root)
     const struct xml_node *nodes = w->t->nodes;
 
     if (nodes[node].kind == XML_NODE_TEXT) {
-        xml_write_text(w->out, nodes[node].name);
+        xml_out_text(&w->out, nodes[node].name);
     } else {
         open_element(w, node);
         if (nodes[node].first_child != XML_NO_NODE) {
@@ -216,21 +220,22 @@ static uint32_t write_node(struct writing *w, uint32_t node, uint32_t root)
 void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
                     const struct xml_write_params *params)
 {
-    struct writing w;
+    struct writing w UNINITIALIZED;
     uint32_t at = node;
 
-    w.out = out;
+    if (node >= t->node_count) {
+        out->failed = true;
+        return;
+    }
+    xml_out_begin(&w.out, out);
     w.t = t;
     w.params = params;
     w.depth = 0;
     w.moved = 0;
     w.count = 1;
     w.scope[0] = (struct binding){SLICE_NONE, params->ns_default, XML_NO_NODE};
-    if (node >= t->node_count) {
-        out->failed = true;
-        return;
-    }
     for (uint32_t i = 0; i < t->node_count && at != XML_NO_NODE; i++) {
         at = write_node(&w, at, node);
     }
+    xml_out_end(&w.out);
 }

@@ -54,8 +54,8 @@ static void bench_free(struct bench *b)
 }
 
 /* Writes a line as if at mono_ns. */
-static void put(struct log_ring *ring, uint64_t mono_ns, enum log_level level,
-                enum log_event event, const char *text)
+static void put(struct log_ring *ring, uint64_t mono_ns, enum log_level level, enum log_event event,
+                const char *text)
 {
     uint32_t tail;
 

@@ -8,3 +8,4 @@ fg_unit(xmpp_stream_out SOURCES unit/xmpp/stream_out_test.c ${xmpp_kit} NEEDS ${
 fg_unit(xmpp_dialback SOURCES unit/xmpp/dialback_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
 # The negotiation table is policy's; the streams must do what it says.
 fg_unit(xmpp_both SOURCES unit/xmpp/both_test.c ${xmpp_kit} NEEDS ${xmpp_needs} fg_policy)
+fg_unit(xmpp_security SOURCES unit/xmpp/security_test.c ${xmpp_kit} NEEDS ${xmpp_needs})

@@ -9,3 +9,5 @@ fg_unit(xmpp_dialback SOURCES unit/xmpp/dialback_test.c ${xmpp_kit} NEEDS ${xmpp
 # The negotiation table is policy's; the streams must do what it says.
 fg_unit(xmpp_both SOURCES unit/xmpp/both_test.c ${xmpp_kit} NEEDS ${xmpp_needs} fg_policy)
 fg_unit(xmpp_security SOURCES unit/xmpp/security_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
+fg_unit(xmpp_stanza SOURCES unit/xmpp/stanza_test.c NEEDS fg_xmpp fg_xml fg_base)
+fg_unit(xmpp_component SOURCES unit/xmpp/component_test.c NEEDS ${xmpp_needs})

@@ -60,7 +60,7 @@ void dns_answer_fail(struct dns_answer *out, enum dns_type type, int err);
 
 /* Always fills *out and returns out->err: additionally ERR_DNS_SERVFAIL for any other response code
  * and ERR_DNS_BAD for malformed bytes. name: what was asked, without final dot, any case.          */
-NODISCARD int dns_answer_parse(struct dns_answer *out, struct slice response, struct slice name,
+int dns_answer_parse(struct dns_answer *out, struct slice response, struct slice name,
                                enum dns_type type);
 
 #endif

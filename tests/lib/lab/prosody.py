@@ -41,6 +41,11 @@ def _lua(value):
     return "true" if value else "false"
 
 
+def _file_name(text):
+    """As Prosody's data manager names files."""
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02x}" for b in text.encode())
+
+
 class Prosody:
     """secure_auth: certificates are demanded; encryption: TLS is demanded; dialback, smacks:
     modules; direct: listens for direct TLS; certificate: name of another than the good one."""
@@ -77,10 +82,9 @@ class Prosody:
         self.process = None
 
     def add_user(self, user, password="secret"):
-        host = self.domain.replace(".", "%2e").replace("-", "%2d")
-        folder = os.path.join(self.folder, "data", host, "accounts")
+        folder = os.path.join(self.folder, "data", _file_name(self.domain), "accounts")
         os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, f"{user}.dat"), "w", encoding="utf-8") as out:
+        with open(os.path.join(folder, f"{_file_name(user)}.dat"), "w", encoding="utf-8") as out:
             out.write(f'return {{ ["password"] = "{password}"; }};\n')
 
     def start(self):

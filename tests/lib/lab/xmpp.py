@@ -142,9 +142,12 @@ class Stream:
         return True
 
     def _run(self):
-        self.socket.settimeout(None)
-        while self._take():
-            pass
+        try:
+            self.socket.settimeout(None)
+            while self._take():
+                pass
+        except OSError:  # dropped by its owner
+            self.queue.put(END)
         self.close()
 
     def run(self):

@@ -44,7 +44,7 @@ static void check_certificates(struct load *l)
     }
 }
 
-static void check_hops(struct load *l)
+static void check_hops(struct load *l, const struct schema_values *root)
 {
     const struct snapshot *s = l->snapshot;
     bool has_sip = false;
@@ -62,7 +62,9 @@ static void check_hops(struct load *l)
         }
     }
     if (has_sip && l->listens_of[LISTEN_SIP_TLS] + l->listens_of[LISTEN_SIP_TCP] == 0) {
-        load_problem_at(l, true, l->doc.nodes[0].start, "listen.sip",
+        uint32_t listen = schema_get(root, KEY_root_listen)->node;
+
+        load_problem_at(l, true, l->doc.nodes[listen == JSON_NONE ? 0 : listen].start, "listen.sip",
                         "nothing is listened on: requests of SIP next hops arrive only over "
                         "connections that were opened from here");
     }
@@ -70,10 +72,9 @@ static void check_hops(struct load *l)
 
 void build_finish(struct load *l, const struct schema_values *root)
 {
-    (void)root;
     l->needs_tls =
         l->needs_tls || l->listens_of[LISTEN_XMPPS_SERVER] || l->listens_of[LISTEN_SIP_TLS];
-    check_hops(l);
+    check_hops(l, root);
     if (l->credentials) {
         check_certificates(l);
         number_credentials(l);

@@ -107,6 +107,11 @@ static void build_sip(struct load *l, const struct schema_values *v, struct next
 
     refuse_keys(l, v, others, ARRAY_COUNT(others), "component");
     hop->profile = (enum next_hop_profile)schema_u32(v, KEY_next_hop_profile);
+    if (hop->profile == NEXT_HOP_PROFILE_LYNC) {
+        schema_warning(
+            l, v, KEY_next_hop_profile,
+            "\"lync\" is accepted, but this release speaks to the next hop as \"simple\"");
+    }
     hop->options_interval_s = schema_u32(v, KEY_next_hop_options_interval_s);
     hop->connections_max = schema_u32(v, KEY_next_hop_max_connections);
     if (uri->key_node == JSON_NONE) {

@@ -50,10 +50,6 @@ void build_gateway(struct load *l, const struct schema_values *root)
                        "is above gateway.connection_limit (%u), which is reached first",
                        (unsigned)g->connection_limit);
     }
-    if (g->log_message_bodies) {
-        schema_warning(l, &v, KEY_gateway_log_message_bodies,
-                       "message texts of all users will stand in the log");
-    }
 }
 
 void build_limits(struct load *l, const struct schema_values *root)
@@ -79,6 +75,16 @@ void build_limits(struct load *l, const struct schema_values *root)
     }
 }
 
+static void warn_store(struct load *l, const struct schema_values *root)
+{
+    struct slice text = schema_get(root, KEY_root_store)->text;
+
+    if (!slice_eq_cstr(text, schema_key_at(KEY_root_store)->text)) {
+        schema_warning(l, root, KEY_root_store,
+                       "is accepted, but has no effect in this release");
+    }
+}
+
 /* "sqlite:PATH" (relative: inside state_dir) or a postgresql:// URI. */
 static void build_store(struct load *l, const struct schema_values *root, const char *state_dir)
 {
@@ -88,6 +94,7 @@ static void build_store(struct load *l, const struct schema_values *root, const 
 
     if (slice_starts(text, SLICE_LIT("postgresql://")) ||
         slice_starts(text, SLICE_LIT("postgres://"))) {
+        warn_store(l, root);
         s->store_kind = STORE_POSTGRESQL;
         s->store_target = arena_strdup(l->arena, text);
         return;
@@ -96,6 +103,7 @@ static void build_store(struct load *l, const struct schema_values *root, const 
         schema_error(l, root, KEY_root_store, "must be \"sqlite:FILE\" or \"postgresql://...\"");
         return;
     }
+    warn_store(l, root);
     text = slice_from(text, sqlite.len);
     s->store_kind = STORE_SQLITE;
     if (text.ptr[0] == '/') {
@@ -145,6 +153,12 @@ void build_tls(struct load *l, const struct schema_values *root)
     read_section(l, root, KEY_root_tls, SECTION_tls, &v);
     s->tls_backend = schema_get(&v, KEY_tls_backend)->number == 0 ? "wolfssl" : "mbedtls";
     s->ktls = (enum tls_ktls)schema_u32(&v, KEY_tls_ktls);
+    if (s->ktls == TLS_KTLS_REQUIRE) {
+        schema_error(
+            l, &v, KEY_tls_ktls,
+            "\"require\" is not in this release (records are protected in user space); must "
+            "be \"auto\" or \"off\"");
+    }
     s->trust_path = build_path(l, schema_get(&v, KEY_tls_trust)->text);
     has_certificate = schema_is_written(&v, KEY_tls_certificate);
     has_key = schema_is_written(&v, KEY_tls_key);

@@ -27,6 +27,7 @@ static const char *const log_choices[] = {"error", "warn", "info", "debug", NULL
 #define NULLABLE SCHEMA_NULLABLE
 #define SECRET   SCHEMA_SECRET
 #define ZERO_OFF SCHEMA_ZERO_OFF
+#define LATER    SCHEMA_LATER
 
 static const struct schema_key keys[] = {
 #define SECTION(name)
@@ -50,6 +51,7 @@ static const uint32_t firsts[] = {
 #undef NULLABLE
 #undef SECRET
 #undef ZERO_OFF
+#undef LATER
 
 /* The names of the product being replaced, for those who write the file by hand from its output. */
 static const char *const old_names[][2] = {
@@ -316,6 +318,18 @@ static void read_nested(struct load *l, const struct schema_values *v, enum sche
     value->node = JSON_NONE;
 }
 
+/* A setting that is silently without effect would be a lie. */
+static void warn_later(struct load *l, const struct schema_values *v, enum schema_key_idx idx,
+                       const struct schema_value *value)
+{
+    const struct schema_key *key = &keys[idx];
+
+    if (value->is_good && (key->flags & SCHEMA_LATER) &&
+        (value->number != key->number || !slice_eq(value->text, slice_from_cstr(key->text)))) {
+        schema_warning(l, v, idx, "is accepted, but has no effect in this release");
+    }
+}
+
 static void read_value(struct load *l, const struct schema_values *v, enum schema_key_idx idx,
                        struct schema_value *value)
 {
@@ -346,6 +360,7 @@ static void read_value(struct load *l, const struct schema_values *v, enum schem
         read_nested(l, v, idx, value);
         break;
     }
+    warn_later(l, v, idx, value);
 }
 
 /* --- objects --- */

@@ -27,6 +27,7 @@ enum schema_kind {
 #define SCHEMA_NULLABLE 2u
 #define SCHEMA_SECRET   4u
 #define SCHEMA_ZERO_OFF 8u
+#define SCHEMA_LATER    16u
 
 enum schema_section {
 #define SECTION(name) SECTION_##name,
@@ -39,8 +40,10 @@ enum schema_section {
 
 /* All keys of all sections in one row; a section's keys are contiguous. */
 enum schema_key_idx {
+/* clang-format off */
 #define SECTION(name) KEY_first_##name, KEY_before_##name = KEY_first_##name - 1,
 #define KEY(section, key, kind, flags, min, max, number, text, choices) KEY_##section##_##key,
+/* clang-format on */
 #include "policy/config.def"
 #undef SECTION
 #undef KEY

@@ -87,7 +87,7 @@ Test(config_error, listens)
     static const struct error_case cases[] = {
         {{.listen = "{\"xmpp_server\":[\"127.0.0.1:5269\",7,\"[::]:0\",\"\"],\"sip\":"
                     "[\"0.0.0.0:5061\",\"tls:127.0.0.1:5269\"],\"http\":\"0.0.0.0:8069\"}"},
-         "f:1:1: listen.sip: warning: nothing is listened on: requests of SIP next hops arrive "
+         "f:2:10: listen.sip: warning: nothing is listened on: requests of SIP next hops arrive "
          "only "
          "over connections that were opened from here\n"
          "f:2:43: listen.xmpp_server[1]: must be a text in quotes, not 7\n"
@@ -220,8 +220,19 @@ Test(config_error, relations)
          "f:7:54: partners[0].connection_limit: must be a whole number from 1 to 100000, or null, "
          "not 0\n"},
         {{.gateway = "{\"log_message_bodies\":true}"},
-         "f:8:33: gateway.log_message_bodies: warning: message texts of all users will stand in "
-         "the log\n"},
+         "f:8:33: gateway.log_message_bodies: warning: is accepted, but has no effect in "
+         "this release\n"},
+        {{.tls = "{\"ktls\":\"require\",\"certificate\":\"c\",\"key\":\"k\"}"},
+         "f:3:15: tls.ktls: \"require\" is not in this release (records are protected in user "
+         "space); must be \"auto\" or \"off\"\n"},
+        {{.store = "\"sqlite:other.db\""},
+         "f:11:9: store: warning: is accepted, but has no effect in this release\n"},
+        {{.store = "\"sqlite:fedgate.db\""}, ""},
+        {{.next_hops = "{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:a.example;transport=tls\","
+                       "\"profile\":\"lync\",\"max_connections\":4}}"},
+         "f:6:81: next_hops.pool.profile: warning: \"lync\" is accepted, but this release speaks "
+         "to "
+         "the next hop as \"simple\"\n"},
         {{.store = "\"mysql:x\""},
          "f:11:9: store: must be \"sqlite:FILE\" or \"postgresql://...\"\n"},
         {{.store = "\"sqlite:\""},

@@ -103,14 +103,12 @@ static void push_fifo(struct shard *sh, uint32_t to_idx)
 {
     struct mailbox *box = engine_box(sh->engine, to_idx, sh->idx);
     struct mail_way *way = &sh->ways[to_idx];
+    struct list *link;
 
-    while (way->fifo_count) {
-        struct mail *m = LIST_ENTRY(list_first(&way->fifo), struct mail, link);
-
-        /* Off the list first: once pushed it is the other thread's. */
-        list_remove(&m->link);
-        if (!mailbox_push(box, m)) {
-            list_push_front(&way->fifo, &m->link);
+    /* Off the list first: once pushed it is the other thread's. */
+    while ((link = list_pop_front(&way->fifo))) {
+        if (!mailbox_push(box, LIST_ENTRY(link, struct mail, link))) {
+            list_push_front(&way->fifo, link);
             return;
         }
         way->fifo_count--;
@@ -142,7 +140,6 @@ void shard_mail_push_on(struct shard *sh)
             continue;
         }
         if (to != sh->idx) {
-            mailbox_want_room(engine_box(sh->engine, to, sh->idx)); /* before looking: see mailbox.h */
             push_fifo(sh, to);
         }
         if (!list_is_empty(&way->waits) && has_room(sh, to)) {
@@ -188,13 +185,13 @@ static void deliver(struct shard *sh, struct mail *m)
 
 static void receive_local(struct shard *sh)
 {
-    uint32_t count = sh->local_count < SHARD_MAILS_PER_TURN ? sh->local_count : SHARD_MAILS_PER_TURN;
+    uint32_t count = sh->local_count < SHARD_MAILS_PER_TURN ? sh->local_count
+                                                            : SHARD_MAILS_PER_TURN;
+    struct list *link;
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct mail *m = LIST_ENTRY(list_pop_front(&sh->local_mail), struct mail, link);
-
+    while (count-- && (link = list_pop_front(&sh->local_mail))) {
         sh->local_count--;
-        deliver(sh, m);
+        deliver(sh, LIST_ENTRY(link, struct mail, link));
     }
 }
 
@@ -238,6 +235,11 @@ bool shard_has_news(struct shard *sh)
     for (uint32_t to = 0; to < e->shard_count; to++) {
         const struct mail_way *way = &sh->ways[to];
 
+        if (to != sh->idx && (way->fifo_count || !list_is_empty(&way->waits))) {
+            /* Asked for at the last moment, before looking: a wish from earlier in the turn may
+             * have been granted and used up since. */
+            mailbox_want_room(engine_box(e, to, sh->idx));
+        }
         if (to != sh->idx && way->fifo_count &&
             mailbox_used(engine_box(e, to, sh->idx)) < MAILBOX_ENTRIES) {
             return true;

@@ -160,8 +160,11 @@ static bool race(const char *client, const char *server)
 
 int main(void)
 {
-    bool ok = race("wolfssl", "wolfssl");
-    ok = race("mbedtls", "mbedtls") && ok;
-    ok = race("wolfssl", "mbedtls") && ok;
-    return ok ? 0 : 1;
+    int passed = race("wolfssl", "wolfssl");
+    passed += race("mbedtls", "mbedtls");
+    passed += race("wolfssl", "mbedtls");
+    /* In the form that tests/run counts. */
+    (void)printf("[====] Synthesis: Tested: 3 | Passing: %d | Failing: %d | Crashing: 0\n", passed,
+                 3 - passed);
+    return passed == 3 ? 0 : 1;
 }

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* manual_test: fedgate.conf(5) against the program: its examples load, its keys, ranges and
+ * defaults are those of config.def, its negotiation table is the truth table. To write a changed
+ * table into the page: run policy_test with FEDGATE_WRITE_MANUAL=1.                              */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <criterion/criterion.h>
+
+#include "base/pool.h"
+#include "help.h"
+#include "policy/schema.h"
+
+#define PAGE_BYTES_MAX 65536
+
+static const char path[] = FEDGATE_SOURCE_DIR "/doc/man/fedgate.conf.5";
+
+static char *read_page(void)
+{
+    static char page[PAGE_BYTES_MAX];
+    FILE *f = fopen(path, "r");
+    size_t len;
+
+    cr_assert_not_null(f, "%s", path);
+    len = fread(page, 1, sizeof(page) - 1, f);
+    (void)fclose(f);
+    cr_assert_lt(len, sizeof(page) - 1);
+    page[len] = 0;
+    return page;
+}
+
+/* roff's spelling of what the examples hold. */
+static void unroff(struct buf *out, const char *from, const char *end)
+{
+    while (from < end) {
+        if (strncmp(from, "\\(:u", 4) == 0) {
+            buf_put_lit(out, "\xc3\xbc");
+            from += 4;
+        } else {
+            buf_putc(out, *from++);
+        }
+    }
+}
+
+Test(manual, its_examples_load)
+{
+    const char *at = read_page();
+    uint32_t count = 0;
+
+    while ((at = strstr(at, ".Bd -literal -offset indent\n{"))) {
+        const char *end = strstr(at, "\n.Ed");
+        struct buf text;
+
+        at = strchr(at, '\n') + 1;
+        cr_assert_not_null(end);
+        buf_init(&text, 65536);
+        unroff(&text, at, end);
+        cr_expect_str_eq(help_report_text(buf_slice(&text)), "", "%.*s",
+                         SLICE_FMT(buf_slice(&text)));
+        buf_deinit(&text);
+        count++;
+        at = end;
+    }
+    cr_expect_geq(count, 4, "%u", count);
+}
+
+/* The page's example of a mistake is what its first example with that mistake yields. */
+Test(manual, its_mistake_is_reported_like_that)
+{
+    const char *page = read_page();
+    const char *from = strstr(page, ".Bd -literal -offset indent\n{");
+    const char *key;
+    const char *end;
+    const char *report;
+    char line[256];
+    struct buf text;
+
+    cr_assert_not_null(from);
+    from = strchr(from, '\n') + 1;
+    key = strstr(from, "\"dialback\"");
+    end = strstr(from, "\n.Ed");
+    cr_assert(key && end && key < end);
+    buf_init(&text, 65536);
+    buf_append(&text, from, (size_t)(key - from));
+    buf_put_lit(&text, "\"dialbak\"");
+    buf_append(&text, key + strlen("\"dialback\""), (size_t)(end - key) - strlen("\"dialback\""));
+    report = help_report_text(buf_slice(&text));
+    buf_deinit(&text);
+    report = strstr(report, "partners[0].dialbak:") ? report : "";
+    (void)snprintf(line, sizeof(line), "\nfedgate.conf%.200s", report + (report[0] ? 1 : 0));
+    cr_expect_neq(report[0], 0);
+    cr_expect_not_null(strstr(page, line), "%s", line);
+}
+
+static const char *section_title(enum schema_section section)
+{
+    static const char *const titles[SECTION_COUNT] = {
+        [SECTION_root] = ".Sh TOP LEVEL\n",
+        [SECTION_node] = ".Sh NODE\n",
+        [SECTION_listen] = ".Sh LISTEN\n",
+        [SECTION_tls] = ".Sh TLS\n",
+        [SECTION_dns] = ".Sh DNS\n",
+        [SECTION_domain] = ".Sh DOMAINS\n",
+        [SECTION_next_hop] = ".Sh NEXT HOPS\n",
+        [SECTION_partner] = ".Sh PARTNERS\n",
+        [SECTION_gateway] = ".Sh GATEWAY\n",
+        [SECTION_limits] = ".Sh LIMITS\n",
+        [SECTION_log] = ".Sh LOG\n",
+    };
+
+    return titles[section];
+}
+
+/* The line that the page must have for the key: ".Pq number 1 to 5 or 0, default 3". */
+static void expected_line(const struct schema_key *key, char *out, size_t bytes)
+{
+    const char *null_text = (key->flags & SCHEMA_NULLABLE) ? " or null" : "";
+
+    out[0] = 0;
+    if (key->kind == SCHEMA_NUMBER && (key->flags & SCHEMA_NULLABLE)) {
+        (void)snprintf(out, bytes, ".Pq number %llu to %llu or null, default null\n",
+                       (unsigned long long)key->min, (unsigned long long)key->max);
+    } else if (key->kind == SCHEMA_NUMBER) {
+        (void)snprintf(out, bytes, ".Pq number %llu to %llu%s, default %llu\n",
+                       (unsigned long long)key->min, (unsigned long long)key->max,
+                       (key->flags & SCHEMA_ZERO_OFF) ? " or 0" : "",
+                       (unsigned long long)key->number);
+    } else if (key->kind == SCHEMA_BOOL) {
+        (void)snprintf(out, bytes, ".Pq true or false, default %s\n",
+                       key->number ? "true" : "false");
+    } else if (key->kind == SCHEMA_CHOICE && !(key->flags & SCHEMA_REQUIRED)) {
+        (void)snprintf(out, bytes, ".Pq choice, default Qq %s\n", key->text);
+    } else if (key->kind == SCHEMA_TEXT && key->text) {
+        (void)snprintf(out, bytes, ".Pq text, default Qq %s\n", key->text);
+    } else if (key->kind == SCHEMA_TEXT && (key->flags & SCHEMA_REQUIRED)) {
+        (void)snprintf(out, bytes, ".Pq text, required\n");
+    } else if (key->kind == SCHEMA_TEXTS) {
+        (void)snprintf(out, bytes, ".Pq list of texts%s\n", null_text);
+    } else if (key->kind == SCHEMA_TEXT && (key->flags & SCHEMA_NULLABLE)) {
+        (void)snprintf(out, bytes, ".Pq text or null");
+    }
+}
+
+Test(manual, every_key_stands_there_with_its_range_and_default)
+{
+    const char *page = read_page();
+
+    for (uint32_t i = 0; i < KEY_COUNT; i++) {
+        const struct schema_key *key = schema_key_at((enum schema_key_idx)i);
+        const char *section = strstr(page, section_title(key->section));
+        const char *end;
+        const char *item;
+        char line[160];
+
+        cr_assert_not_null(section, "%s", section_title(key->section));
+        end = strstr(section + 1, "\n.Sh ");
+        (void)snprintf(line, sizeof(line), "\n.It Cm %s\n", key->name);
+        item = strstr(section, line);
+        cr_expect(item && (!end || item < end), "no %s in %s", key->name,
+                  section_title(key->section));
+        if (!item) {
+            continue;
+        }
+        expected_line(key, line, sizeof(line));
+        /* Two keys may share one description: the line follows within the next item. */
+        item = strstr(item, line);
+        cr_expect(item && (!end || item < end), "%s%s: %s", section_title(key->section), key->name,
+                  line);
+        for (uint32_t c = 0; key->choices && key->choices[c]; c++) {
+            (void)snprintf(line, sizeof(line), ".Ql %s", key->choices[c]);
+            item = strstr(section, line);
+            cr_expect(item && (!end || item < end), "%s: %s", key->name, line);
+        }
+    }
+}
+
+static void put_table(struct buf *out)
+{
+    for (uint32_t i = 0; i < PARTNER_ROW_COUNT; i++) {
+        const struct partner_row *row = partner_row_at(i);
+        uint32_t shown = 0;
+        static const struct {
+            uint32_t bit;
+            const char *name;
+        } methods[] = {{PARTNER_AUTH_EXTERNAL, "EXTERNAL"},
+                       {PARTNER_AUTH_CERTIFICATE, "certificate"},
+                       {PARTNER_AUTH_DIALBACK_TLS, "dialback over TLS"},
+                       {PARTNER_AUTH_DIALBACK_TCP, "dialback without TLS"}};
+
+        buf_printf(out, ".It %u Ta %s Ta %s Ta %s Ta %s Ta ", row->number,
+                   partner_level_name((enum partner_level)row->tls),
+                   partner_level_name((enum partner_level)row->sasl),
+                   row->dialback ? "true" : "false",
+                   partner_verdict_name((enum partner_verdict)row->verdict));
+        for (uint32_t m = 0; m < ARRAY_COUNT(methods); m++) {
+            if (partner_row_allows(row, methods[m].bit)) {
+                buf_printf(out, "%s%s", shown++ ? ", " : "", methods[m].name);
+            }
+        }
+        if (row->reason[0]) {
+            buf_printf(out, "%s(%s)", shown ? " " : "", row->reason);
+        }
+        buf_putc(out, '\n');
+    }
+}
+
+static void put_reasons(struct buf *out)
+{
+    for (uint32_t i = 0; i < PARTNER_ROW_COUNT; i++) {
+        const struct partner_row *row = partner_row_at(i);
+        bool is_first = row->reason[0] != 0;
+
+        for (uint32_t before = 0; before < i; before++) {
+            is_first = is_first && strcmp(partner_row_at(before)->reason, row->reason) != 0;
+        }
+        if (is_first) {
+            buf_printf(out, ".It Cm %s\n%s.\n", row->reason, row->text);
+        }
+    }
+}
+
+/* What stands between the two markers; with FEDGATE_WRITE_MANUAL the page is written anew. */
+static void check_generated(const char *name, void (*put)(struct buf *out))
+{
+    char *page = read_page();
+    struct buf wanted;
+    char begin[64];
+    char end[64];
+    char *from;
+    char *to;
+
+    buf_init(&wanted, PAGE_BYTES_MAX);
+    put(&wanted);
+    cr_assert_not(wanted.failed);
+    (void)snprintf(begin, sizeof(begin), ".\\\" begin %s\n", name);
+    (void)snprintf(end, sizeof(end), ".\\\" end %s\n", name);
+    from = strstr(page, begin);
+    to = strstr(page, end);
+    cr_assert(from && to);
+    from += strlen(begin);
+    if (getenv("FEDGATE_WRITE_MANUAL")) {
+        FILE *f = fopen(path, "w");
+
+        cr_assert_not_null(f);
+        (void)fwrite(page, 1, (size_t)(from - page), f);
+        (void)fwrite(buf_slice(&wanted).ptr, 1, buf_len(&wanted), f);
+        (void)fputs(to, f);
+        cr_assert_eq(fclose(f), 0);
+    } else {
+        cr_expect(slice_eq(slice_make(from, (size_t)(to - from)), buf_slice(&wanted)),
+                  "the page says:\n%.*s\nit should say:\n%.*s", (int)(to - from), from,
+                  SLICE_FMT(buf_slice(&wanted)));
+    }
+    buf_deinit(&wanted);
+}
+
+Test(manual, its_negotiation_table_is_the_truth_table)
+{
+    /* One after the other: both rewrite the page when asked to. */
+    check_generated("rows", put_table);
+    check_generated("reasons", put_reasons);
+}

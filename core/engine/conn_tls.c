@@ -16,6 +16,7 @@ static void handshake_late(struct wheel_timer *timer, void *ctx)
 
 int conn_start_tls(struct conn *c, const struct conn_tls_params *params)
 {
+    struct tls_session_params session = params->session;
     int err;
 
     conn_check(c);
@@ -25,7 +26,10 @@ int conn_start_tls(struct conn *c, const struct conn_tls_params *params)
     if (!c->is_in_data && buf_len(&c->in_raw)) {
         return ERR_STATE; /* whose bytes those are cannot be told */
     }
-    err = tls_session_new(&c->session, params->ctx, &params->session);
+    if (session.now_unix_s == 0) {
+        session.now_unix_s = c->sh->now_unix_s;
+    }
+    err = tls_session_new(&c->session, params->ctx, &session);
     if (err) {
         return err;
     }

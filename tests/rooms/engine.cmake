@@ -23,3 +23,8 @@ foreach(part conn mailbox move shard snapshot)
     SOURCES unit/engine/${part}_test.c ${machine}
     NEEDS fg_engine Threads::Threads)
 endforeach()
+fg_threads_test(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine Threads::Threads)
+if(FEDGATE_TESTS)
+  add_dependencies(engine_tls_test tls_certs)
+  target_compile_definitions(engine_tls_test PRIVATE TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
+endif()

@@ -192,8 +192,8 @@ struct ending {
     bool is_timeout;
 };
 
-static void explain(struct component *c, struct component_event *ev, const struct ending *how,
-                    const char *fmt, va_list args)
+static void PRINTF_LIKE(4, 0) explain(struct component *c, struct component_event *ev,
+                                      const struct ending *how, const char *fmt, va_list args)
 {
     if (vsnprintf(c->why, sizeof(c->why), fmt, args) < 0) {
         c->why[0] = '\0';
@@ -442,7 +442,8 @@ enum component_event_kind component_feed(struct component *c, uint64_t now_ms, s
         }
         x = xml_parser_feed(c->parser, bytes.ptr + *consumed, bytes.len - *consumed, &used);
         *consumed += used;
-        ASSERT(used > 0 || x == XML_BAD);
+        /* An empty-element stream header closes without further bytes. */
+        ASSERT(used > 0 || x == XML_BAD || x == XML_STREAM_CLOSE);
         kind = on_xml(c, x, ev);
     }
     return kind;

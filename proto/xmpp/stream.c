@@ -341,8 +341,8 @@ void stream_put_close(struct stream *s)
     buf_put_lit(s->out, "</stream:stream>");
 }
 
-static void explain(struct stream *s, struct stream_event *ev, enum stream_step step,
-                    const char *fmt, va_list args)
+static void PRINTF_LIKE(4, 0) explain(struct stream *s, struct stream_event *ev,
+                                      enum stream_step step, const char *fmt, va_list args)
 {
     int len = vsnprintf(s->why, sizeof(s->why), fmt, args);
 

@@ -211,7 +211,8 @@ enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct sli
         }
         x = xml_parser_feed(s->parser, bytes.ptr + *consumed, bytes.len - *consumed, &used);
         *consumed += used;
-        ASSERT(used > 0 || x == XML_BAD);
+        /* An empty-element stream header closes without further bytes. */
+        ASSERT(used > 0 || x == XML_BAD || x == XML_STREAM_CLOSE);
         if (is_over_early_limits(s, used, x)) {
             return stream_fail(s, ev, stream_step_of(s), STREAM_CONDITION_POLICY_VIOLATION,
                                "too much was sent before authentication, while we waited for %s",

@@ -11,3 +11,9 @@ fg_unit(xmpp_both SOURCES unit/xmpp/both_test.c ${xmpp_kit} NEEDS ${xmpp_needs} 
 fg_unit(xmpp_security SOURCES unit/xmpp/security_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
 fg_unit(xmpp_stanza SOURCES unit/xmpp/stanza_test.c NEEDS fg_xmpp fg_xml fg_base)
 fg_unit(xmpp_component SOURCES unit/xmpp/component_test.c NEEDS ${xmpp_needs})
+
+fg_fuzz(stream_in SOURCES fuzz/stream_in_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
+fg_fuzz(stream_out SOURCES fuzz/stream_out_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
+fg_fuzz(dialback SOURCES fuzz/dialback_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
+fg_fuzz(stanza SOURCES fuzz/stanza_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
+fg_fuzz(component SOURCES fuzz/component_fuzz.c NEEDS fg_xmpp fg_xml fg_base)

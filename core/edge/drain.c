@@ -8,8 +8,8 @@
 #include "edge/sip_side.h"
 
 #define STEP_MS 50u
-/* The last part of the bound is for answering what could not be delivered. */
-#define LAST_CALL_MS 2000u
+/* The last part of the bound is for closing towards the inside. */
+#define LAST_CALL_MS 1000u
 
 static void on_step(struct wheel_timer *t, void *ctx)
 {
@@ -19,40 +19,45 @@ static void on_step(struct wheel_timer *t, void *ctx)
 
 void drain_start(struct edge *e)
 {
-    uint64_t bound_ms = (uint64_t)edge_policy(e)->limits.drain_timeout_s * 1000;
-
     if (e->is_draining) {
         return;
     }
     e->is_draining = true;
-    e->drain_deadline_ms = shard_now_ms(e->sh) + bound_ms;
-    (void)legs_in_drain(e);
+    e->drain_start_ms = shard_now_ms(e->sh);
     drain_tick(e);
+}
+
+/* Confirmations of what was written arrive on the partners' streams: those stay open meanwhile. */
+static bool is_flushing(struct edge *e, uint64_t spent_ms, uint64_t bound_ms)
+{
+    uint32_t busy = links_drain_flush(e) + sip_side_drain_flush(e->sip);
+
+    return busy != 0 && spent_ms < bound_ms / 2;
 }
 
 void drain_tick(struct edge *e)
 {
-    uint64_t now = shard_now_ms(e->sh);
-    bool is_last_call;
-    uint32_t busy;
+    uint64_t bound_ms = (uint64_t)edge_policy(e)->limits.drain_timeout_s * 1000;
+    uint64_t spent_ms = shard_now_ms(e->sh) - e->drain_start_ms;
+    uint32_t open;
 
     if (!e->is_draining || e->is_drained) {
         return;
     }
-    is_last_call = now + LAST_CALL_MS >= e->drain_deadline_ms;
-    busy = links_drain(e, is_last_call);
-    busy += sip_side_drain(e->sip, is_last_call);
-    if (!list_is_empty(&e->legs_in)) {
-        busy++;
-    }
-    /* Components hear of errors until nothing else is left to say. */
-    if ((busy == 0 || is_last_call) && legs_component_drain(e) != 0) {
-        busy++;
-    }
-    if (busy == 0 || now >= e->drain_deadline_ms) {
-        e->is_drained = true;
-        atomic_fetch_add_explicit(&e->shared->drained_count, 1, memory_order_release);
-        return;
+    if (e->is_drain_closing || !is_flushing(e, spent_ms, bound_ms)) {
+        e->is_drain_closing = true;
+        open = legs_in_drain(e) + links_drain_close(e);
+        /* The inside hears of errors until nothing else is left to say. */
+        if (open == 0 || spent_ms + LAST_CALL_MS >= bound_ms) {
+            open += sip_side_drain_close(e->sip) + legs_component_drain(e);
+        } else {
+            open++;
+        }
+        if (open == 0 || spent_ms >= bound_ms) {
+            e->is_drained = true;
+            atomic_fetch_add_explicit(&e->shared->drained_count, 1, memory_order_release);
+            return;
+        }
     }
     shard_timer_arm(e->sh, &e->drain_timer, STEP_MS, on_step, e);
 }

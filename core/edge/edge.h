@@ -72,7 +72,8 @@ struct edge {
     uint32_t inbound_count; /* incoming s2s connections on this shard */
     bool is_draining;
     bool is_drained;
-    uint64_t drain_deadline_ms;
+    bool is_drain_closing; /* flushing is over */
+    uint64_t drain_start_ms;
     struct wheel_timer tick; /* once a second: ages, leases */
     struct wheel_timer drain_timer;
 };

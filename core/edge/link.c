@@ -143,7 +143,8 @@ void link_deliver(struct edge *e, struct block *b)
         bounce_block(e, b, BOUNCE_QUEUE_FULL, NULL);
         return;
     }
-    if (e->is_draining && l->state != LINK_ST_READY) {
+    /* While stopping only answers still go out: new work would never end. */
+    if (e->is_draining && (l->state != LINK_ST_READY || b->may_bounce)) {
         bounce_block(e, b, BOUNCE_DRAIN, NULL);
         return;
     }
@@ -459,23 +460,21 @@ void links_review(struct edge *e)
     for_each(e, review);
 }
 
-static void drain(struct link *l)
+/* What has no stream now will not get one: answered. What has one goes out and is confirmed. */
+static void drain_flush(struct link *l)
 {
-    bool has_work = l->waiting.count != 0 || l->written.count != 0;
-
     if (l->state != LINK_ST_READY && l->state != LINK_ST_CLOSING) {
         bounce_queue(l->host.e, &l->waiting, BOUNCE_DRAIN, NULL);
     }
-    if (l->state == LINK_ST_NEGOTIATING || (l->state == LINK_ST_READY && !has_work)) {
-        link_close(l, STREAM_CONDITION_NONE, "");
-    } else if (l->state == LINK_ST_DIALLING) {
+    if (l->state == LINK_ST_DIALLING) {
         dial_free(l->dial);
         l->dial = NULL;
+        link_fail_verifies(l, STANZA_CONDITION_REMOTE_CONNECTION_FAILED);
         link_set_state(l, LINK_ST_IDLE);
     }
 }
 
-static void drain_last(struct link *l)
+static void drain_close(struct link *l)
 {
     struct edge *e = l->host.e;
 
@@ -484,17 +483,30 @@ static void drain_last(struct link *l)
     link_close(l, STREAM_CONDITION_NONE, "");
 }
 
-uint32_t links_drain(struct edge *e, bool is_last_call)
+uint32_t links_drain_flush(struct edge *e)
 {
     size_t cursor = 0;
     uint32_t busy = 0;
     struct link *l;
 
-    for_each(e, is_last_call ? drain_last : drain);
+    for_each(e, drain_flush);
     while ((l = map_next(&e->links, &cursor))) {
-        busy += l->state != LINK_ST_IDLE && l->state != LINK_ST_BACKOFF;
+        busy += l->waiting.count != 0 || l->written.count != 0;
     }
     return busy;
+}
+
+uint32_t links_drain_close(struct edge *e)
+{
+    size_t cursor = 0;
+    uint32_t open = 0;
+    struct link *l;
+
+    for_each(e, drain_close);
+    while ((l = map_next(&e->links, &cursor))) {
+        open += l->c != NULL;
+    }
+    return open;
 }
 
 void links_free(struct edge *e)

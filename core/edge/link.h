@@ -32,8 +32,10 @@ struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GA
 void links_turn_end(struct edge *e);
 void links_tick(struct edge *e);
 void links_review(struct edge *e);
-/* Orderly stop: flushes, then closes; returns how many still have something to do. */
-uint32_t links_drain(struct edge *e, bool is_last_call);
+/* Orderly stop. First: what can still go out does; returns how many links have stanzas waiting or
+ * unconfirmed. Then: the rest is answered and streams are closed; returns how many are open. */
+uint32_t links_drain_flush(struct edge *e);
+uint32_t links_drain_close(struct edge *e);
 void links_free(struct edge *e);
 
 struct report_partner;

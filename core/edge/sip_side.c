@@ -165,30 +165,33 @@ void sip_side_review(struct sip_side *s)
     }
 }
 
-uint32_t sip_side_drain(struct sip_side *s, bool is_last_call)
+uint32_t sip_side_drain_flush(struct sip_side *s)
 {
     size_t cursor = 0;
-    uint32_t busy = 0;
+    uint32_t busy = sip_txns_stats(s->txns)->server_now;
     struct sip_peer *p;
 
     while ((p = map_next(&s->peers, &cursor))) {
         busy += p->queued_count;
     }
-    busy += sip_txns_stats(s->txns)->server_now;
-    if (is_last_call || busy == 0) {
-        struct list *at = s->conns.next;
-
-        s->is_stopping = true;
-        sip_uas_hold_flush(s);
-        while (at != &s->conns) {
-            struct sip_conn *sc = LIST_ENTRY(at, struct sip_conn, all);
-
-            at = at->next;
-            busy++;
-            sip_conn_close(sc);
-        }
-    }
     return busy;
+}
+
+uint32_t sip_side_drain_close(struct sip_side *s)
+{
+    struct list *at = s->conns.next;
+    uint32_t open = 0;
+
+    s->is_stopping = true;
+    sip_uas_hold_flush(s);
+    while (at != &s->conns) {
+        struct sip_conn *sc = LIST_ENTRY(at, struct sip_conn, all);
+
+        at = at->next;
+        open++;
+        sip_conn_close(sc);
+    }
+    return open;
 }
 
 void sip_side_report(struct sip_side *s, struct edge_report *out)

@@ -19,8 +19,10 @@ void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls);
 void sip_side_tick(struct sip_side *s);
 /* After a new snapshot: peers of next hops that are gone or changed are closed. */
 void sip_side_review(struct sip_side *s);
-/* Orderly stop: OPTIONS and requests get 503; returns how many messages are under way. */
-uint32_t sip_side_drain(struct sip_side *s, bool is_last_call);
+/* Orderly stop (OPTIONS and requests get 503 from its beginning). Returns how many messages are
+ * under way; then: closes all connections, returns how many are open. */
+uint32_t sip_side_drain_flush(struct sip_side *s);
+uint32_t sip_side_drain_close(struct sip_side *s);
 void sip_side_report(struct sip_side *s, struct edge_report *out);
 
 struct sip_side_target {

@@ -6,12 +6,17 @@
 
 static void put_abilities(struct buf *out, const struct sip_check_policy *policy)
 {
-    sip_write_header_begin(out, SIP_HDR_ALLOW);
-    sip_put_methods(out, policy->methods);
-    sip_write_header_end(out);
-    sip_write_header_begin(out, SIP_HDR_ACCEPT);
-    sip_put_list(out, policy->accept, policy->accept_count);
-    sip_write_header_end(out);
+    /* An empty list would mean "nothing at all" to the peer, not "not told". */
+    if (policy->methods) {
+        sip_write_header_begin(out, SIP_HDR_ALLOW);
+        sip_put_methods(out, policy->methods);
+        sip_write_header_end(out);
+    }
+    if (policy->accept_count > 0) {
+        sip_write_header_begin(out, SIP_HDR_ACCEPT);
+        sip_put_list(out, policy->accept, policy->accept_count);
+        sip_write_header_end(out);
+    }
     if (policy->supported_count > 0) {
         sip_write_header_begin(out, SIP_HDR_SUPPORTED);
         sip_put_list(out, policy->supported, policy->supported_count);

@@ -32,6 +32,16 @@ static struct slice key_slice(const uint64_t key[2])
     return slice_make((const char *)key, 2 * sizeof(key[0]));
 }
 
+/* The edges of 17.2.1 and 17.2.2 between states that last; all others end the object. */
+static void set_state(struct sip_server *s, enum sip_server_state state)
+{
+    ASSERT(s->state < state);
+    if (state == SIP_SERVER_COMPLETED) {
+        ASSERT(s->method == SIP_METHOD_INVITE);
+    }
+    s->state = state;
+}
+
 static void leave_link(struct sip_server *s)
 {
     list_remove(&s->link_node);
@@ -107,7 +117,7 @@ static int finish(struct sip_server *s, const struct sip_answer *a, uint64_t now
         discard(s);
         return err;
     }
-    s->state = SIP_SERVER_COMPLETED;
+    set_state(s, SIP_SERVER_COMPLETED);
     wheel_arm(t->wheel, &s->timer, now_ms + SIP_TIMER_H_MS, on_timer_h, NULL);
     return 0;
 }
@@ -130,7 +140,7 @@ static void send_trying(struct sip_server *s)
         out->failed = true;
         return;
     }
-    s->state = SIP_SERVER_PROCEEDING;
+    set_state(s, SIP_SERVER_PROCEEDING);
     s->table->stats.trying_sent++;
     ops->flush(s->link);
 }

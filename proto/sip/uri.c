@@ -39,8 +39,11 @@ static bool parse_userinfo(struct slice info, struct sip_uri *out)
     return out->user.len > 0 && sip_escaped_are(out->user, SIP_CHAR_USER);
 }
 
+/* RFC 3261 19.1.1: a name may occur once; two would be read differently by different people. */
 static bool uri_params_are_valid(struct slice params)
 {
+    struct sip_uri before = {.params = slice_to(params, 0)};
+    struct slice rest = params;
     struct slice param;
     unsigned count = 0;
     bool more;
@@ -49,7 +52,7 @@ static bool uri_params_are_valid(struct slice params)
         struct slice value;
         struct slice name;
 
-        more = slice_cut(&params, ';', &param);
+        more = slice_cut(&rest, ';', &param);
         value = param;
         if (slice_cut(&value, '=', &name) && value.len == 0) {
             return false;
@@ -58,9 +61,10 @@ static bool uri_params_are_valid(struct slice params)
             return false;
         }
         /* Without '=' the cut left value empty; an escaped value may not hold another '='. */
-        if (!sip_escaped_are(value, SIP_CHAR_PARAM)) {
+        if (!sip_escaped_are(value, SIP_CHAR_PARAM) || sip_uri_param(&before, name, NULL)) {
             return false;
         }
+        before.params.len = (size_t)(param.ptr + param.len - params.ptr);
     } while (more);
     return true;
 }

@@ -1,19 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Tests of proto/sip. The RFC 4475 messages are unpacked from the RFC's own archive.
+# Tests of proto/sip. The RFC 4475 messages are unpacked from the RFC's own archive. libosip2 is the
+# second opinion; no part of the product uses it.
 set(sip_torture_dir ${CMAKE_BINARY_DIR}/data/rfc4475)
+set(sip_torture_archive ${CMAKE_CURRENT_SOURCE_DIR}/data/rfc4475/archive.b64)
 add_custom_command(OUTPUT ${sip_torture_dir}/unpacked
   COMMAND ${CMAKE_COMMAND} -E make_directory ${sip_torture_dir}
-  COMMAND sh -c "base64 -d ${CMAKE_CURRENT_SOURCE_DIR}/data/rfc4475/archive.b64 | tar -xzf - -C ${sip_torture_dir} && touch ${sip_torture_dir}/unpacked"
-  DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/rfc4475/archive.b64
+  COMMAND sh -c "base64 -d \"$1\" | tar -xzf - -C \"$2\"" -- ${sip_torture_archive}
+    ${sip_torture_dir}
+  COMMAND ${CMAKE_COMMAND} -E touch ${sip_torture_dir}/unpacked
+  DEPENDS ${sip_torture_archive}
   VERBATIM)
 add_custom_target(sip_torture_data DEPENDS ${sip_torture_dir}/unpacked)
 
-set(sip_units addr checks framer ids merge msg options torture txn_client txn_server uri value write)
-foreach(unit IN LISTS sip_units)
-  fg_unit(sip_${unit} SOURCES unit/sip/${unit}_test.c NEEDS fg_sip)
-  if(TARGET sip_${unit}_test)
-    target_compile_definitions(sip_${unit}_test PRIVATE
-      SIP_TORTURE_DIR="${sip_torture_dir}")
-    add_dependencies(sip_${unit}_test sip_torture_data)
+function(sip_with_torture name)
+  if(TARGET ${name}_test)
+    target_compile_definitions(${name}_test PRIVATE SIP_TORTURE_DIR="${sip_torture_dir}")
+    add_dependencies(${name}_test sip_torture_data)
   endif()
-endforeach()
+endfunction()
+
+fg_unit(sip_uri SOURCES unit/sip/uri_test.c NEEDS fg_sip)
+fg_unit(sip_addr SOURCES unit/sip/addr_test.c NEEDS fg_sip)
+fg_unit(sip_msg SOURCES unit/sip/msg_test.c NEEDS fg_sip)
+fg_unit(sip_value SOURCES unit/sip/value_test.c NEEDS fg_sip)
+fg_unit(sip_ipv6 SOURCES unit/sip/ipv6_test.c NEEDS fg_sip)
+fg_unit(sip_framer SOURCES unit/sip/framer_test.c NEEDS fg_sip)
+fg_unit(sip_write SOURCES unit/sip/write_test.c NEEDS fg_sip)
+fg_unit(sip_ids SOURCES unit/sip/ids_test.c NEEDS fg_sip)
+fg_unit(sip_checks SOURCES unit/sip/checks_test.c NEEDS fg_sip)
+fg_unit(sip_options SOURCES unit/sip/options_test.c NEEDS fg_sip)
+fg_unit(sip_merge SOURCES unit/sip/merge_test.c NEEDS fg_sip)
+fg_unit(sip_txn_client SOURCES unit/sip/txn_client_test.c NEEDS fg_sip)
+fg_unit(sip_txn_server SOURCES unit/sip/txn_server_test.c NEEDS fg_sip)
+fg_unit(sip_torture SOURCES unit/sip/torture_test.c NEEDS fg_sip)
+sip_with_torture(sip_torture)
+if(FEDGATE_TESTS)
+  fg_need_plain(OSIP osipparser2/osip_parser.h osipparser2 libosip2-dev)
+endif()
+fg_unit(sip_osip SOURCES unit/sip/osip_test.c NEEDS fg_sip PkgConfig::OSIP)
+sip_with_torture(sip_osip)
+
+fg_fuzz(sip_msg SOURCES fuzz/sip_msg_fuzz.c NEEDS fg_sip)
+fg_fuzz(sip_uri SOURCES fuzz/sip_uri_fuzz.c NEEDS fg_sip)
+fg_fuzz(sip_value SOURCES fuzz/sip_value_fuzz.c NEEDS fg_sip)
+fg_fuzz(sip_stream SOURCES fuzz/sip_stream_fuzz.c NEEDS fg_sip)

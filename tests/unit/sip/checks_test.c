@@ -123,8 +123,8 @@ Test(checks, malformed_fields)
 
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct parts p = good();
-        const char **fields[] = {&p.via, &p.from, &p.to, &p.call_id, &p.cseq, &p.max_forwards,
-                                 &p.extra};
+        const char **fields[] = {&p.via,  &p.from,         &p.to,   &p.call_id,
+                                 &p.cseq, &p.max_forwards, &p.extra};
 
         *fields[rows[i].field] = rows[i].line;
         expect(&p, 400);
@@ -368,8 +368,8 @@ Test(checks, flawed_request_and_wrong_kind)
     cr_expect_not(sip_check_response(&m, &policy, &verdict));
 }
 
-#define RESPONSE(version, vias, rest)                                                          \
-    version " 200 OK\r\n" vias "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n" rest          \
+#define RESPONSE(version, vias, rest)                                                              \
+    version " 200 OK\r\n" vias "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n" rest             \
             "l: 0\r\n\r\n"
 #define TAIL "Call-ID: c\r\nCSeq: 1 MESSAGE\r\n"
 #define VIA  "Via: SIP/2.0/TLS edge1.corp.example:5061;branch=z9hG4bK1\r\n"

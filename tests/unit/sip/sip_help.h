@@ -25,15 +25,15 @@ static inline void sip_help_parse(struct sip_msg *m, const char *text)
     cr_assert_eq(sip_msg_parse(m, slice_from_cstr(text), &bad), 0, "%s in: %s", bad.why, text);
 }
 
-#define SIP_HELP_MESSAGE                                             \
-    "MESSAGE sip:bob@corp.example SIP/2.0\r\n"                       \
-    "Via: SIP/2.0/TLS pool.corp.example:5061;branch=z9hG4bK74b43\r\n" \
-    "Max-Forwards: 69\r\n"                                           \
-    "From: \"Ann\" <sip:ann@chat.example>;tag=49583\r\n"             \
-    "To: <sip:bob@corp.example>\r\n"                                 \
-    "Call-ID: asd88asd77a@192.0.2.4\r\n"                             \
-    "CSeq: 1 MESSAGE\r\n"                                            \
-    "Content-Type: text/plain;charset=UTF-8\r\n"                     \
+#define SIP_HELP_MESSAGE                                                                           \
+    "MESSAGE sip:bob@corp.example SIP/2.0\r\n"                                                     \
+    "Via: SIP/2.0/TLS pool.corp.example:5061;branch=z9hG4bK74b43\r\n"                              \
+    "Max-Forwards: 69\r\n"                                                                         \
+    "From: \"Ann\" <sip:ann@chat.example>;tag=49583\r\n"                                           \
+    "To: <sip:bob@corp.example>\r\n"                                                               \
+    "Call-ID: asd88asd77a@192.0.2.4\r\n"                                                           \
+    "CSeq: 1 MESSAGE\r\n"                                                                          \
+    "Content-Type: text/plain;charset=UTF-8\r\n"                                                   \
     "Content-Length: 5\r\n\r\nhello"
 
 /* A policy that serves much; tests narrow it. */

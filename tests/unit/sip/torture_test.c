@@ -88,7 +88,7 @@ static void load(const char *name, struct file *f)
     f->len = fread(f->bytes, 1, sizeof(f->bytes), in);
     cr_assert(f->len > 0 && f->len + 2 < sizeof(f->bytes));
     if (strcmp(name, "baddn") == 0) {
-        /* The archive has this one without its empty line, which is not what it is meant to test. */
+        /* The archive has this one without its empty line, which is not what it tests. */
         memcpy(f->bytes + f->len, "\r\n", 2);
         f->len += 2;
     }

@@ -226,10 +226,10 @@ Test(txn_client, owner_may_start_another_inside_the_callback)
     sip_txns_free(w.txns);
     ops = w_ops;
     ops.client_done = restart;
-    cr_assert_eq(sip_txns_new(&w.txns,
-                              &(struct sip_txns_params){
-                                  .ops = &ops, .wheel = &w.wheel, .ids = &w.ids}),
-                 0);
+    cr_assert_eq(
+        sip_txns_new(&w.txns,
+                     &(struct sip_txns_params){.ops = &ops, .wheel = &w.wheel, .ids = &w.ids}),
+        0);
     sip_link_init(&w.link[0], w.txns, &w.out[0], SLICE_NONE, 0);
     sip_link_init(&w.link[1], w.txns, &w.out[1], SLICE_NONE, 0);
     for (int i = 0; i < 5; i++) {

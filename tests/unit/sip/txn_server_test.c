@@ -162,8 +162,8 @@ Test(txn_server, unanswered_message_gets_504)
 Test(txn_server, statuses_not_allowed)
 {
     struct sip_txn_ref ref = receive_new(MSG("z9hG4bKa"));
-    struct sip_txn_ref invite = receive_new((struct req){
-        .method = "INVITE", .branch = "z9hG4bKb", .call_id = "other"});
+    struct sip_txn_ref invite =
+        receive_new((struct req){.method = "INVITE", .branch = "z9hG4bKb", .call_id = "other"});
 
     cr_expect_eq(respond(ref, 100), ERR_STATE);
     cr_expect_eq(respond(ref, 199), ERR_STATE);
@@ -430,8 +430,9 @@ Test(txn_server, answer_bad)
     struct sip_bad bad;
     struct sip_msg m;
 
-    cr_assert_neq(sip_msg_parse(&m, SLICE_LIT("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TLS a\r\n"
-                                              "l: x\r\n\r\n"),
+    cr_assert_neq(sip_msg_parse(&m,
+                                SLICE_LIT("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TLS a\r\n"
+                                          "l: x\r\n\r\n"),
                                 &bad),
                   0);
     sip_server_answer_bad(w.txns, &w.link[0], &m, &bad);
@@ -444,8 +445,8 @@ Test(txn_server, answer_bad)
 Test(txn_server, link_down_before_the_response)
 {
     struct sip_txn_ref a = receive_new(MSG("z9hG4bKa"));
-    struct sip_txn_ref b = receive_new((struct req){
-        .method = "MESSAGE", .branch = "z9hG4bKb", .call_id = "b"});
+    struct sip_txn_ref b =
+        receive_new((struct req){.method = "MESSAGE", .branch = "z9hG4bKb", .call_id = "b"});
 
     cr_expect(sip_server_has_link(w.txns, a));
     sip_link_down(&w.link[0], ERR_CLOSED);

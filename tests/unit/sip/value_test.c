@@ -82,12 +82,31 @@ Test(value, via_full)
 Test(value, via_refused)
 {
     static const char *const texts[] = {
-        "", "SIP", "SIP/2.0", "SIP/2.0/TCP", "SIP/2.0/TCP ", "HTTP/2.0/TCP h", "SIP/2.0TCP h",
-        "SIP/2.0/TCP;h", "SIP/2.0/TCP h:", "SIP/2.0/TCP h:0", "SIP/2.0/TCP h:65536",
-        "SIP/2.0/TCP h:x", "SIP/2.0/TCP h i", "SIP/2.0/TCP h;", "SIP/2.0/TCP h;;branch=x",
-        "SIP/2.0/TCP h;branch", "SIP/2.0/TCP h;branch=\"x\"", "SIP/2.0/TCP h;branch=a;branch=b",
-        "SIP/2.0/TCP h;rport=0", "SIP/2.0/TCP h;rport=70000", "SIP/2.0/TCP h;rport=x",
-        "SIP/2.0/TCP [::1", "SIP/2.0/TCP [::1]]", "SIP/2.0/TCP a_b", "SIP/2.0/TCP h]:1",
+        "",
+        "SIP",
+        "SIP/2.0",
+        "SIP/2.0/TCP",
+        "SIP/2.0/TCP ",
+        "HTTP/2.0/TCP h",
+        "SIP/2.0TCP h",
+        "SIP/2.0/TCP;h",
+        "SIP/2.0/TCP h:",
+        "SIP/2.0/TCP h:0",
+        "SIP/2.0/TCP h:65536",
+        "SIP/2.0/TCP h:x",
+        "SIP/2.0/TCP h i",
+        "SIP/2.0/TCP h;",
+        "SIP/2.0/TCP h;;branch=x",
+        "SIP/2.0/TCP h;branch",
+        "SIP/2.0/TCP h;branch=\"x\"",
+        "SIP/2.0/TCP h;branch=a;branch=b",
+        "SIP/2.0/TCP h;rport=0",
+        "SIP/2.0/TCP h;rport=70000",
+        "SIP/2.0/TCP h;rport=x",
+        "SIP/2.0/TCP [::1",
+        "SIP/2.0/TCP [::1]]",
+        "SIP/2.0/TCP a_b",
+        "SIP/2.0/TCP h]:1",
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
@@ -224,8 +243,9 @@ Test(value, addresses_of_a_message)
 Test(value, content_type)
 {
     static const char *const bad[] = {
-        "Content-Type: text\r\n",        "Content-Type: /plain\r\n",     "Content-Type: text/\r\n",
-        "Content-Type: text/plain;\r\n", "Content-Type: text/plain x\r\n", "Content-Type:\r\n",
+        "Content-Type: text\r\n",         "Content-Type: /plain\r\n",
+        "Content-Type: text/\r\n",        "Content-Type: text/plain;\r\n",
+        "Content-Type: text/plain x\r\n", "Content-Type:\r\n",
     };
     struct sip_media_type t;
     struct slice value;
@@ -284,8 +304,8 @@ Test(value, date)
 Test(value, warning)
 {
     static const char *const bad[] = {
-        "", "307", "1812 overture \"x\"", "30 a \"x\"", "307 a x", "307 \"x\"", "307 a \"x",
-        "307 a \"x\" y", "099 a \"x\"",
+        "",          "307",       "1812 overture \"x\"", "30 a \"x\"",  "307 a x",
+        "307 \"x\"", "307 a \"x", "307 a \"x\" y",       "099 a \"x\"",
     };
     struct sip_warning w;
 
@@ -311,10 +331,10 @@ Test(value, reason_and_diagnostics)
     cr_expect_neq(sip_reason_parse(SLICE_LIT("SIP;cause=x"), &r), 0);
     cr_expect_neq(sip_reason_parse(SLICE_LIT("SIP;"), &r), 0);
     cr_expect_neq(sip_reason_parse(SLICE_LIT(";cause=1"), &r), 0);
-    cr_assert_eq(sip_ms_diagnostics_parse(
-                     SLICE_LIT("1003;reason=\"User does not exist\";source=\"fe.corp.example\""),
-                     &r),
-                 0);
+    cr_assert_eq(
+        sip_ms_diagnostics_parse(
+            SLICE_LIT("1003;reason=\"User does not exist\";source=\"fe.corp.example\""), &r),
+        0);
     cr_expect_eq(r.cause, 1003);
     EXPECT_SLICE(r.text, "User does not exist");
     cr_expect_neq(sip_ms_diagnostics_parse(SLICE_LIT("x;reason=\"y\""), &r), 0);

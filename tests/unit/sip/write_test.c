@@ -83,7 +83,8 @@ Test(write, request)
 
 Test(write, request_with_route_display_and_to_tag)
 {
-    const struct slice route[] = {SLICE_LIT("<sip:p1.example;lr>"), SLICE_LIT("<sip:p2.example;lr>")};
+    const struct slice route[] = {SLICE_LIT("<sip:p1.example;lr>"),
+                                  SLICE_LIT("<sip:p2.example;lr>")};
     struct sip_request_params p = params();
     struct sip_check_policy policy = sip_help_policy();
     struct sip_verdict verdict;
@@ -116,7 +117,10 @@ Test(write, values_cannot_add_lines)
 
     sip_write_status_line(&out, 200, SLICE_LIT("OK\r\nEvil: 1"));
     sip_write_header(&out, SIP_HDR_SUBJECT, SLICE_LIT("a\r\nEvil: 1\r\n\r\nbody"));
-    sip_write_header_named(&out, SLICE_LIT("X-Y"), slice_make("a\0b\x7F" "c\td", 7));
+    sip_write_header_named(&out, SLICE_LIT("X-Y"),
+                           slice_make("a\0b\x7F"
+                                      "c\td",
+                                      7));
     sip_write_header_u32(&out, SIP_HDR_RETRY_AFTER, UINT32_MAX);
     sip_write_end(&out, SLICE_LIT("text/plain\r\nEvil: 1"), SLICE_LIT("b"));
     cr_assert_eq(sip_msg_parse(&m, buf_slice(&out), &bad), 0);
@@ -136,8 +140,8 @@ Test(write, words_that_would_break_the_start_line_fail)
     for (size_t i = 0; i < ARRAY_COUNT(evil); i++) {
         for (int field = 0; field < 6; field++) {
             struct sip_request_params p = params();
-            struct slice *const fields[] = {&p.uri, &p.sent_by, &p.branch, &p.from_uri, &p.to_tag,
-                                            &p.call_id};
+            struct slice *const fields[] = {&p.uri,      &p.sent_by, &p.branch,
+                                            &p.from_uri, &p.to_tag,  &p.call_id};
 
             *fields[field] = evil[i];
             buf_clear(&out);
@@ -153,8 +157,8 @@ Test(write, words_that_would_break_the_start_line_fail)
     cr_expect(out.failed);
 }
 
-#define REQ(vias, to)                                                                          \
-    "OPTIONS sip:a@b.example SIP/2.0\r\n" vias "From: <sip:f@b.example>;tag=1\r\nTo: " to       \
+#define REQ(vias, to)                                                                              \
+    "OPTIONS sip:a@b.example SIP/2.0\r\n" vias "From: <sip:f@b.example>;tag=1\r\nTo: " to          \
     "\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nTimestamp: 54\r\nl: 0\r\n\r\n"
 
 Test(write, response_copies)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any bytes: the parser stays within them; what the checks accept gets a response that parses. */
+#include "base/check.h"
+#include "sip/checks.h"
+#include "sip/write.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The response to a request that the checks accept. */
+static void answer(const struct sip_msg *m, const struct sip_check_policy *policy)
+{
+    const struct sip_response_params params = {200, SLICE_NONE, SLICE_LIT("t"),
+                                               SLICE_LIT("192.0.2.1"), 5060};
+    struct sip_verdict verdict;
+    struct sip_cseq cseq[2];
+    struct slice id[2];
+    struct sip_msg r;
+    struct sip_bad bad;
+    struct buf out;
+
+    buf_init(&out, 1 << 20);
+    sip_write_response(&out, m, &params);
+    sip_write_end(&out, SLICE_LIT("a/b"), m->body);
+    ASSERT(!out.failed && sip_msg_parse(&r, buf_slice(&out), &bad) == 0 && !r.flaw.why);
+    ASSERT(r.status == 200 && slice_eq(r.body, m->body));
+    ASSERT(sip_msg_call_id(m, &id[0]) == 0 && sip_msg_call_id(&r, &id[1]) == 0);
+    ASSERT(sip_msg_cseq(m, &cseq[0]) == 0 && sip_msg_cseq(&r, &cseq[1]) == 0);
+    ASSERT(slice_eq(id[0], id[1]) && cseq[0].number == cseq[1].number);
+    /* Via values are one per field now; only several of them make the response another's. */
+    ASSERT(sip_check_response(&r, policy, &verdict) ||
+           r.fields[r.first[SIP_HDR_VIA]].next != SIP_FIELD_NONE);
+    buf_deinit(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct slice accept[] = {SLICE_LIT("text/plain")};
+    const struct sip_check_policy policy = {UINT32_MAX, UINT32_MAX, NULL, 0, NULL,
+                                            0,          accept,     1,    0, true};
+    struct sip_verdict verdict;
+    struct sip_msg m;
+    struct sip_bad bad;
+
+    if (sip_msg_parse(&m, slice_make((const char *)data, size), &bad) == 0) {
+        if (sip_check_request(&m, &policy, &verdict)) {
+            answer(&m, &policy);
+        }
+    }
+    return 0;
+}

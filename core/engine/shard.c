@@ -11,6 +11,7 @@
 
 #define RECV_BUF_COUNT_DEFAULT 512u
 #define RECV_BUF_BYTES_DEFAULT (16u << 10)
+#define CHECK_TURNS 64u /* between full walks over the buffers, in debug builds */
 
 int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size_t why_bytes)
 {
@@ -310,7 +311,8 @@ void shard_turn(struct shard *sh, bool may_sleep)
     drive_dirty(sh);
     shard_mail_ring_bells(sh);
     publish_gauges(sh);
-    DASSERT(sh->io->bufs_lent == 0);
+    DASSERT(sh->io->bufs_lent == 0); /* free + lent + in the kernel = all of them */
+    DASSERT(sh->turn % CHECK_TURNS != 0 || io_uring_bufs_ok(sh->io));
     is_busy = is_busy || !list_is_empty(&sh->dirty) || !list_is_empty(&sh->input) ||
               !list_is_empty(&sh->ended);
     stop_check(sh);

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+fg_unit(io SOURCES unit/io/io_test.c NEEDS fg_io PkgConfig::URING Threads::Threads)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "xml/writer.h"
 #include "xmpp/jid.h"
+#include "xmpp/ns.h"
 
 /* Two domains, an id and two spaces. The longest id comes from a peer's header or db:verify. */
 #define BOND_BYTES_MAX (2u * JID_PART_BYTES_MAX + DIALBACK_ID_BYTES_MAX + 3u)
@@ -99,6 +100,9 @@ const char *dialback_verdict_name(enum dialback_verdict v)
 static void put_open(struct buf *out, const struct dialback_address *a)
 {
     buf_put_cstr(out, a->id.ptr ? "<db:verify" : "<db:result");
+    if (a->declares) {
+        buf_put_lit(out, " xmlns:db=\"" NS_DIALBACK "\"");
+    }
     xml_write_attr(out, "from", a->from);
     xml_write_attr(out, "to", a->to);
     if (a->id.ptr) {

@@ -58,6 +58,7 @@ struct dialback_address {
     struct slice from;
     struct slice to;
     struct slice id; /* db:verify only; ptr NULL = db:result */
+    bool declares;   /* xmlns:db on the element itself: our stream header has none */
 };
 void dialback_write_request(struct buf *out, const struct dialback_address *a, struct slice key);
 /* The answer; condition only with DIALBACK_ERROR. */

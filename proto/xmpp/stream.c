@@ -291,8 +291,19 @@ void stream_touch(struct stream *s)
 {
     s->idle_by_ms = s->rules.inactivity_ms ? s->now_ms + s->rules.inactivity_ms : STREAM_NEVER;
     if (s->role == STREAM_OUT && s->state == STREAM_STATE_OUT_OPEN && s->rules.keepalive_ms) {
-        s->keepalive_by_ms = s->now_ms + s->rules.keepalive_ms;
+        stream_arm_keepalive(s);
     }
+}
+
+void stream_arm_keepalive(struct stream *s)
+{
+    uint64_t wait_ms = s->rules.keepalive_ms;
+
+    /* A peer that closes earlier says so (XEP-0478); half of it, so that one space may be late. */
+    if (s->peer.idle_s && (uint64_t)s->peer.idle_s * 500 < wait_ms) {
+        wait_ms = (uint64_t)s->peer.idle_s * 500;
+    }
+    s->keepalive_by_ms = s->now_ms + wait_ms;
 }
 
 const struct stream_refusal *stream_ask_rules(struct stream *s)
@@ -325,6 +336,16 @@ void stream_opened(struct stream *s)
 
     limits.stanza_bytes_max = s->limits.stanza_bytes_max;
     xml_parser_set_limits(s->parser, &limits);
+}
+
+bool stream_is_securing(const struct stream *s)
+{
+    return s->state == STREAM_STATE_IN_SECURING || s->state == STREAM_STATE_OUT_SECURING;
+}
+
+bool stream_is_served(const struct stream *s)
+{
+    return s->role == STREAM_IN && s->verify_answer_count > 0 && s->pair_count == 0;
 }
 
 /* --- ends --- */
@@ -377,11 +398,12 @@ enum stream_event_kind stream_note(struct stream *s, struct stream_event *ev, en
 static enum stream_event_kind end(struct stream *s, struct stream_event *ev,
                                   const struct stream_end *how)
 {
-    bool is_closed_already = s->state == STREAM_STATE_CLOSING;
+    /* Behind <proceed/> nothing may be said in plain. */
+    bool is_silent = s->state == STREAM_STATE_CLOSING || stream_is_securing(s);
 
     ev->failure.condition = how->condition;
     ev->failure.is_timeout = how->is_timeout;
-    if (!is_closed_already) {
+    if (!is_silent) {
         if (how->condition != STREAM_CONDITION_NONE) {
             if (!s->is_header_written && s->role == STREAM_IN) {
                 stream_in_put_header(s, NULL);
@@ -430,6 +452,10 @@ void stream_close(struct stream *s, uint64_t now_ms, enum stream_condition condi
     if (s->state == STREAM_STATE_CLOSING || s->state == STREAM_STATE_DEAD) {
         return;
     }
+    if (stream_is_securing(s)) {
+        stream_set_state(s, STREAM_STATE_CLOSING);
+        return;
+    }
     if (condition != STREAM_CONDITION_NONE) {
         if (!s->is_header_written && s->role == STREAM_IN) {
             stream_in_put_header(s, NULL);
@@ -451,7 +477,7 @@ enum stream_event_kind stream_lost(struct stream *s, const char *why, struct str
     stream_explain(s, ev, stream_step_of(s), "the connection ended while waiting for %s: %s",
                    stream_waits_for(s), why);
     stream_set_state(s, STREAM_STATE_DEAD);
-    return was == STREAM_STATE_CLOSING ? STREAM_CLOSED : STREAM_FAILED;
+    return was == STREAM_STATE_CLOSING || stream_is_served(s) ? STREAM_CLOSED : STREAM_FAILED;
 }
 
 enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *ev,

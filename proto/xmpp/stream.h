@@ -49,8 +49,8 @@ const char *stream_method_name(enum stream_method m);
  *   TLS is offered and used when one of EXTERNAL, CERTIFICATE, DIALBACK_TLS is;
  *   TLS is required when DIALBACK_PLAIN is not;
  *   dialback is offered, accepted and sent when one of the other three is.
- * CERTIFICATE (XEP-0344) only means that a db:result is answered at once when the certificate proves
- * the domain; to set it beside EXTERNAL lets a peer add domains of its certificate to a stream. */
+ * CERTIFICATE (XEP-0344) only means that a db:result is answered at once when the certificate
+ * proves the domain; to set it beside EXTERNAL lets a peer add domains of its certificate to a stream. */
 struct stream_rules {
     uint32_t methods;       /* bits of enum stream_method; 0 = refused */
     bool multiplex;         /* out: further pairs may share a stream */

@@ -116,13 +116,11 @@ static enum stream_event_kind bad_xml(struct stream *s, struct stream_event *ev)
 
 static enum stream_event_kind peer_close(struct stream *s, struct stream_event *ev)
 {
-    bool is_served = s->role == STREAM_IN && s->verify_answer_count > 0;
-
     if (s->state == STREAM_STATE_CLOSING) {
         stream_set_state(s, STREAM_STATE_DEAD);
         return STREAM_CLOSED;
     }
-    if (!stream_is_open(s) && !is_served) {
+    if (!stream_is_open(s) && !stream_is_served(s)) {
         return stream_fail(s, ev, stream_step_of(s), STREAM_CONDITION_NONE,
                            "the peer closed the stream while we waited for %s",
                            stream_waits_for(s));
@@ -181,11 +179,6 @@ static enum stream_event_kind on_xml(struct stream *s, enum xml_event x, bool is
     UNREACHABLE("xml event");
 }
 
-static bool is_securing(const struct stream *s)
-{
-    return s->state == STREAM_STATE_IN_SECURING || s->state == STREAM_STATE_OUT_SECURING;
-}
-
 enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct slice bytes,
                                    size_t *consumed, struct stream_event *ev)
 {
@@ -204,7 +197,7 @@ enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct sli
             *consumed = bytes.len;
             break;
         }
-        if (is_securing(s)) {
+        if (stream_is_securing(s)) {
             /* The edge hands these bytes to TLS; whatever comes here was sent in plain. */
             return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
                                "unencrypted bytes behind starttls");
@@ -227,7 +220,7 @@ enum stream_event_kind stream_secured(struct stream *s, uint64_t now_ms, struct 
                                       struct stream_event *ev)
 {
     stream_enter(s, now_ms);
-    if (!CHECK(is_securing(s))) {
+    if (!CHECK(stream_is_securing(s))) {
         return STREAM_MORE;
     }
     s->is_secured = true;
@@ -274,12 +267,11 @@ static enum stream_event_kind state_timeout(struct stream *s, struct stream_even
         stream_set_state(s, STREAM_STATE_DEAD);
         return STREAM_CLOSED;
     }
-    if (is_securing(s)) {
+    if (stream_is_securing(s)) {
         /* Nothing in plain may follow <proceed/>. */
         return stream_lost(s, "time is up", ev);
     }
-    if (s->role == STREAM_IN && s->verify_answer_count > 0 && s->pair_count == 0) {
-        /* It was opened to verify keys with us, and did. */
+    if (stream_is_served(s)) {
         stream_put_close(s);
         stream_set_state(s, STREAM_STATE_CLOSING);
         return STREAM_IDLE;
@@ -337,7 +329,7 @@ enum stream_event_kind stream_timeout(struct stream *s, uint64_t now_ms, struct 
     }
     if (s->keepalive_by_ms <= now_ms) {
         buf_putc(s->out, ' ');
-        s->keepalive_by_ms = now_ms + s->rules.keepalive_ms;
+        stream_arm_keepalive(s);
     }
     return STREAM_MORE;
 }

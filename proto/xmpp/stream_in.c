@@ -38,9 +38,7 @@ static void make_id(struct stream *s)
         text[2 * i] = digits[bytes[i] >> 4];
         text[2 * i + 1] = digits[bytes[i] & 15];
     }
-    if (!stream_keep(&s->id, slice_make(text, sizeof(text)))) {
-        s->id = SLICE_NONE;
-    }
+    (void)!stream_keep(&s->id, slice_make(text, sizeof(text)));
 }
 
 void stream_in_put_header(struct stream *s, const struct stream_header *h)
@@ -48,7 +46,8 @@ void stream_in_put_header(struct stream *s, const struct stream_header *h)
     make_id(s);
     buf_put_lit(s->out, "<?xml version=\"1.0\"?><stream:stream xmlns=\"" NS_SERVER
                         "\" xmlns:stream=\"" NS_STREAMS "\"");
-    if (has(s, METHODS_DIALBACK)) {
+    s->is_db_declared = has(s, METHODS_DIALBACK);
+    if (s->is_db_declared) {
         buf_put_lit(s->out, " xmlns:db=\"" NS_DIALBACK "\"");
     }
     xml_write_attr(s->out, "id", s->id);
@@ -157,7 +156,7 @@ static void put_features_authenticated(struct stream *s)
 enum stream_event_kind stream_in_sni(struct stream *s, struct slice sni, struct stream_event *ev)
 {
     /* Only a name that is a domain of ours says which one was meant: clients that follow SRV
-     * records may ask for the target's host name.                                                        */
+     * records may ask for the target's host name. */
     struct jid_storage mem;
     struct jid jid;
 

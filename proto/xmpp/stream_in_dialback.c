@@ -23,7 +23,8 @@ static void answer(struct stream *s, const struct request *r, enum dialback_verd
                    enum stanza_condition condition)
 {
     /* Swapped: what was asked of us is answered by us. */
-    struct dialback_address a = {.from = r->to, .to = r->from, .id = r->id};
+    struct dialback_address a = {
+        .from = r->to, .to = r->from, .id = r->id, .declares = !s->is_db_declared};
 
     dialback_write_answer(s->out, &a, verdict, condition);
 }
@@ -39,13 +40,15 @@ static enum stream_event_kind refuse(struct stream *s, const struct request *r,
 static enum stream_event_kind proved(struct stream *s, struct pair *p, enum stream_method method,
                                      struct stream_event *ev)
 {
-    struct dialback_address a = {.from = p->local, .to = p->remote};
+    struct dialback_address a = {
+        .from = p->local, .to = p->remote, .declares = !s->is_db_declared};
 
     pair_prove(s, p, method);
     dialback_write_answer(s->out, &a, DIALBACK_VALID, STANZA_CONDITION_NONE);
-    if (slice_is_empty(s->remote) && slice_is_empty(s->local)) {
-        /* A header without addresses: the first proved pair names the stream. */
-        if (!stream_keep(&s->remote, p->remote) || !stream_keep(&s->local, p->local)) {
+    if (slice_is_empty(s->remote)) {
+        /* A header without from: the first proved pair names the stream. */
+        if (!stream_keep(&s->remote, p->remote) ||
+            (slice_is_empty(s->local) && !stream_keep(&s->local, p->local))) {
             return stream_nomem(s, ev);
         }
         if (stream_ask_rules(s)) {
@@ -226,7 +229,8 @@ enum stream_event_kind stream_in_dialback(struct stream *s, const struct xml_tre
 static enum stream_event_kind give_up(struct stream *s, struct pair *p,
                                       enum stanza_condition condition, struct stream_event *ev)
 {
-    struct dialback_address a = {.from = p->local, .to = p->remote};
+    struct dialback_address a = {
+        .from = p->local, .to = p->remote, .declares = !s->is_db_declared};
 
     dialback_write_answer(s->out, &a, DIALBACK_ERROR, condition);
     stream_explain(s, ev, STREAM_STEP_DIALBACK, "dialback from %s ended with %s",
@@ -246,7 +250,8 @@ enum stream_event_kind stream_in_pair_timeout(struct stream *s, struct pair *p,
 
 static enum stream_event_kind invalid(struct stream *s, struct pair *p, struct stream_event *ev)
 {
-    struct dialback_address a = {.from = p->local, .to = p->remote};
+    struct dialback_address a = {
+        .from = p->local, .to = p->remote, .declares = !s->is_db_declared};
 
     if (s->proved_count > 0) {
         /* Others may not suffer from a forged or mistaken one (XEP-0220 2.2.1). */

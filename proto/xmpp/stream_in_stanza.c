@@ -101,6 +101,7 @@ enum stream_event_kind stream_in_stanza(struct stream *s, const struct xml_tree 
     if (fault != STANZA_OK) {
         return bad_stanza(s, ev, stanza_fault_condition(fault), stanza_fault_text(fault));
     }
+    s->bad_to_count = 0;
     return STREAM_STANZA;
 }
 

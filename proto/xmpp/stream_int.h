@@ -83,6 +83,7 @@ struct peer_features {
     bool dialback_errors;
     uint8_t sm_version; /* 3, 2 or 0 */
     uint32_t bytes_max;
+    uint32_t idle_s; /* it may close after so long without traffic; 0 = not said */
 };
 
 #define STREAM_MAGIC          0x58735331u
@@ -134,6 +135,7 @@ struct stream {
     bool is_secured;
     bool is_verify_only;
     bool avoid_tls;
+    bool is_db_declared;    /* in our header of the present stream */
     bool is_header_written; /* of the present stream */
     bool is_version_1;      /* the peer's header says so */
     bool is_from_wrong;     /* out: the answer's from is another domain */
@@ -185,7 +187,13 @@ void stream_restart(struct stream *s);
 /* Limits of the parser for an authenticated stream. */
 void stream_opened(struct stream *s);
 void stream_put_close(struct stream *s);
+/* Restarts inactivity and keep-alive. */
 void stream_touch(struct stream *s);
+void stream_arm_keepalive(struct stream *s);
+/* Between <proceed/> and the end of the TLS handshake. */
+bool stream_is_securing(const struct stream *s);
+/* Incoming, opened to verify keys with us, which was done: its end is no failure. */
+bool stream_is_served(const struct stream *s);
 enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *ev,
                                          const struct xml_tree *t);
 

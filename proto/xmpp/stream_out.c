@@ -29,7 +29,8 @@ void stream_out_put_header(struct stream *s)
 {
     buf_put_lit(s->out, "<?xml version=\"1.0\"?><stream:stream xmlns=\"" NS_SERVER
                         "\" xmlns:stream=\"" NS_STREAMS "\"");
-    if (has(s, METHODS_DIALBACK)) {
+    s->is_db_declared = has(s, METHODS_DIALBACK);
+    if (s->is_db_declared) {
         buf_put_lit(s->out, " xmlns:db=\"" NS_DIALBACK "\"");
     }
     xml_write_attr(s->out, "from", s->local);
@@ -132,10 +133,24 @@ enum stream_event_kind stream_out_header(struct stream *s, const struct xml_tree
 
 /* --- features --- */
 
+/* A number in <limits/> (XEP-0478); 0 = not said, or nothing a uint32_t holds. */
+static uint32_t read_limit(const struct xml_tree *t, const char *name)
+{
+    uint32_t n = xml_child(t, 0, SLICE_LIT("limits"), SLICE_LIT(NS_LIMITS));
+    uint64_t value = 0;
+
+    if (n != XML_NO_NODE) {
+        n = xml_child(t, n, slice_from_cstr(name), SLICE_LIT(NS_LIMITS));
+    }
+    if (n == XML_NO_NODE || !slice_parse_u64(slice_trim(xml_text(t, n)), &value)) {
+        return 0;
+    }
+    return value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
 static void read_features(struct stream *s, const struct xml_tree *t)
 {
     struct peer_features *f = &s->peer;
-    uint64_t bytes_max = 0;
     uint32_t n;
 
     *f = (struct peer_features){0};
@@ -157,12 +172,8 @@ static void read_features(struct stream *s, const struct xml_tree *t)
     } else if (xml_child(t, 0, SLICE_LIT("sm"), SLICE_LIT(NS_SM2)) != XML_NO_NODE) {
         f->sm_version = 2;
     }
-    n = xml_child(t, 0, SLICE_LIT("limits"), SLICE_LIT(NS_LIMITS));
-    n = n == XML_NO_NODE ? n : xml_child(t, n, SLICE_LIT("max-bytes"), SLICE_LIT(NS_LIMITS));
-    if (n != XML_NO_NODE && slice_parse_u64(slice_trim(xml_text(t, n)), &bytes_max) &&
-        bytes_max <= UINT32_MAX) {
-        f->bytes_max = (uint32_t)bytes_max;
-    }
+    f->bytes_max = read_limit(t, "max-bytes");
+    f->idle_s = read_limit(t, "idle-seconds");
 }
 
 /* The stream stays without TLS: what may be done then. */

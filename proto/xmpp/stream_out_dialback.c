@@ -11,7 +11,8 @@ static void put_result_request(struct stream *s, const struct pair *p)
 {
     struct dialback_bond bond = {
         .receiving = p->remote, .originating = p->local, .stream_id = s->id};
-    struct dialback_address a = {.from = p->local, .to = p->remote};
+    struct dialback_address a = {
+        .from = p->local, .to = p->remote, .declares = !s->is_db_declared};
     struct dialback_key key;
     bool is_made =
         dialback_key_make(&key, s->crypto, s->host->dialback_secret(s->ctx, p->local), &bond);
@@ -126,7 +127,8 @@ void stream_out_flush_verifies(struct stream *s)
     }
     for (struct list *l = s->verifies.next; l != &s->verifies; l = l->next) {
         struct verify *v = LIST_ENTRY(l, struct verify, link);
-        struct dialback_address a = {.from = v->local, .to = v->remote, .id = v->id};
+        struct dialback_address a = {
+            .from = v->local, .to = v->remote, .id = v->id, .declares = !s->is_db_declared};
 
         if (!v->is_sent) {
             v->is_sent = true;

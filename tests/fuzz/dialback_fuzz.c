@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dialback: sequences of db elements, one per two input bytes, into both sides of a stream, against a
- * small model: an incoming pair is proved by our own verdict only, an outgoing one only by the answer
- * to a request that was sent. */
+/* dialback: sequences of db elements, one per two input bytes, into both sides of a stream, against
+ * a small model: an incoming pair is proved by our own verdict only, an outgoing one only by the
+ * answer to a request that was sent. */
 #include "xmpp_host.h"
 
 #define HEADER                                                                                     \

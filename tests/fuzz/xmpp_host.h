@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xmpp_host: what the fuzzers of the stream machines have in common: a host with fixed answers and
- * crypto without any (digests are zeros, ids count), so that inputs can prove things and runs repeat. */
+ * crypto without any (digests are zeros, ids count): inputs can prove things, runs repeat. */
 #ifndef FG_FUZZ_XMPP_HOST_H
 #define FG_FUZZ_XMPP_HOST_H
 
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "xml/parser.h"
 #include "xmpp/component.h"
 #include "xmpp/stream.h"
 
@@ -118,6 +119,31 @@ static inline void fuzz_db_element(char out[300], uint8_t a, uint8_t b)
     (void)snprintf(out, 300, "<db:%s from='%s' to='%s' id='%d'%s>%s</db:%s>", name,
                    domains[a >> 1 & 7], domains[a >> 4 & 7], b & 3, types[b >> 2 & 3],
                    b & 16 ? "00" : "", name);
+}
+
+/* All we wrote is XML, stream after stream, with nothing behind an end. */
+static inline void fuzz_check_out(struct buf *out)
+{
+    struct slice bytes = buf_slice(out);
+    struct xml_parser *p = NULL;
+    int err = xml_parser_new(&p, &xml_limits_authenticated);
+
+    ASSERT(err == 0 && !out->failed);
+    while (bytes.len > 0) {
+        const char *next = bytes.len > 1 ? memmem(bytes.ptr + 1, bytes.len - 1, "<?xml", 5) : NULL;
+        struct slice part = slice_to(bytes, next ? (size_t)(next - bytes.ptr) : bytes.len);
+
+        bytes = slice_from(bytes, part.len);
+        xml_parser_reset(p);
+        while (part.len > 0) {
+            size_t used = 0;
+
+            ASSERT(xml_parser_feed(p, part.ptr, part.len, &used) != XML_BAD);
+            part = slice_from(part, used);
+        }
+    }
+    xml_parser_free(p);
+    buf_deinit(out);
 }
 
 /* Length of the next piece: all of it, or cut by a small generator. */

@@ -28,8 +28,8 @@ static void answer_verifications(struct rig *out, struct rig *in)
                                      slice_from_cstr(e->id)};
 
         if (e->kind == STREAM_VERIFY_WANTED) {
-            bool ok = dialback_key_is_valid(rig_crypto(), &out->secret, &bond,
-                                            slice_from_cstr(e->key));
+            bool ok =
+                dialback_key_is_valid(rig_crypto(), &out->secret, &bond, slice_from_cstr(e->key));
 
             rig_verify_result(in, e->local, e->remote, e->id,
                               ok ? DIALBACK_VALID : DIALBACK_INVALID, 0);
@@ -53,9 +53,8 @@ static enum stream_method negotiate(uint32_t out_methods, uint32_t in_methods,
 {
     static struct rig out;
     static struct rig in;
-    struct stream_params params = {.role = STREAM_OUT,
-                                   .local = SLICE_LIT("a.example"),
-                                   .remote = SLICE_LIT("b.example")};
+    struct stream_params params = {
+        .role = STREAM_OUT, .local = SLICE_LIT("a.example"), .remote = SLICE_LIT("b.example")};
     const struct rig_event *ready;
     const struct rig_event *proved;
     enum stream_method method = STREAM_METHOD_NONE;
@@ -112,14 +111,14 @@ static const struct {
     enum stream_method invalid;
     enum stream_method none;
 } expected[] = {
-    {1, EXT, NO, NO},      /* R R T */
-    {2, EXT, NO, NO},      /* R R F */
-    {3, EXT, NO, NO},      /* O R T: required is literal (policy/README) */
-    {4, EXT, NO, NO},      /* O R F */
-    {7, EXT, DTLS, DTLS},  /* R O T */
-    {8, EXT, NO, NO},      /* R O F */
-    {9, EXT, DTLS, DTLS},  /* O O T */
-    {10, EXT, NO, NO},     /* O O F */
+    {1, EXT, NO, NO},       /* R R T */
+    {2, EXT, NO, NO},       /* R R F */
+    {3, EXT, NO, NO},       /* O R T: required is literal (policy/README) */
+    {4, EXT, NO, NO},       /* O R F */
+    {7, EXT, DTLS, DTLS},   /* R O T */
+    {8, EXT, NO, NO},       /* R O F */
+    {9, EXT, DTLS, DTLS},   /* O O T */
+    {10, EXT, NO, NO},      /* O O F */
     {13, DTLS, DTLS, DTLS}, /* R N T */
     {15, DTLS, DTLS, DTLS}, /* O N T */
     {17, DTCP, DTCP, DTCP}, /* N N T */
@@ -139,8 +138,9 @@ SCRIPT(both, all_18_rows_with_three_kinds_of_certificates)
             continue;
         }
         cr_assert_eq(expected[at].row, row->number);
-        cr_assert_eq(negotiate(row->auth, row->auth, (struct certificates){true, true}, is_bytewise),
-                     expected[at].valid, "row %u, valid", row->number);
+        cr_assert_eq(
+            negotiate(row->auth, row->auth, (struct certificates){true, true}, is_bytewise),
+            expected[at].valid, "row %u, valid", row->number);
         cr_assert_eq(
             negotiate(row->auth, row->auth, (struct certificates){false, false}, is_bytewise),
             expected[at].invalid, "row %u, invalid", row->number);

@@ -20,7 +20,7 @@ struct bench {
     bool is_bytewise;
     uint64_t now_ms;
     enum component_event_kind log[64];
-    char last[256];  /* last stanza: kind from to */
+    char last[256]; /* last stanza: kind from to */
     uint32_t log_count;
     uint32_t log_read;
     struct stream_failure failure;
@@ -93,8 +93,8 @@ static void feed(struct bench *b, const char *text)
         memcpy(own, text + at, step);
         while (done < step) {
             size_t used = 0;
-            enum component_event_kind kind = component_feed(
-                b->c, b->now_ms, slice_make(own + done, step - done), &used, &b->ev);
+            enum component_event_kind kind =
+                component_feed(b->c, b->now_ms, slice_make(own + done, step - done), &used, &b->ev);
 
             done += used;
             note(b, kind);

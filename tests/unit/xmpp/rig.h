@@ -4,6 +4,7 @@
 #ifndef FG_TEST_XMPP_RIG_H
 #define FG_TEST_XMPP_RIG_H
 
+#include "xml/parser.h"
 #include "xmpp/stream.h"
 
 #define RIG_LOG   256u
@@ -40,6 +41,7 @@ struct rig {
 
     struct stream *s;
     struct buf out;
+    struct xml_parser *reader; /* reads all we write: XML, one stream after the other */
     struct stream_event ev;
     struct rig_event log[RIG_LOG];
     uint32_t log_count;
@@ -48,7 +50,7 @@ struct rig {
 };
 
 const struct crypto *rig_crypto(void);
-/* Zeroes the rig and sets: local "ours.example", rules with methods and dialback secret "secret". */
+/* Zeroes the rig and sets: local "ours.example", rules with methods, dialback secret "secret". */
 void rig_init(struct rig *r, uint32_t methods);
 void rig_start_in(struct rig *r, bool is_secured);
 void rig_start_out(struct rig *r, const char *local, const char *remote);

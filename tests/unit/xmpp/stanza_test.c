@@ -103,8 +103,8 @@ Test(stanza, types_of_each_kind)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture f;
         struct stanza st;
-        enum stanza_fault fault = stanza_view(&st, parse(&f, cases[i].element),
-                                              SLICE_LIT("jabber:server"), SLICE_NONE);
+        enum stanza_fault fault =
+            stanza_view(&st, parse(&f, cases[i].element), SLICE_LIT("jabber:server"), SLICE_NONE);
 
         cr_assert_eq(st.type, cases[i].type, "%s", cases[i].element);
         cr_assert_eq(fault, cases[i].type == STANZA_TYPE_BAD ? STANZA_FAULT_TYPE : STANZA_OK);
@@ -190,9 +190,9 @@ Test(stanza, errors_with_text_and_application_condition)
     stanza_error_write(&out, &e);
     buf_put_lit(&out, "</message>");
     buf_putc(&out, '\0');
-    cr_assert_eq(stanza_view(&st, parse(&f, buf_slice(&out).ptr), SLICE_LIT("jabber:server"),
-                             SLICE_NONE),
-                 STANZA_OK);
+    cr_assert_eq(
+        stanza_view(&st, parse(&f, buf_slice(&out).ptr), SLICE_LIT("jabber:server"), SLICE_NONE),
+        STANZA_OK);
     cr_assert(stanza_read_error(&st, &read));
     cr_assert_eq(read.condition, STANZA_CONDITION_POLICY_VIOLATION);
     cr_assert_eq(read.type, STANZA_ERROR_TYPE_WAIT);
@@ -222,13 +222,12 @@ Test(stanza, reading_an_error_that_is_none)
                  STANZA_OK);
     cr_assert_not(stanza_read_error(&st, &read), "not of type error");
     done(&f);
-    cr_assert_eq(
-        stanza_view(&st,
-                    parse(&f, "<message from='a@x' to='b@y' type='error'><error type='?'>"
-                              "<odd xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
-                              "</message>"),
-                    SLICE_LIT("jabber:server"), SLICE_NONE),
-        STANZA_OK);
+    cr_assert_eq(stanza_view(&st,
+                             parse(&f, "<message from='a@x' to='b@y' type='error'><error type='?'>"
+                                       "<odd xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+                                       "</message>"),
+                             SLICE_LIT("jabber:server"), SLICE_NONE),
+                 STANZA_OK);
     cr_assert(stanza_read_error(&st, &read));
     cr_assert_eq(read.condition, STANZA_CONDITION_UNDEFINED_CONDITION);
     cr_assert_eq(read.type, STANZA_ERROR_TYPE_DEFAULT);

@@ -8,13 +8,13 @@
 #include "rig.h"
 
 #define FEATURES(inner) "<stream:features>" inner "</stream:features>"
-#define STARTTLS      "<starttls " NS_TLS_X "/>"
-#define STARTTLS_MUST "<starttls " NS_TLS_X "><required/></starttls>"
-#define EXTERNAL      "<mechanisms " NS_SASL_X "><mechanism>EXTERNAL</mechanism></mechanisms>"
-#define DIALBACK      "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
-#define PROCEED       "<proceed " NS_TLS_X "/>"
-#define SUCCESS       "<success " NS_SASL_X "/>"
-#define OLD_ANSWER    HEADER_START "id='sid1'>"
+#define STARTTLS        "<starttls " NS_TLS_X "/>"
+#define STARTTLS_MUST   "<starttls " NS_TLS_X "><required/></starttls>"
+#define EXTERNAL        "<mechanisms " NS_SASL_X "><mechanism>EXTERNAL</mechanism></mechanisms>"
+#define DIALBACK        "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
+#define PROCEED         "<proceed " NS_TLS_X "/>"
+#define SUCCESS         "<success " NS_SASL_X "/>"
+#define OLD_ANSWER      HEADER_START "id='sid1'>"
 #define OUR_AUTH                                                                                   \
     "<auth xmlns=\"urn:ietf:params:xml:ns:xmpp-sasl\" mechanism=\"EXTERNAL\">"                     \
     "b3Vycy5leGFtcGxl</auth>" /* ours.example */
@@ -177,8 +177,9 @@ SCRIPT(stream_out, dialback_key_is_of_the_latest_stream)
 
     start(&r, is_bytewise, STREAM_METHOD_DIALBACK_TLS);
     secure(&r);
-    rig_feed(&r, HEADER_START "from='their.example' to='ours.example' id='second' version='1.0'>"
-                 FEATURES(DIALBACK));
+    rig_feed(
+        &r, HEADER_START
+        "from='their.example' to='ours.example' id='second' version='1.0'>" FEATURES(DIALBACK));
     cr_assert(dialback_key_make(&key, rig_crypto(), &r.secret, &bond));
     (void)snprintf(text, sizeof(text), OUR_RESULT "%.*s</db:result>", (int)sizeof(key.hex),
                    key.hex);
@@ -280,18 +281,20 @@ SCRIPT(stream_out, errors_of_the_peer_are_reported_with_condition_and_text)
     struct rig r;
 
     start(&r, is_bytewise, ALL_METHODS);
-    rig_feed(&r, HEADER_START "id='1' from='hosting.example' version='1.0'>"
-                 "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-                 "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>no \x1b such</text>"
-                 "</stream:error></stream:stream>");
+    rig_feed(&r, HEADER_START
+             "id='1' from='hosting.example' version='1.0'>"
+             "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+             "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>no \x1b such</text>"
+             "</stream:error></stream:stream>");
     EXPECT(&r, FAILED); /* the escape character is not XML */
     rig_free(&r);
 
     start(&r, is_bytewise, ALL_METHODS);
-    rig_feed(&r, HEADER_START "id='1' from='hosting.example' version='1.0'>"
-                 "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-                 "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>not\nhere</text>"
-                 "</stream:error></stream:stream>");
+    rig_feed(&r, HEADER_START
+             "id='1' from='hosting.example' version='1.0'>"
+             "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+             "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>not\nhere</text>"
+             "</stream:error></stream:stream>");
     cr_assert(strstr(EXPECT_FAILED(&r, STREAM_ERROR, HOST_UNKNOWN)->text, "not\\x0ahere"));
     rig_free(&r);
 }
@@ -415,9 +418,9 @@ SCRIPT(stream_out, target_multiplexing_needs_dialback_errors)
     start(&r, is_bytewise, STREAM_METHOD_DIALBACK_PLAIN);
     r.rules.multiplex = true;
     ready_by_dialback(&r, FEATURES("<dialback xmlns='urn:xmpp:features:dialback'/>"));
-    cr_assert_eq(stream_add_pair(r.s, r.now_ms, SLICE_LIT("ours.example"),
-                                 SLICE_LIT("rooms.their.example")),
-                 ERR_STATE);
+    cr_assert_eq(
+        stream_add_pair(r.s, r.now_ms, SLICE_LIT("ours.example"), SLICE_LIT("rooms.their.example")),
+        ERR_STATE);
     rig_free(&r);
 }
 
@@ -628,6 +631,58 @@ SCRIPT(stream_out, keep_alive_is_a_space_when_nothing_was_sent)
     rig_free(&r);
 }
 
+SCRIPT(stream_out, keep_alive_comes_before_the_peer_would_close)
+{
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL);
+    r.rules.keepalive_ms = 300000;
+    ready_by_external(&r, FEATURES("<limits xmlns='urn:xmpp:stream-limits:0'><idle-seconds> 60 "
+                                   "</idle-seconds><max-bytes>99999999999</max-bytes></limits>"));
+    cr_assert_eq(stream_peer_bytes_max(r.s), 0, "not a number that can be");
+    rig_wait(&r, 30000);
+    EXPECT_TEXT(&r, " ");
+    rig_wait(&r, 30000);
+    EXPECT_TEXT(&r, " ");
+    rig_free(&r);
+}
+
+SCRIPT(stream_out, nothing_in_plain_behind_proceed)
+{
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL);
+    rig_feed(&r, THEIR_ANSWER FEATURES(STARTTLS) PROCEED);
+    EXPECT(&r, START_TLS);
+    (void)rig_out(&r);
+    stream_close(r.s, r.now_ms, STREAM_CONDITION_SYSTEM_SHUTDOWN, "");
+    EXPECT_TEXT(&r, "");
+    rig_wait(&r, r.limits.close_ms);
+    EXPECT(&r, CLOSED);
+    rig_free(&r);
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL);
+    rig_feed(&r, THEIR_ANSWER FEATURES(STARTTLS) PROCEED);
+    EXPECT(&r, START_TLS);
+    (void)rig_out(&r);
+    rig_feed(&r, "x");
+    EXPECT_FAILED(&r, STARTTLS, POLICY_VIOLATION);
+    EXPECT_TEXT(&r, "");
+    rig_free(&r);
+}
+
+SCRIPT(stream_out, verify_where_the_header_did_not_declare_dialback)
+{
+    struct rig r;
+    struct stream_verify v = request("in1");
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL);
+    cr_assert_eq(stream_send_verify(r.s, r.now_ms, &v), 0);
+    ready_by_external(&r, FEATURES(DIALBACK));
+    EXPECT_OUT(&r, "<db:verify xmlns:db=\"jabber:server:dialback\" from=");
+    rig_free(&r);
+}
+
 SCRIPT(stream_out, unused_streams_are_closed)
 {
     struct rig r;
@@ -656,10 +711,7 @@ Test(stream_out, a_pair_without_methods_opens_nothing)
     struct stream *s;
 
     rig_init(&r, ALL_METHODS);
-    rig_start(&r, &params);
-    stream_free(r.s);
-    r.s = NULL;
-    (void)rig_out(&r);
+    rig_start(&r, &params); /* fills host and all that */
     r.rules.methods = 0;
     cr_assert_eq(stream_new(&s, 0, &params), ERR_STATE);
     r.rules.methods = ALL_METHODS;
@@ -667,6 +719,7 @@ Test(stream_out, a_pair_without_methods_opens_nothing)
     cr_assert_eq(stream_new(&s, 0, &params), ERR_STATE);
     params.local = SLICE_LIT("another.example");
     cr_assert_eq(stream_new(&s, 0, &params), ERR_STATE);
+    EXPECT_OUT(&r, "xml:lang=\"en\">"); /* the first stream's header */
     EXPECT_TEXT(&r, "");
-    buf_deinit(&r.out);
+    rig_free(&r);
 }

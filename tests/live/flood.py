@@ -87,7 +87,7 @@ def outwards(backend, shards, count=COUNT, preset="release", split=False):
     """Component -> partner's server; the first message opens the stream."""
     with Lab("flood-out") as lab:
         stage = Stage(lab, backend, shards, preset, split)
-        tally = Tally()
+        tally = Tally(stage.peer.answer_iq)
         stage.peer.on_stream = tally.take
         stage.peer.listen()
         stream = stage.component().stream

@@ -51,4 +51,5 @@ class Certs:
 
     @property
     def trust(self):
-        return os.path.join(self.folder, "trust.crt")
+        """The CA to trust. Not trust.crt, which each run writes anew under the readers' eyes."""
+        return os.path.join(self.folder, "ca.crt")

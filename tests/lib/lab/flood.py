@@ -34,9 +34,11 @@ def send_all(send, count, sender, to, first=0):
 
 
 class Tally:
-    """Reads a negotiated stream's bytes and keeps the books. Answers iq requests (pings)."""
+    """Reads a negotiated stream's bytes and keeps the books."""
 
-    def __init__(self):
+    def __init__(self, answer_iq=None):
+        """answer_iq(id, from, to): how a ping is answered (Peer.answer_iq)."""
+        self.answer_iq = answer_iq
         self.next_of = [0] * PAIRS
         self.total = 0
         self.errors = 0
@@ -59,7 +61,7 @@ class Tally:
                 end = max(end, held.rfind(b"</iq>") + 1)
                 whole, held = held[:end], held[end:]
                 self._count(whole)
-                self._answer(stream, whole)
+                self._answer(whole)
         except OSError:
             pass
 
@@ -77,13 +79,11 @@ class Tally:
                 self.next_of[pair] = number + 1
                 self.total += 1
 
-    @staticmethod
-    def _answer(stream, data):
+    def _answer(self, data):
         for match in IQ_GET.finditer(data):
             values = {k: v.decode() for k, v in ATTRIBUTE.findall(match.group(0))}
-            if values.get(b"type") == "get":
-                stream.send(f"<iq type='result' id='{values[b'id']}' from='{values[b'to']}' "
-                            f"to='{values[b'from']}'/>")
+            if values.get(b"type") == "get" and self.answer_iq:
+                self.answer_iq(values[b"id"], values[b"to"], values[b"from"])
 
     def expect(self, count, timeout):
         """Waits for count messages: exactly once, in order, no error among them."""

@@ -5,6 +5,8 @@ import os
 
 from . import plan
 from .process import Process
+from .sip import Phone
+from .stage import LabError
 
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kamailio.cfg")
 
@@ -65,7 +67,23 @@ class Kamailio:
         self.process = Process("kamailio", argv, self.folder)
         self.lab.own(self.process.start())
         self.process.wait_port(self.address, plan.SIP_TCP, *([plan.SIP_TLS] if self.tls else []))
+        # It listens before its processes are ready.
+        self.process.wait_ready(self._answers)
         return self
+
+    def _answers(self):
+        try:
+            phone = Phone("probe", self.address, domain=self.domain)
+        except OSError:
+            return False
+        try:
+            done = phone.final(phone.request("OPTIONS", f"sip:{self.domain}", f"sip:{self.domain}"),
+                               2.0)
+            return done.status == 200
+        except (LabError, OSError):
+            return False
+        finally:
+            phone.stop()
 
     def stop(self):
         self.process.stop()

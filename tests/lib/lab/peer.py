@@ -35,6 +35,8 @@ class Peer:
         self.on_stanza = None
         self.on_stream = None
         self.accepted = []
+        self.replies = {}
+        self.reply_lock = threading.Lock()
         self.trouble = []
         self.listener = None
 
@@ -95,7 +97,7 @@ class Peer:
         stream.run()
         while (element := stream.queue.get()) is not END:
             if local(element) == "iq" and element.get("type") == "get":
-                self._answer_iq(stream, element)
+                self.answer_iq(element.get("id"), element.get("to"), element.get("from"))
             elif self.on_stanza:
                 self.on_stanza(stream, element)
             else:
@@ -120,9 +122,17 @@ class Peer:
         stream.restart()
         self._answer(stream, "")
 
-    def _answer_iq(self, stream, request):
-        stream.send(f"<iq type='result' id='{request.get('id')}' from='{request.get('to')}' "
-                    f"to='{request.get('from')}'/>")
+    def reply(self, to, text):
+        """Sends to fedgate's domain on the peer's own stream (streams go one way), opened when
+        first needed."""
+        with self.reply_lock:
+            if to not in self.replies:
+                self.replies[to] = self.dial(to)
+            self.replies[to].send(text)
+
+    def answer_iq(self, ident, sender, to):
+        self.reply(to.split("/")[0].split("@")[-1],
+                   f"<iq type='result' id='{ident}' from='{sender}' to='{to}'/>")
 
     def stop(self):
         try:

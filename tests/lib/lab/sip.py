@@ -104,6 +104,47 @@ def answer_to(request, status, reason="Answer", tag="lab", extra=()):
     return compose(f"SIP/2.0 {status} {reason}", headers)
 
 
+class ScriptedPool:
+    """A next hop played by the test: users of any spelling. answer as in Phone."""
+
+    def __init__(self, address=plan.PHONES, port=plan.SIP_TCP):
+        self.inbox = queue.SimpleQueue()
+        self.answer = 200
+        self.listener = socket.create_server((address, port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connected, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(SipWire(connected),), daemon=True).start()
+
+    def _serve(self, wire):
+        try:
+            while (message := wire.read()) is not None:
+                if message.method == "MESSAGE":
+                    self.inbox.put(message)
+                if message.method and self.answer:
+                    wire.send(answer_to(message, self.answer))
+        except OSError:
+            pass
+
+    def next_message(self, timeout=10.0):
+        try:
+            return self.inbox.get(timeout=timeout)
+        except queue.Empty:
+            raise LabError(f"no MESSAGE within {timeout:g} s") from None
+
+    def stop(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+
+
 class Phone:
     """A SIP user. `answer` (status) is what the phone says to each MESSAGE; None: nothing."""
 

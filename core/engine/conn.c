@@ -182,6 +182,13 @@ static bool drain(struct conn *c)
     return false;
 }
 
+/* Nobody will read it, and held input must not keep us from seeing the peer's end. */
+static void drop_input(struct conn *c)
+{
+    buf_deinit(&c->in_raw);
+    buf_deinit(&c->in_plain);
+}
+
 static void drive_flushing(struct conn *c)
 {
     if (conn_send_next(c)) {
@@ -210,10 +217,12 @@ void conn_drive(struct conn *c)
         conn_recv_keep(c);
         break;
     case CONN_ST_FLUSHING:
+        drop_input(c);
         conn_recv_keep(c);
         drive_flushing(c);
         break;
     case CONN_ST_LINGERING:
+        drop_input(c);
         conn_recv_keep(c);
         break;
     case CONN_ST_MOVING:

@@ -29,8 +29,10 @@ struct conn_ref {
 };
 
 struct conn_ops {
-    /* Received plaintext. Returns how many bytes were used; fewer than len only after conn_pause()
-     * or conn_start_tls() from inside: the rest comes again after conn_resume().
+    /* Received plaintext, len > 0. Returns how many bytes were used; fewer than len only after
+     * conn_pause() from inside (the rest comes again after conn_resume()), conn_move() (comes on the
+     * other shard) or a close. After conn_start_tls() from inside all must be used: plaintext behind
+     * it ends the connection with ERR_BAD_INPUT.
      * bytes may be written to and stay valid until the return.                                   */
     size_t (*data)(struct conn *c, void *owner, char *bytes, size_t len);
     /* A TLS handshake ended well; conn_tls_peer() is there. A failed one ends in closed. */

@@ -439,6 +439,25 @@ Test(conn, closing_does_not_wait_for_ever)
     cr_assert_eq(puppet.err, 0);
 }
 
+Test(conn, held_input_does_not_hide_the_end_of_a_closing_connection)
+{
+    struct machine m;
+    char block[200000];
+    uint32_t linger_ms = 100000;
+    int fd;
+
+    puppet = (struct puppet){.seed = 1};
+    fd = puppet_open(&m, &(struct engine_params){0});
+    machine_run(&m, 0, do_pause, NULL);
+    pattern_fill(1, 0, block, sizeof(block));
+    cr_assert(client_send(fd, block, sizeof(block)));
+    WAIT_UNTIL(machine_stats(&m, 0).bytes_in > 0 || machine_stats(&m, 0).turns > 10);
+    machine_run(&m, 0, do_say_and_close, &linger_ms);
+    cr_assert(client_recv(fd, block, 50000));
+    puppet_end(&m, fd); /* long before the linger time */
+    cr_assert_eq(puppet.err, 0);
+}
+
 Test(conn, closing_from_inside_data)
 {
     struct machine m;

@@ -2,11 +2,19 @@
 /* acks: counters of XEP-0198; arithmetic modulo 2^32. */
 #include "xmpp/acks.h"
 
+#include "base/check.h"
 #include "xmpp/ns.h"
 
 void acks_start(struct acks *a, uint8_t version, enum acks_state state)
 {
     *a = (struct acks){.state = state, .version = version};
+}
+
+void acks_set_state(struct acks *a, enum acks_state next)
+{
+    ASSERT(a->state == ACKS_ASKED);
+    ASSERT(next != ACKS_ASKED);
+    a->state = next;
 }
 
 bool acks_take(struct acks *a, uint32_t h, uint32_t *newly)

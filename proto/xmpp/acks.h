@@ -26,6 +26,8 @@ struct acks {
 };
 
 void acks_start(struct acks *a, uint8_t version, enum acks_state state);
+/* OFF -> ASKED -> ON, or back to OFF; counters stay. */
+void acks_set_state(struct acks *a, enum acks_state next);
 static inline uint32_t acks_unacked(const struct acks *a)
 {
     return a->sent - a->acked;

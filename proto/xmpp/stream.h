@@ -50,7 +50,7 @@ const char *stream_method_name(enum stream_method m);
  *   TLS is required when DIALBACK_PLAIN is not;
  *   dialback is offered, accepted and sent when one of the other three is.
  * CERTIFICATE (XEP-0344) only means that a db:result is answered at once when the certificate
- * proves the domain; to set it beside EXTERNAL lets a peer add domains of its certificate to a stream. */
+ * proves the domain; beside EXTERNAL it lets a peer add domains of its certificate to a stream. */
 struct stream_rules {
     uint32_t methods;       /* bits of enum stream_method; 0 = refused */
     bool multiplex;         /* out: further pairs may share a stream */

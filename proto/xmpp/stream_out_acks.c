@@ -99,7 +99,7 @@ enum stream_event_kind stream_out_acks(struct stream *s, const struct xml_tree *
     struct slice name = t->nodes[0].name;
 
     if (slice_eq(name, SLICE_LIT("enabled")) && s->acks.state == ACKS_ASKED) {
-        s->acks.state = ACKS_ON;
+        acks_set_state(&s->acks, ACKS_ON);
         s->ack_by_ms = STREAM_NEVER;
         request(s);
         return STREAM_MORE;

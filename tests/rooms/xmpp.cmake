@@ -11,6 +11,11 @@ fg_unit(xmpp_both SOURCES unit/xmpp/both_test.c ${xmpp_kit} NEEDS ${xmpp_needs} 
 fg_unit(xmpp_security SOURCES unit/xmpp/security_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
 fg_unit(xmpp_stanza SOURCES unit/xmpp/stanza_test.c NEEDS fg_xmpp fg_xml fg_base)
 fg_unit(xmpp_component SOURCES unit/xmpp/component_test.c NEEDS ${xmpp_needs})
+fg_unit(xmpp_states SOURCES unit/xmpp/states_test.c NEEDS ${xmpp_needs})
+if(TARGET xmpp_states_test)
+  target_compile_definitions(xmpp_states_test PRIVATE
+    XMPP_README="${PROJECT_SOURCE_DIR}/proto/xmpp/README.md")
+endif()
 
 fg_fuzz(stream_in SOURCES fuzz/stream_in_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
 fg_fuzz(stream_out SOURCES fuzz/stream_out_fuzz.c NEEDS fg_xmpp fg_xml fg_base)

@@ -147,6 +147,7 @@ struct puppet {
     bool is_picky;       /* uses a part, pauses, resumes by timer */
     bool keeps_open;     /* answer of peer_ended */
     bool closes_in_data; /* conn_close from inside ops.data */
+    bool takes_nothing;  /* pauses from inside ops.data */
     uint32_t turn_data_max;
     _Atomic uint32_t pauses, peer_ends, writables, closeds;
     _Atomic bool is_there, is_wrong;
@@ -179,6 +180,11 @@ static size_t puppet_data(struct conn *c, void *owner, char *bytes, size_t len)
         conn_pause(c);
         p->pauses++;
         shard_timer_arm(conn_shard(c), &p->timer, dice(&p->state, 3), puppet_resume, p);
+    }
+    if (p->takes_nothing) {
+        conn_pause(c);
+        p->pauses++;
+        return 0;
     }
     if (!pattern_is(p->seed, p->got, bytes, take)) {
         p->is_wrong = true;
@@ -439,19 +445,29 @@ Test(conn, closing_does_not_wait_for_ever)
     cr_assert_eq(puppet.err, 0);
 }
 
+static void do_nap(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    while (!*(_Atomic bool *)ctx) {
+        machine_nap();
+    }
+}
+
 Test(conn, held_input_does_not_hide_the_end_of_a_closing_connection)
 {
     struct machine m;
     char block[200000];
     uint32_t linger_ms = 100000;
+    _Atomic bool is_sent = false;
     int fd;
 
-    puppet = (struct puppet){.seed = 1};
+    puppet = (struct puppet){.takes_nothing = true};
     fd = puppet_open(&m, &(struct engine_params){0});
-    machine_run(&m, 0, do_pause, NULL);
+    machine_post(&m, 0, do_nap, &is_sent); /* so that all of it is received at a stroke */
     pattern_fill(1, 0, block, sizeof(block));
     cr_assert(client_send(fd, block, sizeof(block)));
-    WAIT_UNTIL(machine_stats(&m, 0).bytes_in > 0 || machine_stats(&m, 0).turns > 10);
+    is_sent = true;
+    WAIT_UNTIL(machine_stats(&m, 0).bytes_in > 100000 && puppet.pauses);
     machine_run(&m, 0, do_say_and_close, &linger_ms);
     cr_assert(client_recv(fd, block, 50000));
     puppet_end(&m, fd); /* long before the linger time */

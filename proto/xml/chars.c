@@ -27,14 +27,13 @@ size_t xml_wide_decode(const char *s, const char *end, uint32_t *code_point)
     return at;
 }
 
-size_t xml_wide_len(const char *s, const char *end)
+size_t xml_wide_skip(const char *s, const char *end)
 {
-    const unsigned char *u = (const unsigned char *)s;
-    uint32_t code_point;
+    const char *start = s;
+    size_t len;
 
-    /* Two-byte characters need no look at the code point: Latin, Greek, Cyrillic, Arabic. */
-    if (end - s >= 2 && u[0] >= 0xc2 && u[0] <= 0xdf) {
-        return (u[1] & 0xc0) == 0x80 ? 2 : 0;
+    while (s < end && (unsigned char)*s >= 0x80 && (len = xml_wide_len(s, end)) != 0) {
+        s += len;
     }
-    return xml_wide_decode(s, end, &code_point);
+    return (size_t)(s - start);
 }

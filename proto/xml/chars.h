@@ -31,8 +31,23 @@ bool xml_is_wide_name(uint32_t code_point);
 
 /* Length of the well-formed UTF-8 sequence at s of an XML character above U+007F, or 0 when there
  * is none before end.                                                                           */
-size_t xml_wide_len(const char *s, const char *end);
-/* The same, giving the code point. */
 size_t xml_wide_decode(const char *s, const char *end, uint32_t *code_point);
+/* The same without the code point. */
+static inline size_t xml_wide_len(const char *s, const char *end)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    uint32_t code_point;
+
+    /* Two bytes, and three where every continuation is a character: most scripts of the world. */
+    if (end - s >= 2 && u[0] >= 0xc2 && u[0] <= 0xdf) {
+        return (u[1] & 0xc0) == 0x80 ? 2 : 0;
+    }
+    if (end - s >= 3 && u[0] >= 0xe1 && u[0] <= 0xec) {
+        return (u[1] & 0xc0) == 0x80 && (u[2] & 0xc0) == 0x80 ? 3 : 0;
+    }
+    return xml_wide_decode(s, end, &code_point);
+}
+/* How many bytes from s on are such characters. */
+size_t xml_wide_skip(const char *s, const char *end);
 
 #endif

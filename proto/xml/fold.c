@@ -144,7 +144,7 @@ enum xml_step xml_fold(struct xml_parser *p, enum xml_fold how, struct slice raw
             break;
         }
         if ((unsigned char)*stop >= 0x80) {
-            len = xml_wide_len(stop, end);
+            len = xml_wide_skip(stop, end);
             if (len == 0) {
                 return XML_MALFORMED(p, "not UTF-8 or no XML character");
             }

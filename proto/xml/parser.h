@@ -17,6 +17,12 @@
 #include "base/buf.h"
 #include "xml/xml.h"
 
+/* Limits may be set up to these, for what the parser's and the writer's own structures bear. */
+#define XML_STANZA_BYTES_CEILING (1u << 20)
+#define XML_ELEMENTS_CEILING 32768u /* with a text beside each, nodes fit into one pool block */
+#define XML_NS_DECLS_CEILING 128u   /* the writer's scope */
+#define XML_ATTRS_CEILING 256u      /* the duplicate check compares each with each */
+
 struct xml_limits {
     uint32_t stanza_bytes_max;  /* '<' to '>' of one first-level element, and the stream header */
     uint32_t depth_max;         /* the first-level element is depth 1 */
@@ -51,11 +57,13 @@ enum xml_why {
 
 struct xml_parser; /* opaque */
 
+/* ERR_LIMIT: a limit is 0 where one is needed, or above its ceiling. ERR_NOMEM. */
 NODISCARD int xml_parser_new(struct xml_parser **out, const struct xml_limits *limits);
 void xml_parser_free(struct xml_parser *p);
 /* New stream on the same connection: drops namespaces, partial input, everything but limits. */
 void xml_parser_reset(struct xml_parser *p);
-/* Takes effect from the next first-level element on. limits is copied. */
+/* Takes effect from the next first-level element on. limits is copied and must be such as
+ * xml_parser_new takes: asserted.                                                               */
 void xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits);
 
 /* Consumes bytes up to and including the next event; *consumed says how many. The caller calls

@@ -16,12 +16,6 @@
 #include "xml/parser.h"
 #include "xml/scan.h"
 
-#define XML_STANZA_BYTES_CEILING (1u << 20)
-/* With a text beside each, their nodes fit into one pool block. */
-#define XML_ELEMENTS_CEILING 32768u
-#define XML_NS_DECLS_CEILING 128u
-/* The duplicate check compares each with each. */
-#define XML_ATTRS_CEILING         256u
 #define XML_DECLARATION_BYTES_MAX 256u
 
 enum xml_place {

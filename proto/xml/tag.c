@@ -127,15 +127,12 @@ static enum xml_step lex_value(struct xml_parser *p, const char **at, const char
     start = ++s;
     s = p->scan->value(s, end, quote);
     while (s < end && (unsigned char)*s >= 0x80) {
-        size_t wide = xml_wide_len(s, end);
+        size_t wide = xml_wide_skip(s, end);
 
         if (wide == 0) {
             break;
         }
-        s += wide;
-        if (s < end && (unsigned char)*s < 0x80) {
-            s = p->scan->value(s, end, quote);
-        }
+        s = p->scan->value(s + wide, end, quote);
     }
     if (s < end && *s == quote) {
         *value = slice_make(start, (size_t)(s - start));

@@ -31,16 +31,13 @@ enum xml_step xml_take_text(struct xml_parser *p, const char *cur, const char *e
 {
     const char *s = p->scan->text(cur, end);
 
-    while (s < end && *s != '<') {
-        size_t wide = (unsigned char)*s >= 0x80 ? xml_wide_len(s, end) : 0;
+    while (s < end && (unsigned char)*s >= 0x80) {
+        size_t wide = xml_wide_skip(s, end);
 
         if (wide == 0) {
             break;
         }
-        s += wide;
-        if (s < end && (unsigned char)*s < 0x80) {
-            s = p->scan->text(s, end);
-        }
+        s = p->scan->text(s + wide, end);
     }
     if (s < end && *s == '<') {
         *next = s;

@@ -44,12 +44,11 @@ static bool byte_comes(struct xml_parser *p, const char *base, const char *end, 
 /* Looks for "]]>" by its '>': that byte is rarer, and nothing has to be remembered but scan_at. */
 static bool cdata_ends(struct xml_parser *p, const char *base, const char *end)
 {
-    const char *content = base + p->token_at + sizeof("<![CDATA[") - 1;
-
     while (byte_comes(p, base, end, '>')) {
         const char *at = base + p->scan_at;
 
-        if (at - content >= 2 && at[-1] == ']' && at[-2] == ']') {
+        /* The section's own '[' stands before its content, so two ']' are content. */
+        if (at[-1] == ']' && at[-2] == ']') {
             return true;
         }
         p->scan_at++;

@@ -76,6 +76,18 @@ Test(limits, sec59_stanza_bytes)
     expect_limit(&l, 300, 7, HEADER "<a></a", " ", "> ");
 }
 
+/* What cannot be complete any more is refused with its last allowed byte, not one later. */
+Test(limits, sec59_refused_at_the_last_byte)
+{
+    struct xml_limits l = wide;
+
+    l.stanza_bytes_max = 100;
+    expect_repeated(&l, "<s><a>", "x", 96, "", XML_WHY_NONE);
+    expect_repeated(&l, "<s><a>", "x", 97, "", XML_WHY_TOO_BIG);
+    expect_repeated(&l, "<s><a b='", "x", 93, "", XML_WHY_NONE);
+    expect_repeated(&l, "<s><a b='", "x", 94, "", XML_WHY_TOO_BIG);
+}
+
 Test(limits, stream_header_and_declaration_bytes)
 {
     struct xml_limits l = wide;

@@ -56,28 +56,34 @@ bool sip_params_next(struct slice *params, struct slice *name, struct slice *val
     return true;
 }
 
+enum sip_walk sip_param_walk(struct sip_param_walk *w, struct slice *name, struct slice *value)
+{
+    if (w->count > 0 && w->at == w->params.len) {
+        return SIP_WALK_END;
+    }
+    if (w->count > 0 && w->params.ptr[w->at++] != ';') {
+        return SIP_WALK_BAD;
+    }
+    if (++w->count > SIP_PARAMS_MAX || step_param(w->params, &w->at, name, value) != PARAM_OK) {
+        return SIP_WALK_BAD;
+    }
+    return SIP_WALK_NEXT;
+}
+
 bool sip_params_are_valid(struct slice params)
 {
+    struct sip_param_walk walk = {.params = params};
+    enum sip_walk step = SIP_WALK_NEXT;
     struct slice name;
     struct slice value;
-    size_t at = 0;
-    unsigned count = 0;
 
     if (params.len == 0) {
         return true;
     }
-    for (;;) {
-        if (step_param(params, &at, &name, &value) != PARAM_OK || ++count > SIP_PARAMS_MAX) {
-            return false;
-        }
-        if (at == params.len) {
-            return true;
-        }
-        if (params.ptr[at] != ';') {
-            return false;
-        }
-        at++;
+    while (step == SIP_WALK_NEXT) {
+        step = sip_param_walk(&walk, &name, &value);
     }
+    return step == SIP_WALK_END;
 }
 
 bool sip_param(struct slice params, struct slice name, struct slice *value)
@@ -151,9 +157,10 @@ static int parse_bare(struct slice value, size_t at, struct sip_addr *out, size_
 
 static int parse_params(struct slice value, size_t at, struct sip_addr *out)
 {
-    struct slice params;
+    struct sip_param_walk walk;
     struct slice name;
     struct slice text;
+    enum sip_walk step;
 
     if (at == value.len) {
         return 0;
@@ -162,11 +169,8 @@ static int parse_params(struct slice value, size_t at, struct sip_addr *out)
         return ERR_SIP_SYNTAX;
     }
     out->params = slice_from(value, at + 1);
-    if (out->params.len == 0 || !sip_params_are_valid(out->params)) {
-        return ERR_SIP_SYNTAX;
-    }
-    params = out->params;
-    while (sip_params_next(&params, &name, &text)) {
+    walk = (struct sip_param_walk){.params = out->params};
+    while ((step = sip_param_walk(&walk, &name, &text)) == SIP_WALK_NEXT) {
         if (name.len != 3 || !slice_eq_nocase(name, SLICE_LIT("tag"))) {
             continue;
         }
@@ -175,7 +179,7 @@ static int parse_params(struct slice value, size_t at, struct sip_addr *out)
         }
         out->tag = text;
     }
-    return 0;
+    return step == SIP_WALK_END ? 0 : ERR_SIP_SYNTAX;
 }
 
 int sip_addr_parse(struct slice value, struct sip_addr *out)

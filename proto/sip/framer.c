@@ -88,7 +88,7 @@ static enum sip_frame give_up_in_head(struct sip_framer *f, struct slice head, u
                                       const char *why)
 {
     f->bad = (struct sip_bad){status, why};
-    sip_msg_parse_broken_head(&f->msg, head, &f->bad);
+    sip_msg_parse_broken_head(&f->msg, slice_to(head, f->line_at), &f->bad);
     return give_up(f, f->bad.status, why);
 }
 

@@ -157,12 +157,22 @@ static void index_field(struct sip_msg *m, const char *base, size_t at, size_t e
     add_field(m, &field);
 }
 
-/* Position of the LF of the CRLF that ends the line at `at`; len when there is none. */
-static size_t line_end(struct slice head, size_t at)
+/* Position of the LF of the CRLF that ends the line at `at`; len when there is none. LF alone does
+ * not occur: the search for the end of the head refused it, or the head was cut before it.      */
+static size_t line_end(struct sip_msg *m, struct slice head, size_t at)
 {
-    const char *lf = memchr(head.ptr + at, '\n', head.len - at);
+    for (;;) {
+        const char *cr = memchr(head.ptr + at, '\r', head.len - at);
 
-    return lf && lf > head.ptr + at && lf[-1] == '\r' ? (size_t)(lf - head.ptr) : head.len;
+        if (!cr || cr + 1 == head.ptr + head.len) {
+            return head.len;
+        }
+        if (cr[1] == '\n') {
+            return (size_t)(cr + 1 - head.ptr);
+        }
+        set_flaw(m, 400, "CR without LF");
+        at = (size_t)(cr + 1 - head.ptr);
+    }
 }
 
 static void start_view(struct sip_msg *m, struct slice bytes)
@@ -176,15 +186,12 @@ static void start_view(struct sip_msg *m, struct slice bytes)
 /* Indexes all complete lines up to the empty one. False: no SIP start line, or over the limit. */
 static bool index_head(struct sip_msg *m, struct slice head, struct sip_bad *bad)
 {
-    size_t lf = line_end(head, 0);
+    size_t lf = line_end(m, head, 0);
     size_t at = lf + 1;
 
     if (lf >= head.len || !parse_start_line(m, slice_to(head, lf - 1))) {
         *bad = (struct sip_bad){0, "not a SIP start line"};
         return false;
-    }
-    if (memchr(head.ptr, '\r', lf - 1)) {
-        set_flaw(m, 400, "CR without LF");
     }
     if (at < head.len && (head.ptr[at] == ' ' || head.ptr[at] == '\t')) {
         set_flaw(m, 400, "folded start line");
@@ -194,12 +201,9 @@ static bool index_head(struct sip_msg *m, struct slice head, struct sip_bad *bad
 
         /* A field goes on as long as the next line starts with white space. */
         do {
-            lf = line_end(head, at);
+            lf = line_end(m, head, at);
             if (lf >= head.len) {
                 return true;
-            }
-            if (memchr(head.ptr + at, '\r', lf - 1 - at)) {
-                set_flaw(m, 400, "CR without LF");
             }
             at = lf + 1;
         } while (at < head.len && (head.ptr[at] == ' ' || head.ptr[at] == '\t'));
@@ -299,7 +303,7 @@ int sip_msg_parse(struct sip_msg *m, struct slice bytes, struct sip_bad *bad)
         if (bytes.len > SIP_HEAD_BYTES_MAX && head_len == 0) {
             bad->status = 513;
         }
-        sip_msg_parse_broken_head(m, bytes, bad);
+        sip_msg_parse_broken_head(m, slice_to(bytes, line_at), bad);
         return head_len < 0 ? ERR_SIP_SYNTAX : ERR_LIMIT;
     }
     err = sip_msg_parse_head(m, slice_to(bytes, (size_t)head_len), false, bad);

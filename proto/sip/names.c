@@ -78,7 +78,10 @@ enum sip_header sip_header_from(struct slice name)
                    : SIP_HDR_OTHER;
     }
     id = slot_ids[slot_of(name)];
-    return slice_eq_nocase(name, header_names[id]) ? (enum sip_header)id : SIP_HDR_OTHER;
+    /* Most people write names as the RFC does. */
+    return slice_eq(name, header_names[id]) || slice_eq_nocase(name, header_names[id])
+               ? (enum sip_header)id
+               : SIP_HDR_OTHER;
 }
 
 struct slice sip_header_name(enum sip_header id)

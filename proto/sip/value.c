@@ -147,39 +147,50 @@ static bool take_char(struct slice s, size_t *at, char c)
     return true;
 }
 
-static int read_via_params(struct sip_via *out)
+static int read_via_param(struct slice name, struct slice value, struct sip_via *out)
 {
-    struct slice params = out->params;
-    struct slice name;
-    struct slice value;
     uint64_t port;
 
-    if (!sip_params_are_valid(params) || params.len == 0) {
-        return ERR_SIP_SYNTAX;
+    if (slice_eq_nocase(name, SLICE_LIT("branch"))) {
+        if (out->branch.len > 0 || !sip_all_are(value, SIP_CHAR_TOKEN)) {
+            return ERR_SIP_SYNTAX;
+        }
+        out->branch = value;
+    } else if (slice_eq_nocase(name, SLICE_LIT("received"))) {
+        out->received = value;
+    } else if (slice_eq_nocase(name, SLICE_LIT("rport"))) {
+        out->has_rport = true;
+        if (value.len == 0) {
+            return 0;
+        }
+        if (!slice_parse_u64(value, &port) || port == 0 || port > UINT16_MAX) {
+            return ERR_SIP_SYNTAX;
+        }
+        out->rport = (uint16_t)port;
+    } else if (slice_eq_nocase(name, SLICE_LIT("alias"))) {
+        out->has_alias = true;
     }
-    while (sip_params_next(&params, &name, &value)) {
-        if (slice_eq_nocase(name, SLICE_LIT("branch"))) {
-            if (out->branch.len > 0 || !sip_all_are(value, SIP_CHAR_TOKEN)) {
-                return ERR_SIP_SYNTAX;
-            }
-            out->branch = value;
-        } else if (slice_eq_nocase(name, SLICE_LIT("received"))) {
-            out->received = value;
-        } else if (slice_eq_nocase(name, SLICE_LIT("rport"))) {
-            out->has_rport = true;
-            if (value.len > 0 &&
-                (!slice_parse_u64(value, &port) || port == 0 || port > UINT16_MAX)) {
-                return ERR_SIP_SYNTAX;
-            }
-            out->rport = value.len > 0 ? (uint16_t)port : 0;
-        } else if (slice_eq_nocase(name, SLICE_LIT("alias"))) {
-            out->has_alias = true;
+    return 0;
+}
+
+static int read_via_params(struct sip_via *out)
+{
+    struct sip_param_walk walk = {.params = out->params};
+    struct slice name;
+    struct slice value;
+    enum sip_walk step;
+
+    while ((step = sip_param_walk(&walk, &name, &value)) == SIP_WALK_NEXT) {
+        int err = read_via_param(name, value, out);
+
+        if (err) {
+            return err;
         }
     }
     /* The cookie alone identifies nothing (RFC 4475 3.2.1). */
     out->has_cookie =
         out->branch.len > 7 && slice_eq_nocase(slice_to(out->branch, 7), SLICE_LIT("z9hG4bK"));
-    return 0;
+    return step == SIP_WALK_END ? 0 : ERR_SIP_SYNTAX;
 }
 
 /* sent-by = host [COLON port]: unlike hostport it may have white space around the colon. */

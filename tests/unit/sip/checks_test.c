@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* checks: every refusal with its status, the order among them, and the fields they add. */
+#include "base/pool.h"
+#include "sip/framer.h"
 #include "sip_help.h"
 
 /* A good request whose lines are replaced one at a time. */
@@ -405,4 +407,21 @@ Test(checks, responses)
                      rows[i].text);
         cr_expect_eq(verdict.status, 0);
     }
+}
+
+/* The way of a message from the wire to the verdict takes no memory at all. */
+Test(checks, parse_and_checks_allocate_nothing)
+{
+    struct sip_check_policy policy = sip_help_policy();
+    struct slice bytes = slice_from_cstr(SIP_HELP_MESSAGE);
+    struct sip_verdict verdict;
+    struct sip_framer f;
+    size_t used;
+
+    sip_framer_init(&f);
+    pool_fail_nth(1);
+    cr_expect_eq(sip_framer_feed(&f, bytes.ptr, bytes.len, &used), SIP_FRAME_MSG);
+    cr_expect(sip_check_request(&f.msg, &policy, &verdict));
+    cr_expect_null(pool_alloc(1), "the failure is still waiting: nobody asked before");
+    sip_framer_deinit(&f);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* xml_bench: the XML parser beside expat on the same stanzas in one run, and the writer. Messages of
- * 251 bytes each: most plain ASCII, one in eight with entities, one in eight not ASCII; fed in
+/* xml_bench: the XML parser beside expat on the same stanzas in one run, and the writer. Messages
+ * of 251 bytes each: most plain ASCII, one in eight with entities, one in eight not ASCII; fed in
  * blocks of 16 KiB and one stanza per call. Rounds of all contestants alternate; medians are
  * printed with the spread, and the median ratio of times within a round.
  * Usage: xml_bench [ROUNDS]                                                                      */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../unit/xml/oracle.h"
+#include "oracle.h"
 #include "xml/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

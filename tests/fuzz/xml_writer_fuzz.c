@@ -3,7 +3,7 @@
  * Any bytes come out of the cleaning writer as text that both take.                              */
 #include <stdlib.h>
 
-#include "../unit/xml/oracle.h"
+#include "oracle.h"
 #include "base/pool.h"
 #include "xml/writer.h"
 

@@ -63,7 +63,7 @@ bool sip_quoted_end(struct slice s, size_t at, size_t *end);
 bool sip_escaped_are(struct slice s, unsigned classes);
 
 /* Checked walk over ";"-separated parameters: start with at = count = 0 on text that is not empty.
- * NEXT hands one out; END = all were well-formed; BAD = broken, or more than SIP_PARAMS_MAX.       */
+ * NEXT hands one out; END = all were well-formed; BAD = broken, or more than SIP_PARAMS_MAX.     */
 enum sip_walk { SIP_WALK_NEXT, SIP_WALK_END, SIP_WALK_BAD };
 struct sip_param_walk {
     struct slice params;

@@ -62,7 +62,7 @@ static void compare_via(osip_message_t *theirs, const struct sip_msg *m, const c
     expect_text(via->protocol, ours.transport, "Via transport", name);
     (void)osip_via_param_get_byname(via, (char *)(uintptr_t) "branch", &branch);
     expect_text(branch ? branch->gvalue : "", ours.branch, "branch", name);
-    cr_expect_eq(via->port ? atol(via->port) : 0, ours.sent_by.port, "%s", name);
+    cr_expect_eq(via->port ? strtoul(via->port, NULL, 10) : 0, ours.sent_by.port, "%s", name);
     sip_list_init(&list, m, SIP_HDR_VIA);
     while (sip_list_next(&list, &value)) {
         count++;

@@ -15,8 +15,8 @@ from lab.xmpp import Component
 
 SCRIPTED = "scripted.test"
 COUNT = 100_000
-SPLIT_COUNT = 2_000
-RECORD_COUNT = 100
+SPLIT_COUNT = 500
+RECORD_COUNT = 200
 TIMEOUT_S = 240
 OUTSIDE = "u%d@scripted.test/home"
 INSIDE = "u%d@app.corp.test/desk"
@@ -58,7 +58,12 @@ class Stage:
     def finish(self, count, begin, way):
         seconds = time.monotonic() - begin
         totals = self.fedgate.totals()
-        check(all(splitter.bytes > 0 for splitter in self.splitters), "a splitter saw nothing")
+        # Two of them, the component's and the partner's of this direction, carry the flood.
+        busy = [splitter for splitter in self.splitters if splitter.bytes > 200 * count]
+        check(not self.splitters or len(busy) == 2, "the splitters were not on the way")
+        if self.splitters:
+            events = sum(shard["events"] for shard in self.fedgate.stats()["shards"])
+            check(events > 100 * count, "bytes did not come alone; completions:", events)
         bad = {k: v for k, v in totals.items()
                if v and k.startswith(("bounced", "dropped", "spoofed"))}
         check(not bad, "counted as not delivered:", bad)
@@ -113,7 +118,7 @@ def tests():
             yield case(f"{way.__name__}_{backend}_bytes", way, backend, 2, SPLIT_COUNT, "asan-ubsan",
                        split=True)
         yield case(f"inwards_{backend}_records", inwards, backend, 1, RECORD_COUNT, "asan-ubsan",
-                   split=True, records=True)
+                   records=True)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,8 @@ def names():
             sender = got.get("from").split("/")[0]
             check(sender == f"{xmpp}@corp.test", f"{sip} became", sender)
             user = lab.own(User(f"{xmpp}@fabrikam.test", plan.PROSODY))
-            check(phone.say(f"{sip}@fabrikam.test", f"for {xmpp}").status == 202, "refused", sip)
+            answer = phone.say(f"{sip}@fabrikam.test", f"for {xmpp}")
+            check(answer.status == 202, f"for {sip}:", answer.start)
             user.hears(f"for {xmpp}", 20)
 
 

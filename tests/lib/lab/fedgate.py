@@ -84,6 +84,7 @@ class Fedgate:
             "log": {"level": "debug", "file": self.log}}
         self.process = None
         self.wants_clean_exit = True
+        self.asan_more = ""  # further options, each with a colon before it
 
     # -- life --------------------------------------------------------------------------------------
     def write_config(self):
@@ -92,7 +93,8 @@ class Fedgate:
 
     def start(self):
         self.write_config()
-        env = {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1",
+        env = {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1"
+                               + self.asan_more,
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
                "TSAN_OPTIONS": "halt_on_error=0:exitcode=99"}
         self.process = Process(self.name, [binary(self.preset), "--config", self.config_path],

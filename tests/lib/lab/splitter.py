@@ -2,10 +2,14 @@
 """A TCP proxy that hands every byte on alone: each in a segment of its own."""
 import socket
 import threading
+import time
+
+PAUSE_S = 1e-5
 
 
 class Splitter:
-    """Listens on address:port and passes connections to target, byte by byte in both directions."""
+    """Listens on address:port and passes connections to target, byte by byte in both directions.
+    After each byte it waits a little, so that the reader gets it alone."""
 
     def __init__(self, address, port, target, target_port, piece=1):
         self.target = (target, target_port)
@@ -31,6 +35,7 @@ class Splitter:
             while data := source.recv(65536):
                 for at in range(0, len(data), self.piece):
                     sink.sendall(data[at:at + self.piece])
+                    time.sleep(PAUSE_S)
                 self.bytes += len(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:

@@ -262,8 +262,10 @@ class User:
             self._register(password)
         self._login(password, resource)
         self.stream.run()
-        self.stream.send("<presence/>")
         self.counter = 0
+        # The server echoes the presence when it is in force: from then on messages are delivered.
+        self.stream.send("<presence/>")
+        self.stream.wait(lambda e: local(e) == "presence" and e.get("from") == self.jid)
 
     def _features(self):
         self.stream.open(NS_CLIENT, to=self.domain)

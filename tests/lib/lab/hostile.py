@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The ground of the hostile tests: fedgate, a component, a good partner whose streams must not be
+disturbed, and raw connections that say what no server would."""
+import re
+import socket
+import ssl
+import time
+
+from . import plan
+from .fedgate import Fedgate, corp_dns, partner
+from .peer import Peer
+from .process import wait_until
+from .stage import check
+from .xmpp import END, NS_SERVER, NS_STREAM, Component, trust_everyone
+
+GOOD = "good.test"
+EVIL = "evil.test"
+EVIL_ADDRESS = "127.77.0.10"
+JOE = f"joe@{plan.APP}"
+LIZ = f"liz@{GOOD}"
+DIALBACK = {"sasl": "not_supported", "dialback": True}
+PLAIN = {"tls": "not_supported", "sasl": "not_supported", "dialback": True}
+CONDITION = re.compile(r"<stream:error><([a-z-]+) xmlns=.urn:ietf:params:xml:ns:xmpp-streams.")
+DB = " xmlns:db='jabber:server:dialback'"
+MEGABYTE = 1 << 20
+
+
+def header(to=plan.APP, sender=EVIL, version="1.0", extra=DB):
+    attributes = "".join(f" {name}='{value}'" for name, value in
+                         (("to", to), ("from", sender), ("version", version)) if value is not None)
+    return (f"<?xml version='1.0'?><stream:stream xmlns='{NS_SERVER}' "
+            f"xmlns:stream='{NS_STREAM}'{attributes}{extra}>")
+
+
+class Raw:
+    """A connection without manners: bytes out, text in."""
+
+    def __init__(self, port=plan.XMPP_SERVER, source=EVIL_ADDRESS, address=plan.FEDGATE):
+        self.socket = socket.create_connection((address, port), 10, (source, 0))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.text = ""
+        self.is_ended = False
+
+    def send(self, data):
+        """Sends as much as the other side takes; it may have hung up."""
+        try:
+            self.socket.sendall(data.encode() if isinstance(data, str) else data)
+        except OSError:
+            pass
+        return self
+
+    def take(self, timeout):
+        """Reads once; False at the end or when nothing came."""
+        self.socket.settimeout(max(0.01, timeout))
+        try:
+            data = self.socket.recv(65536)
+        except TimeoutError:
+            return False
+        except OSError:
+            data = b""
+        self.text += data.decode("utf-8", "replace")
+        self.is_ended = not data
+        return bool(data)
+
+    def until(self, token, timeout=5.0):
+        deadline = time.monotonic() + timeout
+        while token not in self.text:
+            check(time.monotonic() < deadline and not self.is_ended, f"no {token!r} in", self.text)
+            self.take(deadline - time.monotonic())
+        return self.text
+
+    def until_end(self, timeout=5.0):
+        """All text up to the end of the connection, which must come in time."""
+        deadline = time.monotonic() + timeout
+        while not self.is_ended:
+            check(time.monotonic() < deadline, "still open after", timeout, self.text[-500:])
+            self.take(deadline - time.monotonic())
+        self.socket.close()
+        return self.text
+
+    def hears_nothing_of(self, token, seconds=0.3):
+        deadline = time.monotonic() + seconds
+        while not self.is_ended and time.monotonic() < deadline:
+            self.take(deadline - time.monotonic())
+        check(token not in self.text, f"{token!r} was said:", self.text)
+
+    def tls(self, context, name=plan.APP):
+        self.socket.settimeout(10)
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        self.text = ""
+        return self
+
+    def starttls(self, context, name=plan.APP, **options):
+        self.send(header(**options)).until("</stream:features>")
+        self.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").until("<proceed")
+        return self.tls(context, name)
+
+    def close(self):
+        self.socket.close()
+
+
+def condition_of(text):
+    found = CONDITION.search(text)
+    return found.group(1) if found else None
+
+
+def refused(raw, *conditions, timeout=5.0):
+    """The connection ends as RFC 6120 says: our header, a stream error, the closing tag, the end."""
+    text = raw.until_end(timeout)
+    check(condition_of(text) in conditions, f"expected {conditions}, got", text[-600:])
+    check(0 <= text.find("<stream:stream") < text.find("<stream:error"), "no header first:", text)
+    check(text.rstrip().endswith("</stream:stream>"), "no closing tag:", text[-200:])
+    return text
+
+
+class Ground:
+    """fedgate with rows for GOOD and EVIL, a component, and an open stream to and from GOOD."""
+
+    def __init__(self, lab, evil=None, change=None, shards=1, evil_at=EVIL_ADDRESS, backend="wolfssl"):
+        self.lab = lab
+        corp_dns(lab)
+        lab.dns.xmpp(GOOD, plan.SCRIPTED)
+        if evil_at:
+            lab.dns.xmpp(EVIL, evil_at)
+        rows = [partner(GOOD)] + ([partner(EVIL, **evil)] if evil is not None else [])
+        self.fedgate = Fedgate(lab, partners=rows, shards=shards, backend=backend)
+        self.fedgate.asan_more = ":quarantine_size_mb=8"
+        if change:
+            change(self.fedgate.config)
+        self.fedgate.start()
+        self.component = lab.own(Component(plan.APP, "inside"))
+        self.good = Peer(lab, GOOD).listen()
+        self.stream = self.good.dial(plan.APP)
+        self.number = 0
+        self.calm()
+
+    def evil_tls(self, domain=EVIL, **options):
+        """A TLS context with a good certificate of that domain."""
+        name = self.lab.certs.need(domain)
+        return trust_everyone(self.lab.certs.crt(name), self.lab.certs.key(name), **options)
+
+    def calm(self, timeout=10.0):
+        """GOOD's two streams carry, and are the same as ever."""
+        self.number += 1
+        text = f"calm {self.number}"
+        self.stream.send(f"<message from='{LIZ}' to='{JOE}' type='chat'><body>{text}</body>"
+                         "</message>")
+        self.component.hears(text, timeout)
+        self.component.say(JOE, LIZ, text)
+        heard = self.good.inbox.get(timeout=timeout)
+        check(heard[0].text == text, "out of order:", heard[0].text, text)
+        check(len(self.good.accepted) == 1, "the good partner's stream was lost",
+              self.good.trouble, len(self.good.accepted))
+
+    def totals(self):
+        return self.fedgate.totals()
+
+    def grown(self, before, **least):
+        """Waits until each counter is higher than before by that much at least."""
+        def enough():
+            now = self.totals()
+            return all(now[name] - before[name] >= by for name, by in least.items())
+        try:
+            wait_until("counters", enough, 5)
+        except TimeoutError:
+            now = self.totals()
+            check(False, "counters did not rise:",
+                  {name: now[name] - before[name] for name in least}, least)
+
+    def untouched(self, before, *names):
+        now = self.totals()
+        check(all(now[name] == before[name] for name in names), "counters rose:",
+              {name: (before[name], now[name]) for name in names})
+
+    def rss(self):
+        """Resident memory in bytes."""
+        with open(f"/proc/{self.fedgate.process.popen.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) * 1024
+
+    def inside_hears_nothing(self):
+        """What the component has received since: must be nothing but what calm() sends."""
+        self.calm()
+        while not self.component.stream.queue.empty():
+            element = self.component.stream.queue.get()
+            check(element is not END, "the component's stream ended")
+            check(False, "the inside got", element.tag, element.attrib)
+
+
+def tls_context(**options):
+    """Checks nothing, shows no certificate."""
+    context = trust_everyone()
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context
+
+
+TLS_1_2 = ssl.TLSVersion.TLSv1_2

@@ -126,6 +126,9 @@ static void reload(struct control *ctl)
         return;
     }
     remember(ctl, setup);
+    if (logger_reopen(ctl->logger, setup->policy->log_path) != 0) {
+        LOG_E(config_refused, "key=log.file note=\"cannot be opened: the old log stays\"");
+    }
     LOG_I(config_loaded, "file=%s partners=%u domains=%u generation=%lu",
           log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
           setup->policy->domain_count, ctl->generation);

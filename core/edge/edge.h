@@ -35,6 +35,7 @@ struct report_partner;
 struct edge_shared {
     struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
     char names[ENGINE_SHARDS_MAX][16];
+    _Atomic uint32_t stream_count; /* authenticated incoming streams; any shard, relaxed */
     _Atomic uint32_t drained_count; /* shards that have nothing left to do; release/acquire */
 };
 

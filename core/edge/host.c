@@ -99,7 +99,8 @@ static bool certificate_ok(void *ctx, struct slice domain)
 
     return peer && peer->chain == TLS_CHAIN_OK && jid_domain_to_ascii(domain, &ascii) == 0 &&
            peer->not_after_unix_s > shard_now_unix_s(h->e->sh) &&
-           tls_names_match_xmpp(&peer->names, jid_ascii_slice(&ascii));
+           (tls_names_match_xmpp(&peer->names, jid_ascii_slice(&ascii)) ||
+            tls_names_match_xmpp(&peer->names, domain)); /* XmppAddr may hold U-labels */
 }
 
 static const char *certificate_fault(void *ctx, struct slice domain)

@@ -128,6 +128,26 @@ static void count_method(struct edge *e, struct partner_run *run, enum stream_me
     }
 }
 
+/* On the home shard: the limits of this partner and of all together. */
+static void admit(struct leg_in *leg, const struct partner *p, struct partner_run *run)
+{
+    struct edge *e = leg->host.e;
+    uint32_t total =
+        atomic_fetch_add_explicit(&e->shared->stream_count, 1, memory_order_relaxed);
+    const char *which = run->streams_in >= p->connection_limit ? "partner"
+                        : total >= edge_policy(e)->gateway.connection_limit ? "gateway"
+                                                                             : NULL;
+
+    run->streams_in++;
+    leg->is_counted = true;
+    if (which) {
+        stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
+                     "connection limit reached");
+        LOG_W(stream_refused, "dir=in remote=%s why=connection-limit of=%s",
+              log_quote(slice_from_cstr(leg->partner)).text, which);
+    }
+}
+
 static void on_pair(struct leg_in *leg, const struct stream_event *ev)
 {
     struct edge *e = leg->host.e;
@@ -154,15 +174,7 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
         list_push_back(&e->legs_moving, &leg->moving);
         return;
     }
-    if (run->streams_in >= p->connection_limit) {
-        stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
-                     "connection limit of this partner reached");
-        LOG_W(stream_refused, "dir=in remote=%s why=connection-limit limit=%u",
-              log_quote(ev->remote).text, p->connection_limit);
-        return;
-    }
-    run->streams_in++;
-    leg->is_counted = true;
+    admit(leg, p, run);
 }
 
 static void on_verify_wanted(struct leg_in *leg, const struct stream_event *ev)
@@ -400,6 +412,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     if (leg->is_counted) {
         struct partner_run *run = run_of(leg);
 
+        (void)atomic_fetch_sub_explicit(&e->shared->stream_count, 1, memory_order_relaxed);
         if (run && CHECK(run->streams_in > 0)) {
             run->streams_in--;
         }
@@ -455,6 +468,7 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
 {
     struct leg_in *leg = owner;
     struct edge *e = shard_app(sh);
+    const struct partner *p;
     struct partner_run *run;
 
     ASSERT(leg->magic == LEG_IN_MAGIC);
@@ -465,9 +479,9 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
     e->inbound_count++;
     stream_set_out(leg->s, conn_out(c));
     run = partner_run_of(e, slice_from_cstr(leg->partner));
-    if (run) {
-        run->streams_in++;
-        leg->is_counted = true;
+    p = snapshot_partner(edge_policy(e), slice_from_cstr(leg->partner));
+    if (run && p) {
+        admit(leg, p, run);
     }
     leg->is_paused = false;
     conn_resume(c);

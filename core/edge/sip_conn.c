@@ -236,5 +236,7 @@ void sip_conn_tick(struct sip_conn *sc)
         sc->side->e->stats.sip_bad++;
         sc->is_ended = true;
         conn_abort(sc->c, ERR_TIMEOUT, "SIP message did not end in time");
+    } else if (sc->is_detached && list_is_empty(&sc->link.clients)) {
+        sip_conn_close(sc);
     }
 }

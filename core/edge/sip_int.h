@@ -29,6 +29,7 @@ struct sip_conn {
     bool is_tls;
     bool is_trusted; /* its address or certificate belongs to the hop named here */
     bool is_ended;
+    bool is_detached; /* was a peer's: only awaits answers that are still due */
     uint64_t inside_since_ms; /* a message is incomplete since; 0 = none */
     char hop[64];
     char host[64]; /* peer address without port, for the top Via */
@@ -59,6 +60,7 @@ struct sip_peer {
     struct sip_probe probe;
     struct wheel_timer timer; /* BACKOFF: its end; UP: the next probe */
     uint32_t attempts;
+    uint64_t failover_ms; /* when it last left a target that answered; 0 = never */
     uint64_t requests[2]; /* in, out */
     char last_failure[FAIL_TEXT_BYTES];
     char name[64];
@@ -146,6 +148,7 @@ const char *sip_peer_state_name(enum sip_peer_state state);
 void sip_peer_conn_closed(struct sip_peer *p, const char *why);
 /* 503 or lost probes: leaves this target for the next. */
 void sip_peer_failover(struct sip_peer *p, const char *why);
+bool sip_peer_may_failover(const struct sip_peer *p);
 void sip_peer_free(struct sip_peer *p);
 /* A probe's outcome; owner of the transaction is the peer itself. */
 void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done);

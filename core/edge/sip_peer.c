@@ -13,6 +13,8 @@
 #define BACKOFF_FIRST_MS 500u
 #define BACKOFF_MAX_MS 30000u
 #define BACKOFF_SHIFT_MAX 6u
+/* 503 for one user must not have everybody change targets all the time. */
+#define FAILOVER_MS_MIN 30000u
 
 const char *sip_peer_state_name(enum sip_peer_state state)
 {
@@ -330,13 +332,38 @@ void sip_peer_conn_closed(struct sip_peer *p, const char *why)
     }
 }
 
+/* The connection lives on for the answers still due on it; new requests go to the next target. */
+static void detach(struct sip_peer *p)
+{
+    p->conn->peer = NULL;
+    p->conn->is_detached = true;
+    p->conn = NULL;
+    shard_timer_disarm(p->side->e->sh, &p->timer);
+}
+
 void sip_peer_failover(struct sip_peer *p, const char *why)
 {
     note_failure(p, why);
-    if (p->conn) {
-        p->conn->is_ended = true;
-        conn_abort(p->conn->c, ERR_TIMEOUT, why);
+    if (p->state != SIP_PEER_UP || !p->conn) {
+        return;
     }
+    LOG_W(sip_peer_down, "next_hop=%s why=%s", p->name, log_quote(slice_from_cstr(why)).text);
+    p->failover_ms = shard_now_ms(p->side->e->sh);
+    detach(p);
+    if (p->dial) {
+        sip_peer_set_state(p, SIP_PEER_DIALLING);
+        dial_next(p->dial, why);
+    } else {
+        sip_peer_set_state(p, SIP_PEER_IDLE);
+        start(p);
+    }
+}
+
+bool sip_peer_may_failover(const struct sip_peer *p)
+{
+    return p->state == SIP_PEER_UP &&
+           (p->failover_ms == 0 ||
+            shard_now_ms(p->side->e->sh) - p->failover_ms > FAILOVER_MS_MIN);
 }
 
 void sip_peer_free(struct sip_peer *p)

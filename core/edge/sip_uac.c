@@ -250,7 +250,8 @@ void sip_uac_done(void *owner, const struct sip_client_done *done)
         return;
     }
     ASSERT(o->magic == SIP_OUT_MAGIC);
-    if (done->outcome == SIP_OUTCOME_FINAL && done->status == 503 && !o->is_retried) {
+    if (done->outcome == SIP_OUTCOME_FINAL && done->status == 503 && !o->is_retried &&
+        sip_peer_may_failover(o->peer)) {
         /* RFC 3261 21.5.4: try another target; this one was surely not delivered. */
         o->is_retried = true;
         list_remove(&o->link);

@@ -198,6 +198,7 @@ static void drive_flushing(struct conn *c)
         return; /* ended while sending */
     }
     c->sh->io->vt->shutdown_send(c->sh->io, c->fd);
+    c->is_fin_sent = true;
     if (c->is_input_ended) {
         conn_end(c, c->err, c->why);
         return;
@@ -293,10 +294,12 @@ static void release(struct conn *c)
 static void reap(struct conn *c)
 {
     size_t unsent = conn_unsent(c);
+    size_t unacked = c->fd >= 0 ? c->sh->io->vt->unacked(c->sh->io, c->fd) : 0;
 
-    if (c->fd >= 0) {
-        unsent += c->sh->io->vt->unacked(c->sh->io, c->fd);
+    if (unacked && c->is_fin_sent) {
+        unacked--; /* our FIN has a sequence number, too */
     }
+    unsent += unacked;
     release(c);
     conn_set_state(c, CONN_ST_GONE);
     if (c->connect_done) {

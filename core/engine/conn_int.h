@@ -82,6 +82,7 @@ struct conn {
     bool is_secured;
     bool is_in_data;     /* inside ops.data */
     bool is_reset;       /* close with RST */
+    bool is_fin_sent;
     bool is_writable_due; /* the output emptied while no ops could be called */
     bool is_over;        /* the end is decided: err and why hold */
 

@@ -246,6 +246,24 @@ SCRIPT(security, SEC_11_stanzas_without_a_usable_from)
     }
 }
 
+SCRIPT(security, stanzas_of_a_pair_that_is_only_asked_for)
+{
+    struct rig r;
+
+    start_in(&r, is_bytewise, STREAM_METHOD_DIALBACK_PLAIN, false);
+    r.locals[1] = "second.example";
+    prove(&r);
+    rig_feed(&r, "<db:result from='their.example' to='second.example'>k</db:result>");
+    EXPECT(&r, VERIFY_WANTED);
+    rig_feed(&r, "<message from='a@their.example' to='b@second.example'/>");
+    cr_assert_eq(EXPECT(&r, STANZA_BAD)->condition, STANZA_CONDITION_NOT_AUTHORIZED);
+    rig_feed(&r, "<db:result from='victim.example' to='ours.example'>k</db:result>");
+    EXPECT(&r, VERIFY_WANTED);
+    rig_feed(&r, "<message from='a@victim.example' to='b@ours.example'/>");
+    EXPECT_FAILED(&r, STANZA, INVALID_FROM);
+    rig_free(&r);
+}
+
 SCRIPT(security, SEC_12_stanzas_on_a_stream_that_we_opened)
 {
     const char *const steps[] = {THEIR_ANSWER, THEIR_ANSWER FEATURES(STARTTLS)};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* states: the table of the stream machine as a whole: reachable, ending, and drawn in the README. */
+/* states: the table of the stream machine: reachable, ending, and drawn in the README. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 

@@ -314,6 +314,13 @@ SCRIPT(stream_out, answers_from_another_domain_or_without_id_are_refused)
     rig_free(&r);
 
     start(&r, is_bytewise, ALL_METHODS);
+    (void)rig_out(&r);
+    rig_feed(&r, HEADER_START "from='their.example' version='1.0'>" FEATURES(STARTTLS));
+    EXPECT_FAILED(&r, HEADER, BAD_FORMAT);
+    cr_assert_null(strstr(rig_out(&r), "<starttls"));
+    rig_free(&r);
+
+    start(&r, is_bytewise, ALL_METHODS);
     rig_feed(&r, HEADER_START "from='another.example'>");
     EXPECT_FAILED(&r, HEADER, INVALID_FROM);
     rig_free(&r);
@@ -408,6 +415,24 @@ SCRIPT(stream_out, several_pairs_share_a_stream_when_allowed)
     cr_assert(stream_pair_is_ready(r.s, second, their));
     cr_assert_not(stream_pair_is_ready(r.s, ours, rooms));
     cr_assert_eq(stream_pair_count(r.s), 2);
+    rig_free(&r);
+}
+
+SCRIPT(stream_out, a_target_on_an_external_stream_must_be_in_the_certificate)
+{
+    struct slice ours = SLICE_LIT("ours.example");
+    struct slice rooms = SLICE_LIT("rooms.their.example");
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL | STREAM_METHOD_CERTIFICATE);
+    r.rules.multiplex = true;
+    ready_by_external(&r, FEATURES(DIALBACK));
+    cr_assert_eq(stream_add_pair(r.s, r.now_ms, ours, rooms), ERR_STATE);
+    r.certificates[1] = "rooms.their.example";
+    cr_assert_eq(stream_add_pair(r.s, r.now_ms, ours, rooms), 0);
+    EXPECT_OUT(&r, "<db:result from=\"ours.example\" to=\"rooms.their.example\">");
+    r.rules.methods = STREAM_METHOD_EXTERNAL;
+    cr_assert_eq(stream_add_pair(r.s, r.now_ms, SLICE_LIT("second.example"), rooms), ERR_STATE);
     rig_free(&r);
 }
 

@@ -5,8 +5,8 @@
  * service says so, and goes on to the next target after a failed connect or handshake, or when
  * the owner asks (dial_next: STARTTLS or the stream failed).
  * Answers are cached per shard by TTL (floor 1 s, ceiling 1 h), failures 30 s.
- * All on the shard's thread. Every dial ends in exactly one done or failed callback per dial_start /
- * dial_next, never from inside those calls.                                                        */
+ * All on the shard's thread. Every dial ends in exactly one done or failed callback per
+ * dial_start / dial_next, never from inside those calls. */
 #ifndef FG_ENGINE_DIAL_H
 #define FG_ENGINE_DIAL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dial_int: the state of a dial; shared by dial.c (what to try next) and dial_race.c (the addresses
- * of one target). Private to these.                                                               */
+ * of one target). Private to these. */
 #ifndef FG_ENGINE_DIAL_INT_H
 #define FG_ENGINE_DIAL_INT_H
 

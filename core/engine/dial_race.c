@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dial_race: happy eyeballs (RFC 8305) over the addresses of one target. AAAA and A are asked at
  * once; who answers first waits a moment for the other; attempts start 250 ms apart or when one
- * fails; the first that connects wins and the rest is given up.                                   */
+ * fails; the first that connects wins and the rest is given up. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 

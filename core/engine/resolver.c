@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* resolver: c-ares moved by the shard's polls and timers. Results are never handed on from inside
  * c-ares: a lookup that is over waits in `ready` for a timer of no delay, so callers may do what
- * they like in their callbacks.                                                                   */
+ * they like in their callbacks. */
 #include "engine/resolver.h"
 
 #include <ares.h>

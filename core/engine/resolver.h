@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* resolver: DNS questions on a shard's loop, with a cache per shard. Same questions in flight are
- * asked once. Private to core/engine (dial.c); c-ares is known only to resolver.c, which lets it ask
- * and reads the responses with proto/dns.
+ * asked once. Private to core/engine (dial.c); c-ares is known only to resolver.c, which lets it
+ * ask and reads the responses with proto/dns.
  * All on the shard's thread. Never blocks, but for reading /etc/resolv.conf once per shard and
- * /etc/hosts when a host name is not in the cache (both in memory in practice).                   */
+ * /etc/hosts when a host name is not in the cache (both in memory in practice). */
 #ifndef FG_ENGINE_RESOLVER_H
 #define FG_ENGINE_RESOLVER_H
 
@@ -31,7 +31,7 @@ struct resolver_query {
 };
 
 /* done is called exactly once unless cancelled, always later. name: without final dot.
- * ERR_LIMIT, ERR_NOMEM: then done is not called.                                                  */
+ * ERR_LIMIT, ERR_NOMEM: then done is not called. */
 NODISCARD int resolver_ask(struct shard *sh, struct resolver_query *q, struct slice name,
                            enum dns_type type, resolver_done_fn *done, void *ctx);
 /* Harmless when it is not asking. */

@@ -2,7 +2,7 @@
 /* answer: reads a DNS response (RFC 1035 section 4) into what connecting to a service needs: SRV, A
  * or AAAA records behind at most DNS_CNAMES_MAX aliases, and how long that is true. A bounded
  * reader of hostile bytes: compression loops, lying counts and cut records are errors.
- * Pure functions; any thread; no memory.                                                          */
+ * Pure functions; any thread; no memory. */
 #ifndef FG_DNS_ANSWER_H
 #define FG_DNS_ANSWER_H
 
@@ -59,7 +59,7 @@ size_t dns_answer_bytes(const struct dns_answer *a);
 void dns_answer_fail(struct dns_answer *out, enum dns_type type, int err);
 
 /* Always fills *out and returns out->err: additionally ERR_DNS_SERVFAIL for any other response code
- * and ERR_DNS_BAD for malformed bytes. name: what was asked, without final dot, any case.          */
+ * and ERR_DNS_BAD for malformed bytes. name: what was asked, without final dot, any case. */
 int dns_answer_parse(struct dns_answer *out, struct slice response, struct slice name,
                                enum dns_type type);
 

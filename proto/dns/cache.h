@@ -2,7 +2,8 @@
 /* cache: answers by name and type, for as long as they are true. Bounded in entries (least recently
  * used goes first) and in time: TTLs are kept between a floor and a ceiling, failures of any kind
  * for DNS_NEGATIVE_TTL_S at most, so that a dead partner is not asked for with every stanza.
- * One thread. Memory: entries from the pool, the table from the heap. Time: monotonic ms, passed in. */
+ * One thread. Memory: entries from the pool, the table from the heap. Time: monotonic ms,
+ * passed in. */
 #ifndef FG_DNS_CACHE_H
 #define FG_DNS_CACHE_H
 

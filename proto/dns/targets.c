@@ -14,7 +14,8 @@ static bool is_duplicate(const struct dns_targets *t, const struct dns_srv *srv,
     return false;
 }
 
-/* Where a record goes: the end, or in place of the worst one when full; DNS_TARGETS_MAX = nowhere. */
+/* Where a record goes: the end, or in place of the worst one when full; DNS_TARGETS_MAX =
+ * nowhere. */
 static uint32_t slot_for(struct dns_targets *t, uint16_t priority)
 {
     uint32_t worst = 0;
@@ -64,7 +65,8 @@ static void swap(struct dns_target *a, struct dns_target *b)
 /* RFC 2782: of those of the least priority from `from` on, one drawn by weight. A weight of 0 has a
  * small chance: each counts 1 of what would else be multiplied by 256 (so it is also drawn evenly
  * when all are 0). */
-static uint32_t draw(const struct dns_targets *t, uint32_t from, dns_random_fn *random, void *ctx)
+static uint32_t draw(const struct dns_targets *t, uint32_t from, dns_random_fn *next_random,
+                     void *ctx)
 {
     uint16_t priority = UINT16_MAX;
     uint64_t sum = 0;
@@ -77,7 +79,7 @@ static uint32_t draw(const struct dns_targets *t, uint32_t from, dns_random_fn *
             sum += (uint64_t)t->at[i].weight * 256 + (t->at[i].weight == 0);
         }
     }
-    uint64_t point = random(ctx) % sum;
+    uint64_t point = next_random(ctx) % sum;
     for (uint32_t i = from; i < t->count; i++) {
         if (t->at[i].priority != priority) {
             continue;
@@ -92,7 +94,7 @@ static uint32_t draw(const struct dns_targets *t, uint32_t from, dns_random_fn *
 }
 
 void dns_targets_merge(struct dns_targets *out, const struct dns_answer *const *sets,
-                       uint32_t set_count, dns_random_fn *random, void *random_ctx)
+                       uint32_t set_count, dns_random_fn *next_random, void *random_ctx)
 {
     out->count = 0;
     for (uint32_t i = 0; i < DNS_SERVICES_MAX; i++) {
@@ -102,7 +104,7 @@ void dns_targets_merge(struct dns_targets *out, const struct dns_answer *const *
         }
     }
     for (uint32_t i = 0; i + 1 < out->count; i++) {
-        swap(&out->at[i], &out->at[draw(out, i, random, random_ctx)]);
+        swap(&out->at[i], &out->at[draw(out, i, next_random, random_ctx)]);
     }
 }
 

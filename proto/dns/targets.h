@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* targets: SRV record sets -> the order in which to try hosts (RFC 2782; XEP-0368: the sets of
- * `_xmpps-server` and `_xmpp-server` count as one), and the addresses of a host -> the order in which
- * to try those (RFC 8305 section 4). Pure functions; any thread; no memory.                       */
+ * `_xmpps-server` and `_xmpp-server` count as one), and the addresses of a host -> the order in
+ * which to try those (RFC 8305 section 4). Pure functions; any thread; no memory. */
 #ifndef FG_DNS_TARGETS_H
 #define FG_DNS_TARGETS_H
 
@@ -29,9 +29,9 @@ struct dns_targets {
 typedef uint64_t dns_random_fn(void *ctx);
 
 /* sets[i] NULL = not asked; failed answers count as empty. Duplicates and "." beside other targets
- * are dropped. Sorted by priority, shuffled by weight within one.                                 */
+ * are dropped. Sorted by priority, shuffled by weight within one. */
 void dns_targets_merge(struct dns_targets *out, const struct dns_answer *const *sets,
-                       uint32_t set_count, dns_random_fn *random, void *random_ctx);
+                       uint32_t set_count, dns_random_fn *next_random, void *random_ctx);
 
 /* IPv6 first, then alternating; duplicates dropped; returns how many. Either may be NULL or failed.
  */

@@ -260,6 +260,7 @@ int address_to_uri(struct buf *out, const struct jid *jid, bool with_resource)
 {
     size_t before = buf_len(out);
     struct jid_ascii host;
+    struct sip_uri uri;
     struct buf raw;
     int err = 0;
 
@@ -281,6 +282,10 @@ int address_to_uri(struct buf *out, const struct jid *jid, bool with_resource)
     buf_append(out, host.text, host.len);
     if (with_resource && jid->resource.len > 0) {
         put_gr(out, jid->resource);
+    }
+    /* An XMPP domain is not always a SIP host: its last label must begin with a letter there. */
+    if (!err && !out->failed && sip_uri_parse(slice_from(buf_slice(out), before), &uri)) {
+        err = ERR_JID;
     }
     if (err && !out->failed) {
         buf_truncate(out, before);

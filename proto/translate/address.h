@@ -2,7 +2,7 @@
 /* address: SIP URI <-> JID (RFC 7247 section 6, XEP-0106 with all ten sequences, IDN both ways).
  * Injective up to what SIP and XMPP themselves hold equal: an address that would not come back as
  * itself is refused, so nobody is taken for somebody else on the other side.
- * Pure functions; any thread.                                                                     */
+ * Pure functions; any thread. */
 #ifndef FG_TRANSLATE_ADDRESS_H
 #define FG_TRANSLATE_ADDRESS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* body: unwrapping. Parts are views into the body; multipart nesting is walked with a small stack. */
+/* body: unwrapping. Parts are views into the body; multipart nesting is walked with a small
+ * stack. */
 #include "translate/body.h"
 
 #include "base/ascii.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* body: the text of a SIP message body, whatever it is wrapped in: text/plain and text/html in UTF-8,
- * US-ASCII, ISO-8859-1 or UTF-16; multipart (first usable part); message/cpim (RFC 3862).
+/* body: the text of a SIP message body, whatever it is wrapped in: text/plain and text/html in
+ * UTF-8, US-ASCII, ISO-8859-1 or UTF-16; multipart (first usable part); message/cpim (RFC 3862).
  * The result is UTF-8 as far as the sender told the truth; illegal XML characters are still in it
  * (xml_write_text_clean removes them). Pure functions; bounded work; any thread.                 */
 #ifndef FG_TRANSLATE_BODY_H

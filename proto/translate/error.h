@@ -2,7 +2,7 @@
 /* error: SIP final responses -> stanza errors, and stanza errors -> SIP statuses for MESSAGE,
  * SUBSCRIBE and NOTIFY. RFC 7247 section 7 where it can be obeyed; where not (408 to a non-INVITE,
  * challenges without a challenge, 503 for one user's trouble) the nearest thing that can.
- * Pure functions; any thread.                                                                     */
+ * Pure functions; any thread. */
 #ifndef FG_TRANSLATE_ERROR_H
 #define FG_TRANSLATE_ERROR_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* html: what a person would read of a piece of HTML, as plain text. A rendering for chat messages,
  * not a browser: tags go, block elements become line ends, references are resolved, scripts, styles
- * and comments vanish, white space collapses. Any input gives some text; linear time. Any thread. */
+ * and comments vanish, white space collapses. Any input gives some text; linear time. Any
+ * thread. */
 #ifndef FG_TRANSLATE_HTML_H
 #define FG_TRANSLATE_HTML_H
 

@@ -17,9 +17,9 @@
 
 enum message_verdict {
     MESSAGE_SEND,     /* put it on the other side */
-    MESSAGE_CONSUMED, /* end of its way, without an answer on XMPP, with a 2xx on SIP; count why */
+    MESSAGE_CONSUMED, /* end of its way; no answer on XMPP, a 2xx on SIP; count why */
     MESSAGE_REFUSED,  /* answer with the error / status */
-    MESSAGE_ERROR,    /* XMPP only: type error: match it with a waiting SIP transaction or count it */
+    MESSAGE_ERROR,    /* XMPP only, type error: for a waiting SIP transaction, else count it */
 };
 
 /* Why a message went no further: counters and logs. */
@@ -108,7 +108,7 @@ struct message_from_sip {
 
 /* m: a MESSAGE that passed sip_check_request. For SEND the stanza is appended to *out as
  * <message from to type id>..., without xmlns (the stream's default). out->failed is reported as
- * REFUSED 500 or 413; then nothing stays appended.                                                */
+ * REFUSED 500 or 413; then nothing stays appended. */
 void message_from_sip(struct message_from_sip *result, struct buf *out, const struct sip_msg *m,
                       const struct message_from_sip_options *options);
 

@@ -109,7 +109,8 @@ static void judge_bodyless(struct message_to_sip *out, const struct stanza *st)
     }
 }
 
-/* RFC 3261 25.1: callid = word [ "@" word ] */
+/* RFC 3261 25.1: callid = word [ "@" word ]. Without quotes, backslashes and brackets that other
+ * headers give a meaning: few parsers are as generous as the grammar. */
 static bool is_call_id(struct slice text)
 {
     size_t ats = 0;
@@ -122,7 +123,7 @@ static bool is_call_id(struct slice text)
         char c = text.ptr[i];
         ats += c == '@';
         if (!ascii_is_alnum(c) &&
-            (c == '\0' || strchr("-.!%*_+`'~()<>:\\\"/[]?{}@", c) == NULL)) {
+            (c == '\0' || strchr("-.!%*_+`'~:/[]?{}@", c) == NULL)) {
             return false;
         }
     }

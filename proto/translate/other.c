@@ -12,7 +12,8 @@ static void write_presence(struct buf *out, const struct stanza *st, const char 
     jid_write_bare(&jid, &st->to);
     xml_write_attr(out, "from", buf_slice(&jid));
     buf_clear(&jid);
-    /* Subscriptions are between bare addresses (RFC 6121 3.1); a probe's answer goes to the asker. */
+    /* Subscriptions are between bare addresses (RFC 6121 3.1); a probe's answer goes to the
+     * asker. */
     if (st->type == STANZA_TYPE_PROBE) {
         jid_write(&jid, &st->from);
     } else {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stamp: points in time as the two worlds write them: XEP-0082 ("2026-11-21T12:00:00Z") and SIP-date
- * ("Sat, 21 Nov 2026 12:00:00 GMT"; reading it is sip_msg_date). No clock, no locale; any thread. */
+/* stamp: points in time as the two worlds write them: XEP-0082 ("2026-11-21T12:00:00Z") and
+ * SIP-date ("Sat, 21 Nov 2026 12:00:00 GMT"; reading it is sip_msg_date). No clock, no locale;
+ * any thread. */
 #ifndef FG_TRANSLATE_STAMP_H
 #define FG_TRANSLATE_STAMP_H
 

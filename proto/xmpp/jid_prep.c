@@ -5,7 +5,7 @@
  * U+00DF (sharp s) and U+03C2 (final sigma) are kept in local parts and domains instead of being
  * folded to "ss" and U+03C3: they are other users, and in IDNA2008 other domains. To that end the
  * mapping steps of a profile run over the pieces between such characters, the prohibition and
- * bidirectional steps over the whole.                                                             */
+ * bidirectional steps over the whole. */
 #include "xmpp/jid_prep.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Unit tests of proto/dns: order and distribution of targets, hostile sets, addresses, the cache. */
+/* Unit tests of proto/dns: order and distribution of targets, hostile sets, addresses, the
+ * cache. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 

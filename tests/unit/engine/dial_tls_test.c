@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Unit tests of core/engine: dialling direct TLS: success, refusal, silence; the next target after it. */
+/* Unit tests of core/engine: dialling direct TLS: success, refusal, silence; the next target
+ * after it. */
 #include <criterion/criterion.h>
 
 #include "base/err.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* name_server: a DNS server on 127.0.0.1 with a thread of its own, answering from a table: what it
- * says, whether it says it, and how often it was asked. Records without a row are NXDOMAIN.       */
+ * says, whether it says it, and how often it was asked. Records without a row are NXDOMAIN. */
 #ifndef FG_TEST_ENGINE_NAME_SERVER_H
 #define FG_TEST_ENGINE_NAME_SERVER_H
 

@@ -308,7 +308,8 @@ Test(message_from_sip, size_limit)
     memset(text, 'a', sizeof(text));
     expect_verdict(TO, FROM "Content-Type: text/plain\r\n",
                    slice_make(text, MESSAGE_BODY_BYTES_MAX + 1), MESSAGE_WHY_TOO_BIG, 413);
-    run(&a, TO, FROM "Content-Type: text/plain\r\n", slice_make(text, MESSAGE_BODY_BYTES_MAX), NULL);
+    run(&a, TO, FROM "Content-Type: text/plain\r\n", slice_make(text, MESSAGE_BODY_BYTES_MAX),
+        NULL);
     cr_assert_eq(a.r.verdict, MESSAGE_SEND);
     done(&a);
     /* 6 bytes of ISO-8859-1 are 12 of UTF-8. */

@@ -106,7 +106,8 @@ Test(message_to_sip, bodies_in_several_languages)
 
 Test(message_to_sip, thread_that_is_no_call_id_is_hashed)
 {
-    static const char *const threads[] = {"a b", "a@b@c", "@a", "a@", "x\ny", "\u00fc", "a;b"};
+    static const char *const threads[] = {"a b", "a@b@c", "@a", "a@", "x\ny", "\u00fc", "a;b",
+                                         "a&lt;b", "a>b", "a\"b", "a\\b", "(a)"};
     struct fixture f;
     char text[300];
     char first[40] = "";

@@ -2,6 +2,8 @@
 /* bounce: error answers. */
 #include "edge/bounce.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "edge/partner_run.h"
 #include "edge/route.h"
@@ -49,7 +51,17 @@ static void count(struct edge *e, const struct bounce_row *row)
     memcpy((char *)&e->stats + row->counter, &value, sizeof(value));
 }
 
-/* Reads our own serialisation back; NULL when that fails, which is a defect or lack of memory. */
+static const char *const kind_names[] = {"message", "presence", "iq"};
+
+static bool feed(struct edge *e, struct slice bytes, enum xml_event wanted)
+{
+    size_t consumed = 0;
+
+    return xml_parser_feed(e->bounce_parser, bytes.ptr, bytes.len, &consumed) == wanted;
+}
+
+/* Reads the start tag of our own serialisation back, as an element without content: an error answer
+ * needs no more, and content at its limit may have grown by escaping. NULL: a defect or no memory. */
 static const struct xml_tree *read_back(struct edge *e, const struct block *b)
 {
     static const char server_head[] =
@@ -59,18 +71,23 @@ static const struct xml_tree *read_back(struct edge *e, const struct block *b)
         "<stream:stream xmlns=\"jabber:component:accept\""
         " xmlns:stream=\"http://etherx.jabber.org/streams\">";
     bool to_partner = b->direction == BLOCK_TO_PARTNER;
-    struct slice head = slice_from_cstr(to_partner ? server_head : component_head);
     struct slice bytes = block_bytes(b);
-    size_t consumed;
-    char mem[256];
+    ptrdiff_t end = slice_find(bytes, '>'); /* none inside: values are written escaped */
+    char close_tag[16];
+    int len;
 
-    memcpy(mem, head.ptr, head.len);
     xml_parser_reset(e->bounce_parser);
-    if (xml_parser_feed(e->bounce_parser, mem, head.len, &consumed) != XML_STREAM_OPEN) {
+    if (end < 1 || b->kind > STANZA_IQ ||
+        !feed(e, slice_from_cstr(to_partner ? server_head : component_head), XML_STREAM_OPEN)) {
         return NULL;
     }
-    if (xml_parser_feed(e->bounce_parser, (char *)(uintptr_t)bytes.ptr, bytes.len, &consumed) !=
-        XML_ELEMENT) {
+    bytes = slice_to(bytes, (size_t)end + 1);
+    if (bytes.ptr[end - 1] == '/') {
+        return feed(e, bytes, XML_ELEMENT) ? xml_parser_tree(e->bounce_parser) : NULL;
+    }
+    len = snprintf(close_tag, sizeof(close_tag), "</%s>", kind_names[b->kind]);
+    if (!feed(e, bytes, XML_MORE) ||
+        !feed(e, slice_make(close_tag, (size_t)len), XML_ELEMENT)) {
         return NULL;
     }
     return xml_parser_tree(e->bounce_parser);
@@ -90,11 +107,17 @@ static void answer_block(struct edge *e, const struct block *b, const struct bou
                   .text = slice_from_cstr(detail ? detail : row->text)},
     };
     static _Thread_local struct stanza st; /* 6 KB of addresses; one bounce at a time per shard */
+    enum stanza_fault fault;
 
-    if (!tree || stanza_view(&st, tree,
-                             to_partner ? SLICE_LIT("jabber:server")
-                                        : SLICE_LIT("jabber:component:accept"),
-                             SLICE_NONE) != STANZA_OK) {
+    if (!tree) {
+        e->stats.dropped_memory++;
+        return;
+    }
+    fault = stanza_view(&st, tree,
+                        to_partner ? SLICE_LIT("jabber:server")
+                                   : SLICE_LIT("jabber:component:accept"),
+                        SLICE_NONE);
+    if (fault != STANZA_OK && fault != STANZA_FAULT_IQ_CHILDREN) {
         e->stats.dropped_memory++;
         return;
     }

@@ -243,7 +243,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
 
     (void)c;
     ASSERT(leg->magic == LEG_COMPONENT_MAGIC);
-    while (used < len && !leg->is_ended && !leg->is_paused) {
+    while (!leg->is_ended && !leg->is_paused) {
         size_t consumed = 0;
         enum component_event_kind kind =
             component_feed(leg->m, shard_now_ms(e->sh), slice_make(bytes + used, len - used),

@@ -327,7 +327,8 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
 
     (void)c;
     ASSERT(leg->magic == LEG_IN_MAGIC);
-    while (used < len && !leg->is_ended && !leg->is_paused) {
+    /* Until MORE, also without bytes: one element may bring several events. */
+    while (!leg->is_ended && !leg->is_paused) {
         size_t consumed = 0;
         enum stream_event_kind kind =
             stream_feed(leg->s, now, slice_make(bytes + used, len - used), &consumed, &e->in_event);

@@ -278,7 +278,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
 
     (void)c;
     ASSERT(l->magic == LINK_MAGIC);
-    while (used < len && !l->is_failed && !l->is_orderly) {
+    while (!l->is_failed && !l->is_orderly) {
         size_t consumed = 0;
         enum stream_event_kind kind =
             stream_feed(l->s, shard_now_ms(e->sh), slice_make(bytes + used, len - used), &consumed,

@@ -208,7 +208,7 @@ Test(config_error, relations)
          "f:9:29: limits.queue_bytes_max: is below limits.stanza_bytes_max (262144): a stanza that "
          "is allowed would never fit the queue\n"},
         {{.limits = "{\"stanza_bytes_max\":9999}"},
-         "f:9:30: limits.stanza_bytes_max: must be a whole number from 10000 to 4194304, not "
+         "f:9:30: limits.stanza_bytes_max: must be a whole number from 10000 to 1048576, not "
          "9999\n"},
         {{.gateway = "{\"partner_connection_limit\":1001}"},
          "f:8:39: gateway.partner_connection_limit: warning: is above gateway.connection_limit "

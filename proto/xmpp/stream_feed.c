@@ -257,6 +257,17 @@ uint64_t stream_deadline(const struct stream *s)
     return by;
 }
 
+/* Nobody uses the stream. Whoever sends on it must know, who only receives need not. */
+static enum stream_event_kind close_unused(struct stream *s, struct stream_event *ev)
+{
+    stream_put_close(s);
+    stream_set_state(s, STREAM_STATE_CLOSING);
+    if (s->role == STREAM_OUT) {
+        return STREAM_IDLE;
+    }
+    return stream_note(s, ev, STREAM_STEP_OPEN, "unused, closing");
+}
+
 static enum stream_event_kind state_timeout(struct stream *s, struct stream_event *ev)
 {
     struct stream_end how = {.step = stream_step_of(s),
@@ -272,9 +283,7 @@ static enum stream_event_kind state_timeout(struct stream *s, struct stream_even
         return stream_lost(s, "time is up", ev);
     }
     if (stream_is_served(s)) {
-        stream_put_close(s);
-        stream_set_state(s, STREAM_STATE_CLOSING);
-        return STREAM_IDLE;
+        return close_unused(s, ev);
     }
     return stream_end(s, ev, &how, "%u ms were not enough; still waiting for %s",
                       s->limits.establish_ms, stream_waits_for(s));
@@ -323,9 +332,7 @@ enum stream_event_kind stream_timeout(struct stream *s, uint64_t now_ms, struct 
                           acks_unacked(&s->acks), s->limits.ack_ms);
     }
     if (s->idle_by_ms <= now_ms) {
-        stream_put_close(s);
-        stream_set_state(s, STREAM_STATE_CLOSING);
-        return STREAM_IDLE;
+        return close_unused(s, ev);
     }
     if (s->keepalive_by_ms <= now_ms) {
         buf_putc(s->out, ' ');

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* load: the load generator and sink of the relay benchmark. One thread, epoll, OpenSSL: it shares
+ * no code with what it measures except base. It plays every party around a server at once:
+ *   in     partners' servers with certificates -> server -> component
+ *   out    component -> server -> partners' servers (which it plays too, the listening side)
+ *   relay  TLS client -> relay -> TLS server, no XMPP
+ * Every stanza carries its stream and its sequence number; the tally demands each exactly once, in
+ * order per stream, with its addresses and its body intact.                                      */
+#ifndef FG_BENCH_LOAD_H
+#define FG_BENCH_LOAD_H
+
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAMS_MAX  256u
+#define STANZA_BYTES 251u
+#define WRITE_BYTES  16384u             /* of workload bulk */
+#define OUT_BYTES    (2u * WRITE_BYTES) /* a write, and small answers behind it */
+#define IN_BYTES     (128u << 10)
+#define COUNT_MAX    1000000000u /* a sequence number has nine digits */
+#define CONNS_MAX    (2u * STREAMS_MAX + 64u)
+#define DIALLING_MAX 16u /* connections in negotiation at a time */
+
+enum mode { MODE_IN, MODE_OUT, MODE_RELAY };
+
+/* Where a connection stands. */
+enum step {
+    STEP_CONNECT,   /* TCP connect under way */
+    STEP_HEADER,    /* ours is sent, theirs awaited (and features, for who dials) */
+    STEP_PROCEED,   /* <starttls/> is sent */
+    STEP_TLS,       /* handshake */
+    STEP_SUCCESS,   /* <auth/> is sent */
+    STEP_HANDSHAKE, /* component: <handshake/> is sent */
+    STEP_READY,
+};
+
+enum role {
+    ROLE_DIALLED,  /* s2s or relay client: stanzas go out here */
+    ROLE_ACCEPTED, /* s2s or relay server: stanzas arrive here */
+    ROLE_COMPONENT,
+};
+
+struct scan {
+    size_t at;      /* looked at up to here */
+    size_t begin;   /* of the element being read */
+    unsigned depth; /* 0 = before the stream header; relay begins at 1 */
+};
+
+struct conn {
+    int fd;
+    SSL *ssl; /* NULL = plain */
+    enum role role;
+    enum step step;
+    unsigned stream; /* ROLE_DIALLED: number of its stream */
+    bool authenticated;
+    bool acks;        /* XEP-0198 was enabled by the other side */
+    uint32_t stanzas; /* counted for acks */
+    bool wants_out;   /* EPOLLOUT is asked for */
+    struct scan scan;
+    size_t in_len;
+    size_t out_at; /* sent up to here */
+    size_t out_len;
+    char in[IN_BYTES];
+    char out[OUT_BYTES];
+};
+
+struct stream_books {
+    uint64_t sent;
+    uint64_t unique;
+    uint64_t due; /* next number in order */
+    uint8_t *seen;
+};
+
+struct tally {
+    uint64_t sent;
+    uint64_t unique;
+    uint64_t duplicated;
+    uint64_t out_of_order;
+    uint64_t damaged;
+    uint64_t errors; /* stanzas of type error */
+    uint64_t other;  /* elements that are no messages of ours */
+    struct stream_books of[STREAMS_MAX];
+};
+
+struct load {
+    enum mode mode;
+    bool fan;    /* one stanza per write, 256 streams */
+    bool direct; /* TLS at once */
+    bool sm;     /* offer XEP-0198 to who dials us */
+    unsigned streams;
+    unsigned window; /* stanzas in flight, all streams together */
+    uint64_t count;  /* of the measured part */
+    double stall_s;
+    struct sockaddr_in target;
+    struct sockaddr_in component;
+    struct sockaddr_in listen;
+    const char *secret;
+    const char *inside; /* domain of the component */
+    const char *suffix; /* partners are pNNN.<suffix> */
+    const char *certificate;
+    const char *key;
+    SSL_CTX *client;
+    SSL_CTX *server;
+    int epoll;
+    int listener;
+    struct conn *conns[CONNS_MAX];
+    unsigned conn_count;
+    struct conn *sources[STREAMS_MAX]; /* where stream i is written */
+    unsigned dialled;
+    unsigned ready;      /* of those dialled, component included */
+    unsigned accepted;   /* streams accepted and authenticated */
+    unsigned next;       /* stream whose turn it is to send */
+    uint64_t target_sum; /* send until tally.sent is this */
+    char tls[64];        /* version and cipher, for the result */
+    struct tally tally;
+};
+
+/* Ends the program with status 70 and a message. */
+__attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
+
+/* wire.c: sockets and TLS. */
+void wire_init(struct load *l);
+struct conn *wire_dial(struct load *l, enum role role, const struct sockaddr_in *to);
+void wire_start_tls(struct load *l, struct conn *c, const char *server_name);
+/* Small texts: dies when there is no room. */
+__attribute__((format(printf, 3, 4))) void wire_printf(struct load *l, struct conn *c,
+                                                       const char *fmt, ...);
+/* Sends what conn->out holds; asks for EPOLLOUT when not all could go. */
+void wire_flush(struct load *l, struct conn *c);
+/* Waits for events up to wait_ms and handles them. */
+void wire_turn(struct load *l, int wait_ms);
+
+/* scan.c: cuts a stream into its header and its top-level elements. The bytes are a server's own
+ * output: well-formed, and no '>' inside attribute values (as all the servers write &gt; there). */
+enum scan_kind { SCAN_MORE, SCAN_HEADER, SCAN_ELEMENT, SCAN_END };
+enum scan_kind scan_next(struct scan *s, const char *in, size_t len, const char **from,
+                         size_t *bytes);
+
+/* talk.c: negotiation, acks. */
+void talk_connected(struct load *l, struct conn *c);
+void talk_secured(struct load *l, struct conn *c);
+/* Bytes have arrived in conn->in. */
+void talk_received(struct load *l, struct conn *c);
+
+/* tally.c */
+void tally_init(struct tally *t, unsigned streams, uint64_t per_stream_max);
+void tally_message(struct load *l, const char *stanza, size_t len);
+
+/* pump.c: sends what the window allows. */
+void pump_init(const struct load *l);
+void pump(struct load *l);
+/* The stanza that number seq of stream must be; STANZA_BYTES bytes. */
+const char *pump_stanza(unsigned stream, uint64_t seq);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* talk: the few steps of XMPP that a partner's server and a component need (RFC 6120, XEP-0178,
+ * XEP-0114, XEP-0198 receiving side). Anything unexpected ends the program with what was read.   */
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "load.h"
+
+#define NS_TLS    "urn:ietf:params:xml:ns:xmpp-tls"
+#define NS_SASL   "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SM     "urn:xmpp:sm:3"
+#define NAME_SIZE 256
+
+/* Takes the stream one step further. */
+static void set_step(struct conn *c, enum step step)
+{
+    c->step = step;
+}
+
+static bool starts(const char *at, size_t len, const char *tag)
+{
+    size_t n = strlen(tag);
+    return len > n && memcmp(at, tag, n) == 0 && strchr(" />\t\r\n", at[n]) != NULL;
+}
+
+static bool holds(const char *at, size_t len, const char *text)
+{
+    return memmem(at, len, text, strlen(text)) != NULL;
+}
+
+/* Value of an attribute of a tag; name with a blank before and = behind. */
+static void attribute(const char *tag, size_t len, const char *name, char value[NAME_SIZE])
+{
+    value[0] = '\0';
+    const char *at = memmem(tag, len, name, strlen(name));
+    if (!at || at + strlen(name) >= tag + len) {
+        return;
+    }
+    at += strlen(name);
+    const char *end = memchr(at + 1, *at, (size_t)(tag + len - at - 1));
+    if (end && end - at - 1 < NAME_SIZE) {
+        memcpy(value, at + 1, (size_t)(end - at - 1));
+        value[end - at - 1] = '\0';
+    }
+}
+
+__attribute__((noreturn)) static void unexpected(const struct conn *c, const char *at, size_t len)
+{
+    die("unexpected on connection of stream %u, role %d, step %d: %.*s", c->stream, (int)c->role,
+        (int)c->step, (int)len, at);
+}
+
+static void base64(const char *text, char out[2 * NAME_SIZE])
+{
+    (void)EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)text, (int)strlen(text));
+}
+
+static void send_header(struct load *l, struct conn *c)
+{
+    memset(&c->scan, 0, sizeof c->scan);
+    wire_printf(l, c,
+                "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+                "xmlns:stream='http://etherx.jabber.org/streams' "
+                "xmlns:db='jabber:server:dialback' "
+                "from='p%03u.%s' to='%s' version='1.0'>",
+                c->stream, l->suffix, l->inside);
+    set_step(c, STEP_HEADER);
+}
+
+static void become_ready(struct load *l, struct conn *c)
+{
+    set_step(c, STEP_READY);
+    if (c->role == ROLE_ACCEPTED) {
+        l->accepted++;
+    } else {
+        l->ready++;
+    }
+}
+
+void talk_connected(struct load *l, struct conn *c)
+{
+    char name[NAME_SIZE];
+    (void)snprintf(name, sizeof name, "%s", l->inside);
+    if (l->mode == MODE_RELAY || (l->direct && c->role != ROLE_COMPONENT)) {
+        wire_start_tls(l, c, name);
+    } else if (c->role == ROLE_DIALLED) {
+        send_header(l, c);
+    } else if (c->role == ROLE_ACCEPTED) {
+        set_step(c, STEP_HEADER);
+    } else {
+        wire_printf(l, c,
+                    "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
+                    "xmlns:stream='http://etherx.jabber.org/streams' to='%s'>",
+                    l->inside);
+        set_step(c, STEP_HEADER);
+    }
+}
+
+void talk_secured(struct load *l, struct conn *c)
+{
+    if (l->mode == MODE_RELAY) {
+        c->scan.depth = 1;
+        become_ready(l, c);
+    } else if (c->role == ROLE_DIALLED) {
+        send_header(l, c);
+    } else {
+        set_step(c, STEP_HEADER);
+    }
+}
+
+/* A server's stream has told its features. */
+static void on_features(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (!c->ssl && holds(at, len, NS_TLS)) {
+        wire_printf(l, c, "<starttls xmlns='" NS_TLS "'/>");
+        set_step(c, STEP_PROCEED);
+    } else if (c->ssl && !c->authenticated && holds(at, len, "EXTERNAL")) {
+        char name[NAME_SIZE];
+        char proof[2 * NAME_SIZE];
+        (void)snprintf(name, sizeof name, "p%03u.%s", c->stream, l->suffix);
+        base64(name, proof);
+        wire_printf(l, c, "<auth xmlns='" NS_SASL "' mechanism='EXTERNAL'>%s</auth>", proof);
+        set_step(c, STEP_SUCCESS);
+    } else if (c->authenticated) {
+        become_ready(l, c);
+    } else {
+        unexpected(c, at, len);
+    }
+}
+
+static void on_dialled(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (c->step == STEP_HEADER && starts(at, len, "<stream:features")) {
+        on_features(l, c, at, len);
+    } else if (c->step == STEP_PROCEED && starts(at, len, "<proceed")) {
+        wire_start_tls(l, c, l->inside);
+    } else if (c->step == STEP_SUCCESS && starts(at, len, "<success")) {
+        c->authenticated = true;
+        c->in_len = 0;
+        send_header(l, c);
+    } else {
+        unexpected(c, at, len);
+    }
+}
+
+/* Somebody's header: ours, and the features that are due. */
+static void answer_header(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    char from[NAME_SIZE];
+    char to[NAME_SIZE];
+    attribute(at, len, " from=", from);
+    attribute(at, len, " to=", to);
+    const char *features = !c->ssl ? "<starttls xmlns='" NS_TLS "'><required/></starttls>"
+                           : !c->authenticated ? "<mechanisms xmlns='" NS_SASL
+                                                 "'><mechanism>EXTERNAL</mechanism></mechanisms>"
+                           : l->sm ? "<sm xmlns='" NS_SM "'/>"
+                                   : "";
+    wire_printf(l, c,
+                "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+                "xmlns:stream='http://etherx.jabber.org/streams' id='load-%d' "
+                "from='%s' to='%s' version='1.0'><stream:features>%s</stream:features>",
+                c->fd, to, from, features);
+    if (c->authenticated) {
+        become_ready(l, c);
+    }
+}
+
+static void on_accepted(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (!c->ssl && starts(at, len, "<starttls")) {
+        wire_printf(l, c, "<proceed xmlns='" NS_TLS "'/>");
+        wire_start_tls(l, c, NULL);
+    } else if (c->ssl && !c->authenticated && starts(at, len, "<auth")) {
+        c->authenticated = true;
+        c->in_len = 0;
+        memset(&c->scan, 0, sizeof c->scan);
+        wire_printf(l, c, "<success xmlns='" NS_SASL "'/>");
+    } else {
+        unexpected(c, at, len);
+    }
+}
+
+static void on_component(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (c->step != STEP_HANDSHAKE || !starts(at, len, "<handshake")) {
+        unexpected(c, at, len);
+    }
+    become_ready(l, c);
+}
+
+static void shake_hands(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    char id[NAME_SIZE];
+    char proof[2 * NAME_SIZE];
+    unsigned char hash[SHA_DIGEST_LENGTH];
+    char hex[2 * SHA_DIGEST_LENGTH + 1];
+    attribute(at, len, " id=", id);
+    int n = snprintf(proof, sizeof proof, "%s%s", id, l->secret);
+    (void)SHA1((const unsigned char *)proof, (size_t)n, hash);
+    for (unsigned i = 0; i < SHA_DIGEST_LENGTH; i++) {
+        (void)snprintf(hex + 2 * (size_t)i, 3, "%02x", hash[i]);
+    }
+    wire_printf(l, c, "<handshake>%s</handshake>", hex);
+    set_step(c, STEP_HANDSHAKE);
+}
+
+static void on_ready(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (starts(at, len, "<message")) {
+        c->stanzas++;
+        tally_message(l, at, len);
+    } else if (starts(at, len, "<r")) {
+        wire_printf(l, c, "<a xmlns='" NS_SM "' h='%u'/>", c->stanzas);
+    } else if (starts(at, len, "<enable")) {
+        c->stanzas = 0;
+        c->acks = true;
+        wire_printf(l, c, "<enabled xmlns='" NS_SM "'/>");
+    } else if (starts(at, len, "<stream:error") || starts(at, len, "<failed")) {
+        unexpected(c, at, len);
+    } else {
+        c->stanzas += starts(at, len, "<iq") || starts(at, len, "<presence");
+        l->tally.other++;
+    }
+}
+
+static void on_header(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (c->step != STEP_HEADER || !starts(at, len, "<stream:stream")) {
+        unexpected(c, at, len);
+    }
+    if (c->role == ROLE_COMPONENT) {
+        shake_hands(l, c, at, len);
+    } else if (c->role == ROLE_ACCEPTED) {
+        answer_header(l, c, at, len);
+    }
+}
+
+static void on_element(struct load *l, struct conn *c, const char *at, size_t len)
+{
+    if (c->step == STEP_READY) {
+        on_ready(l, c, at, len);
+    } else if (c->role == ROLE_DIALLED) {
+        on_dialled(l, c, at, len);
+    } else if (c->role == ROLE_ACCEPTED) {
+        on_accepted(l, c, at, len);
+    } else {
+        on_component(l, c, at, len);
+    }
+}
+
+void talk_received(struct load *l, struct conn *c)
+{
+    enum scan_kind kind;
+    const char *at;
+    size_t len;
+    while ((kind = scan_next(&c->scan, c->in, c->in_len, &at, &len)) != SCAN_MORE) {
+        if (kind == SCAN_HEADER) {
+            on_header(l, c, at, len);
+        } else if (kind == SCAN_ELEMENT) {
+            on_element(l, c, at, len);
+        } else {
+            die("stream %u was closed by the server: %.*s", c->stream, (int)c->in_len, c->in);
+        }
+    }
+    size_t done = c->scan.depth > 1 ? c->scan.begin : c->scan.at;
+    if (done > 0) {
+        memmove(c->in, c->in + done, c->in_len - done);
+        c->in_len -= done;
+        c->scan.at -= done;
+        c->scan.begin = 0;
+    }
+}

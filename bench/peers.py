@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The servers of bench/relay: each bare, limits off, errors logged only, no needless modules.
+
+Every class has start(), stop(), process (the root of its process tree), modes and where the load
+tool must go: target (s2s or TLS), component.
+"""
+import glob
+import os
+import signal
+
+from lab import plan
+from lab.fedgate import Fedgate, partner
+from lab.process import Process
+
+SECRET = "inside"
+SUFFIX = "fan.test"
+PARTNERS = 256
+RELAY = "127.77.0.20"
+LISTEN = (plan.SCRIPTED, plan.XMPP_SERVER)  # where the load tool plays the partners
+
+
+def partner_domains():
+    return [f"p{number:03}.{SUFFIX}" for number in range(PARTNERS)]
+
+
+class FedgateServer:
+    modes = ("in", "out")
+
+    def __init__(self, lab, preset, backend="wolfssl", shards=1, acks=None):
+        changes = {"acks": acks} if acks else {}
+        self.fedgate = Fedgate(lab, partners=[partner(d, **changes) for d in partner_domains()],
+                               preset=preset, shards=shards, backend=backend)
+        self.fedgate.config["log"]["level"] = "error"
+        self.target = (plan.FEDGATE, plan.XMPP_SERVER)
+        self.component = (plan.FEDGATE, plan.COMPONENT)
+
+    def start(self):
+        self.fedgate.start()
+        self.process = self.fedgate.process
+
+    def stop(self):
+        self.fedgate.stop()
+
+
+PROSODY = """
+run_as_root = true
+pidfile = "{folder}/prosody.pid"
+data_path = "{folder}/data"
+certificates = "{folder}"
+plugin_paths = {{ "{modules}" }}
+log = {{ {{ levels = {{ min = "error" }}, to = "file", filename = "{log}" }} }}
+modules_enabled = {{ "saslauth", "tls", "lab_dns" }}
+modules_disabled = {{ "offline", "c2s" }}
+network_backend = "epoll"
+storage = "internal"
+interfaces = {{ "{address}" }}
+s2s_ports = {{ {s2s} }}
+component_ports = {{ {component} }}
+component_interfaces = {{ "{address}" }}
+s2s_require_encryption = true
+s2s_secure_auth = true
+use_ipv6 = false
+limits = {{}}
+ssl = {{ certificate = "{crt}", key = "{key}", cafile = "{trust}", capath = "{folder}" }}
+
+VirtualHost "{host}"
+
+Component "{domain}"
+    component_secret = "{secret}"
+"""
+
+
+class ProsodyServer:
+    modes = ("in", "out")
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.target = (plan.PROSODY, plan.XMPP_SERVER)
+        self.component = (plan.PROSODY, plan.COMPONENT)
+        self.folder = lab.folder("prosody")
+        self.log = os.path.join(self.folder, "prosody.log")
+        certificate = lab.certs.need(plan.APP)
+        self.config = os.path.join(self.folder, "prosody.cfg.lua")
+        modules = os.path.join(os.path.dirname(os.path.abspath(plan.__file__)), "prosody_modules")
+        with open(self.config, "w", encoding="utf-8") as out:
+            out.write(PROSODY.format(
+                folder=self.folder, log=self.log, modules=modules, address=plan.PROSODY,
+                s2s=plan.XMPP_SERVER, component=plan.COMPONENT, crt=lab.certs.crt(certificate),
+                key=lab.certs.key(certificate), trust=lab.certs.trust, host=plan.CORP,
+                domain=plan.APP, secret=SECRET))
+
+    def start(self):
+        self.process = Process("prosody", ["prosody", "--config", self.config, "-F"], self.folder,
+                               log=self.log)
+        self.lab.own(self.process.start())
+        self.process.wait_port(*self.target)
+        self.process.wait_port(*self.component)
+
+    def stop(self):
+        self.process.stop()
+
+
+EJABBERD = """
+loglevel: error
+log_rotate_count: 0
+hosts:
+  - "{host}"
+certfiles:
+  - "{pem}"
+ca_file: "{trust}"
+s2s_use_starttls: required
+s2s_access: all
+listen:
+  - port: {s2s}
+    ip: "{address}"
+    module: ejabberd_s2s_in
+    max_stanza_size: 524288
+    shaper: none
+  - port: {component}
+    ip: "{address}"
+    module: ejabberd_service
+    access: all
+    shaper_rule: none
+    hosts:
+      "{domain}":
+        password: "{secret}"
+modules: {{}}
+"""
+
+
+class EjabberdServer:
+    modes = ("in", "out")
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.target = (plan.EJABBERD, plan.XMPP_SERVER)
+        self.component = (plan.EJABBERD, plan.COMPONENT)
+        self.folder = lab.folder("ejabberd")
+        self.log = os.path.join(self.folder, "ejabberd.log")
+        self.config = os.path.join(self.folder, "ejabberd.yml")
+        with open(self.config, "w", encoding="utf-8") as out:
+            out.write(EJABBERD.format(
+                host=plan.CORP, pem=lab.certs.both(lab.certs.need(plan.APP)),
+                trust=lab.certs.trust, s2s=plan.XMPP_SERVER, component=plan.COMPONENT,
+                address=plan.EJABBERD, domain=plan.APP, secret=SECRET))
+
+    def start(self):
+        library = os.path.dirname(os.path.dirname(glob.glob("/usr/lib/*/ejabberd-*/ebin")[0]))
+        env = {"EJABBERD_CONFIG_PATH": self.config, "EJABBERD_LOG_PATH": self.log,
+               "ERL_LIBS": library, "HOME": self.folder,
+               "ERL_CRASH_DUMP": os.path.join(self.folder, "crash.dump")}
+        spool = os.path.join(self.folder, "spool")
+        self.process = Process(
+            "ejabberd",
+            ["erl", "-noinput", "+K", "true", "+S", "2", "+sbwt", "none", "-start_epmd", "false",
+             "-mnesia", "dir", f'"{spool}"', "-ejabberd", "log_rotate_count", "0",
+             "-s", "ejabberd"],
+            self.folder, env, log=self.log)
+        self.lab.own(self.process.start())
+        self.process.wait_port(*self.target, timeout=60)
+        self.process.wait_port(*self.component, timeout=60)
+
+    def stop(self):
+        self.process.stop(signal.SIGTERM)
+
+
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 2000
+    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
+    ssl-default-server-ciphersuites TLS_AES_128_GCM_SHA256
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 120s
+    timeout server 120s
+frontend tls_in
+    bind {address}:{port} ssl crt {pem}
+    default_backend tls_out
+backend tls_out
+    server sink {sink}:{sink_port} ssl verify none
+"""
+
+
+class HaproxyServer:
+    """TLS in, TLS out, the bytes unread: what a relay costs that understands nothing."""
+
+    modes = ("relay",)
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.target = (RELAY, plan.XMPPS_SERVER)
+        self.component = None
+        self.folder = lab.folder("haproxy")
+        self.config = os.path.join(self.folder, "haproxy.cfg")
+        with open(self.config, "w", encoding="utf-8") as out:
+            out.write(HAPROXY.format(
+                address=RELAY, port=plan.XMPPS_SERVER, sink=LISTEN[0], sink_port=LISTEN[1],
+                pem=lab.certs.both(lab.certs.need(plan.APP))))
+
+    def start(self):
+        self.process = Process("haproxy", ["haproxy", "-db", "-f", self.config], self.folder)
+        self.lab.own(self.process.start())
+        # No probe of the port: it would be passed on to the load tool, which is not there yet.
+        self.process.wait_ready(lambda: listening(*self.target))
+
+    def stop(self):
+        self.process.stop(signal.SIGTERM)
+
+
+def listening(address, port):
+    """True when somebody listens there, seen without connecting."""
+    packed = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
+    wanted = f" {packed}:{port:04X} 00000000:0000 0A "
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        return any(wanted in line for line in table)
+
+
+def make(name, lab, preset):
+    """The server called so; the names of SERVERS."""
+    return SERVERS[name](lab, preset)
+
+
+SERVERS = {
+    "fedgate": lambda lab, preset: FedgateServer(lab, preset),
+    "fedgate-2-shards": lambda lab, preset: FedgateServer(lab, preset, shards=2),
+    "fedgate-mbedtls": lambda lab, preset: FedgateServer(lab, preset, backend="mbedtls"),
+    "fedgate-mbedtls-2-shards":
+        lambda lab, preset: FedgateServer(lab, preset, backend="mbedtls", shards=2),
+    "fedgate-no-acks": lambda lab, preset: FedgateServer(lab, preset, acks="off"),
+    "prosody": lambda lab, preset: ProsodyServer(lab),
+    "ejabberd": lambda lab, preset: EjabberdServer(lab),
+    "haproxy": lambda lab, preset: HaproxyServer(lab),
+}

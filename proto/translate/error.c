@@ -2,6 +2,8 @@
 /* error: the tables, and the few rules that depend on more than the status or condition. */
 #include "translate/error.h"
 
+#include <stdio.h>
+
 #include "base/utf8.h"
 #include "sip/write.h"
 #include "translate/address.h"
@@ -190,6 +192,16 @@ static struct slice put_text(struct error_text *mem, unsigned status, struct sli
     return slice_make(mem->bytes, len);
 }
 
+/* ` code="403" ms-id="1002"`: figures only, so nothing needs escaping. */
+static struct slice put_attrs(struct error_text *mem, unsigned status, uint32_t ms_id)
+{
+    int len = ms_id ? snprintf(mem->attrs, sizeof(mem->attrs), " code=\"%u\" ms-id=\"%u\"", status,
+                               ms_id)
+                    : snprintf(mem->attrs, sizeof(mem->attrs), " code=\"%u\"", status);
+
+    return slice_make(mem->attrs, len > 0 && (size_t)len < sizeof(mem->attrs) ? (size_t)len : 0);
+}
+
 void error_from_sip(struct stanza_error *out, struct error_text *mem, const struct error_sip *sip,
                     bool mask_404)
 {
@@ -215,6 +227,7 @@ void error_from_sip(struct stanza_error *out, struct error_text *mem, const stru
     out->text = put_text(mem, status, reason);
     out->app_name = ERROR_SIP_NAME;
     out->app_ns = ERROR_SIP_NS;
+    out->app_attrs = put_attrs(mem, status, sip->ms_diagnostics);
 }
 
 void error_from_local(struct stanza_error *out, enum error_local what)

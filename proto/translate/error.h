@@ -14,11 +14,12 @@
 #include "sip/msg.h"
 #include "xmpp/error.h"
 
-/* Application condition for diagnosis: <sip-status xmlns="urn:fedgate:sip"/>; the figures stand in
- * the text, "404 Not Found". */
+/* Application condition for diagnosis: <sip-status xmlns="urn:fedgate:sip" code="403"
+ * ms-id="1002"/> (ms-id: of ms-diagnostics); the reason phrase is in the text, "403 Forbidden". */
 #define ERROR_SIP_NAME SLICE_LIT("sip-status")
 #define ERROR_SIP_NS SLICE_LIT("urn:fedgate:sip")
 #define ERROR_TEXT_BYTES_MAX 256u
+#define ERROR_ATTRS_BYTES_MAX 48u
 
 /* What a SIP response says about why. */
 struct error_sip {
@@ -35,6 +36,7 @@ void error_sip_read(struct error_sip *out, const struct sip_msg *response);
  * *out. mask_404: an unknown user looks like one that does not take messages (anti-harvesting). */
 struct error_text {
     char bytes[ERROR_TEXT_BYTES_MAX];
+    char attrs[ERROR_ATTRS_BYTES_MAX];
 };
 void error_from_sip(struct stanza_error *out, struct error_text *mem, const struct error_sip *sip,
                     bool mask_404);

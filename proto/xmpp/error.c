@@ -158,6 +158,7 @@ void stanza_error_write(struct buf *out, const struct stanza_error *e)
         buf_putc(out, '<');
         buf_put(out, e->app_name);
         xml_write_attr(out, "xmlns", e->app_ns);
+        buf_put(out, e->app_attrs);
         buf_put_lit(out, "/>");
     }
     buf_put_lit(out, "</error>");

@@ -132,6 +132,7 @@ struct stanza_error {
     struct slice text;     /* for people, English; may be empty */
     struct slice app_name; /* application condition: local name, may be empty */
     struct slice app_ns;
+    struct slice app_attrs; /* more attributes, written as they are: ` code="404"` */
 };
 void stanza_error_write(struct buf *out, const struct stanza_error *e);
 

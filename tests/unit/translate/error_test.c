@@ -143,6 +143,27 @@ Test(error, sip_to_xmpp_refinements)
     }
 }
 
+Test(error, figures_for_machines)
+{
+    struct error_sip sip = {.status = 403, .ms_diagnostics = 1002};
+    struct stanza_error e;
+    struct error_text mem;
+    struct buf out;
+
+    buf_init(&out, 2000);
+    error_from_sip(&e, &mem, &sip, false);
+    stanza_error_write(&out, &e);
+    cr_assert(slice_eq_cstr(buf_slice(&out),
+                            "<error type=\"cancel\"><policy-violation "
+                            "xmlns=\"urn:ietf:params:xml:ns:xmpp-stanzas\"/>"
+                            "<text xmlns=\"urn:ietf:params:xml:ns:xmpp-stanzas\" "
+                            "xml:lang=\"en\">403 Forbidden</text>"
+                            "<sip-status xmlns=\"urn:fedgate:sip\" code=\"403\" ms-id=\"1002\"/>"
+                            "</error>"),
+              "%.*s", SLICE_FMT(buf_slice(&out)));
+    buf_deinit(&out);
+}
+
 Test(error, masked_unknown_user_tells_nothing)
 {
     unsigned statuses[] = {404, 604, 484};

@@ -12,6 +12,7 @@ struct req {
     const char *call_id;
     const char *to_tag;
     const char *extra;
+    const char *host; /* sent-by, NULL = pool.corp.example */
     unsigned cseq;
     int link;
 };
@@ -25,12 +26,13 @@ static struct sip_server_result receive(struct req r)
     buf_init(&b, 65536);
     buf_printf(&b,
                "%s sip:bob@corp.example SIP/2.0\r\n"
-               "Via: SIP/2.0/TLS pool.corp.example:5061%s%s\r\n"
+               "Via: SIP/2.0/TLS %s:5061%s%s\r\n"
                "From: <sip:ann@chat.example>;tag=1\r\nTo: <sip:bob@corp.example>%s%s\r\n"
                "Call-ID: %s\r\nCSeq: %u %s\r\nMax-Forwards: 70\r\n%sContent-Length: 0\r\n\r\n",
-               r.method, r.branch ? ";branch=" : "", r.branch ? r.branch : "",
-               r.to_tag ? ";tag=" : "", r.to_tag ? r.to_tag : "", r.call_id ? r.call_id : "cid",
-               r.cseq ? r.cseq : 1, r.method, r.extra ? r.extra : "");
+               r.method, r.host ? r.host : "pool.corp.example", r.branch ? ";branch=" : "",
+               r.branch ? r.branch : "", r.to_tag ? ";tag=" : "", r.to_tag ? r.to_tag : "",
+               r.call_id ? r.call_id : "cid", r.cseq ? r.cseq : 1, r.method,
+               r.extra ? r.extra : "");
     buf_putc(&b, '\0');
     sip_help_parse(&m, buf_slice(&b).ptr);
     result = sip_server_receive(w.txns, &w.link[r.link], &m, &w.policy, w.now_ms);
@@ -342,7 +344,12 @@ Test(txn_server, same_branch_other_sent_by_or_method)
 {
     struct sip_txn_ref ref = receive_new(MSG("z9hG4bKa"));
     struct sip_server_result result;
+    struct req other = MSG("z9hG4bKa");
 
+    other.host = "other.corp.example";
+    other.call_id = "other";
+    cr_expect_eq(respond(receive_new(other), 200), 0);
+    cr_expect_eq(w_take(0, NULL), 200);
     result = receive((struct req){.method = "OPTIONS", .branch = "z9hG4bKa", .call_id = "o"});
     cr_expect_eq(result.status, 400);
     cr_expect_eq(w_take(0, NULL), 400);

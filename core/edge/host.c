@@ -4,11 +4,22 @@
 
 #include <stdio.h>
 
+/* The snapshot's tables are keyed by A-labels, streams speak U-labels. A domain that has no A-label
+ * form is in no table; it must not look like an absent one. */
+static struct slice key_of(struct slice domain, struct jid_ascii *ascii)
+{
+    if (slice_is_empty(domain)) {
+        return SLICE_NONE;
+    }
+    return jid_domain_to_ascii(domain, ascii) == 0 ? jid_ascii_slice(ascii) : SLICE_LIT(".");
+}
+
 static bool is_local(void *ctx, struct slice domain)
 {
     const struct host_ctx *h = ctx;
+    struct jid_ascii ascii;
 
-    return snapshot_domain(edge_policy(h->e), domain) != NULL;
+    return snapshot_domain(edge_policy(h->e), key_of(domain, &ascii)) != NULL;
 }
 
 /* The policy's ways to authenticate as the machine's methods. A certificate that proves the domain
@@ -58,9 +69,13 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
                                           struct slice remote, struct stream_rules *out)
 {
     const struct host_ctx *h = ctx;
+    struct jid_ascii local_ascii;
+    struct jid_ascii remote_ascii;
     struct policy_verdict verdict;
 
     (void)role;
+    local = key_of(local, &local_ascii);
+    remote = key_of(remote, &remote_ascii);
     if (slice_is_empty(remote)) {
         if (!slice_is_empty(local) && !snapshot_domain(edge_policy(h->e), local)) {
             return &stream_refusal_unknown_local;

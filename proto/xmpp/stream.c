@@ -165,6 +165,22 @@ static void drop(struct slice *kept)
     *kept = SLICE_NONE;
 }
 
+/* Whatever spelling the caller has: the peer's answers are compared with the normal form. */
+static int keep_domain(struct slice *to, struct slice domain)
+{
+    struct jid_storage mem;
+    struct jid jid;
+    int err = jid_parse(&mem, domain, &jid);
+
+    if (err) {
+        return err;
+    }
+    if (!jid_is_domain(&jid)) {
+        return ERR_JID;
+    }
+    return stream_keep(to, jid.domain) ? 0 : ERR_NOMEM;
+}
+
 static int start(struct stream *s, const struct stream_params *params)
 {
     int err = xml_parser_new(&s->parser, &xml_limits_unauthenticated);
@@ -175,10 +191,12 @@ static int start(struct stream *s, const struct stream_params *params)
     if (s->role == STREAM_IN) {
         return 0;
     }
-    if (!stream_keep(&s->local, params->local) || !stream_keep(&s->remote, params->remote)) {
-        return ERR_NOMEM;
+    err = keep_domain(&s->local, params->local);
+    err = err ? err : keep_domain(&s->remote, params->remote);
+    if (err) {
+        return err;
     }
-    if (slice_is_empty(s->local) || slice_is_empty(s->remote) || stream_ask_rules(s)) {
+    if (stream_ask_rules(s)) {
         return ERR_STATE;
     }
     stream_out_put_header(s);

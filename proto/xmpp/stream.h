@@ -107,7 +107,7 @@ struct stream_params {
     bool is_secured;     /* direct TLS: the handshake is behind us */
     bool is_verify_only; /* out: carries db:verify, no pair is authenticated */
     bool avoid_tls;      /* out: an earlier try failed in TLS; only where the rules allow plain */
-    struct slice local;  /* out */
+    struct slice local;  /* out; any spelling, A-labels too */
     struct slice remote; /* out */
     const struct stream_host *host;
     void *ctx;
@@ -182,8 +182,8 @@ struct stream_event {
     struct stream_failure failure;   /* FAILED, PAIR_REFUSED, NOTE, STANZA_BAD (text) */
 };
 
-/* Outgoing: writes the header. ERR_NOMEM, or ERR_STATE when the rules refuse the pair outright or
- * leave no method (ask host.rules before). now_ms: any monotonic clock. */
+/* Outgoing: writes the header. ERR_NOMEM, ERR_JID, or ERR_STATE when the rules refuse the pair
+ * outright or leave no method (ask host.rules before). now_ms: any monotonic clock. */
 NODISCARD int stream_new(struct stream **s, uint64_t now_ms, const struct stream_params *params);
 void stream_free(struct stream *s);
 void stream_set_out(struct stream *s, struct buf *out);

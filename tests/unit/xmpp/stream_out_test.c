@@ -118,6 +118,28 @@ SCRIPT(stream_out, starttls_and_external)
     rig_free(&r);
 }
 
+SCRIPT(stream_out, domains_of_any_spelling_are_one)
+{
+    struct rig r;
+    const struct rig_event *e;
+
+    rig_init(&r, STREAM_METHOD_DIALBACK_PLAIN);
+    r.is_bytewise = is_bytewise;
+    rig_start_out(&r, "OURS.example", "xn--bcher-kva.example.");
+    EXPECT_OUT(&r, "from=\"ours.example\" to=\"b\xc3\xbc"
+                   "cher.example\"");
+    rig_feed(
+        &r, HEADER_START
+        "from='xn--bcher-kva.EXAMPLE' to='ours.example' id='1' version='1.0'>" FEATURES(DIALBACK));
+    EXPECT_OUT(&r, "<db:result ");
+    rig_feed(&r, "<db:result from='B\xc3\x9c"
+                 "CHER.example' to='ours.example' type='valid'/>");
+    e = EXPECT(&r, READY);
+    cr_assert_str_eq(e->remote, "b\xc3\xbc"
+                                "cher.example");
+    rig_free(&r);
+}
+
 SCRIPT(stream_out, direct_tls_skips_starttls)
 {
     struct rig r;

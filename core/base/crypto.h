@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* crypto: the few primitives that the protocol rooms need (dialback keys, component handshake,
  * stream ids), as a table, because those rooms know no TLS library. tls/ fills it from the linked
- * library; tests and fuzzers may bring a deterministic one. Functions may be called by any thread. */
+ * library; tests and fuzzers may bring a deterministic one. Functions may be called by any
+ * thread. */
 #ifndef FG_BASE_CRYPTO_H
 #define FG_BASE_CRYPTO_H
 
@@ -16,7 +17,8 @@
 struct crypto {
     void (*sha1)(struct slice data, unsigned char out[CRYPTO_SHA1_BYTES]);
     void (*sha256)(struct slice data, unsigned char out[CRYPTO_SHA256_BYTES]);
-    void (*hmac_sha256)(struct slice key, struct slice data, unsigned char out[CRYPTO_SHA256_BYTES]);
+    void (*hmac_sha256)(struct slice key, struct slice data,
+                        unsigned char out[CRYPTO_SHA256_BYTES]);
     /* Unpredictable bytes; does not fail. */
     void (*random)(void *out, size_t len);
 };

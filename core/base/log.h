@@ -36,7 +36,7 @@ struct log_line {
 };
 
 struct log_ring {
-    alignas(64) _Atomic uint32_t tail; /* writer: release in log_write, pairs with drain's acquire */
+    alignas(64) _Atomic uint32_t tail; /* writer: release; pairs with the drain's acquire */
     uint32_t head_cached;              /* writer's last view of head */
     _Atomic uint64_t lost_count;       /* writer, relaxed; read by anyone */
     alignas(64) _Atomic uint32_t head; /* drainer: release after copying, pairs with writer */

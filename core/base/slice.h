@@ -77,7 +77,8 @@ struct slice slice_trim(struct slice s);
 bool slice_cut(struct slice *s, char c, struct slice *head);
 /* Unsigned decimal, the whole slice, no sign, no spaces. False on anything else or overflow. */
 NODISCARD bool slice_parse_u64(struct slice s, uint64_t *out);
-/* Copies as a NUL-terminated string; false (and an empty string) if it does not fit or holds NUL. */
+/* Copies as a NUL-terminated string; false (and an empty string) if it does not fit or holds
+ * NUL. */
 NODISCARD bool slice_to_cstr(struct slice s, char *out, size_t out_bytes);
 /* The same for names whose bound is known and for people: cut when too long. */
 void slice_to_cstr_cut(struct slice s, char *out, size_t out_bytes);

@@ -61,7 +61,8 @@ static bool feed(struct edge *e, struct slice bytes, enum xml_event wanted)
 }
 
 /* Reads the start tag of our own serialisation back, as an element without content: an error answer
- * needs no more, and content at its limit may have grown by escaping. NULL: a defect or no memory. */
+ * needs no more, and content at its limit may have grown by escaping. NULL: a defect or no
+ * memory. */
 static const struct xml_tree *read_back(struct edge *e, const struct block *b)
 {
     static const char server_head[] =

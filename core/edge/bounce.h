@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bounce: the other end of custody: a stanza that cannot be delivered is answered with an error to
  * whoever sent it: a component, a partner's user, or a SIP request that waits for its response.
- * Errors and iq results are never answered (RFC 6120 8.3.1): they are counted and end here.        */
+ * Errors and iq results are never answered (RFC 6120 8.3.1): they are counted and end here. */
 #ifndef FG_EDGE_BOUNCE_H
 #define FG_EDGE_BOUNCE_H
 

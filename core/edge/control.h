@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control: everything slow or rare: load, check, publish, signals, figures, orderly stop. Runs on
- * the main thread; shards hear from it by snapshot and by mail only.                              */
+ * the main thread; shards hear from it by snapshot and by mail only. */
 #ifndef FG_EDGE_CONTROL_H
 #define FG_EDGE_CONTROL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* drain: the orderly stop of one shard: no new connections, what is queued goes out or is answered,
- * streams and connections are closed properly, all within the configured bound.                   */
+ * streams and connections are closed properly, all within the configured bound. */
 #ifndef FG_EDGE_DRAIN_H
 #define FG_EDGE_DRAIN_H
 

@@ -5,7 +5,7 @@
  *   leg_in / leg_component / sip_uas  ->  route  ->  link / leg_component / sip_uac
  *
  * struct edge is what one shard has of all that. Its thread only; struct edge_shared is made by the
- * control thread before the shards start and is read-only or atomic after that.                     */
+ * control thread before the shards start and is read-only or atomic after that. */
 #ifndef FG_EDGE_EDGE_H
 #define FG_EDGE_EDGE_H
 
@@ -55,7 +55,7 @@ struct edge {
     struct list links_dirty;    /* struct link.dirty: have something to write */
     struct sip_side *sip;    /* owned */
 
-    struct list overflow[ENGINE_SHARDS_MAX]; /* mails that did not fit; owned; bounded by the gates */
+    struct list overflow[ENGINE_SHARDS_MAX]; /* owned: mails that did not fit; gates bound it */
     uint32_t overflow_count[ENGINE_SHARDS_MAX];
     struct shard_mail_wait overflow_wait[ENGINE_SHARDS_MAX];
 
@@ -96,7 +96,7 @@ uint32_t edge_home_of_partner(const struct edge *e, const struct partner *p);
 uint32_t edge_home_of_domain(const struct edge *e, struct slice local);
 
 /* Posts, or keeps the mail in the overflow list of that shard and closes its gate, so that readers
- * stop; never loses it. gate_key: what a reader waits for, see edge_post_gate().                   */
+ * stop; never loses it. gate_key: what a reader waits for, see edge_post_gate(). */
 void edge_post(struct edge *e, uint32_t to_idx, struct mail *m);
 /* Key of the gate that is closed while mail to to_idx does not fit. */
 struct slice edge_post_gate(uint32_t to_idx, char mem[16]);

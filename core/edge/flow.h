@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow: back-pressure between those who read stanzas and those who write them, across shards.
  * A destination (a link to a partner, a component, another shard's mailbox) is a gate named by a
- * short key. Its owner closes the gate when its queue is half full and opens it when it has drained;
- * the news goes to every shard. A reader that met a closed gate stops reading its connection and
- * waits there. What was on its way when the gate closed still fits in the other half of the queue.
- * A closed gate is a lease: after FLOW_LEASE_MS without a renewal it opens by itself, so that news
- * lost for want of memory cannot stop a reader for ever; the owner renews while it must.
- * One struct flow per shard, used on its thread only.                                            */
+ * short key. Its owner closes the gate when its queue is half full and opens it when it has
+ * drained; the news goes to every shard. A reader that met a closed gate stops reading its
+ * connection and waits there. What was on its way when the gate closed still fits in the other
+ * half of the queue. A closed gate is a lease: after FLOW_LEASE_MS without a renewal it opens by
+ * itself, so that news lost for want of memory cannot stop a reader for ever; the owner renews
+ * while it must. One struct flow per shard, used on its thread only. */
 #ifndef FG_EDGE_FLOW_H
 #define FG_EDGE_FLOW_H
 

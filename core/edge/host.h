@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* host: answers the stream machines' questions from the current snapshot: what is ours, what is
- * agreed with whom, what the peer's certificate is worth on this connection.                       */
+ * agreed with whom, what the peer's certificate is worth on this connection. */
 #ifndef FG_EDGE_HOST_H
 #define FG_EDGE_HOST_H
 

@@ -303,9 +303,9 @@ static void on_writable(struct conn *c, void *owner)
 static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
 {
     struct component_leg *leg = owner;
-    struct edge *e = leg->e;
+    struct edge *e = shard_app(conn_shard(c)); /* a move may have failed there: no arrival */
 
-    (void)c;
+    leg->e = e;
     settle_custody(leg);
     if (leg->is_bound) {
         (void)map_remove(&e->components, jid_ascii_slice(&leg->domain));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* leg_component: a component (XEP-0114) that is the inside of one of our domains. Its connection
- * lives on the domain's home shard.                                                               */
+ * lives on the domain's home shard. */
 #ifndef FG_EDGE_LEG_COMPONENT_H
 #define FG_EDGE_LEG_COMPONENT_H
 

@@ -25,7 +25,9 @@ struct leg_in {
     struct wheel_timer timer;
     struct flow_waiter waiter;
     uint32_t home; /* shard it should live on */
+    uint64_t accepted_ms;
     bool is_direct_tls;
+    bool is_listed;  /* in edge.legs_in, and counted there */
     bool is_counted; /* in partner_run.streams_in */
     bool is_paused;
     bool is_ended; /* the stream is over, the connection is closing */
@@ -65,6 +67,22 @@ static void settle(struct leg_in *leg)
     }
 }
 
+static void enlist(struct leg_in *leg, struct edge *e)
+{
+    list_push_back(&e->legs_in, &leg->all);
+    e->inbound_count++;
+    leg->is_listed = true;
+}
+
+static void delist(struct leg_in *leg, struct edge *e)
+{
+    if (leg->is_listed) {
+        list_remove(&leg->all);
+        e->inbound_count--;
+        leg->is_listed = false;
+    }
+}
+
 static struct partner_run *run_of(struct leg_in *leg)
 {
     if (leg->partner[0]) {
@@ -88,6 +106,7 @@ static void on_failed(struct leg_in *leg, const struct stream_failure *failure)
         partner_run_failed(e, run_of(leg), PARTNER_IN, fail_step_of(failure), failure->text);
     } else {
         e->stats.streams_lost++;
+        e->stats.spoofed += failure->condition == STREAM_CONDITION_INVALID_FROM;
     }
     LOG_W(stream_error, "dir=in peer=%s remote=%s step=%s condition=%s text=%s",
           conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text,
@@ -352,6 +371,7 @@ static int open_stream(struct leg_in *leg, bool is_secured)
     struct edge *e = leg->host.e;
     const struct snapshot *policy = edge_policy(e);
     struct stream_limits limits = stream_limits_default;
+    uint64_t spent;
     struct stream_params params = {
         .role = STREAM_IN,
         .is_secured = is_secured,
@@ -362,7 +382,10 @@ static int open_stream(struct leg_in *leg, bool is_secured)
         .out = conn_out(leg->c),
     };
 
+    /* One deadline for all of it, a TLS handshake before the stream included. */
     limits.establish_ms = policy->gateway.stream_establishment_timeout_s * 1000;
+    spent = shard_now_ms(e->sh) - leg->accepted_ms;
+    limits.establish_ms = spent < limits.establish_ms ? limits.establish_ms - (uint32_t)spent : 1;
     limits.stanza_bytes_max = policy->limits.stanza_bytes_max;
     limits.early_bytes_max = policy->limits.unauthenticated_bytes_max;
     return stream_new(&leg->s, shard_now_ms(e->sh), &params);
@@ -400,9 +423,10 @@ static bool on_peer_ended(struct conn *c, void *owner)
 static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
 {
     struct leg_in *leg = owner;
-    struct edge *e = leg->host.e;
+    struct edge *e = shard_app(conn_shard(c)); /* a move may have failed there: no arrival */
 
     (void)unsent_bytes;
+    leg->host.e = e;
     if (leg->s && !leg->is_ended) {
         if (stream_lost(leg->s, why, &e->in_event) == STREAM_FAILED) {
             on_failed(leg, &e->in_event.failure);
@@ -418,8 +442,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
             run->streams_in--;
         }
     }
-    e->inbound_count--;
-    list_remove(&leg->all);
+    delist(leg, e);
     list_remove(&leg->moving);
     flow_wait_cancel(&leg->waiter);
     shard_timer_disarm(e->sh, &leg->timer);
@@ -447,8 +470,8 @@ void leg_in_accept(struct edge *e, struct conn *c, bool direct_tls)
     leg->host = (struct host_ctx){.e = e, .c = c};
     leg->c = c;
     leg->is_direct_tls = direct_tls;
-    list_push_back(&e->legs_in, &leg->all);
-    e->inbound_count++;
+    leg->accepted_ms = shard_now_ms(e->sh);
+    enlist(leg, e);
     conn_set_owner(c, &leg_in_ops, leg);
     LOG_D(conn_accepted, "kind=%s peer=%s", direct_tls ? "xmpps_server" : "xmpp_server",
           conn_peer_text(c));
@@ -476,8 +499,7 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
     leg->host.e = e;
     leg->host.c = c;
     leg->c = c;
-    list_push_back(&e->legs_in, &leg->all);
-    e->inbound_count++;
+    enlist(leg, e);
     stream_set_out(leg->s, conn_out(c));
     run = partner_run_of(e, slice_from_cstr(leg->partner));
     p = snapshot_partner(edge_policy(e), slice_from_cstr(leg->partner));
@@ -500,8 +522,7 @@ void legs_in_turn_end(struct edge *e)
             continue;
         }
         shard_timer_disarm(e->sh, &leg->timer);
-        list_remove(&leg->all);
-        e->inbound_count--;
+        delist(leg, e);
         LOG_D(conn_moved, "peer=%s to=shard%u", conn_peer_text(leg->c), leg->home);
         conn_move(leg->c, leg->home, on_arrived);
     }

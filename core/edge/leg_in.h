@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* leg_in: an incoming stream of a partner: reads stanzas, has the route take them. Once a pair is
- * authenticated the connection moves to the partner's home shard.                                 */
+ * authenticated the connection moves to the partner's home shard. */
 #ifndef FG_EDGE_LEG_IN_H
 #define FG_EDGE_LEG_IN_H
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link: what goes from one of our domains to one of a partner's: the queue, the outgoing stream, its
- * failures and retries, and custody until the partner has confirmed. Lives on the partner's home
- * shard; exists from the first stanza (or dialback question) until it has been idle for a while.
+/* link: what goes from one of our domains to one of a partner's: the queue, the outgoing stream,
+ * its failures and retries, and custody until the partner has confirmed. Lives on the partner's
+ * home shard; exists from the first stanza (or dialback question) until it has been idle for a
+ * while.
  *
  *   IDLE -> DIALLING -> NEGOTIATING -> READY -> IDLE      the stream's end requeues or bounces
  *               |            |                            what was not confirmed
  *               +------------+--> BACKOFF -> DIALLING ... until the queue is empty or too old
  *
- * Any shard calls the *_send functions; the others run on the home shard.                         */
+ * Any shard calls the *_send functions; the others run on the home shard. */
 #ifndef FG_EDGE_LINK_H
 #define FG_EDGE_LINK_H
 

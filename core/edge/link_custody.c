@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link_custody: writing stanzas to the stream and keeping them until the partner has confirmed them:
- * by XEP-0198 where it can, else by a XEP-0199 ping sent behind them (its answer, even an error,
- * shows that what stood before it was processed, RFC 6120 10.1).                                   */
+/* link_custody: writing stanzas to the stream and keeping them until the partner has confirmed
+ * them: by XEP-0198 where it can, else by a XEP-0199 ping sent behind them (its answer, even an
+ * error, shows that what stood before it was processed, RFC 6120 10.1). */
 #include "edge/link_int.h"
 #include "edge/route.h"
 #include "edge/sip_side.h"

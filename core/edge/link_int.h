@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link_int: the link's inside, shared by link.c (queue and life), link_stream.c (connection and
- * stream) and link_custody.c (what was written and is not confirmed). See link.h.                 */
+ * stream) and link_custody.c (what was written and is not confirmed). See link.h. */
 #ifndef FG_EDGE_LINK_INT_H
 #define FG_EDGE_LINK_INT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mails: what shards tell each other. Each is a pool block that starts with struct mail; whoever
- * receives one owns and frees it. Stanzas travel as struct block (block.h).                        */
+ * receives one owns and frees it. Stanzas travel as struct block (block.h). */
 #ifndef FG_EDGE_MAILS_H
 #define FG_EDGE_MAILS_H
 
@@ -17,7 +17,7 @@ enum mail_kind {
     MAIL_BLOCK,         /* struct block: to the home of its pair or component */
     MAIL_GATE,          /* struct mail_gate: back-pressure news (flow.h) */
     MAIL_SIP_OUTCOME,   /* struct mail_outcome: what became of a stanza that came from SIP */
-    MAIL_SIP_ERROR,     /* struct mail_sip_error: a stanza error that may answer a held SIP request */
+    MAIL_SIP_ERROR,     /* struct mail_sip_error: a stanza error, for a held SIP request */
     MAIL_CONFIRM,       /* struct mail_confirm: a ping answer arrived for a link's custody */
     MAIL_VERIFY,        /* struct mail_verify: ask the authoritative server about a dialback key */
     MAIL_VERIFY_RESULT, /* struct mail_verify: its answer, back to the stream that asked */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* partner_run: what a shard remembers of a partner while it runs: counters, the last failures, open
  * connections. Survives snapshots; made at first use, only for partners of the configuration, so
- * bounded by it. The shard's thread only.                                                         */
+ * bounded by it. The shard's thread only. */
 #ifndef FG_EDGE_PARTNER_RUN_H
 #define FG_EDGE_PARTNER_RUN_H
 

@@ -195,8 +195,9 @@ static void put_shards(struct buf *out, const struct edge_report *shards,
 {
     buf_put_lit(out, "  \"shards\": [");
     for (uint32_t i = 0; i < shard_count; i++) {
-        buf_printf(out, "%s\n    {\"shard\": %u, \"streams_in\": %u, \"streams_out\": %u", i ? "," : "",
-                   i, shards[i].streams_in_open, shards[i].streams_out_open);
+        buf_put_cstr(out, i ? ",\n    " : "\n    ");
+        buf_printf(out, "{\"shard\": %u, \"streams_in\": %u, \"streams_out\": %u", i,
+                   shards[i].streams_in_open, shards[i].streams_out_open);
 #define X(name) buf_printf(out, ", \"" #name "\": %lu", engine[i].name);
         ENGINE_FIELDS(X)
 #undef X

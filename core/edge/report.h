@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* report: one shard's figures, copied by the shard on request (MAIL_REPORT), and their sum as the
- * /stats document. The filling side runs on the shard, the rest on the control thread.            */
+ * /stats document. The filling side runs on the shard, the rest on the control thread. */
 #ifndef FG_EDGE_REPORT_H
 #define FG_EDGE_REPORT_H
 

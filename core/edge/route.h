@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* route: from a stanza in view to where it goes: verdict by the current snapshot, serialisation for
- * the target (or translation to SIP), and the block on its way to its home shard. Whatever cannot go
- * on is answered here.                                                                            */
+ * the target (or translation to SIP), and the block on its way to its home shard. Whatever
+ * cannot go on is answered here. */
 #ifndef FG_EDGE_ROUTE_H
 #define FG_EDGE_ROUTE_H
 

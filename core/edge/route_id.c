@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* route_id: ids of stanzas made by this node. They carry where the answer belongs, so no table is
- * needed, and a keyed hash, so that nobody can answer for a message that he was not sent.          */
+ * needed, and a keyed hash, so that nobody can answer for a message that he was not sent. */
 #include <stdio.h>
 
 #include "base/ascii.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* setup: what the control thread publishes to the shards: the policy snapshot together with the
- * credentials and primitives that go with it. Immutable; shards read it within a turn only.        */
+ * credentials and primitives that go with it. Immutable; shards read it within a turn only. */
 #ifndef FG_EDGE_SETUP_H
 #define FG_EDGE_SETUP_H
 
@@ -16,7 +16,7 @@ struct setup {
 };
 
 /* Reads the configuration and the certificates it names. ERR_CONFIG or ERR_TLS_*: *out is NULL and
- * report says why. secret: used when the configuration names none. Control thread.                 */
+ * report says why. secret: used when the configuration names none. Control thread. */
 NODISCARD int setup_load(struct setup **out, const char *config_path, const char *secret,
                          struct config_report *report, struct tls_error *tls_why);
 void setup_free(struct setup *s);

@@ -88,12 +88,17 @@ static void on_bad(struct sip_conn *sc)
 static void on_message(struct sip_conn *sc)
 {
     const struct sip_msg *m = &sc->framer.msg;
-    struct sip_check_policy none = {0};
+    char mem[SIP_SENT_BY_BYTES];
+    struct sip_host own = {0};
+    struct sip_check_policy ours = {.own = &own, .own_count = 1};
     struct sip_verdict verdict;
 
+    if (sip_host_parse(sip_sent_by(sc->side, sc->is_tls, mem), &own) != 0) {
+        ours.own_count = 0;
+    }
     if (m->is_request) {
         sip_uas_request(sc, m);
-    } else if (sip_check_response(m, &none, &verdict)) {
+    } else if (sip_check_response(m, &ours, &verdict)) {
         (void)sip_client_receive(sc->side->txns, m);
     } else {
         sc->side->e->stats.sip_bad++;
@@ -161,9 +166,21 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     pool_free(sc);
 }
 
+/* What waited because the connection was crowded goes on. */
+static void on_writable(struct conn *c, void *owner)
+{
+    struct sip_conn *sc = owner;
+
+    (void)c;
+    if (sc->peer && sc->peer->conn == sc && sc->peer->state == SIP_PEER_UP) {
+        sip_uac_peer_up(sc->peer);
+    }
+}
+
 static const struct conn_ops sip_conn_ops = {
     .data = on_data,
     .secured = on_secured,
+    .writable = on_writable,
     .closed = on_closed,
 };
 

@@ -58,6 +58,7 @@ struct sip_peer {
     struct list sent;      /* struct sip_out.link: awaiting their response */
     uint32_t queued_count; /* messages of this hop that are not finished */
     struct sip_probe probe;
+    struct sip_txn_ref probe_ref; /* while probe.in_flight: its transaction has us as owner */
     struct wheel_timer timer; /* BACKOFF: its end; UP: the next probe */
     uint32_t attempts;
     uint64_t failover_ms; /* when it last left a target that answered; 0 = never */

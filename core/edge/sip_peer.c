@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_peer: a next hop as this shard reaches it: dialling over its SRV and address records, failing
- * over to the next target, probing with OPTIONS (RFC 3263 4.3; sip.md 4.5).                        */
+ * over to the next target, probing with OPTIONS (RFC 3263 4.3; sip.md 4.5). */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -110,7 +110,6 @@ static void send_probe(struct sip_peer *p)
     char sent_by[SIP_SENT_BY_BYTES];
     char uri[300];
     char from[300];
-    struct sip_txn_ref ref;
     struct sip_client_params client;
     struct sip_request_params request;
     struct sip_check_policy policy = {0};
@@ -139,7 +138,7 @@ static void send_probe(struct sip_peer *p)
         .owner = p,
         .now_ms = shard_now_ms(s->e->sh),
     };
-    if (sip_client_start(s->txns, &client, &ref) != 0) {
+    if (sip_client_start(s->txns, &client, &p->probe_ref) != 0) {
         return;
     }
     sip_probe_sent(&p->probe, client.now_ms);
@@ -147,9 +146,27 @@ static void send_probe(struct sip_peer *p)
     conn_flush(p->conn->c);
 }
 
+/* A probe that nobody waits for any more, or whose owner goes away. */
+static void forget_probe(struct sip_peer *p)
+{
+    if (p->probe.in_flight) {
+        sip_client_forget(p->side->txns, p->probe_ref);
+        p->probe.in_flight = false;
+    }
+}
+
+/* The configured interval, +-10 % so that the shards do not ask at the same time. */
+static uint64_t probe_interval_ms(struct sip_peer *p, const struct next_hop *hop)
+{
+    uint64_t ms = (uint64_t)hop->options_interval_s * 1000;
+
+    return ms - ms / 10 + random32(p) % (ms / 5 + 1);
+}
+
 void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done)
 {
     uint64_t now = shard_now_ms(p->side->e->sh);
+    const struct next_hop *hop = hop_of(p);
 
     if (done->outcome == SIP_OUTCOME_LINK) {
         p->probe.in_flight = false;
@@ -157,6 +174,9 @@ void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done)
     }
     if (done->outcome == SIP_OUTCOME_FINAL && done->status != 503) {
         (void)sip_probe_alive(&p->probe, now, random32(p));
+        if (hop && hop->options_interval_s != 0) {
+            p->probe.next_ms = now + probe_interval_ms(p, hop);
+        }
     } else if (sip_probe_missed(&p->probe, now, random32(p))) {
         sip_peer_failover(p, "no answer to OPTIONS");
         return;
@@ -168,6 +188,7 @@ static void came_up(struct sip_peer *p)
 {
     sip_peer_set_state(p, SIP_PEER_UP);
     p->attempts = 0;
+    forget_probe(p);
     p->probe = (struct sip_probe){.next_ms = shard_now_ms(p->side->e->sh)};
     LOG_I(sip_peer_up, "next_hop=%s peer=%s", p->name, conn_peer_text(p->conn->c));
     arm_probe(p);
@@ -369,6 +390,7 @@ bool sip_peer_may_failover(const struct sip_peer *p)
 void sip_peer_free(struct sip_peer *p)
 {
     shard_timer_disarm(p->side->e->sh, &p->timer);
+    forget_probe(p);
     dial_free(p->dial);
     if (p->conn) {
         p->conn->peer = NULL;

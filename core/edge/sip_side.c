@@ -126,7 +126,8 @@ void sip_side_tick(struct sip_side *s)
         sip_conn_tick(sc);
     }
     sip_uac_tick(s);
-    /* A next hop that is probed is kept connected, so that its state is known before it is needed. */
+    /* A next hop that is probed is kept connected, so that its state is known before it is
+     * needed. */
     for (uint32_t i = 0; i < policy->next_hop_count && !s->e->is_draining; i++) {
         const struct next_hop *hop = &policy->next_hops[i];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_side: the SIP leg of one shard: connections to and from the next hops, transactions, messages
  * out (sip_uac.c, queued per recipient, RFC 3428 section 8) and in (sip_uas.c). Every MESSAGE out
- * ends in silence on success or a stanza error to its sender; every request in in one final response.
- * The shard's thread only, but for what is said.                                                   */
+ * ends in silence on success or a stanza error to its sender; every request in in one final
+ * response. The shard's thread only, but for what is said. */
 #ifndef FG_EDGE_SIP_SIDE_H
 #define FG_EDGE_SIP_SIDE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sip_uac: messages out: one at a time per recipient (RFC 3428 section 8), in order, each ending in a
- * 2xx or in a stanza error to its sender.                                                          */
+/* sip_uac: messages out: one at a time per recipient (RFC 3428 section 8), in order, each ending
+ * in a 2xx or in a stanza error to its sender. */
 #include <stdio.h>
 #include <time.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_uas: requests in: OPTIONS is answered, MESSAGE becomes a stanza whose fate is the response,
- * INVITE is refused 488 (no dialogs yet), everything else 405.                                    */
+ * INVITE is refused 488 (no dialogs yet), everything else 405. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"

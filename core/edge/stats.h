@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stats: counters of one shard's edge and of one partner. Plain integers written by their shard;
- * the control thread gets copies by mail (report.h), never by looking.                            */
+ * the control thread gets copies by mail (report.h), never by looking. */
 #ifndef FG_EDGE_STATS_H
 #define FG_EDGE_STATS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* accept: shard 0 accepts on all listeners and hands the descriptors to the shard with the fewest
  * connections. Counts inbound connections per address (IPv6: per /64) until they are
- * authenticated or gone.                                                                          */
+ * authenticated or gone. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -116,7 +116,8 @@ void acceptor_stop(struct shard *sh)
             (void)sh->io->vt->cancel(sh->io, (struct io_tag){IO_OP_ACCEPT, i, l->generation},
                                      (struct io_tag){.op = IO_OP_CANCEL});
         }
-        /* The accept in flight holds the socket open; shutdown ends it, whatever the cancel does. */
+        /* The accept in flight holds the socket open; shutdown ends it, whatever the cancel
+         * does. */
         sh->io->vt->shutdown_listen(sh->io, l->fd);
         sh->io->vt->close(sh->io, l->fd, false);
         l->fd = -1;

@@ -211,6 +211,7 @@ void conn_drive(struct conn *c)
 {
     switch (c->state) {
     case CONN_ST_CONNECTING:
+        connect_start(c);
         break;
     case CONN_ST_OPEN:
     case CONN_ST_HANDSHAKE:
@@ -251,7 +252,8 @@ void conn_event(struct shard *sh, const struct io_event *ev)
     struct conn *c = slab_find(sh, ev->tag.slot, ev->tag.generation);
 
     if (!c) {
-        /* Cannot happen while slots wait for their operations; counted, because it would be ours. */
+        /* Cannot happen while slots wait for their operations; counted, because it would be
+         * ours. */
         stat_add(&sh->stats.stale_events, 1);
         return;
     }

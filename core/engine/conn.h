@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conn: one TCP connection, plain or TLS, on one shard. The owner (a leg of the edge) gets decrypted
- * bytes and writes plain bytes; encryption, sending, pausing, closing and moving between shards are
- * the conn's job. One send is in flight per socket; what is written meanwhile is the next batch.
+/* conn: one TCP connection, plain or TLS, on one shard. The owner (a leg of the edge) gets
+ * decrypted bytes and writes plain bytes; encryption, sending, pausing, closing and moving
+ * between shards are the conn's job. One send is in flight per socket; what is written meanwhile
+ * is the next batch.
  *
  * Life: accepted or dialled -> owner set -> ops.data ... -> conn_close or peer's end ->
  * ops.closed (exactly once, always later than the call that caused it, never from inside it) ->
  * the conn is gone. All calls on the conn's shard.
- * Across turns and threads a conn is named by struct conn_ref and looked up again.                */
+ * Across turns and threads a conn is named by struct conn_ref and looked up again. */
 #ifndef FG_ENGINE_CONN_H
 #define FG_ENGINE_CONN_H
 
@@ -30,9 +31,9 @@ struct conn_ref {
 
 struct conn_ops {
     /* Received plaintext, len > 0. Returns how many bytes were used; fewer than len only after
-     * conn_pause() from inside (the rest comes again after conn_resume()), conn_move() (comes on the
-     * other shard) or a close. After conn_start_tls() from inside all must be used: plaintext behind
-     * it ends the connection with ERR_BAD_INPUT.
+     * conn_pause() from inside (the rest comes again after conn_resume()), conn_move() (comes on
+     * the other shard) or a close. After conn_start_tls() from inside all must be used:
+     * plaintext behind it ends the connection with ERR_BAD_INPUT.
      * bytes may be written to and stay valid until the return.                                   */
     size_t (*data)(struct conn *c, void *owner, char *bytes, size_t len);
     /* A TLS handshake ended well; conn_tls_peer() is there. A failed one ends in closed. */
@@ -45,7 +46,8 @@ struct conn_ops {
     /* The end. err: 0 = closed by our conn_close, ERR_CLOSED = by the peer in order,
      * ERR_TLS_TRUNCATED = TLS cut off without close_notify, -errno, ERR_TLS_*, ERR_TIMEOUT.
      * why: static or conn-owned text, never NULL. unsent_bytes: written by the owner and never
-     * handed to the kernel in full, plus what the kernel had not yet got acknowledged (SIOCOUTQ). */
+     * handed to the kernel in full, plus what the kernel had not yet got acknowledged
+     * (SIOCOUTQ). */
     void (*closed)(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes);
 };
 
@@ -57,7 +59,7 @@ void *conn_owner(const struct conn *c);
 struct shard *conn_shard(const struct conn *c);
 
 /* Where plaintext to send is appended (bounded by conn_out_max); conn_flush marks it for sending at
- * the end of the turn. A failed buf (over the bound) makes the conn close with ERR_LIMIT.         */
+ * the end of the turn. A failed buf (over the bound) makes the conn close with ERR_LIMIT. */
 struct buf *conn_out(struct conn *c);
 void conn_flush(struct conn *c);
 /* More than half of the bound is waiting: stop producing, ops.writable will be called. */
@@ -74,7 +76,7 @@ void conn_resume(struct conn *c);
 /* Everything written before goes out in plain, then the handshake begins. Bytes received but not
  * yet used count as handshake bytes only if conn_start_tls is called from inside ops.data with
  * all bytes used: a caller that sees plaintext behind <starttls/> must close instead.
- * handshake_timeout_ms bounds it. ctx is referenced.                                              */
+ * handshake_timeout_ms bounds it. ctx is referenced. */
 struct conn_tls_params {
     struct tls_context *ctx;
     struct tls_session_params session;
@@ -86,7 +88,7 @@ bool conn_is_secured(const struct conn *c);
 const struct tls_peer *conn_tls_peer(const struct conn *c);
 
 /* Orderly: sends what was written, close_notify, shuts down the sending side, waits for the peer's
- * end (linger_ms at most), then ops.closed. ops.data is called no more.                           */
+ * end (linger_ms at most), then ops.closed. ops.data is called no more. */
 void conn_close(struct conn *c, uint32_t linger_ms);
 /* At once: drops what is unsent. */
 void conn_abort(struct conn *c, int err, const char *why);
@@ -104,7 +106,7 @@ const struct sockaddr *conn_peer_addr(const struct conn *c, socklen_t *len);
  * calls arrived on the new shard before any ops. Until then no ops are called; on this shard the
  * pointer is dead on return and the ref goes stale. The owner's own timers must be disarmed by the
  * caller before and armed again in arrived. Should the move fail half-way (other shard full),
- * ops.closed is called on whichever shard holds it. Not while a handshake runs.                   */
+ * ops.closed is called on whichever shard holds it. Not while a handshake runs. */
 typedef void conn_arrived_fn(struct shard *sh, struct conn *c, void *owner);
 void conn_move(struct conn *c, uint32_t to_shard_idx, conn_arrived_fn *arrived);
 

@@ -85,7 +85,7 @@ static void read_timer_fired(struct wheel_timer *timer, void *ctx)
         conn_abort(c, ERR_TIMEOUT, "nothing was received for too long");
         return;
     }
-    shard_timer_arm(c->sh, timer, c->is_paused ? c->read_timeout_ms : c->read_timeout_ms - silent_ms,
+    shard_timer_arm(c->sh, timer, c->read_timeout_ms - (c->is_paused ? 0 : silent_ms),
                     read_timer_fired, c);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_in: receiving. A received buffer goes straight to the owner (plain) or through the session
  * (TLS); what cannot be used now is held: records in in_raw, plaintext in in_plain. Receiving is
- * cancelled while the owner pauses or too much is held: TCP then slows the peer down.             */
+ * cancelled while the owner pauses or too much is held: TCP then slows the peer down. */
 #include <errno.h>
 
 #include "base/check.h"
@@ -198,7 +198,8 @@ void conn_received(struct conn *c, const struct io_event *ev)
         return;
     }
     if (ev->result == -ENOBUFS) {
-        stat_add(&c->sh->stats.recv_no_buffer, 1); /* re-armed by conn_drive: buffers are back then */
+        /* Re-armed by conn_drive: buffers are back then. */
+        stat_add(&c->sh->stats.recv_no_buffer, 1);
         return;
     }
     if (ev->result == -ECANCELED || ev->result == -EINTR) {

@@ -5,7 +5,7 @@
  * Events and calls change a conn's wishes and mark it dirty; at the end of the turn conn_drive
  * compares wishes with what is in flight and starts what is missing. So an operation that found no
  * room in the ring is simply tried again, and pausing and resuming in one turn costs nothing.
- * conn_drive calls nobody outside; input and ends are delivered in stages of their own.           */
+ * conn_drive calls nobody outside; input and ends are delivered in stages of their own. */
 #ifndef FG_ENGINE_CONN_INT_H
 #define FG_ENGINE_CONN_INT_H
 
@@ -74,6 +74,7 @@ struct conn {
     const struct conn_ops *ops; /* borrowed from the owner's code; NULL = no owner yet */
     void *owner;                /* borrowed until closed */
 
+    bool is_connect_started;
     bool is_paused;
     bool is_input_ended; /* the wire ended (FIN) */
     bool is_end_told;    /* ops.peer_ended was called */
@@ -186,6 +187,7 @@ void conn_arrive(struct shard *sh, struct mail *m);
 void conn_discard(struct mail *m);
 
 /* connect.c */
+void connect_start(struct conn *c);
 void connect_event(struct conn *c, const struct io_event *ev);
 /* The end of a conn that never was connected. */
 void connect_failed(struct conn *c);

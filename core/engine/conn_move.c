@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_move: a connection changes its shard. Receiving and sending are cancelled; when nothing is
- * in flight the object itself travels by mail: all it holds is plain memory of its own.           */
+ * in flight the object itself travels by mail: all it holds is plain memory of its own. */
 #include "base/check.h"
 #include "base/err.h"
 #include "engine/conn_int.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_out: sending. Three buffers in a row: out (the owner's plaintext), pending (bytes for the
  * wire: records, or plaintext written before TLS began), flying (what the kernel reads now). At
- * most one send per socket is in flight: two could interleave.                                    */
+ * most one send per socket is in flight: two could interleave. */
 #include <errno.h>
 
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_tls: a session on a connection: the handshake, then records in and out. The session knows no
- * socket: received bytes are handed to it, what it wants to say goes to pending.                  */
+ * socket: received bytes are handed to it, what it wants to say goes to pending. */
 #include "base/check.h"
 #include "base/err.h"
 #include "engine/conn_int.h"

@@ -35,14 +35,6 @@ int shard_connect(struct shard *sh, const struct shard_connect_params *params,
     conn_set_peer(c, params->addr, params->addr_len);
     c->connect_done = params->done;
     c->connect_ctx = params->ctx;
-    err = sh->io->vt->connect(sh->io, fd, &c->peer.any, c->peer_len,
-                              (struct io_tag){IO_OP_CONNECT, c->slot, c->generation});
-    if (err) {
-        c->connect_done = NULL;
-        conn_end(c, err, err_text(err));
-        return err;
-    }
-    c->in_flight |= CONN_OP_CONNECT;
     if (params->timeout_ms) {
         shard_timer_arm(sh, &c->state_timer, params->timeout_ms, connect_late, c);
     }
@@ -50,6 +42,23 @@ int shard_connect(struct shard *sh, const struct shard_connect_params *params,
         *out = conn_ref_of(c);
     }
     return 0;
+}
+
+void connect_start(struct conn *c)
+{
+    int err;
+
+    if (c->is_connect_started) {
+        return;
+    }
+    err = c->sh->io->vt->connect(c->sh->io, c->fd, &c->peer.any, c->peer_len,
+                                 (struct io_tag){IO_OP_CONNECT, c->slot, c->generation});
+    if (err) {
+        conn_mark_dirty(c); /* no room in the ring: next turn */
+        return;
+    }
+    c->is_connect_started = true;
+    c->in_flight |= CONN_OP_CONNECT;
 }
 
 void shard_connect_cancel(struct shard *sh, struct conn_ref attempt)

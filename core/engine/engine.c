@@ -88,8 +88,8 @@ static void check_params(const struct engine_params *p)
     ASSERT(p->shard_count <= ENGINE_SHARDS_MAX);
 }
 
-int engine_new(struct engine **out, const struct engine_params *params, char *why,
-               size_t why_bytes)
+int engine_build(struct engine **out, const struct engine_params *params, char *why,
+                 size_t why_bytes)
 {
     struct engine *e = pool_heap_zalloc(sizeof(*e));
     cpu_set_t set;
@@ -120,6 +120,16 @@ int engine_new(struct engine **out, const struct engine_params *params, char *wh
     if (err && why_bytes && !why[0]) {
         (void)snprintf(why, why_bytes, "the shards cannot be set up: %s", err_text(err));
     }
+    *out = e;
+    return err;
+}
+
+int engine_new(struct engine **out, const struct engine_params *params, char *why,
+               size_t why_bytes)
+{
+    struct engine *e;
+    int err = engine_build(&e, params, why, why_bytes);
+
     for (uint32_t i = 0; i < e->shard_count && !err; i++) {
         err = start_thread(&e->shards[i], why, why_bytes);
     }

@@ -2,7 +2,7 @@
 /* engine: the machine. Starts the shards (one thread, one ring, one loop each), publishes
  * snapshots to them, stops them. Knows connections, TLS sessions and bytes; knows no XMPP, no SIP:
  * the application on top is struct engine_app.
- * Threads: engine_* by the control thread; engine_app callbacks run on the shard they name.       */
+ * Threads: engine_* by the control thread; engine_app callbacks run on the shard they name. */
 #ifndef FG_ENGINE_ENGINE_H
 #define FG_ENGINE_ENGINE_H
 
@@ -49,8 +49,9 @@ struct engine_params {
     uint32_t recv_buf_bytes;      /* 0 = default 16 KiB */
     uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
     uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */
-    const char *const *dns_servers; /* "ip" or "ip:port" or "[ip6]:port"; NULL-terminated; NULL = system */
-    void *snapshot; /* the first one, owned from success on; snapshot_changed is not called for it */
+    /* "ip", "ip:port" or "[ip6]:port"; NULL-terminated; NULL = the system's */
+    const char *const *dns_servers;
+    void *snapshot; /* the first one, owned from success on; no snapshot_changed for it */
     void (*snapshot_free)(void *snapshot);
     const struct io_backend *io; /* NULL = io_uring */
 };
@@ -64,7 +65,7 @@ void engine_free(struct engine *e);
 uint32_t engine_shard_count(const struct engine *e);
 
 /* Opens a listening socket; accepted connections are spread over the shards. transparent to the
- * protocol: tag comes back in app->accepted. Unix paths are not for shards.                       */
+ * protocol: tag comes back in app->accepted. Unix paths are not for shards. */
 NODISCARD int engine_listen(struct engine *e, const struct sockaddr *addr, socklen_t addr_len,
                             uint32_t tag, char *why, size_t why_bytes);
 /* The port a listener got (asked for port 0); 0 = no listener with this tag. */
@@ -73,9 +74,10 @@ uint16_t engine_listen_port(const struct engine *e, uint32_t tag);
 void engine_listen_stop(struct engine *e);
 
 /* Pointer swap; the old snapshot is freed after the grace period (all shards passed a quiescent
- * state). Wakes sleeping shards. Blocks the control thread until then.                            */
+ * state). Wakes sleeping shards. Blocks the control thread until then. */
 void engine_publish(struct engine *e, void *snapshot);
-/* Mail from the control thread, or any other that is no shard's. ERR_FULL: try again later; the mail stays the caller's. */
+/* Mail from the control thread, or any other that is no shard's. ERR_FULL: try again later; the
+ * mail stays the caller's. */
 NODISCARD int engine_post(struct engine *e, uint32_t shard_idx, struct mail *m);
 
 /* Sums and gauges for /stats, as of now, relaxed. */

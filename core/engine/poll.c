@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* poll: readiness of descriptors that others own. One-shot polls of the kernel, armed again after
  * each report. An entry's generation moves on whenever it changes, so that the report of an older
- * poll is recognised and dropped.                                                                 */
+ * poll is recognised and dropped. */
 #include <errno.h>
 #include <poll.h>
 

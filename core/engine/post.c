@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* post: mail between shards and the door-bell. Mail travels in mailboxes; when one is full it waits
  * in a bounded queue on the producer's side. Bells are rung once per turn and receiver, and only
- * for one that sleeps.                                                                            */
+ * for one that sleeps. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"

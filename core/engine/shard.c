@@ -319,7 +319,7 @@ void shard_turn(struct shard *sh, bool may_sleep)
     sleep_or_submit(sh, may_sleep && !is_busy && sh->stop_phase < 2);
 }
 
-static int start(struct shard *sh)
+int shard_begin(struct shard *sh)
 {
     struct engine *e = sh->engine;
     int err = sh->io->vt->enable(sh->io);
@@ -338,8 +338,9 @@ static int start(struct shard *sh)
     return e->params.app->shard_start(sh, e->params.app_ctx, &sh->app);
 }
 
-static void stop(struct shard *sh)
+void shard_finish(struct shard *sh)
 {
+    buf_deinit(&sh->scratch);
     sh->engine->params.app->shard_stop(sh, sh->app);
     for (uint32_t i = 0; i < SHARD_SLOT_COUNT; i++) {
         if (sh->objects[i].object && sh->objects[i].stop) {
@@ -353,14 +354,13 @@ void *shard_thread(void *arg)
     struct shard *sh = arg;
 
     log_ring_use(&sh->log);
-    sh->start_err = start(sh);
+    sh->start_err = shard_begin(sh);
     atomic_store_explicit(&sh->is_ready, 1, memory_order_release);
     if (sh->start_err == 0) {
         while (sh->stop_phase < 2) {
             shard_turn(sh, true);
         }
-        buf_deinit(&sh->scratch);
-        stop(sh);
+        shard_finish(sh);
     }
     shard_mail_leave(sh);
     pool_trim();

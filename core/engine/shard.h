@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shard: what code running on a shard may use of it. One thread, one ring, one loop; all calls on
- * the shard's own thread.                                                                         */
+ * the shard's own thread. */
 #ifndef FG_ENGINE_SHARD_H
 #define FG_ENGINE_SHARD_H
 
@@ -32,7 +32,7 @@ void shard_timer_disarm(struct shard *sh, struct wheel_timer *t);
 struct wheel *shard_wheel(struct shard *sh);
 
 /* Mail between shards: a block of memory that changes its owner. Per ordered pair of shards first
- * in, first out. Embed as first member of a message struct allocated with pool_alloc.             */
+ * in, first out. Embed as first member of a message struct allocated with pool_alloc. */
 struct mail {
     struct list link;
     uint32_t kind;     /* the application's; below 0xffffff00 */
@@ -43,7 +43,7 @@ void mail_free(struct mail *m);
 
 /* Takes the mail over, or ERR_FULL (the mail stays the caller's): the pair's ring and its reserve
  * are full; the caller stops reading its source (conn_pause) and is told by shard_wait_mail().
- * To the own shard: delivered at the next turn.                                                   */
+ * To the own shard: delivered at the next turn. */
 NODISCARD int shard_post(struct shard *sh, uint32_t to_idx, struct mail *m);
 /* The same for answers and returns, bounded by what was asked before: never refused. */
 void shard_post_reply(struct shard *sh, uint32_t to_idx, struct mail *m);

@@ -2,7 +2,7 @@
 /* shard_int: what the other files of this room (resolver, dialler) build on: readiness of foreign
  * descriptors, outgoing connections, a place for per-shard objects, counters.
  * Private to core/engine. All calls on the shard's own thread; no callback comes from inside the
- * call that asked for it.                                                                         */
+ * call that asked for it. */
 #ifndef FG_ENGINE_SHARD_INT_H
 #define FG_ENGINE_SHARD_INT_H
 
@@ -21,11 +21,12 @@
  * poll_mask: POLLIN | POLLOUT of poll(2). Level-triggered: armed again after each call of ready
  * until it is removed. Adding a descriptor that is there already replaces mask, callback and ctx.
  * ready may add, change and remove any descriptor, its own included. revents may hold POLLERR and
- * POLLHUP. ERR_LIMIT when SHARD_POLLS_MAX are there.                                              */
+ * POLLHUP. ERR_LIMIT when SHARD_POLLS_MAX are there. */
 typedef void shard_poll_fn(struct shard *sh, int fd, uint32_t revents, void *ctx);
 NODISCARD int shard_poll_add(struct shard *sh, int fd, uint32_t poll_mask, shard_poll_fn *ready,
                              void *ctx);
-/* ready is called no more for it; the descriptor may be closed right after. Harmless when absent. */
+/* ready is called no more for it; the descriptor may be closed right after. Harmless when
+ * absent. */
 void shard_poll_remove(struct shard *sh, int fd);
 
 /* Opens a TCP connection. done is called exactly once unless cancelled, always later:
@@ -33,7 +34,7 @@ void shard_poll_remove(struct shard *sh, int fd);
  *   else: c is NULL; -errno of connect(2) or ERR_TIMEOUT.
  * timeout_ms 0 = the kernel's own. Returns an error, and never calls done, when there is no slot
  * (ERR_FULL), no descriptor (-errno) or the engine stops (ERR_SHUTDOWN).
- * *out names the attempt for shard_connect_cancel.                                                */
+ * *out names the attempt for shard_connect_cancel. */
 typedef void shard_connect_fn(struct shard *sh, void *ctx, struct conn *c, int err);
 struct shard_connect_params {
     const struct sockaddr *addr; /* copied */
@@ -48,7 +49,7 @@ NODISCARD int shard_connect(struct shard *sh, const struct shard_connect_params 
 void shard_connect_cancel(struct shard *sh, struct conn_ref attempt);
 
 /* Objects that exist once per shard. stop is called on the shard's thread when it ends, after all
- * connections are gone and after app->shard_stop. Slots are NULL at start: made at first use.     */
+ * connections are gone and after app->shard_stop. Slots are NULL at start: made at first use. */
 enum shard_slot { SHARD_SLOT_RESOLVER, SHARD_SLOT_DIAL, SHARD_SLOT_COUNT };
 void *shard_slot_get(const struct shard *sh, enum shard_slot slot);
 void shard_slot_set(struct shard *sh, enum shard_slot slot, void *object,

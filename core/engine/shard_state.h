@@ -118,7 +118,7 @@ struct shard {
     /* Shard writes (seq_cst) once it has let go of older snapshots; publisher reads (seq_cst). */
     alignas(64) _Atomic uint64_t seen_generation;
     _Atomic uint32_t is_ready;   /* shard, release: app started or failed; engine, acquire */
-    _Atomic uint32_t is_drained; /* shard, release: stopping, and nothing is left; engine, acquire */
+    _Atomic uint32_t is_drained; /* shard, release: stopping, nothing left; engine, acquire */
 };
 
 struct engine {
@@ -131,10 +131,12 @@ struct engine {
     void *boxes_block;     /* owned */
     pthread_mutex_t post_lock; /* one producer at a time on the last column */
 
-    /* Publisher writes, shards read, all seq_cst: a shard that sees the generation sees the pointer. */
+    /* Publisher writes, shards read, all seq_cst: a shard that sees the generation sees the
+     * pointer. */
     _Atomic(const void *) snapshot;
     _Atomic uint64_t generation;
-    _Atomic uint32_t stop_phase; /* engine, release: 0 run, 1 end connections, 2 leave; shards, acquire */
+    /* engine, release: 0 run, 1 end connections, 2 leave; shards, acquire */
+    _Atomic uint32_t stop_phase;
     _Atomic uint32_t listen_stops; /* shard 0, release: stop requests done; control, acquire */
 
     void *snapshot_owned; /* control thread: the current one, to be freed */
@@ -151,12 +153,19 @@ static inline struct mailbox *engine_box(struct engine *e, uint32_t to, uint32_t
     return &e->boxes[(size_t)to * (e->shard_count + 1) + from];
 }
 
+/* engine.c: engine_new without the threads. On error *out is there to be freed, too. */
+NODISCARD int engine_build(struct engine **out, const struct engine_params *params, char *why,
+                           size_t why_bytes);
+
 /* shard.c */
 int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size_t why_bytes);
 void shard_deinit(struct shard *sh);
 void *shard_thread(void *arg);
-/* One turn of the loop; may_sleep false: does not wait. The thread's body, and the simulator's. */
+/* The parts of shard_thread, which a simulator calls itself: the beginning, one turn of the loop
+ * (may_sleep false: does not wait), the end. */
+int shard_begin(struct shard *sh);
 void shard_turn(struct shard *sh, bool may_sleep);
+void shard_finish(struct shard *sh);
 
 /* post.c: mail and wakes */
 void shard_post_init(struct shard *sh);

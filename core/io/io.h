@@ -8,7 +8,7 @@
  * Ownership: memory named by an operation (address, bytes to send) belongs to the kernel until its
  *   last event. A received event's buffer belongs to the caller until buf_return.
  * Errors: operations return 0 or a negative code; -EBUSY = no room now, reap events and try again.
- *   Results in events are -errno as the kernel gave them.                                         */
+ *   Results in events are -errno as the kernel gave them. */
 #ifndef FG_IO_IO_H
 #define FG_IO_IO_H
 
@@ -36,7 +36,7 @@ enum io_op {
 #define IO_SLOT_MAX ((1u << IO_SLOT_BITS) - 1)
 
 /* Who started an operation. A slot is used again with another generation, so that a late event is
- * recognised. op, slot and generation together are unique among the operations in flight.         */
+ * recognised. op, slot and generation together are unique among the operations in flight. */
 struct io_tag {
     enum io_op op;
     uint32_t slot;

@@ -33,7 +33,7 @@ extern const struct io_vtable uring_vtable;
 int uring_register(struct uring *u, unsigned opcode, const void *arg, unsigned count);
 
 /* What a failed io_uring_setup means; pure. err: -errno; sysctl_value: content of
- * kernel.io_uring_disabled, -1 = no such file (before 6.6). Fills why, returns the code.          */
+ * kernel.io_uring_disabled, -1 = no such file (before 6.6). Fills why, returns the code. */
 int uring_explain(int err, int sysctl_value, const char *kernel_release, uint64_t memlock_bytes,
                   char *why, size_t why_bytes);
 

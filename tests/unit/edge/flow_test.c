@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow: gates open once for each waiter, leases run out, a woken waiter may close the gate again. */
+/* flow: gates open once for each waiter, leases run out, a woken waiter may close the gate
+ * again. */
 #include <criterion/criterion.h>
 
 #include "edge/flow.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* machine: an engine for tests. Functions are run on shards by mail; an echo owner; blocking
- * client sockets of the test's own thread. Everything has a bound: a test fails, it does not hang. */
+ * client sockets of the test's own thread. Everything has a bound: a test fails, it does not
+ * hang. */
 #ifndef FG_TEST_ENGINE_MACHINE_H
 #define FG_TEST_ENGINE_MACHINE_H
 
@@ -70,7 +71,8 @@ void client_close(int fd);
     } while (0)
 void machine_nap(void);
 
-/* Deterministic pseudo-random numbers and a byte pattern that shows loss, doubling and reordering. */
+/* Deterministic pseudo-random numbers and a byte pattern that shows loss, doubling and
+ * reordering. */
 uint32_t dice(uint64_t *state, uint32_t below);
 unsigned char pattern_at(uint64_t seed, uint64_t offset);
 void pattern_fill(uint64_t seed, uint64_t offset, void *bytes, size_t len);

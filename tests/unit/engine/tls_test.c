@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tls: TLS on connections, with both backends on either side: directly and after an upgrade, in any
- * cutting, with pauses and moves; ends with and without close_notify; what does not fit.          */
+ * cutting, with pauses and moves; ends with and without close_notify; what does not fit. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* criterion under ThreadSanitizer: Criterion maps its arena where TSan keeps its shadow and crashes
  * before the first test. The tests of label "threads" are built against this header instead, in the
- * tsan preset only: the part of Criterion's interface they use, a process of its own for each test. */
+ * tsan preset only: the part of Criterion's interface they use, a process of its own for each
+ * test. */
 #ifndef FG_TEST_TSAN_CRITERION_H
 #define FG_TEST_TSAN_CRITERION_H
 

@@ -2,7 +2,7 @@
 """The servers of bench/relay: each bare, limits off, errors logged only, no needless modules.
 
 Every class has start(), stop(), process (the root of its process tree), modes and where the load
-tool must go: target (s2s or TLS), component.
+tool must go: target (s2s or TLS), component; load_options for it.
 """
 import glob
 import os
@@ -27,6 +27,7 @@ class FedgateServer:
     modes = ("in", "out")
 
     def __init__(self, lab, preset, backend="wolfssl", shards=1, acks=None):
+        self.load_options = ["--pings"] if acks == "ping" else []
         changes = {"acks": acks} if acks else {}
         self.fedgate = Fedgate(lab, partners=[partner(d, **changes) for d in partner_domains()],
                                preset=preset, shards=shards, backend=backend)
@@ -72,6 +73,7 @@ Component "{domain}"
 
 class ProsodyServer:
     modes = ("in", "out")
+    load_options = []
 
     def __init__(self, lab):
         self.lab = lab
@@ -130,6 +132,7 @@ modules: {{}}
 
 class EjabberdServer:
     modes = ("in", "out")
+    load_options = []
 
     def __init__(self, lab):
         self.lab = lab
@@ -187,6 +190,7 @@ class HaproxyServer:
     """TLS in, TLS out, the bytes unread: what a relay costs that understands nothing."""
 
     modes = ("relay",)
+    load_options = []
 
     def __init__(self, lab):
         self.lab = lab
@@ -228,6 +232,7 @@ SERVERS = {
     "fedgate-mbedtls": lambda lab, preset: FedgateServer(lab, preset, backend="mbedtls"),
     "fedgate-mbedtls-2-shards":
         lambda lab, preset: FedgateServer(lab, preset, backend="mbedtls", shards=2),
+    "fedgate-pings": lambda lab, preset: FedgateServer(lab, preset, acks="ping"),
     "fedgate-no-acks": lambda lab, preset: FedgateServer(lab, preset, acks="off"),
     "prosody": lambda lab, preset: ProsodyServer(lab),
     "ejabberd": lambda lab, preset: EjabberdServer(lab),

@@ -59,6 +59,7 @@ struct conn {
     bool acks;        /* XEP-0198 was enabled by the other side */
     uint32_t stanzas; /* counted for acks */
     bool wants_out;   /* EPOLLOUT is asked for */
+    bool held;        /* not read now */
     struct scan scan;
     size_t in_len;
     size_t out_at; /* sent up to here */
@@ -90,10 +91,12 @@ struct load {
     bool fan;    /* one stanza per write, 256 streams */
     bool direct; /* TLS at once */
     bool sm;     /* offer XEP-0198 to who dials us */
+    bool pings;  /* mode out: dial the server, too, and answer its pings there */
     unsigned streams;
     unsigned window; /* stanzas in flight, all streams together */
     uint64_t count;  /* of the measured part */
     double stall_s;
+    double hold_s; /* so long the sinks read nothing at the begin of the measured part */
     struct sockaddr_in target;
     struct sockaddr_in component;
     struct sockaddr_in listen;
@@ -109,6 +112,7 @@ struct load {
     struct conn *conns[CONNS_MAX];
     unsigned conn_count;
     struct conn *sources[STREAMS_MAX]; /* where stream i is written */
+    struct conn *dials[STREAMS_MAX];   /* what was dialled for stream i */
     unsigned dialled;
     unsigned ready;      /* of those dialled, component included */
     unsigned accepted;   /* streams accepted and authenticated */
@@ -130,6 +134,8 @@ __attribute__((format(printf, 3, 4))) void wire_printf(struct load *l, struct co
                                                        const char *fmt, ...);
 /* Sends what conn->out holds; asks for EPOLLOUT when not all could go. */
 void wire_flush(struct load *l, struct conn *c);
+/* Stops or resumes reading where stanzas arrive: a hung receiver. */
+void wire_hold(struct load *l, bool held);
 /* Waits for events up to wait_ms and handles them. */
 void wire_turn(struct load *l, int wait_ms);
 

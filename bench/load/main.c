@@ -3,7 +3,8 @@
  *
  *   fedgate-load --mode in|out|relay --workload bulk|fan-in --count N --cert FILE --key FILE
  *                [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
- *                [--inside DOMAIN] [--suffix DOMAIN] [--direct] [--no-sm] [--stall SECONDS]
+ *                [--inside DOMAIN] [--suffix DOMAIN] [--direct] [--no-sm] [--pings]
+ *                [--window STANZAS] [--stall SECONDS] [--hold SECONDS]
  *
  * Connects everybody, sends one stanza on each stream and waits for them, prints "ready" and waits
  * for a line on its input (so that the driver can read the server's clock); then sends N stanzas
@@ -146,6 +147,16 @@ static void take_option(struct load *l, int which, const char *value)
     case 'a':
         l->sm = false;
         break;
+    case 'P':
+        l->pings = true;
+        l->sm = false;
+        break;
+    case 'W':
+        l->window = (unsigned)strtoul(value, NULL, 10);
+        break;
+    case 'H':
+        l->hold_s = strtod(value, NULL);
+        break;
     case 'S':
         l->stall_s = strtod(value, NULL);
         break;
@@ -161,7 +172,8 @@ static void read_options(struct load *l, int argc, char **argv)
         {"target", 1, NULL, 't'}, {"component", 1, NULL, 'p'}, {"listen", 1, NULL, 'l'},
         {"secret", 1, NULL, 's'}, {"inside", 1, NULL, 'i'},    {"suffix", 1, NULL, 'x'},
         {"cert", 1, NULL, 'c'},   {"key", 1, NULL, 'k'},       {"direct", 0, NULL, 'd'},
-        {"no-sm", 0, NULL, 'a'},  {"stall", 1, NULL, 'S'},     {NULL, 0, NULL, 0}};
+        {"no-sm", 0, NULL, 'a'},  {"pings", 0, NULL, 'P'},     {"hold", 1, NULL, 'H'},
+        {"window", 1, NULL, 'W'}, {"stall", 1, NULL, 'S'},     {NULL, 0, NULL, 0}};
     l->sm = true;
     l->stall_s = STALL_S;
     l->secret = "inside";
@@ -171,8 +183,8 @@ static void read_options(struct load *l, int argc, char **argv)
     while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
         take_option(l, which, optarg);
     }
-    if (l->streams == 0 || l->count == 0 || l->count > COUNT_MAX - STREAMS_MAX || !l->certificate ||
-        !l->key) {
+    if (l->streams == 0 || l->count == 0 || l->count > COUNT_MAX - STREAMS_MAX ||
+        l->window < l->streams || !l->certificate || !l->key) {
         usage("--mode, --workload, --count, --cert and --key are needed");
     }
 }
@@ -180,7 +192,7 @@ static void read_options(struct load *l, int argc, char **argv)
 /* Dials the component and, a few at a time, the streams; waits until all are authenticated. */
 static void set_up(struct load *l)
 {
-    unsigned wanted = l->mode == MODE_OUT ? 0 : l->streams;
+    unsigned wanted = l->mode == MODE_OUT && !l->pings ? 0 : l->streams;
     struct conn *component = NULL;
     unsigned extra = 0;
     if (l->mode != MODE_RELAY) {
@@ -194,29 +206,35 @@ static void set_up(struct load *l)
                l->dialled + extra - l->ready < DIALLING_MAX) {
             struct conn *c = wire_dial(l, ROLE_DIALLED, &l->target);
             c->stream = l->dialled;
-            l->sources[l->dialled++] = c;
+            l->dials[l->dialled++] = c;
         }
         wire_turn(l, TURN_MS);
         if (now_s() > until) {
             die("%u of %u connections are ready after %.0f s", l->ready, wanted + extra, SETUP_S);
         }
     }
-    for (unsigned i = wanted; i < l->streams; i++) {
-        l->sources[i] = component;
+    for (unsigned i = 0; i < l->streams; i++) {
+        l->sources[i] = l->mode == MODE_OUT ? component : l->dials[i];
     }
 }
 
 /* Sends count stanzas more and waits for them; seconds from the first write to the last arrival, or
  * to the last one that came before everything stood still. */
-static double run(struct load *l, uint64_t count)
+static double run(struct load *l, uint64_t count, double hold_s)
 {
     double begin = now_s();
     double last = begin;
+    bool held = hold_s > 0;
+    wire_hold(l, held);
     uint64_t seen = l->tally.unique;
     l->target_sum += count;
     while (l->tally.unique < l->target_sum) {
         pump(l);
         wire_turn(l, TURN_MS);
+        if (held && now_s() - begin > hold_s) {
+            held = false;
+            wire_hold(l, held);
+        }
         if (l->tally.unique != seen) {
             seen = l->tally.unique;
             last = now_s();
@@ -234,7 +252,7 @@ static void warm_up(struct load *l)
     unsigned window = l->window;
     l->fan = true;
     l->window = l->streams;
-    (void)run(l, l->streams);
+    (void)run(l, l->streams, 0);
     l->fan = fan;
     l->window = window;
     if (l->tally.unique != l->streams) {
@@ -267,7 +285,7 @@ int main(int argc, char **argv)
     }
     uint64_t before = l->tally.unique;
     double cpu = own_cpu_s();
-    double seconds = run(l, l->count);
+    double seconds = run(l, l->count, l->hold_s);
     cpu = own_cpu_s() - cpu;
     settle(l);
     const struct tally *t = &l->tally;

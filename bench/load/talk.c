@@ -3,6 +3,7 @@
  * XEP-0114, XEP-0198 receiving side). Anything unexpected ends the program with what was read.   */
 #include <openssl/sha.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "load.h"
@@ -205,6 +206,27 @@ static void shake_hands(struct load *l, struct conn *c, const char *at, size_t l
     set_step(c, STEP_HANDSHAKE);
 }
 
+/* Answers go back on our own stream: s2s streams carry one direction. */
+static void answer_ping(struct load *l, const char *at, size_t len)
+{
+    char id[NAME_SIZE];
+    char from[NAME_SIZE];
+    char to[NAME_SIZE];
+    attribute(at, len, " id=", id);
+    attribute(at, len, " from=", from);
+    attribute(at, len, " to=", to);
+    unsigned long stream = to[0] == 'p' ? strtoul(to + 1, NULL, 10) : STREAMS_MAX;
+    if (stream >= l->streams || !l->dials[stream]) {
+        die("a ping to %s, which has no stream to answer on", to);
+    }
+    wire_printf(l, l->dials[stream], "<iq type='result' id='%s' from='%s' to='%s'/>", id, to, from);
+}
+
+static bool is_ping(const char *at, size_t len)
+{
+    return starts(at, len, "<iq") && holds(at, len, "urn:xmpp:ping");
+}
+
 static void on_ready(struct load *l, struct conn *c, const char *at, size_t len)
 {
     if (starts(at, len, "<message")) {
@@ -219,6 +241,9 @@ static void on_ready(struct load *l, struct conn *c, const char *at, size_t len)
     } else if (starts(at, len, "<stream:error") || starts(at, len, "<failed")) {
         unexpected(c, at, len);
     } else {
+        if (l->pings && c->role == ROLE_ACCEPTED && is_ping(at, len)) {
+            answer_ping(l, at, len);
+        }
         c->stanzas += starts(at, len, "<iq") || starts(at, len, "<presence");
         l->tally.other++;
     }

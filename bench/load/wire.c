@@ -109,11 +109,28 @@ static void accept_all(struct load *l)
     }
 }
 
+static void watch_again(const struct load *l, struct conn *c)
+{
+    uint32_t events = (c->held ? 0u : (uint32_t)EPOLLIN) | (c->wants_out ? (uint32_t)EPOLLOUT : 0u);
+    watch(l, c->fd, c, events, EPOLL_CTL_MOD);
+}
+
 static void want_out(const struct load *l, struct conn *c, bool wanted)
 {
     if (c->wants_out != wanted) {
         c->wants_out = wanted;
-        watch(l, c->fd, c, EPOLLIN | (wanted ? (uint32_t)EPOLLOUT : 0u), EPOLL_CTL_MOD);
+        watch_again(l, c);
+    }
+}
+
+void wire_hold(struct load *l, bool held)
+{
+    enum role sink = l->mode == MODE_IN ? ROLE_COMPONENT : ROLE_ACCEPTED;
+    for (unsigned i = 0; i < l->conn_count; i++) {
+        if (l->conns[i]->role == sink) {
+            l->conns[i]->held = held;
+            watch_again(l, l->conns[i]);
+        }
     }
 }
 

@@ -18,14 +18,21 @@ function(fg_threads_test name)
 endfunction()
 
 set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
-foreach(part conn mailbox move shard snapshot)
-  fg_threads_test(engine_${part}
-    SOURCES unit/engine/${part}_test.c ${machine}
-    NEEDS fg_engine Threads::Threads)
-endforeach()
-fg_threads_test(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_conn SOURCES unit/engine/conn_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_mailbox SOURCES unit/engine/mailbox_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_move SOURCES unit/engine/move_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_shard SOURCES unit/engine/shard_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_snapshot SOURCES unit/engine/snapshot_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_tls SOURCES unit/engine/tls_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
 if(FEDGATE_TESTS)
   add_dependencies(engine_tls_test tls_certs)
-  target_compile_definitions(engine_tls_test PRIVATE TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
+  target_compile_definitions(engine_tls_test PRIVATE
+    TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
 endif()
 fg_unit(engine_sim SOURCES sim/engine_sim_test.c sim/sim_io.c NEEDS fg_engine)

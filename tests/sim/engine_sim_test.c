@@ -33,8 +33,13 @@ static struct {
     uint32_t opened, done, failed_connects, accepted, closed, clean, moves, timeouts;
 } run;
 
-#define SIM_CHECK(c) \
-    ((c) ? (void)0 : (void)(fprintf(stderr, "seed %lu: %s\n", (unsigned long)run.seed, #c), abort()))
+#define SIM_CHECK(c) ((c) ? (void)0 : failed(#c))
+
+static void failed(const char *what)
+{
+    (void)fprintf(stderr, "seed %lu: %s\n", (unsigned long)run.seed, what);
+    abort();
+}
 
 static char byte_at(uint32_t number, size_t at)
 {
@@ -283,7 +288,8 @@ static void end(struct engine *e)
         turn(e);
         is_drained = true;
         for (uint32_t s = 0; s < e->shard_count; s++) {
-            is_drained = is_drained && atomic_load(&e->shards[s].is_drained);
+            is_drained = is_drained && atomic_load_explicit(&e->shards[s].is_drained,
+                                                            memory_order_acquire);
             for (uint32_t from = 0; from <= e->shard_count; from++) {
                 is_drained = is_drained && mailbox_is_empty(engine_box(e, s, from));
             }

@@ -231,7 +231,8 @@ Test(move, stopping_the_engine_while_connections_wander)
     }
     WAIT_UNTIL(moves > 20);
     machine_stop(&m);
-    cr_assert_eq(closes, 4, "closed is called once for each, wherever it was");
+    cr_assert_gt(echo_totals.accepted, 0);
+    cr_assert_eq(closes, echo_totals.accepted, "once for each, wherever it was");
     for (uint32_t i = 0; i < 4; i++) {
         cr_assert_eq(pthread_join(threads[i], NULL), 0);
         client_close(t[i].fd);

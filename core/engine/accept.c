@@ -13,7 +13,7 @@
 #include "engine/shard_state.h"
 
 #define ACCEPT_RETRY_MS 200u /* after EMFILE and the like: descriptors have to be closed first */
-#define ADDR_KEY_BYTES 16u
+#define ADDR_KEY_BYTES  16u
 
 struct addr_count {
     char key[ADDR_KEY_BYTES];

@@ -160,9 +160,8 @@ static bool drain(struct conn *c)
     static const struct {
         enum conn_op bit;
         enum io_op op;
-    } ops[] = {{CONN_OP_RECV, IO_OP_RECV},
-               {CONN_OP_SEND, IO_OP_SEND},
-               {CONN_OP_CONNECT, IO_OP_CONNECT}};
+    } ops[] = {
+        {CONN_OP_RECV, IO_OP_RECV}, {CONN_OP_SEND, IO_OP_SEND}, {CONN_OP_CONNECT, IO_OP_CONNECT}};
 
     if (c->in_flight == 0) {
         return true;
@@ -171,8 +170,7 @@ static bool drain(struct conn *c)
         if (!(c->in_flight & ops[i].bit)) {
             continue;
         }
-        if (c->sh->io->vt->cancel(c->sh->io,
-                                  (struct io_tag){ops[i].op, c->slot, c->generation},
+        if (c->sh->io->vt->cancel(c->sh->io, (struct io_tag){ops[i].op, c->slot, c->generation},
                                   (struct io_tag){IO_OP_CANCEL, c->slot, c->generation})) {
             conn_mark_dirty(c); /* no room: next turn */
             return false;

@@ -81,8 +81,8 @@ static size_t handshake(struct conn *c, char *bytes, size_t len)
     size_t used = 0;
 
     do {
-        enum tls_step step = tls_session_handshake(c->session, slice_make(bytes + at, len - at),
-                                                   &used, &c->pending);
+        enum tls_step step =
+            tls_session_handshake(c->session, slice_make(bytes + at, len - at), &used, &c->pending);
 
         ASSERT(used <= len - at);
         at += used;
@@ -126,8 +126,8 @@ static size_t records(struct conn *c, char *bytes, size_t len)
         size_t answered = buf_len(&c->pending);
         size_t opened;
         size_t used = 0;
-        int err = tls_session_open(c->session, slice_make(bytes + at, take), &used, plain,
-                                   &c->pending);
+        int err =
+            tls_session_open(c->session, slice_make(bytes + at, take), &used, plain, &c->pending);
 
         ASSERT(used <= take);
         at += used;

@@ -10,8 +10,7 @@ static void connect_late(struct wheel_timer *timer, void *ctx)
     conn_end(ctx, ERR_TIMEOUT, "connecting took too long");
 }
 
-int shard_connect(struct shard *sh, const struct shard_connect_params *params,
-                  struct conn_ref *out)
+int shard_connect(struct shard *sh, const struct shard_connect_params *params, struct conn_ref *out)
 {
     struct conn *c;
     int err;

@@ -17,7 +17,7 @@
 #include "engine/shard_state.h"
 
 #define CONN_MAX_DEFAULT 16384u
-#define LINE_BYTES 64u
+#define LINE_BYTES       64u
 /* Connections are aborted; a shard that has not let go of them by then is stuck. */
 #define STOP_MS_MAX 5000u
 
@@ -124,8 +124,7 @@ int engine_build(struct engine **out, const struct engine_params *params, char *
     return err;
 }
 
-int engine_new(struct engine **out, const struct engine_params *params, char *why,
-               size_t why_bytes)
+int engine_new(struct engine **out, const struct engine_params *params, char *why, size_t why_bytes)
 {
     struct engine *e;
     int err = engine_build(&e, params, why, why_bytes);

@@ -185,8 +185,8 @@ static void deliver(struct shard *sh, struct mail *m)
 
 static void receive_local(struct shard *sh)
 {
-    uint32_t count = sh->local_count < SHARD_MAILS_PER_TURN ? sh->local_count
-                                                            : SHARD_MAILS_PER_TURN;
+    uint32_t count =
+        sh->local_count < SHARD_MAILS_PER_TURN ? sh->local_count : SHARD_MAILS_PER_TURN;
     struct list *link;
 
     while (count-- && (link = list_pop_front(&sh->local_mail))) {
@@ -249,8 +249,7 @@ bool shard_has_news(struct shard *sh)
         }
     }
     return sh->local_count > 0 ||
-           atomic_load_explicit(&e->generation, memory_order_seq_cst) !=
-               sh->snapshot_generation ||
+           atomic_load_explicit(&e->generation, memory_order_seq_cst) != sh->snapshot_generation ||
            atomic_load_explicit(&e->stop_phase, memory_order_acquire) != sh->stop_phase;
 }
 

@@ -11,7 +11,7 @@
 
 #define RECV_BUF_COUNT_DEFAULT 512u
 #define RECV_BUF_BYTES_DEFAULT (16u << 10)
-#define CHECK_TURNS 64u /* between full walks over the buffers, in debug builds */
+#define CHECK_TURNS            64u /* between full walks over the buffers, in debug builds */
 
 int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size_t why_bytes)
 {

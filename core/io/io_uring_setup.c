@@ -15,9 +15,8 @@
 #include "io/io_uring_int.h"
 
 static const uint8_t allowed_ops[] = {
-    IORING_OP_ACCEPT, IORING_OP_CONNECT,      IORING_OP_RECV,
-    IORING_OP_SEND,   IORING_OP_POLL_ADD,     IORING_OP_ASYNC_CANCEL,
-    IORING_OP_MSG_RING,
+    IORING_OP_ACCEPT,   IORING_OP_CONNECT,      IORING_OP_RECV,     IORING_OP_SEND,
+    IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING,
 };
 
 static int sysctl_io_uring_disabled(void)
@@ -151,8 +150,8 @@ static int add_buffers(struct uring *u)
     io_uring_buf_ring_init(u->buf_ring);
     for (uint32_t i = 0; i < u->io.buf_count; i++) {
         io_uring_buf_ring_add(u->buf_ring, u->buf_memory + (size_t)i * u->io.buf_bytes,
-                              u->io.buf_bytes, (uint16_t)i,
-                              io_uring_buf_ring_mask(u->io.buf_count), (int)i);
+                              u->io.buf_bytes, (uint16_t)i, io_uring_buf_ring_mask(u->io.buf_count),
+                              (int)i);
     }
     io_uring_buf_ring_advance(u->buf_ring, (int)u->io.buf_count);
     return 0;

@@ -4,7 +4,9 @@
 
 #include "base/check.h"
 #include "base/pool.h"
+#include "base/utf8.h"
 #include "policy/arena.h"
+#include "xmpp/jid.h"
 
 static void wipe(const char *text, size_t len)
 {
@@ -35,14 +37,27 @@ void snapshot_free(struct snapshot *s)
     pool_heap_free(s);
 }
 
+/* The tables hold A-labels and the U-labels of the configuration; a U-label spelled otherwise (other
+ * normal form, as a stream may bring it) is found by its A-labels. */
+static void *find_name(const struct map *names, struct slice name)
+{
+    void *found = map_get(names, name);
+    struct jid_ascii ascii;
+
+    if (found || utf8_is_ascii(name) || jid_domain_to_ascii(name, &ascii) != 0) {
+        return found;
+    }
+    return map_get(names, jid_ascii_slice(&ascii));
+}
+
 const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name)
 {
-    return map_get(&s->domain_map, name);
+    return find_name(&s->domain_map, name);
 }
 
 const struct partner *snapshot_partner(const struct snapshot *s, struct slice name)
 {
-    return map_get(&s->partner_map, name);
+    return find_name(&s->partner_map, name);
 }
 
 const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name)

@@ -67,6 +67,16 @@ bool utf8_is_valid(struct slice s)
     return true;
 }
 
+bool utf8_is_ascii(struct slice s)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        all |= (unsigned char)s.ptr[i];
+    }
+    return all < 0x80;
+}
+
 size_t utf8_put(char out[4], uint32_t c)
 {
     if (c < 0x80) {

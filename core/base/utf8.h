@@ -10,6 +10,8 @@
 
 /* Whether all of s is well-formed. */
 bool utf8_is_valid(struct slice s);
+/* No byte above 0x7f. */
+bool utf8_is_ascii(struct slice s);
 /* Decodes the character at s[*at] and moves *at behind it; false when malformed or at the end. */
 NODISCARD bool utf8_next(struct slice s, size_t *at, uint32_t *code_point);
 /* Writes 1..4 bytes, returns how many; 0 when code_point is no Unicode scalar value. */

@@ -114,6 +114,13 @@ Test(utf8, every_scalar_value_round_trips)
     }
 }
 
+Test(utf8, ascii_only)
+{
+    cr_assert(utf8_is_ascii(SLICE_LIT("")));
+    cr_assert(utf8_is_ascii(SLICE_LIT("fabrikam.test\x7f")));
+    cr_assert_not(utf8_is_ascii(SLICE_LIT("b\xc3\xbc")));
+}
+
 Test(utf8, cut_keeps_characters_whole)
 {
     struct slice s = SLICE_LIT("a\xe2\x82\xac");

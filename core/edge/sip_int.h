@@ -57,6 +57,7 @@ struct sip_peer {
     struct list waiting;   /* struct sip_out.link: to be written as soon as it is UP */
     struct list sent;      /* struct sip_out.link: awaiting their response */
     uint32_t queued_count; /* messages of this hop that are not finished */
+    size_t queued_bytes;   /* of their bodies */
     struct sip_probe probe;
     struct sip_txn_ref probe_ref; /* while probe.in_flight: its transaction has us as owner */
     struct wheel_timer timer; /* BACKOFF: its end; UP: the next probe */

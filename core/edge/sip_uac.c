@@ -18,7 +18,7 @@
 /* The reader is stopped at these and goes on at a quarter. */
 #define TARGET_COUNT_HIGH 512u
 #define PEER_COUNT_HIGH 4096u
-#define WAIT_MS_MAX 32000u /* for a connection to the next hop */
+#define WAIT_MS_MAX 32000u /* for a connection to the next hop, or behind another message */
 
 struct slice sip_gate(const struct sip_peer *p, char mem[96])
 {
@@ -32,8 +32,11 @@ static void update_gate(struct sip_peer *p, uint32_t target_count)
     struct edge *e = p->side->e;
     char mem[96];
     struct slice key = sip_gate(p, mem);
-    bool is_high = p->queued_count > PEER_COUNT_HIGH || target_count > TARGET_COUNT_HIGH;
-    bool is_low = p->queued_count <= PEER_COUNT_HIGH / 4 && target_count <= TARGET_COUNT_HIGH / 4;
+    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
+    bool is_high = p->queued_count > PEER_COUNT_HIGH || target_count > TARGET_COUNT_HIGH ||
+                   p->queued_bytes > bytes_max / 2;
+    bool is_low = p->queued_count <= PEER_COUNT_HIGH / 4 &&
+                  target_count <= TARGET_COUNT_HIGH / 4 && p->queued_bytes <= bytes_max / 4;
 
     if (is_high && p->state == SIP_PEER_UP) {
         flow_set(&e->flow, key, true, shard_now_ms(e->sh));
@@ -174,6 +177,16 @@ static void target_free(struct sip_side *s, struct sip_target *t)
     pool_free(t);
 }
 
+static void out_free(struct sip_out *o)
+{
+    list_remove(&o->link);
+    o->peer->queued_count--;
+    o->peer->queued_bytes -= o->body.len;
+    o->target->count--;
+    o->magic = 0;
+    pool_free(o);
+}
+
 /* The message is finished: the recipient's next one goes out. */
 static void finish(struct sip_out *o)
 {
@@ -182,11 +195,7 @@ static void finish(struct sip_out *o)
     struct sip_target *t = o->target;
     struct list *next;
 
-    list_remove(&o->link);
-    o->magic = 0;
-    pool_free(o);
-    p->queued_count--;
-    t->count--;
+    out_free(o);
     next = list_pop_front(&t->waiting);
     update_gate(p, t->count);
     if (next) {
@@ -312,7 +321,7 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     struct slice key;
 
     if (t && t->count < TARGET_COUNT_MAX && p->queued_count < PEER_COUNT_MAX &&
-        !s->e->is_draining) {
+        p->queued_bytes + m->body.len <= edge_policy(s->e)->limits.queue_bytes_max && !s->e->is_draining) {
         o = out_new(st, target, m);
     }
     if (!o) {
@@ -328,6 +337,7 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     o->target = t;
     o->created_ms = shard_now_ms(s->e->sh);
     p->queued_count++;
+    p->queued_bytes += o->body.len;
     t->count++;
     if (t->count == 1) {
         dispatch(o);
@@ -414,11 +424,36 @@ void sip_uac_peer_down(struct sip_peer *p)
     }
 }
 
+/* Behind a message that gets no answer a queue would move once in a transaction's time: who has
+ * waited there too long is answered. The lists are in order of age. */
+static void refuse_behind(struct sip_side *s, uint64_t older_than_ms)
+{
+    size_t cursor = 0;
+    struct sip_target *t;
+    struct list *link;
+
+    while ((t = map_next(&s->targets, &cursor))) {
+        while ((link = list_first(&t->waiting))) {
+            struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
+
+            if (o->created_ms > older_than_ms) {
+                break;
+            }
+            refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
+            out_free(o);
+        }
+    }
+}
+
 void sip_uac_tick(struct sip_side *s)
 {
     uint64_t now = shard_now_ms(s->e->sh);
     size_t cursor = 0;
     struct sip_peer *p;
+
+    if (now > WAIT_MS_MAX) {
+        refuse_behind(s, now - WAIT_MS_MAX);
+    }
 
     while ((p = map_next(&s->peers, &cursor))) {
         if (now > WAIT_MS_MAX) {

@@ -13,6 +13,7 @@
 
 #define BACKOFF_FIRST_MS 1000u
 #define BACKOFF_MAX_MS 300000u
+#define GATE_HOLD_MS 5000u
 #define BACKOFF_SHIFT_MAX 9u
 #define VERIFIES_MAX 64u
 
@@ -109,7 +110,9 @@ static void free_link(struct link *l)
     pool_free(l);
 }
 
-/* Half full: readers are told to stop; a quarter: to go on. */
+/* Half full: readers are told to stop; a quarter: to go on. Who reads at the inside reads for all
+ * partners, so one that hangs may hold it for GATE_HOLD_MS only: then its queue fills up, and what
+ * does not fit is answered with errors.                                                          */
 static void update_gate(struct link *l)
 {
     struct edge *e = l->host.e;
@@ -121,14 +124,20 @@ static void update_gate(struct link *l)
     uint64_t now = shard_now_ms(e->sh);
     struct slice key = slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len);
 
+    if (is_low || l->state != LINK_ST_READY) {
+        l->is_slow = false;
+    } else if (l->is_gate_closed && now - l->gate_closed_ms > GATE_HOLD_MS) {
+        l->is_slow = true;
+    }
     /* Only a stream that is up drains by itself: without one, waiting would not help the reader. */
-    if (is_high && l->state == LINK_ST_READY) {
+    if (is_high && l->state == LINK_ST_READY && !l->is_slow) {
         if (!l->is_gate_closed || now - l->gate_renewed_ms > FLOW_RENEW_MS) {
+            l->gate_closed_ms = l->is_gate_closed ? l->gate_closed_ms : now;
             l->is_gate_closed = true;
             l->gate_renewed_ms = now;
             edge_gate(e, key, true);
         }
-    } else if (l->is_gate_closed && (is_low || l->state != LINK_ST_READY)) {
+    } else if (l->is_gate_closed && (is_low || l->is_slow || l->state != LINK_ST_READY)) {
         l->is_gate_closed = false;
         edge_gate(e, key, false);
     }

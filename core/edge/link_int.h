@@ -59,6 +59,8 @@ struct link {
     bool is_orderly;        /* the current stream was closed in order */
     bool avoid_tls;         /* TLS failed and the rules allow to do without */
     bool is_gate_closed;
+    bool is_slow; /* the gate was closed for too long: not again before the queue is low */
+    uint64_t gate_closed_ms;
     uint64_t gate_renewed_ms;
     enum fail_step fail_step;
     char fail_text[FAIL_TEXT_BYTES];

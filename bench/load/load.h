@@ -96,7 +96,9 @@ struct load {
     unsigned window; /* stanzas in flight, all streams together */
     uint64_t count;  /* of the measured part */
     double stall_s;
-    double hold_s; /* so long the sinks read nothing at the begin of the measured part */
+    double hold_s; /* so long receivers read nothing at the begin of the measured part */
+    bool hold_one; /* only one of them, by chance the first to be accepted */
+    uint64_t during_hold;
     struct sockaddr_in target;
     struct sockaddr_in component;
     struct sockaddr_in listen;
@@ -134,7 +136,7 @@ __attribute__((format(printf, 3, 4))) void wire_printf(struct load *l, struct co
                                                        const char *fmt, ...);
 /* Sends what conn->out holds; asks for EPOLLOUT when not all could go. */
 void wire_flush(struct load *l, struct conn *c);
-/* Stops or resumes reading where stanzas arrive: a hung receiver. */
+/* Stops or resumes reading where stanzas arrive: hung receivers. */
 void wire_hold(struct load *l, bool held);
 /* Waits for events up to wait_ms and handles them. */
 void wire_turn(struct load *l, int wait_ms);

@@ -4,7 +4,7 @@
  *   fedgate-load --mode in|out|relay --workload bulk|fan-in --count N --cert FILE --key FILE
  *                [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
  *                [--inside DOMAIN] [--suffix DOMAIN] [--direct] [--no-sm] [--pings]
- *                [--window STANZAS] [--stall SECONDS] [--hold SECONDS]
+ *                [--window STANZAS] [--stall SECONDS] [--hold SECONDS] [--hold-one]
  *
  * Connects everybody, sends one stanza on each stream and waits for them, prints "ready" and waits
  * for a line on its input (so that the driver can read the server's clock); then sends N stanzas
@@ -154,6 +154,9 @@ static void take_option(struct load *l, int which, const char *value)
     case 'W':
         l->window = (unsigned)strtoul(value, NULL, 10);
         break;
+    case 'O':
+        l->hold_one = true;
+        break;
     case 'H':
         l->hold_s = strtod(value, NULL);
         break;
@@ -168,12 +171,13 @@ static void take_option(struct load *l, int which, const char *value)
 static void read_options(struct load *l, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"mode", 1, NULL, 'm'},   {"workload", 1, NULL, 'w'},  {"count", 1, NULL, 'n'},
-        {"target", 1, NULL, 't'}, {"component", 1, NULL, 'p'}, {"listen", 1, NULL, 'l'},
-        {"secret", 1, NULL, 's'}, {"inside", 1, NULL, 'i'},    {"suffix", 1, NULL, 'x'},
-        {"cert", 1, NULL, 'c'},   {"key", 1, NULL, 'k'},       {"direct", 0, NULL, 'd'},
-        {"no-sm", 0, NULL, 'a'},  {"pings", 0, NULL, 'P'},     {"hold", 1, NULL, 'H'},
-        {"window", 1, NULL, 'W'}, {"stall", 1, NULL, 'S'},     {NULL, 0, NULL, 0}};
+        {"mode", 1, NULL, 'm'},     {"workload", 1, NULL, 'w'},  {"count", 1, NULL, 'n'},
+        {"target", 1, NULL, 't'},   {"component", 1, NULL, 'p'}, {"listen", 1, NULL, 'l'},
+        {"secret", 1, NULL, 's'},   {"inside", 1, NULL, 'i'},    {"suffix", 1, NULL, 'x'},
+        {"cert", 1, NULL, 'c'},     {"key", 1, NULL, 'k'},       {"direct", 0, NULL, 'd'},
+        {"no-sm", 0, NULL, 'a'},    {"pings", 0, NULL, 'P'},     {"hold", 1, NULL, 'H'},
+        {"hold-one", 0, NULL, 'O'}, {"window", 1, NULL, 'W'},    {"stall", 1, NULL, 'S'},
+        {NULL, 0, NULL, 0}};
     l->sm = true;
     l->stall_s = STALL_S;
     l->secret = "inside";
@@ -228,11 +232,12 @@ static double run(struct load *l, uint64_t count, double hold_s)
     wire_hold(l, held);
     uint64_t seen = l->tally.unique;
     l->target_sum += count;
-    while (l->tally.unique < l->target_sum) {
+    while (l->tally.unique + l->tally.errors < l->target_sum) {
         pump(l);
         wire_turn(l, TURN_MS);
         if (held && now_s() - begin > hold_s) {
             held = false;
+            l->during_hold = l->tally.unique - (l->target_sum - count);
             wire_hold(l, held);
         }
         if (l->tally.unique != seen) {
@@ -289,14 +294,16 @@ int main(int argc, char **argv)
     cpu = own_cpu_s() - cpu;
     settle(l);
     const struct tally *t = &l->tally;
-    uint64_t lost = t->sent - t->unique + (l->target_sum - t->sent);
+    uint64_t lost = l->target_sum - t->unique - t->errors; /* not even an error came */
     (void)printf("{\"delivered\": %llu, \"lost\": %llu, \"duplicated\": %llu, "
                  "\"out_of_order\": %llu, \"damaged\": %llu, \"errors\": %llu, \"other\": %llu, "
-                 "\"seconds\": %.6f, \"own_cpu_s\": %.6f, \"streams_in\": %u, \"tls\": \"%s\"}\n",
+                 "\"seconds\": %.6f, \"own_cpu_s\": %.6f, \"during_hold\": %llu, \"streams_in\": "
+                 "%u, \"tls\": \"%s\"}\n",
                  (unsigned long long)(t->unique - before), (unsigned long long)lost,
                  (unsigned long long)t->duplicated, (unsigned long long)t->out_of_order,
                  (unsigned long long)t->damaged, (unsigned long long)t->errors,
-                 (unsigned long long)t->other, seconds, cpu, l->accepted, l->tls);
+                 (unsigned long long)t->other, seconds, cpu, (unsigned long long)l->during_hold,
+                 l->accepted, l->tls);
     (void)fflush(stdout);
     while (getchar() != EOF) {
     }

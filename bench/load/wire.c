@@ -130,6 +130,9 @@ void wire_hold(struct load *l, bool held)
         if (l->conns[i]->role == sink) {
             l->conns[i]->held = held;
             watch_again(l, l->conns[i]);
+            if (l->hold_one) {
+                return;
+            }
         }
     }
 }

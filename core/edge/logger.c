@@ -278,6 +278,9 @@ static void put_line(struct logger *l, const struct entry *e, uint64_t suppresse
 
 static void put_entries(struct logger *l)
 {
+    if (l->entry_count == 0) {
+        return; /* nothing was ever allocated, and qsort takes no null pointer */
+    }
     qsort(l->entries, l->entry_count, sizeof(*l->entries), by_time);
     for (uint32_t i = 0; i < l->entry_count; i++) {
         const struct entry *e = &l->entries[i];

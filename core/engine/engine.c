@@ -88,6 +88,33 @@ static void check_params(const struct engine_params *p)
     ASSERT(p->shard_count <= ENGINE_SHARDS_MAX);
 }
 
+/* The caller's list belongs to its first snapshot, and a resolver may start after that is gone. */
+static char **copy_texts(const char *const *texts)
+{
+    size_t count = 0;
+    char **copy;
+
+    if (!texts) {
+        return NULL;
+    }
+    while (texts[count]) {
+        count++;
+    }
+    copy = pool_heap_zalloc((count + 1) * sizeof(*copy));
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = pool_heap_strdup(texts[i], strlen(texts[i]));
+    }
+    return copy;
+}
+
+static void free_texts(char **texts)
+{
+    for (size_t i = 0; texts && texts[i]; i++) {
+        pool_heap_free(texts[i]);
+    }
+    pool_heap_free(texts);
+}
+
 int engine_build(struct engine **out, const struct engine_params *params, char *why,
                  size_t why_bytes)
 {
@@ -104,6 +131,8 @@ int engine_build(struct engine **out, const struct engine_params *params, char *
     e->shard_count = params->shard_count ? params->shard_count : usable_cores(&set);
     e->shard_count = e->shard_count < ENGINE_SHARDS_MAX ? e->shard_count : ENGINE_SHARDS_MAX;
     (void)pthread_mutex_init(&e->post_lock, NULL);
+    e->dns_servers = copy_texts(params->dns_servers);
+    e->params.dns_servers = (const char *const *)e->dns_servers;
     e->snapshot_owned = params->snapshot;
     atomic_store_explicit(&e->snapshot, params->snapshot, memory_order_seq_cst);
     atomic_store_explicit(&e->generation, 1, memory_order_seq_cst);
@@ -217,6 +246,7 @@ void engine_free(struct engine *e)
         e->params.snapshot_free(e->snapshot_owned);
     }
     (void)pthread_mutex_destroy(&e->post_lock);
+    free_texts(e->dns_servers);
     pool_heap_free(e->shards_block);
     pool_heap_free(e->boxes_block);
     pool_heap_free(e);

@@ -49,7 +49,7 @@ struct engine_params {
     uint32_t recv_buf_bytes;      /* 0 = default 16 KiB */
     uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
     uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */
-    /* "ip", "ip:port" or "[ip6]:port"; NULL-terminated; NULL = the system's */
+    /* "ip", "ip:port" or "[ip6]:port"; NULL-terminated; copied; NULL = the system's */
     const char *const *dns_servers;
     void *snapshot; /* the first one, owned from success on; no snapshot_changed for it */
     void (*snapshot_free)(void *snapshot);

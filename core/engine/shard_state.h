@@ -129,6 +129,7 @@ struct engine {
     /* boxes[to * (shard_count + 1) + from]; from == shard_count: threads that are no shard. */
     struct mailbox *boxes; /* owned, aligned inside boxes_block */
     void *boxes_block;     /* owned */
+    char **dns_servers;     /* owned copy of params.dns_servers */
     pthread_mutex_t post_lock; /* one producer at a time on the last column */
 
     /* Publisher writes, shards read, all seq_cst: a shard that sees the generation sees the

@@ -47,9 +47,9 @@ PROTO_FORBIDDEN_HEADERS = {"sys/socket.h", "unistd.h", "fcntl.h", "pthread.h", "
                            "sys/epoll.h", "netdb.h", "poll.h"}
 FUZZ_LINES_MAX = 60
 BANNED = re.compile(
-    r"(?<![\w.>])(strcpy|strncpy|stpcpy|strcat|strncat|sprintf|vsprintf|strtok|strtok_r|atoi|atol|atoll"
-    r"|atof|gets|scanf|sscanf|fscanf|vsscanf|localtime|gmtime|ctime|asctime|rand|srand|random|alloca"
-    r"|__builtin_alloca)\s*\(")
+    r"(?<![\w.>])(strcpy|strncpy|stpcpy|strcat|strncat|sprintf|vsprintf|strtok|strtok_r|atoi|atol"
+    r"|atoll|atof|gets|scanf|sscanf|fscanf|vsscanf|localtime|gmtime|ctime|asctime|rand|srand|random"
+    r"|alloca|__builtin_alloca)\s*\(")
 ALLOCATION = re.compile(r"(?<![\w.>])(malloc|calloc|realloc|reallocarray|free|strdup|strndup)\s*\(")
 ATOMIC = re.compile(r"\batomic_(load|store|exchange|fetch_\w+|compare_exchange_\w+|flag_\w+)\s*\(")
 # A constant or a variable of that meaning on the right: a text for people is no state.

@@ -42,7 +42,7 @@ class Peer:
 
     # -- outgoing ----------------------------------------------------------------------------------
     def dial(self, to, address=plan.FEDGATE, port=plan.XMPP_SERVER, run=True):
-        """An authenticated stream to the domain `to`, its reader thread running unless not wanted."""
+        """An authenticated stream to the domain `to`, its reader thread running if run."""
         stream = Stream(address, port)
         self._header(stream, to)
         stream.expect("features")

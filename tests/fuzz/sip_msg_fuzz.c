@@ -6,6 +6,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool is_via_full(const struct sip_msg *m)
+{
+    struct slice via = sip_msg_value(m, SIP_HDR_VIA);
+    unsigned count = 0;
+
+    for (size_t i = 0; i < via.len; i++) {
+        count += via.ptr[i] == ';';
+    }
+    return count + 2 > SIP_PARAMS_MAX;
+}
+
 /* The response to a request that the checks accept. */
 static void answer(const struct sip_msg *m, const struct sip_check_policy *policy)
 {
@@ -26,9 +37,10 @@ static void answer(const struct sip_msg *m, const struct sip_check_policy *polic
     ASSERT(sip_msg_call_id(m, &id[0]) == 0 && sip_msg_call_id(&r, &id[1]) == 0);
     ASSERT(sip_msg_cseq(m, &cseq[0]) == 0 && sip_msg_cseq(&r, &cseq[1]) == 0);
     ASSERT(slice_eq(id[0], id[1]) && cseq[0].number == cseq[1].number);
-    /* Via values are one per field now; only several of them make the response another's. */
+    /* Via values are one per field now; only several of them make the response another's. A Via at
+     * the limit of parameters goes over it by the two that a response adds: legal for the peer. */
     ASSERT(sip_check_response(&r, policy, &verdict) ||
-           r.fields[r.first[SIP_HDR_VIA]].next != SIP_FIELD_NONE);
+           r.fields[r.first[SIP_HDR_VIA]].next != SIP_FIELD_NONE || is_via_full(m));
     buf_deinit(&out);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A partner that stops reading: the traffic to the others goes on, and nothing is lost in silence."""
+"""A partner that stops reading: traffic to the others goes on, and nothing is lost in silence."""
 import os
 import sys
 import threading

@@ -27,22 +27,40 @@ struct slice sip_gate(const struct sip_peer *p, char mem[96])
     return slice_make(mem, (size_t)len);
 }
 
-static void update_gate(struct sip_peer *p, uint32_t target_count)
+static void set_gate(struct edge *e, struct slice key, bool is_high, bool is_low)
 {
-    struct edge *e = p->side->e;
-    char mem[96];
-    struct slice key = sip_gate(p, mem);
-    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
-    bool is_high = p->queued_count > PEER_COUNT_HIGH || target_count > TARGET_COUNT_HIGH ||
-                   p->queued_bytes > bytes_max / 2;
-    bool is_low = p->queued_count <= PEER_COUNT_HIGH / 4 &&
-                  target_count <= TARGET_COUNT_HIGH / 4 && p->queued_bytes <= bytes_max / 4;
-
-    if (is_high && p->state == SIP_PEER_UP) {
+    if (is_high) {
         flow_set(&e->flow, key, true, shard_now_ms(e->sh));
     } else if (is_low && flow_is_closed(&e->flow, key)) {
         flow_set(&e->flow, key, false, shard_now_ms(e->sh));
     }
+}
+
+static void update_gate(struct sip_peer *p)
+{
+    struct edge *e = p->side->e;
+    char mem[96];
+    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
+    bool is_high = p->queued_count > PEER_COUNT_HIGH || p->queued_bytes > bytes_max / 2;
+    bool is_low = p->queued_count <= PEER_COUNT_HIGH / 4 && p->queued_bytes <= bytes_max / 4;
+
+    set_gate(e, sip_gate(p, mem), is_high && p->state == SIP_PEER_UP, is_low);
+}
+
+/* A recipient has a gate of its own: who writes to others need not wait for this one. */
+static struct slice target_gate(const struct sip_target *t, char mem[96])
+{
+    int len = snprintf(mem, 96, "sip recipient %p", (const void *)t);
+
+    return slice_make(mem, (size_t)len);
+}
+
+static void update_target_gate(struct sip_side *s, const struct sip_target *t)
+{
+    char mem[96];
+
+    set_gate(s->e, target_gate(t, mem), t->count > TARGET_COUNT_HIGH,
+             t->count <= TARGET_COUNT_HIGH / 4);
 }
 
 /* --- one message ---------------------------------------------------------------------------- */
@@ -187,24 +205,6 @@ static void out_free(struct sip_out *o)
     pool_free(o);
 }
 
-/* The message is finished: the recipient's next one goes out. */
-static void finish(struct sip_out *o)
-{
-    struct sip_side *s = o->peer->side;
-    struct sip_peer *p = o->peer;
-    struct sip_target *t = o->target;
-    struct list *next;
-
-    out_free(o);
-    next = list_pop_front(&t->waiting);
-    update_gate(p, t->count);
-    if (next) {
-        dispatch(LIST_ENTRY(next, struct sip_out, link));
-    } else {
-        target_free(s, t);
-    }
-}
-
 /* The error answer to the sender, built from what was kept. */
 static void refuse(struct sip_out *o, const struct stanza_error *error)
 {
@@ -231,6 +231,35 @@ static void refuse_unreachable(struct sip_out *o, enum error_local what)
     error_from_local(&error, what);
     o->peer->side->e->stats.sip_unreachable++;
     refuse(o, &error);
+}
+
+static bool is_too_old(const struct sip_out *o)
+{
+    return shard_now_ms(o->peer->side->e->sh) - o->created_ms >= WAIT_MS_MAX;
+}
+
+/* The message is finished: the recipient's next one goes out, unless it has waited too long. */
+static void finish(struct sip_out *o)
+{
+    struct sip_side *s = o->peer->side;
+    struct sip_peer *p = o->peer;
+    struct sip_target *t = o->target;
+    struct list *next;
+
+    out_free(o);
+    while ((next = list_first(&t->waiting)) && is_too_old(LIST_ENTRY(next, struct sip_out, link))) {
+        o = LIST_ENTRY(next, struct sip_out, link);
+        refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
+        out_free(o);
+    }
+    next = list_pop_front(&t->waiting);
+    update_gate(p);
+    update_target_gate(s, t);
+    if (next) {
+        dispatch(LIST_ENTRY(next, struct sip_out, link));
+    } else {
+        target_free(s, t);
+    }
 }
 
 static void on_final(struct sip_out *o, const struct sip_msg *response)
@@ -344,8 +373,15 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     } else {
         list_push_back(&t->waiting, &o->link);
     }
-    update_gate(p, t->count);
-    key = sip_gate(p, mem);
+    update_gate(p);
+    t = map_get(&s->targets, m->uri); /* gone when the next hop could not be dialled at all */
+    if (t) {
+        update_target_gate(s, t);
+    }
+    key = t ? target_gate(t, mem) : SLICE_NONE;
+    if (!t || !flow_is_closed(&s->e->flow, key)) {
+        key = sip_gate(p, mem);
+    }
     if (!flow_is_closed(&s->e->flow, key)) {
         return false;
     }
@@ -426,7 +462,7 @@ void sip_uac_peer_down(struct sip_peer *p)
 
 /* Behind a message that gets no answer a queue would move once in a transaction's time: who has
  * waited there too long is answered. The lists are in order of age. */
-static void refuse_behind(struct sip_side *s, uint64_t older_than_ms)
+static void refuse_behind(struct sip_side *s)
 {
     size_t cursor = 0;
     struct sip_target *t;
@@ -436,12 +472,13 @@ static void refuse_behind(struct sip_side *s, uint64_t older_than_ms)
         while ((link = list_first(&t->waiting))) {
             struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
 
-            if (o->created_ms > older_than_ms) {
+            if (!is_too_old(o)) {
                 break;
             }
             refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
             out_free(o);
         }
+        update_target_gate(s, t);
     }
 }
 
@@ -451,9 +488,7 @@ void sip_uac_tick(struct sip_side *s)
     size_t cursor = 0;
     struct sip_peer *p;
 
-    if (now > WAIT_MS_MAX) {
-        refuse_behind(s, now - WAIT_MS_MAX);
-    }
+    refuse_behind(s);
 
     while ((p = map_next(&s->peers, &cursor))) {
         if (now > WAIT_MS_MAX) {
@@ -462,6 +497,6 @@ void sip_uac_tick(struct sip_side *s)
         if (p->state == SIP_PEER_UP && !list_is_empty(&p->waiting)) {
             sip_uac_peer_up(p); /* the connection was crowded */
         }
-        update_gate(p, 0);
+        update_gate(p);
     }
 }

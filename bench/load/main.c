@@ -250,14 +250,17 @@ static double run(struct load *l, uint64_t count, double hold_s)
     return last - begin;
 }
 
-/* One stanza on each stream: servers dial, caches fill. */
+/* One stanza on each stream, a few streams at a time: servers dial, caches fill. */
 static void warm_up(struct load *l)
 {
     bool fan = l->fan;
     unsigned window = l->window;
     l->fan = true;
     l->window = l->streams;
-    (void)run(l, l->streams, 0);
+    for (unsigned done = 0; done < l->streams; done += DIALLING_MAX) {
+        unsigned left = l->streams - done;
+        (void)run(l, left < DIALLING_MAX ? left : DIALLING_MAX, 0);
+    }
     l->fan = fan;
     l->window = window;
     if (l->tally.unique != l->streams) {

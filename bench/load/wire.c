@@ -100,15 +100,6 @@ struct conn *wire_dial(struct load *l, enum role role, const struct sockaddr_in 
     return c;
 }
 
-static void accept_all(struct load *l)
-{
-    int fd;
-    while ((fd = accept4(l->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct conn *c = add(l, fd, ROLE_ACCEPTED, EPOLLIN);
-        talk_connected(l, c);
-    }
-}
-
 static void watch_again(const struct load *l, struct conn *c)
 {
     uint32_t events = (c->held ? 0u : (uint32_t)EPOLLIN) | (c->wants_out ? (uint32_t)EPOLLOUT : 0u);
@@ -279,10 +270,21 @@ static void writable(struct load *l, struct conn *c)
     }
     if (c->step == STEP_TLS) {
         want_out(l, c, false);
-        handshake(l, c);
+        readable(l, c);
         return;
     }
     wire_flush(l, c);
+}
+
+static void accept_all(struct load *l)
+{
+    int fd;
+    while ((fd = accept4(l->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct conn *c = add(l, fd, ROLE_ACCEPTED, EPOLLIN);
+        talk_connected(l, c);
+        /* A handshake that ended here may have read data behind its last message. */
+        readable(l, c);
+    }
 }
 
 void wire_turn(struct load *l, int wait_ms)

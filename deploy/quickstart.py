@@ -11,6 +11,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "lib"))
+# It warns on import about a missing speed-up.
+logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 import slixmpp  # noqa: E402
 
 from lab import Lab, check, plan  # noqa: E402
@@ -66,7 +68,6 @@ def start_ann(trust):
         box["ann"].connect((plan.PROSODY, plan.XMPP_CLIENT))
         loop.run_forever()
 
-    logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
     threading.Thread(target=run, daemon=True).start()
     made.wait(10)
     ann = box["ann"]

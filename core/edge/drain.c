@@ -30,8 +30,12 @@ void drain_start(struct edge *e)
 /* Confirmations of what was written arrive on the partners' streams: those stay open meanwhile. */
 static bool is_flushing(struct edge *e, uint64_t spent_ms, uint64_t bound_ms)
 {
-    uint32_t busy = links_drain_flush(e) + sip_side_drain_flush(e->sip);
+    uint32_t busy;
 
+    if (spent_ms >= bound_ms / 4) {
+        sip_side_drain_refuse(e->sip);
+    }
+    busy = links_drain_flush(e) + sip_side_drain_flush(e->sip);
     return busy != 0 && spent_ms < bound_ms / 2;
 }
 

@@ -139,6 +139,8 @@ void sip_uac_done(void *owner, const struct sip_client_done *done);
 void sip_uac_peer_up(struct sip_peer *p);
 /* No connection came about: what waits is answered. */
 void sip_uac_peer_down(struct sip_peer *p);
+/* Orderly stop: whatever has no answer yet gets one from us. */
+void sip_uac_refuse_all(struct sip_side *s);
 void sip_uac_tick(struct sip_side *s);
 struct slice sip_gate(const struct sip_peer *p, char mem[96]);
 

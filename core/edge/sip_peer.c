@@ -342,6 +342,9 @@ void sip_peer_conn_closed(struct sip_peer *p, const char *why)
         shard_timer_disarm(p->side->e->sh, &p->timer);
     }
     if (p->side->is_stopping || p->state == SIP_PEER_BACKOFF) {
+        if (p->state == SIP_PEER_UP) {
+            sip_peer_set_state(p, SIP_PEER_IDLE); /* nothing is written to it any more */
+        }
         return;
     }
     if (p->dial) {

@@ -178,6 +178,11 @@ uint32_t sip_side_drain_flush(struct sip_side *s)
     return busy;
 }
 
+void sip_side_drain_refuse(struct sip_side *s)
+{
+    sip_uac_refuse_all(s);
+}
+
 uint32_t sip_side_drain_close(struct sip_side *s)
 {
     struct list *at = s->conns.next;

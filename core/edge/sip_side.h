@@ -22,6 +22,8 @@ void sip_side_review(struct sip_side *s);
 /* Orderly stop (OPTIONS and requests get 503 from its beginning). Returns how many messages are
  * under way; then: closes all connections, returns how many are open. */
 uint32_t sip_side_drain_flush(struct sip_side *s);
+/* Answers what the next hops have not answered, while the partners' streams are still there. */
+void sip_side_drain_refuse(struct sip_side *s);
 uint32_t sip_side_drain_close(struct sip_side *s);
 void sip_side_report(struct sip_side *s, struct edge_report *out);
 

@@ -460,6 +460,32 @@ void sip_uac_peer_down(struct sip_peer *p)
     }
 }
 
+void sip_uac_refuse_all(struct sip_side *s)
+{
+    size_t cursor = 0;
+    struct sip_target *t;
+    struct sip_peer *p;
+    struct list *link;
+
+    /* First those behind others, so that none of them is written now. */
+    while ((t = map_next(&s->targets, &cursor))) {
+        while ((link = list_first(&t->waiting))) {
+            refuse_unreachable(LIST_ENTRY(link, struct sip_out, link), ERROR_LOCAL_NO_ANSWER);
+            out_free(LIST_ENTRY(link, struct sip_out, link));
+        }
+    }
+    cursor = 0;
+    while ((p = map_next(&s->peers, &cursor))) {
+        while ((link = list_first(&p->sent)) || (link = list_first(&p->waiting))) {
+            struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
+
+            sip_client_forget(s->txns, o->ref);
+            refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
+            finish(o);
+        }
+    }
+}
+
 /* Behind a message that gets no answer a queue would move once in a transaction's time: who has
  * waited there too long is answered. The lists are in order of age. */
 static void refuse_behind(struct sip_side *s)

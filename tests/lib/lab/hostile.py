@@ -194,7 +194,7 @@ def condition_of(text):
 
 
 def refused(raw, *conditions, timeout=5.0):
-    """The connection ends as RFC 6120 says: our header, a stream error, the closing tag, the end."""
+    """The connection ends as RFC 6120 says: header, stream error, closing tag, end."""
     text = raw.until_end(timeout)
     check(condition_of(text) in conditions, f"expected {conditions}, got", text[-600:])
     check(0 <= text.find("<stream:stream") < text.find("<stream:error"), "no header first:", text)
@@ -205,14 +205,14 @@ def refused(raw, *conditions, timeout=5.0):
 class Ground:
     """fedgate with rows for GOOD and EVIL, a component, and an open stream to and from GOOD."""
 
-    def __init__(self, lab, evil=None, change=None, shards=1, evil_at=EVIL_ADDRESS, backend="wolfssl"):
+    def __init__(self, lab, evil=None, change=None, shards=1, evil_at=EVIL_ADDRESS):
         self.lab = lab
         corp_dns(lab)
         lab.dns.xmpp(GOOD, plan.SCRIPTED)
         if evil_at:
             lab.dns.xmpp(EVIL, evil_at)
         rows = [partner(GOOD)] + ([partner(EVIL, **evil)] if evil is not None else [])
-        self.fedgate = Fedgate(lab, partners=rows, shards=shards, backend=backend)
+        self.fedgate = Fedgate(lab, partners=rows, shards=shards)
         # What hostile peers leave open is not waited for.
         self.fedgate.config["limits"]["drain_timeout_s"] = 3
         self.fedgate.asan_more = ":quarantine_size_mb=8"
@@ -285,6 +285,11 @@ class Ground:
         self.calm()
         check(not self.strange, "the inside got",
               [ElementTree.tostring(element, "unicode") for element in self.strange])
+
+
+def short(config):
+    """For Ground(change=): whoever gets no further within seconds is given up."""
+    config["gateway"]["stream_establishment_timeout_s"] = 4
 
 
 def tls_context(**options):

@@ -220,6 +220,14 @@ enum stream_event_kind stream_secured(struct stream *s, uint64_t now_ms, struct 
                                       struct stream_event *ev)
 {
     stream_enter(s, now_ms);
+    if (s->state == STREAM_STATE_CLOSING) {
+        /* Closed meanwhile; no header stands inside TLS that a closing tag could answer. */
+        stream_set_state(s, STREAM_STATE_DEAD);
+        return STREAM_CLOSED;
+    }
+    if (s->state == STREAM_STATE_DEAD) {
+        return STREAM_MORE;
+    }
     if (!CHECK(stream_is_securing(s))) {
         return STREAM_MORE;
     }

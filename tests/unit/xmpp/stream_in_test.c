@@ -536,6 +536,25 @@ SCRIPT(stream_in, a_lost_connection_tells_the_step)
     rig_free(&r);
 }
 
+/* As when the node stops, or the partner is taken out, while TLS is being negotiated. */
+SCRIPT(stream_in, a_close_during_the_handshake_ends_with_it)
+{
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, false);
+    rig_feed(&r, THEIR_HEADER "<starttls " NS_TLS_X "/>");
+    EXPECT(&r, START_TLS);
+    (void)rig_out(&r);
+    stream_close(r.s, r.now_ms, STREAM_CONDITION_SYSTEM_SHUTDOWN, "");
+    EXPECT_TEXT(&r, ""); /* nothing in plain behind <proceed/> */
+    rig_secured(&r, "ours.example");
+    EXPECT(&r, CLOSED);
+    rig_secured(&r, "ours.example");
+    EXPECT(&r, MORE);
+    EXPECT_TEXT(&r, "");
+    rig_free(&r);
+}
+
 SCRIPT(stream_in, rules_that_change_end_the_stream_at_the_next_stanza)
 {
     struct rig r;

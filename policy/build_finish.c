@@ -15,8 +15,8 @@ static void number_credentials(struct load *l)
     }
     for (uint32_t i = 0; i < s->domain_count; i++) {
         if (l->credentials[i].certificate_path) {
-            l->domains[i].credential_idx = count;
-            all[count++] = l->credentials[i];
+            all[count] = l->credentials[i];
+            all[count++].domain = l->domains[i].name;
         }
     }
     s->credentials = all;

@@ -74,12 +74,12 @@ struct local_domain {
     struct slice name_unicode; /* U-label; equals name for ASCII names */
     uint32_t idx;
     const struct next_hop *next_hop;
-    uint32_t credential_idx; /* in snapshot.credentials */
 };
 
 struct credential {
     const char *certificate_path; /* PEM, leaf first, then the chain */
     const char *key_path;
+    struct slice domain; /* of ours that it was configured for; empty = the node's */
 };
 
 struct gateway_settings {

@@ -57,6 +57,7 @@ static int load_credential(struct tls_context *ctx, const struct tls_credential 
     if (err != 0) {
         return err;
     }
+    slice_to_cstr_cut(from->domain, cred->domain, sizeof(cred->domain));
     err = read_file(&key, "key", from->key_path, why);
     if (err == 0) {
         err = inspect_leaf(cred, chain, from->certificate_path, why);

@@ -177,9 +177,15 @@ static bool names_hold(const struct tls_names *names, struct slice domain)
     return false;
 }
 
-/* The first credential that names domain, else the first that covers it, else fallback. */
+/* The credential meant for domain, else the first that names it, else the first that covers it,
+ * else fallback. */
 static uint32_t cred_for(const struct tls_context *ctx, struct slice domain, uint32_t fallback)
 {
+    for (uint32_t i = 0; i < ctx->cred_count && domain.len != 0; i++) {
+        if (slice_eq_cstr(domain, ctx->creds[i].domain)) {
+            return i;
+        }
+    }
     for (uint32_t i = 0; i < ctx->cred_count; i++) {
         if (names_hold(&ctx->creds[i].names, domain)) {
             return i;

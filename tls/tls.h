@@ -41,11 +41,12 @@ struct tls_error {
 struct tls_credential {
     const char *certificate_path; /* PEM, leaf first, then the chain */
     const char *key_path;         /* PEM, unencrypted */
+    struct slice domain; /* A-label it is meant for, even if others name it too; empty = none */
 };
 
 struct tls_context_params {
     const struct tls_credential *credentials; /* the first is the default */
-    uint32_t credential_count;                /* SNI picks by the names in the certificates */
+    uint32_t credential_count;                /* SNI picks: domain, then names inside */
     const char *trust_path;                   /* PEM bundle; NULL = trust nobody */
 };
 

@@ -23,6 +23,7 @@
 #define TLS_QUIET_RECORDS_MAX 64u
 
 struct tls_cred {
+    char domain[256]; /* lower case; empty = none in particular */
     struct tls_names names;
     int64_t not_after_unix_s;
     void *lib; /* owned by the backend */

@@ -31,6 +31,7 @@ static int load_tls(struct setup *s, struct tls_error *why)
     for (uint32_t i = 0; i < p->credential_count; i++) {
         credentials[i].certificate_path = p->credentials[i].certificate_path;
         credentials[i].key_path = p->credentials[i].key_path;
+        credentials[i].domain = p->credentials[i].domain;
     }
     params = (struct tls_context_params){
         .credentials = credentials,

@@ -54,7 +54,8 @@ static void serve(struct shard *sh, struct conn *c, uint32_t tag)
 
 static void setup(void)
 {
-    struct tls_credential credential = {TLS_CERTS "/good.crt", TLS_CERTS "/good.key"};
+    struct tls_credential credential = {.certificate_path = TLS_CERTS "/good.crt",
+                                        .key_path = TLS_CERTS "/good.key"};
     struct tls_context_params params = {.credentials = &credential, .credential_count = 1,
                                         .trust_path = TLS_CERTS "/trust.crt"};
     struct tls_error why;

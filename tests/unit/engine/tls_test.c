@@ -46,7 +46,8 @@ static struct {
 
 static struct tls_context *context(const char *backend)
 {
-    struct tls_credential credential = {TLS_CERTS "/good.crt", TLS_CERTS "/good.key"};
+    struct tls_credential credential = {.certificate_path = TLS_CERTS "/good.crt",
+                                        .key_path = TLS_CERTS "/good.key"};
     struct tls_context_params params = {
         .credentials = &credential, .credential_count = 1, .trust_path = TLS_CERTS "/trust.crt"};
     struct tls_context *ctx;

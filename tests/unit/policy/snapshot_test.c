@@ -62,9 +62,10 @@ Test(snapshot, credentials_default_first)
 
     cr_assert_eq(s->credential_count, 2);
     cr_expect_str_eq(s->credentials[0].certificate_path, "c.pem");
-    cr_expect_eq(s->domains[0].credential_idx, 0);
-    cr_expect_str_eq(s->credentials[s->domains[1].credential_idx].certificate_path, "sub/b.pem");
-    cr_expect_str_eq(s->credentials[s->domains[1].credential_idx].key_path, "/abs/b.key");
+    cr_expect_eq(s->credentials[0].domain.len, 0);
+    cr_expect_str_eq(s->credentials[1].certificate_path, "sub/b.pem");
+    cr_expect_str_eq(s->credentials[1].key_path, "/abs/b.key");
+    cr_expect(slice_eq(s->credentials[1].domain, s->domains[1].name));
     snapshot_free(s);
 }
 
@@ -77,8 +78,10 @@ Test(snapshot, credentials_of_domains_alone)
                    "\"key\":\"bk\"}]"});
 
     cr_assert_eq(s->credential_count, 2);
-    cr_expect_str_eq(s->credentials[s->domains[0].credential_idx].key_path, "ak");
-    cr_expect_str_eq(s->credentials[s->domains[1].credential_idx].key_path, "bk");
+    cr_expect_str_eq(s->credentials[0].key_path, "ak");
+    cr_expect(slice_eq_cstr(s->credentials[0].domain, "a.example"));
+    cr_expect_str_eq(s->credentials[1].key_path, "bk");
+    cr_expect(slice_eq_cstr(s->credentials[1].domain, "b.example"));
     snapshot_free(s);
 }
 

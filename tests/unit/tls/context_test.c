@@ -19,7 +19,7 @@ static const char *const backends[] = {"wolfssl", "mbedtls"};
 static int load(const char *backend, const char *certificate, const char *key, const char *trust,
                 struct tls_context **out, struct tls_error *why)
 {
-    struct tls_credential credential = {certificate, key};
+    struct tls_credential credential = {.certificate_path = certificate, .key_path = key};
     struct tls_context_params params = {&credential, 1, trust};
     return tls_context_new(out, tls_backend_find(backend), &params, why);
 }
@@ -158,8 +158,9 @@ Test(tls_context, cut_files_are_refused)
 Test(tls_context, a_failing_second_credential_frees_the_first)
 {
     for (size_t b = 0; b < ARRAY_COUNT(backends); b++) {
-        struct tls_credential credentials[] = {{FILE_OF("good.crt"), FILE_OF("good.key")},
-                                               {FILE_OF("rsa.crt"), FILE_OF("good.key")}};
+        struct tls_credential credentials[] = {
+            {FILE_OF("good.crt"), FILE_OF("good.key"), SLICE_NONE},
+            {FILE_OF("rsa.crt"), FILE_OF("good.key"), SLICE_NONE}};
         struct tls_context_params params = {credentials, 2, FILE_OF("trust.crt")};
         struct tls_context *ctx;
         struct tls_error why;

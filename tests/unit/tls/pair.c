@@ -16,14 +16,18 @@ const char *pair_file(const char *name, const char *ext)
 
 struct tls_context *pair_context(const char *backend, const char *certs, const char *trust)
 {
-    struct tls_credential credentials[8];
+    struct tls_credential credentials[8] = {0};
     uint32_t count = 0;
     struct slice rest = slice_from_cstr(certs);
     while (rest.len > 0) {
         struct slice name;
+        struct slice domain;
         char text[64];
         if (!slice_cut(&rest, ',', &name)) {
             rest = SLICE_NONE;
+        }
+        if (slice_find(name, '=') >= 0 && slice_cut(&name, '=', &domain)) {
+            credentials[count].domain = domain;
         }
         cr_assert(slice_to_cstr(name, text, sizeof(text)));
         credentials[count].certificate_path = pair_file(text, "crt");

@@ -29,7 +29,7 @@ struct pair_params {
     const char *client_backend; /* "wolfssl" */
     const char *server_backend;
     const char *client_cert;    /* name in certs.spec; "" = none; NULL = "good" */
-    const char *server_certs;   /* names, comma separated; NULL = "good" */
+    const char *server_certs;   /* names or domain=name, comma separated; NULL = "good" */
     const char *trust;          /* file name of the bundle; "" = trust nobody; NULL = "trust" */
     const char *sni;
     const char *client_alpn;

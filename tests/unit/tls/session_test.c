@@ -209,6 +209,26 @@ Test(tls_session, sni_picks_the_credential)
     }
 }
 
+/* What an administrator gave to a domain is shown for it, though others name it as well. */
+Test(tls_session, a_credential_meant_for_a_domain_comes_first)
+{
+    static const char *const names[][2] = {{"rsa.test", "CN=second"}, {"RSA.test", "CN=second"},
+                                           {"fabrikam.test", "CN=good"},
+                                           {"contoso.test", "CN=second"}, {"", "CN=good"}};
+    struct pair_params params = {.server_certs = "good,rsa,rsa.test=second"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        params.sni = names[i][0];
+        FOR_ALL_PAIRS(params) {
+            struct pair p;
+            pair_init(&p, &params);
+            cr_assert(pair_handshake(&p));
+            cr_expect_str_eq(tls_session_peer(p.client.session)->subject, names[i][1], "%s",
+                             names[i][0]);
+            pair_deinit(&p);
+        }
+    }
+}
+
 /* A new session for one end, with another choice of credential. */
 static void choose(struct pair_end *e, enum tls_role role, uint32_t idx, const char *domain,
                    const char *sni)

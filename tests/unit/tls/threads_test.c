@@ -131,9 +131,9 @@ static struct tls_context *context(const char *backend, const struct tls_credent
 static bool race(const char *client, const char *server)
 {
     static const struct tls_credential credentials[] = {
-        {TLS_CERTS "/good.crt", TLS_CERTS "/good.key"},
-        {TLS_CERTS "/rsa.crt", TLS_CERTS "/rsa.key"},
-        {TLS_CERTS "/second.crt", TLS_CERTS "/second.key"},
+        {TLS_CERTS "/good.crt", TLS_CERTS "/good.key", {NULL, 0}},
+        {TLS_CERTS "/rsa.crt", TLS_CERTS "/rsa.key", {NULL, 0}},
+        {TLS_CERTS "/second.crt", TLS_CERTS "/second.key", {NULL, 0}},
     };
     struct tls_context *client_ctx = context(client, credentials, 2);
     struct tls_context *server_ctx = context(server, credentials, 3);

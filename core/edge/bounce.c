@@ -129,6 +129,7 @@ void bounce_block(struct edge *e, struct block *b, enum bounce_why why, const ch
 {
     const struct bounce_row *row = &rows[why];
 
+    ASSERT(row->text);
     if (b->sip.handle != 0) {
         count(e, row);
         sip_outcome_send(e, b->sip, row->sip_status, row->retry_after_s);
@@ -138,13 +139,7 @@ void bounce_block(struct edge *e, struct block *b, enum bounce_why why, const ch
         count(e, row);
         answer_block(e, b, row, detail);
     }
-    if (b->direction == BLOCK_TO_PARTNER) {
-        struct partner_run *run = partner_run_of(e, block_remote(b));
-
-        if (run) {
-            run->stats.bounced++;
-        }
-    }
+    partner_run_bounced(e, block_remote(b), why);
     LOG_D(stanza_bounced, "local=%s remote=%s why=%s", log_quote(block_local(b)).text,
           log_quote(block_remote(b)).text, row->text);
     block_free(b);

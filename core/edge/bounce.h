@@ -8,20 +8,7 @@
 #include "edge/edge.h"
 #include "xmpp/stanza.h"
 
-enum bounce_why {
-    BOUNCE_QUEUE_FULL,
-    BOUNCE_QUEUE_AGE,
-    BOUNCE_NOT_FOUND, /* no such server: DNS says so, or nothing listens */
-    BOUNCE_NO_STREAM, /* it exists, but no authenticated stream came about */
-    BOUNCE_UNACKED,
-    BOUNCE_NO_COMPONENT,
-    BOUNCE_POLICY,
-    BOUNCE_SIZE,
-    BOUNCE_DRAIN,
-    BOUNCE_WHY_COUNT
-};
-
-/* Takes the block. detail: for the sender's eyes, may be NULL. */
+/* Takes the block. why: one that has a row in bounce.c. detail: for the sender, may be NULL. */
 void bounce_block(struct edge *e, struct block *b, enum bounce_why why, const char *detail);
 /* All of a queue. */
 void bounce_queue(struct edge *e, struct block_queue *q, enum bounce_why why, const char *detail);

@@ -293,10 +293,18 @@ static int start_http(struct control *ctl, const struct listen_address *at)
     return EX_OK;
 }
 
+static time_t monotonic_s(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static void drain(struct control *ctl)
 {
     uint32_t count = engine_shard_count(ctl->engine);
-    int rounds = (int)((ctl->drain_timeout_s + 2) * 1000 / LOOP_MS);
+    time_t give_up_s = monotonic_s() + (time_t)ctl->drain_timeout_s + 2;
 
     LOG_I(stopping, "bound_s=%u", ctl->drain_timeout_s);
     ctl->is_draining = true;
@@ -308,7 +316,7 @@ static void drain(struct control *ctl)
             pool_free(m);
         }
     }
-    while (rounds-- > 0 && atomic_load_explicit(&ctl->shared->drained_count,
+    while (monotonic_s() < give_up_s && atomic_load_explicit(&ctl->shared->drained_count,
                                                 memory_order_acquire) < count) {
         (void)turn(ctl);
     }

@@ -258,6 +258,7 @@ static void on_stanza_bad(struct leg_in *leg, const struct stream_event *ev)
     if (ev->stanza.kind > STANZA_IQ || jid_domain_to_ascii(ev->stanza.from.domain, &remote) != 0) {
         return;
     }
+    partner_run_bounced(e, jid_ascii_slice(&remote), BOUNCE_POLICY);
     if (slice_is_empty(ev->stanza.to.domain) ||
         jid_domain_to_ascii(ev->stanza.to.domain, &local) != 0 ||
         !snapshot_domain(edge_policy(e), jid_ascii_slice(&local))) {
@@ -513,11 +514,16 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
 
 void legs_in_turn_end(struct edge *e)
 {
-    struct list *link;
+    struct list *at = e->legs_moving.next;
 
-    while ((link = list_pop_front(&e->legs_moving))) {
-        struct leg_in *leg = LIST_ENTRY(link, struct leg_in, moving);
+    while (at != &e->legs_moving) {
+        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, moving);
 
+        at = at->next;
+        if (!leg->is_ended && stream_asked_count(leg->s) != 0) {
+            continue; /* answers about its other pairs are sent here: they are awaited first */
+        }
+        list_remove(&leg->moving);
         if (leg->is_ended) {
             continue;
         }

@@ -58,3 +58,12 @@ void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_di
     run->stats.failures[direction][step]++;
     run->stats.last_failure_unix_s[direction] = shard_now_unix_s(e->sh);
 }
+
+void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why why)
+{
+    struct partner_run *run = partner_run_of(e, remote);
+
+    if (run) {
+        run->stats.bounced[why]++;
+    }
+}

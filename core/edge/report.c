@@ -65,7 +65,9 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
                     memcpy(sum->stats.last_failure[d], p->stats.last_failure[d], FAIL_TEXT_BYTES);
                 }
             }
-            sum->stats.bounced += p->stats.bounced;
+            for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
+                sum->stats.bounced[w] += p->stats.bounced[w];
+            }
             sum->streams_in += p->streams_in;
             sum->streams_out += p->streams_out;
             sum->queue_count += p->queue_count;
@@ -111,6 +113,21 @@ static void put_partner_direction(struct buf *out, const struct report_partner *
     buf_putc(out, '}');
 }
 
+static void put_bounced(struct buf *out, const struct report_partner *p)
+{
+    bool first = true;
+
+    buf_put_lit(out, ", \"bounced\": {");
+    for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
+        if (p->stats.bounced[w] != 0) {
+            buf_printf(out, "%s\"%s\": %lu", first ? "" : ", ",
+                       bounce_why_name((enum bounce_why)w), p->stats.bounced[w]);
+            first = false;
+        }
+    }
+    buf_put_lit(out, "}}");
+}
+
 static void put_partners(struct buf *out, struct edge_report *shards, uint32_t shard_count)
 {
     uint32_t count;
@@ -127,9 +144,9 @@ static void put_partners(struct buf *out, struct edge_report *shards, uint32_t s
         buf_put_lit(out, ", ");
         put_partner_direction(out, p, 1);
         buf_printf(out,
-                   ", \"queue\": {\"count\": %u, \"bytes\": %lu, \"unacked\": %u}, "
-                   "\"bounced\": %lu}",
-                   p->queue_count, p->queue_bytes, p->unacked_count, p->stats.bounced);
+                   ", \"queue\": {\"count\": %u, \"bytes\": %lu, \"unacked\": %u}",
+                   p->queue_count, p->queue_bytes, p->unacked_count);
+        put_bounced(out, p);
     }
     buf_put_lit(out, "\n  },\n");
     pool_heap_free(list);
@@ -261,6 +278,16 @@ static void put_partner_metrics(struct buf *out, struct report_partner **list, u
     for (uint32_t i = 0; i < count; i++) {
         buf_printf(out, "fedgate_partner_queue_stanzas{partner=\"%s\"} %u\n", list[i]->domain,
                    list[i]->queue_count);
+    }
+    put_metric_head(out, "partner_bounced_total", "counter", "stanzas answered, by reason");
+    for (uint32_t i = 0; i < count; i++) {
+        for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
+            if (list[i]->stats.bounced[w] != 0) {
+                buf_printf(out, "fedgate_partner_bounced_total{partner=\"%s\",reason=\"%s\"} %lu\n",
+                           list[i]->domain, bounce_why_name((enum bounce_why)w),
+                           list[i]->stats.bounced[w]);
+            }
+        }
     }
     put_metric_head(out, "partner_failures_total", "counter", "failed attempts by step");
     for (uint32_t i = 0; i < count; i++) {

@@ -7,6 +7,7 @@
 #include "edge/bounce.h"
 #include "edge/leg_component.h"
 #include "edge/link.h"
+#include "edge/partner_run.h"
 #include "edge/sip_side.h"
 #include "translate/message.h"
 #include "xml/writer.h"
@@ -176,6 +177,7 @@ static void other_to_sip(struct edge *e, const struct stanza *st, const struct p
         return;
     }
     e->stats.bounced_translate++;
+    partner_run_bounced(e, jid_ascii_slice(&pair->remote), BOUNCE_TRANSLATE);
     b = e->scratch.failed ? NULL
                           : block_new(&(struct block_params){
                                 .direction = BLOCK_TO_PARTNER,
@@ -229,6 +231,7 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
     }
     if (!domain) {
         e->stats.bounced_policy++;
+        partner_run_bounced(e, jid_ascii_slice(&pair.remote), BOUNCE_POLICY);
         answer(e, st, &pair, true,
                (struct stanza_error){.condition = STANZA_CONDITION_ITEM_NOT_FOUND});
         return false;

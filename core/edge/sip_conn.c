@@ -245,6 +245,18 @@ void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls)
     }
 }
 
+void sip_conn_review(struct sip_conn *sc)
+{
+    if (!sc->is_trusted || sc->peer || sc->is_detached || sc->is_ended) {
+        return; /* dialled ones go with their peer */
+    }
+    sc->is_trusted = false;
+    find_hop(sc);
+    if (!sc->is_trusted) {
+        sip_conn_close(sc);
+    }
+}
+
 void sip_conn_tick(struct sip_conn *sc)
 {
     uint64_t now = shard_now_ms(sc->side->e->sh);

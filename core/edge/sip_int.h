@@ -14,6 +14,7 @@
 #define SIP_CONN_MAGIC 0x53495043u
 #define SIP_OUT_MAGIC 0x5349504fu
 #define SIP_SENT_BY_BYTES 270u
+#define SIP_PLACE_BYTES 280u
 
 struct sip_peer;
 
@@ -66,6 +67,7 @@ struct sip_peer {
     uint64_t requests[2]; /* in, out */
     char last_failure[FAIL_TEXT_BYTES];
     char name[64];
+    char place[SIP_PLACE_BYTES]; /* where the configuration said it is, when last dialled */
 };
 
 /* A recipient with messages under way: one at a time (RFC 3428 section 8). */
@@ -128,6 +130,8 @@ extern const struct sip_txn_ops sip_side_txn_ops;
 struct sip_conn *sip_conn_new(struct sip_side *s, struct conn *c, bool is_tls);
 void sip_conn_close(struct sip_conn *sc);
 void sip_conn_tick(struct sip_conn *sc);
+/* After a new snapshot: hangs up on who is no longer trusted. */
+void sip_conn_review(struct sip_conn *sc);
 
 /* sip_uas.c: a request on a trusted connection. */
 void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m);
@@ -154,6 +158,8 @@ void sip_peer_conn_closed(struct sip_peer *p, const char *why);
 void sip_peer_failover(struct sip_peer *p, const char *why);
 bool sip_peer_may_failover(const struct sip_peer *p);
 void sip_peer_free(struct sip_peer *p);
+/* After a new snapshot: leaves the place where the next hop no longer is. */
+void sip_peer_review(struct sip_peer *p);
 /* A probe's outcome; owner of the transaction is the peer itself. */
 void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done);
 

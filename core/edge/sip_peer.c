@@ -263,6 +263,12 @@ static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int e
 
 static const struct dial_ops sip_dial_ops = {.done = on_dialled, .failed = on_dial_failed};
 
+static void place_of(const struct next_hop *hop, char out[SIP_PLACE_BYTES])
+{
+    (void)snprintf(out, SIP_PLACE_BYTES, "%s:%.*s:%u", hop->is_tls ? "tls" : "tcp",
+                   SLICE_FMT(hop->host), hop->port);
+}
+
 static void start(struct sip_peer *p)
 {
     struct edge *e = p->side->e;
@@ -293,6 +299,7 @@ static void start(struct sip_peer *p)
         sip_uac_peer_down(p);
         return;
     }
+    place_of(hop, p->place);
     sip_peer_set_state(p, SIP_PEER_DIALLING);
     err = dial_start(&p->dial, e->sh, &params, &sip_dial_ops, p);
     if (err != 0) {
@@ -381,6 +388,32 @@ void sip_peer_failover(struct sip_peer *p, const char *why)
         sip_peer_set_state(p, SIP_PEER_IDLE);
         start(p);
     }
+}
+
+void sip_peer_review(struct sip_peer *p)
+{
+    const struct next_hop *hop = hop_of(p);
+    char place[SIP_PLACE_BYTES];
+
+    if (!hop) {
+        if (p->conn) {
+            sip_conn_close(p->conn);
+        }
+        return;
+    }
+    place_of(hop, place);
+    if (strcmp(place, p->place) == 0 ||
+        (p->state != SIP_PEER_UP && p->state != SIP_PEER_DIALLING)) {
+        return;
+    }
+    LOG_I(sip_peer_down, "next_hop=%s why=moved-by-configuration to=%s", p->name, place);
+    if (p->conn) {
+        detach(p);
+    }
+    dial_free(p->dial);
+    p->dial = NULL;
+    sip_peer_set_state(p, SIP_PEER_IDLE);
+    start(p);
 }
 
 bool sip_peer_may_failover(const struct sip_peer *p)

@@ -149,15 +149,12 @@ void sip_side_review(struct sip_side *s)
 
     while (at != &s->conns) {
         struct sip_conn *sc = LIST_ENTRY(at, struct sip_conn, all);
-        const struct next_hop *hop =
-            snapshot_next_hop(edge_policy(s->e), slice_from_cstr(sc->hop));
 
         at = at->next;
-        if (sc->is_trusted && (!hop || hop->kind != NEXT_HOP_SIP)) {
-            sip_conn_close(sc);
-        }
+        sip_conn_review(sc);
     }
     while ((p = map_next(&s->peers, &cursor))) {
+        sip_peer_review(p);
         if (!snapshot_next_hop(edge_policy(s->e), slice_from_cstr(p->name)) &&
             p->queued_count == 0) {
             sip_peer_free(p);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "edge/bounce.h"
+#include "edge/partner_run.h"
 #include "edge/route.h"
 #include "edge/sip_int.h"
 #include "translate/error.h"
@@ -230,6 +231,7 @@ static void refuse_unreachable(struct sip_out *o, enum error_local what)
 
     error_from_local(&error, what);
     o->peer->side->e->stats.sip_unreachable++;
+    partner_run_bounced(o->peer->side->e, o->remote, BOUNCE_SIP_UNREACHABLE);
     refuse(o, &error);
 }
 
@@ -274,6 +276,7 @@ static void on_final(struct sip_out *o, const struct sip_msg *response)
         return;
     }
     e->stats.sip_rejected++;
+    partner_run_bounced(e, o->remote, BOUNCE_SIP_REJECTED);
     error_sip_read(&sip, response);
     error_from_sip(&error, &mem, &sip, false);
     refuse(o, &error);
@@ -350,12 +353,14 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     struct slice key;
 
     if (t && t->count < TARGET_COUNT_MAX && p->queued_count < PEER_COUNT_MAX &&
-        p->queued_bytes + m->body.len <= edge_policy(s->e)->limits.queue_bytes_max && !s->e->is_draining) {
+        p->queued_bytes + m->body.len <= edge_policy(s->e)->limits.queue_bytes_max &&
+        !s->e->is_draining) {
         o = out_new(st, target, m);
     }
     if (!o) {
         error_from_local(&error, ERROR_LOCAL_QUEUE_FULL);
         s->e->stats.bounced_queue_full++;
+        partner_run_bounced(s->e, target->remote, BOUNCE_QUEUE_FULL);
         if (t && t->count == 0) {
             target_free(s, t);
         }
@@ -408,6 +413,7 @@ bool sip_side_send(struct sip_side *s, const struct stanza *st,
         break;
     case MESSAGE_REFUSED:
         s->e->stats.bounced_translate++;
+        partner_run_bounced(s->e, target->remote, BOUNCE_TRANSLATE);
         answer_local(s, st, target, &m.error);
         break;
     }

@@ -19,3 +19,14 @@ const char *fail_step_name(enum fail_step step)
     STATIC_ASSERT(ARRAY_COUNT(names) == FAIL_STEP_COUNT, "one name each");
     return (size_t)step < ARRAY_COUNT(names) ? names[step] : "?";
 }
+
+const char *bounce_why_name(enum bounce_why why)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        BOUNCE_REASONS(X)
+#undef X
+    };
+
+    return (size_t)why < ARRAY_COUNT(names) ? names[why] : "?";
+}

@@ -29,6 +29,28 @@ enum fail_step {
 };
 const char *fail_step_name(enum fail_step step);
 
+/* Why a stanza of a partner was answered instead of delivered. */
+#define BOUNCE_REASONS(X)                                                                       \
+    X(QUEUE_FULL, "queue_full")                                                                 \
+    X(QUEUE_AGE, "queue_age")                                                                   \
+    X(NOT_FOUND, "not_found") /* no such server: DNS says so */                                 \
+    X(NO_STREAM, "no_stream") /* it exists, but no authenticated stream came about */           \
+    X(UNACKED, "unacked")                                                                       \
+    X(NO_COMPONENT, "no_component")                                                             \
+    X(POLICY, "policy")                                                                         \
+    X(SIZE, "size")                                                                             \
+    X(DRAIN, "drain")                                                                           \
+    X(TRANSLATE, "translate")                                                                   \
+    X(SIP_REJECTED, "sip_rejected")                                                             \
+    X(SIP_UNREACHABLE, "sip_unreachable")
+enum bounce_why {
+#define X(name, text) BOUNCE_##name,
+    BOUNCE_REASONS(X)
+#undef X
+        BOUNCE_WHY_COUNT
+};
+const char *bounce_why_name(enum bounce_why why);
+
 #define FAIL_TEXT_BYTES 200u
 
 /* Of one partner on one shard; direction 0 = in (from the partner), 1 = out. */
@@ -37,7 +59,7 @@ struct partner_stats {
     uint64_t bytes[2];
     uint64_t authenticated[2][3]; /* by enum stream_method */
     uint64_t failures[2][FAIL_STEP_COUNT];
-    uint64_t bounced;
+    uint64_t bounced[BOUNCE_WHY_COUNT];
     /* The last failure per direction, for people. */
     char last_failure[2][FAIL_TEXT_BYTES];
     int64_t last_failure_unix_s[2];

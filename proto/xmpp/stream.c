@@ -547,6 +547,11 @@ uint32_t stream_pair_count(const struct stream *s)
     return s->proved_count;
 }
 
+uint32_t stream_asked_count(const struct stream *s)
+{
+    return s->asked_count;
+}
+
 struct slice stream_id(const struct stream *s)
 {
     return s->id;

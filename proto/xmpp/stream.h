@@ -245,6 +245,8 @@ bool stream_is_secured(const struct stream *s);
 bool stream_is_open(const struct stream *s);
 /* Proved pairs. */
 uint32_t stream_pair_count(const struct stream *s);
+/* Pairs whose proof is still awaited. */
+uint32_t stream_asked_count(const struct stream *s);
 /* Id of the latest stream; the peer's for outgoing ones; empty before it is known. */
 struct slice stream_id(const struct stream *s);
 /* In: what the header said, empty = not yet or nothing. Out: as given. */

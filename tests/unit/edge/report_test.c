@@ -45,6 +45,9 @@ Test(report, sums_partners_over_shards_and_escapes)
     partners[1] = partners[0];
     partners[0].stats.stanzas[0] = 40;
     partners[1].stats.stanzas[0] = 2;
+    partners[0].stats.bounced[BOUNCE_QUEUE_AGE] = 3;
+    partners[1].stats.bounced[BOUNCE_QUEUE_AGE] = 4;
+    partners[1].stats.bounced[BOUNCE_SIZE] = 1;
     partners[1].stats.last_failure_unix_s[1] = 5;
     (void)snprintf(partners[1].stats.last_failure[1], FAIL_TEXT_BYTES, "tls: \"x\"\n\\");
     shards[0] = (struct edge_report){.partners = &partners[0], .partner_count = 1};
@@ -58,6 +61,8 @@ Test(report, sums_partners_over_shards_and_escapes)
     cr_assert(is_balanced(slice_to(buf_slice(&out), buf_len(&out) - 1)));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"stanzas\": 42"));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"stanzas_in_partner\": 3"));
+    cr_assert_not_null(
+        strstr(buf_slice(&out).ptr, "\"bounced\": {\"queue_age\": 7, \"size\": 1}"));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "tls: \\\"x\\\"\\u000a\\\\"));
     buf_deinit(&out);
 }

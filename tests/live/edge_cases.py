@@ -1,0 +1,617 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the daemon does besides carrying stanzas: certificates by name, several pairs per stream,
+timers, bounds of queues, targets in turn, reload, the home shard, the orderly stop."""
+import os
+import queue
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, case, check, main, plan
+from lab.hostile import (EVIL, EVIL_ADDRESS, GOOD, JOE, LIZ, PLAIN, Ground, Raw, header, refused,
+                         tls_context)
+from lab.peer import Peer
+from lab.process import wait_until
+from lab.sip import ScriptedPool, SipWire
+from lab.xmpp import NS_DIALBACK, NS_SERVER, NS_STREAM, Stream, local
+
+TWO = "two.corp.test"  # a second domain of the component's
+SUB = f"sub.{EVIL}"
+POOLS = ("127.77.1.1", "127.77.1.2")
+HOP = {"kind": "sip", "uri": "sip:pool.corp.test;transport=tcp",
+       "trusted_addresses": [plan.PHONES], "options_interval_s": 0}
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+def der(lab, name):
+    with open(lab.certs.crt(name), encoding="ascii") as pem:
+        text = pem.read()
+    return ssl.PEM_cert_to_DER_cert(text[:text.index("-----END CERTIFICATE-----") + 25] + "\n")
+
+
+def certificates(backend):
+    """Each domain's own certificate by SNI, over STARTTLS, direct TLS and towards partners; without
+    one, and for other names, the node's. ALPN is xmpp-server, and asked for when dialling."""
+    with Lab("sni") as lab:
+        lab.certs.make(plan.APP, name="app-own")
+        lab.certs.make(TWO, name="two-own")
+
+        def change(config):
+            config["tls"]["backend"] = backend
+            config["domains"][1].update(certificate=lab.certs.crt("app-own"),
+                                        key=lab.certs.key("app-own"))
+            config["domains"].append({"name": TWO, "next_hop": "app",
+                                      "certificate": lab.certs.crt("two-own"),
+                                      "key": lab.certs.key("two-own")})
+        ground = Ground(lab, {}, change)
+        for name, sni, wanted in ((plan.APP, plan.APP, "app-own"), (TWO, TWO, "two-own"),
+                                  (TWO, TWO.upper(), "two-own"), (plan.CORP, plan.CORP, "edge"),
+                                  (plan.APP, "edge.corp.test", "edge"), (plan.APP, None, "edge")):
+            raw = Raw().starttls(tls_context(), name=sni, to=name)
+            got = raw.socket.getpeercert(True)
+            check(got == der(lab, wanted), "STARTTLS: another certificate for", sni)
+            raw.close()
+            context = tls_context()
+            context.set_alpn_protocols(["h2", "xmpp-server"])
+            raw = Raw(plan.XMPPS_SERVER).tls(context, name=sni)
+            check(raw.socket.getpeercert(True) == der(lab, wanted), "direct: another one for", sni)
+            check(raw.socket.selected_alpn_protocol() == "xmpp-server", "ALPN")
+            raw.close()
+        evil = Peer(lab, EVIL, EVIL_ADDRESS)
+        evil.server_tls.set_alpn_protocols(["xmpp-server"])
+        asked = []
+        evil.server_tls.sni_callback = lambda sock, name, context: asked.append(name)
+        evil.listen()
+        two = lab.own(type(ground.component)(TWO, "inside"))
+        for component, sender, wanted in ((ground.component, JOE, "app-own"),
+                                          (two, f"joe@{TWO}", "two-own")):
+            component.say(sender, f"ann@{EVIL}", "shown")
+            evil.inbox.get(timeout=10)
+            shown = evil.accepted[-1].socket
+            check(shown.getpeercert(True) == der(lab, wanted), "shown to the partner for", sender)
+            check(shown.selected_alpn_protocol() == "xmpp-server", "no ALPN when dialling")
+        check(asked == [EVIL, EVIL], "names asked for", asked)
+
+
+# --- several pairs on one stream --------------------------------------------------------------
+
+class Authority:
+    """The server of EVIL without TLS: confirms keys, after `slow` seconds those for TWO."""
+
+    def __init__(self, slow):
+        self.slow = slow
+        self.listener = socket.create_server((EVIL_ADDRESS, plan.XMPP_SERVER))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connected, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+
+    def _serve(self, connected):
+        stream = Stream.over(connected)
+        head = stream.expect("stream")
+        stream.send(f"<?xml version='1.0'?><stream:stream xmlns='{NS_SERVER}' id='a{id(stream)}' "
+                    f"xmlns:stream='{NS_STREAM}' xmlns:db='{NS_DIALBACK}' version='1.0' "
+                    f"from='{head.get('to')}' to='{head.get('from')}'><stream:features/>")
+        stream.run()
+        while hasattr(element := stream.queue.get(), "tag"):
+            if local(element) == "verify":
+                ours, theirs = element.get("from"), element.get("to")
+                threading.Timer(self.slow if ours == TWO else 0, stream.send, [
+                    f"<db:verify from='{theirs}' to='{ours}' id='{element.get('id')}' "
+                    "type='valid'/>"]).start()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def pairs(shards):
+    """Three pairs asked for at once on one stream, their answers at different times: each is
+    proved, and is good for its own stanzas only."""
+    def change(config):
+        config["domains"].append({"name": TWO, "next_hop": "app"})
+    with Lab("pairs") as lab:
+        ground = Ground(lab, dict(PLAIN, additional_domains=[SUB]), change, shards=shards)
+        lab.dns.xmpp(SUB, EVIL_ADDRESS)
+        two = lab.own(type(ground.component)(TWO, "inside"))
+        lab.own(Authority(0.4))
+        wanted = ((EVIL, plan.APP), (EVIL, TWO), (SUB, plan.APP))
+        for n in range(6):  # some are accepted on another shard than their home
+            raw = Raw()
+            raw.send(header()).until("</stream:features>")
+            raw.send("".join(f"<db:result from='{a}' to='{b}'>key{n}</db:result>"
+                             for a, b in wanted))
+            deadline = time.monotonic() + 8
+            while raw.text.count("<db:result") < len(wanted):
+                check(time.monotonic() < deadline and not raw.is_ended, "unanswered", raw.text)
+                raw.take(deadline - time.monotonic())
+            check(raw.text.count("type=\"valid\"") == len(wanted), "refused", raw.text)
+            for a, b in wanted:
+                raw.send(f"<message from='ann@{a}' to='joe@{b}'><body>{a} {b} {n}</body></message>")
+            ground.component.hears(f"{EVIL} {plan.APP} {n}")
+            ground.component.hears(f"{SUB} {plan.APP} {n}")
+            two.hears(f"{EVIL} {TWO} {n}")
+            # Never asked for: SUB to TWO.
+            raw.text = ""
+            raw.send(f"<message from='ann@{SUB}' to='joe@{TWO}'><body>no</body></message>")
+            raw.send(f"<message from='ann@{EVIL}' to='{JOE}'><body>end {n}</body></message>")
+            check("no" not in [text for text in bodies(two, 0.3)], "an unproved pair was used")
+            raw.close()
+        row = ground.fedgate.partner(EVIL)
+        check(row["in"]["authenticated"]["dialback_plain"] == 6 * len(wanted), "counted", row["in"])
+        ground.calm()
+
+
+def bodies(component, seconds):
+    """Texts of all messages that come within that time."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            element = component.stream.queue.get(timeout=left)
+        except queue.Empty:
+            return
+        yield next((child.text for child in element if local(child) == "body"), None)
+
+
+# --- timers ---------------------------------------------------------------------------------------
+
+def keepalive_and_inactivity():
+    """Our streams carry a space twice per interval; unused ones are closed in order, both ways, and
+    come back when needed."""
+    def change(config):
+        config["gateway"].update(keepalive_interval_s=1, stream_inactivity_timeout_s=3)
+    with Lab("idle") as lab:
+        ground = Ground(lab, {}, change)
+        evil = Peer(lab, EVIL, EVIL_ADDRESS)
+        seen = []
+
+        def record(stream):
+            stream.socket.settimeout(8)
+            try:
+                while data := stream.socket.recv(65536):
+                    seen.append((time.monotonic(), data))
+                    if b"</stream:stream>" in data:
+                        stream.send("</stream:stream>")
+            except OSError:
+                pass
+        evil.on_stream = record
+        evil.listen()
+        begin = time.monotonic()
+        ground.component.say(JOE, f"ann@{EVIL}", "one")
+        idle = evil.dial(plan.APP, run=False)
+        idle.socket.settimeout(8)
+        quiet = time.monotonic()
+        got = b""
+        while b"</stream:stream>" not in got:
+            data = idle.socket.recv(4096)
+            check(data, "cut without a closing tag", got)
+            got += data
+        waited = time.monotonic() - quiet
+        check(2.5 < waited < 5, "an unused incoming stream was closed after", waited)
+        check(b"stream:error" not in got, "an error", got)
+        wait_until("the end of the outgoing stream",
+                   lambda: any(b"</stream:stream>" in data for _, data in seen), 12)
+        spaces = [when for when, data in seen if data == b" "]
+        check(len(spaces) >= 3 and all(0.3 < b - a < 0.9 for a, b in zip(spaces, spaces[1:])),
+              "spaces at", [round(when - begin, 2) for when in spaces])
+        before = len(evil.accepted)
+        ground.component.say(JOE, f"ann@{EVIL}", "two")
+        wait_until("a new stream", lambda: len(evil.accepted) > before, 5)
+        check(ground.totals()["streams_lost"] == 0, "counted as lost")
+
+
+def establishment():
+    """A stream that is not authenticated in time ends with a stream error, whatever it did last."""
+    def change(config):
+        config["gateway"]["stream_establishment_timeout_s"] = 2
+    with Lab("establish") as lab:
+        ground = Ground(lab, {}, change)
+        before = ground.totals()
+        silent = Raw()
+        started = Raw().send(header())
+        secured = Raw().starttls(ground.evil_tls()).send(header())
+        direct = Raw(plan.XMPPS_SERVER)  # not even a handshake
+        begin = time.monotonic()
+        for raw in (silent, started, secured):
+            refused(raw, "connection-timeout", timeout=4)
+        direct.until_end(4)
+        check(time.monotonic() - begin < 4, "took", time.monotonic() - begin)
+        ground.grown(before, streams_in_failed=3)
+        ground.calm()
+
+
+# --- queues ---------------------------------------------------------------------------------------
+
+def queue_bounds():
+    """A partner that accepts and says nothing: what waits is bounded in count, bytes and age, and
+    all beyond is answered and counted by reason, in all and for the partner."""
+    def change(config):
+        config["limits"].update(queue_count_max=5, queue_bytes_max=20000, stanza_bytes_max=10000,
+                                queue_age_s_max=3)
+    with Lab("queue") as lab:
+        ground = Ground(lab, {}, change)
+        mute = socket.create_server((EVIL_ADDRESS, plan.XMPP_SERVER))
+        before = ground.totals()
+        joe = ground.component
+
+        def say(kind, count, size):
+            for n in range(count):
+                joe.say(JOE, f"ann@{EVIL}", "x" * size, ident=f"{kind}{n}")
+        begin = time.monotonic()
+        say("c", 8, 10)
+        for n in (5, 6, 7):
+            check(joe.gets_error(f"c{n}", 2) == ("wait", "resource-constraint"), "count", n)
+        queued = ground.fedgate.partner(EVIL)["queue"]
+        check(queued["count"] == 5, "waiting", queued)
+        for n in range(5):
+            check(joe.gets_error(f"c{n}", 6) == ("wait", "remote-server-timeout"), "age", n)
+        check(2.5 < time.monotonic() - begin < 6, "age bound held at", time.monotonic() - begin)
+        say("b", 4, 8000)
+        for n in (2, 3):
+            check(joe.gets_error(f"b{n}", 2) == ("wait", "resource-constraint"), "bytes", n)
+        for n in range(2):
+            joe.gets_error(f"b{n}", 12)
+        now = ground.totals()
+        full = now["bounced_queue_full"] - before["bounced_queue_full"]
+        aged = now["bounced_queue_age"] - before["bounced_queue_age"]
+        check(full == 5 and aged >= 5, "counted", full, aged)
+        row = ground.fedgate.partner(EVIL)
+        check(row["bounced"]["queue_full"] == full and row["bounced"]["queue_age"] == aged,
+              "the partner's bounces by reason", row["bounced"])
+        check(row["queue"]["count"] == 0, "still waiting", row["queue"])
+        ground.calm()
+        mute.close()
+
+
+# --- targets in turn ------------------------------------------------------------------------------
+
+def xmpp_targets():
+    """A target that fails in the TLS handshake and a dead IPv6 address are passed over; a domain
+    whose SRV target is '.' has no server, which its sender learns at once."""
+    with Lab("targets") as lab:
+        ground = Ground(lab, {}, lambda config: config["partners"].append(
+            dict(config["partners"][1], domain="none.test")))
+        lab.dns.srv(f"_xmpps-server._tcp.{EVIL}", (1, 0, plan.XMPPS_SERVER, f"broken.{EVIL}"))
+        lab.dns.srv(f"_xmpp-server._tcp.{EVIL}", (2, 0, plan.XMPP_SERVER, f"dead.{EVIL}"),
+                    (3, 0, plan.XMPP_SERVER, f"mixed.{EVIL}"))
+        lab.dns.a(f"broken.{EVIL}", "127.77.0.11")
+        lab.dns.a(f"dead.{EVIL}", plan.NOBODY)
+        lab.dns.a(f"mixed.{EVIL}", EVIL_ADDRESS)
+        lab.dns.aaaa(f"mixed.{EVIL}", "::1")
+        broken = socket.create_server(("127.77.0.11", plan.XMPPS_SERVER))
+        tried = []
+
+        def serve():
+            while True:
+                try:
+                    connected, _ = broken.accept()
+                except OSError:
+                    return
+                tried.append(connected.recv(1))
+                connected.sendall(b"no TLS here")
+                connected.close()
+        threading.Thread(target=serve, daemon=True).start()
+        evil = Peer(lab, EVIL, EVIL_ADDRESS).listen()
+        ground.component.say(JOE, f"ann@{EVIL}", "through")
+        check(evil.inbox.get(timeout=10)[0].text == "through", "another text")
+        check(tried == [b"\x16"], "the broken target was met with", tried)
+        check(lab.dns.asked(f"dead.{EVIL}"), "the dead target was not looked up")
+        for service in ("xmpp", "xmpps"):
+            lab.dns.srv(f"_{service}-server._tcp.none.test", (0, 0, 0, "."))
+        lab.dns.a("none.test", EVIL_ADDRESS)
+        for n in range(20):
+            ground.component.say(JOE, "ann@none.test", "x", ident=f"n{n}")
+            told = ground.component.gets_error(f"n{n}", 5)
+            check(told == ("cancel", "remote-server-not-found"), "told", told)
+        check(not lab.dns.asked("none.test"), "fell back to the address of a domain that said no")
+        check(len(lab.dns.asked("_xmpp-server._tcp.none.test")) == 1, "the answer was not kept")
+        broken.shutdown(socket.SHUT_RDWR)
+        broken.close()
+
+
+def sip_ground(lab, change=None, shards=1):
+    def both(config):
+        config["next_hops"]["pool"] = dict(HOP)
+        if change:
+            change(config)
+    ground = Ground(lab, None, both, shards=shards)
+    sip_names(lab)
+    return ground
+
+
+def sip_names(lab):
+    lab.dns.a("one.pool.corp.test", POOLS[0])
+    lab.dns.a("two.pool.corp.test", POOLS[1])
+    lab.dns.srv("_sip._tcp.pool.corp.test", (1, 0, plan.SIP_TCP, "one.pool.corp.test"),
+                (2, 0, plan.SIP_TCP, "two.pool.corp.test"))
+
+
+class Pool(ScriptedPool):
+    """A ScriptedPool that also tells of OPTIONS, and can go away with its connections."""
+
+    def __init__(self, address):
+        self.wires = []
+        self.options = []
+        super().__init__(address)
+
+    def _serve(self, wire):
+        self.wires.append(wire)
+        read = wire.read
+
+        def watch():
+            message = read()
+            if message is not None and message.method == "OPTIONS":
+                self.options.append((time.monotonic(), message))
+            return message
+        wire.read = watch
+        super()._serve(wire)
+
+    def stop(self):
+        super().stop()
+        for wire in self.wires:
+            try:
+                wire.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def sip_failover():
+    """The next hop's SRV targets in turn: 503 and a dead target lead to the next one, nothing is
+    lost; a connection is used again and again."""
+    with Lab("sip-srv") as lab:
+        ground = sip_ground(lab)
+        one, two = Pool(POOLS[0]), lab.own(Pool(POOLS[1]))
+        stream = ground.good.dial(plan.CORP)
+
+        def say(text, user="joe"):
+            stream.send(f"<message from='{LIZ}' to='{user}@{plan.CORP}' id='{text}'>"
+                        f"<body>{text}</body></message>")
+        for n in range(5):
+            say(f"first {n}")
+            check(one.next_message().text == f"first {n}", "order")
+        check(len(one.wires) == 1, "connections", len(one.wires))
+        one.answer = 503
+        say("busy")
+        check(two.next_message().text == "busy", "after 503")
+        say("more", "ann")
+        check(two.next_message().text == "more", "after the change")
+        one.stop()
+        two.stop()
+        again = lab.own(Pool(POOLS[1]))  # the first target stays dead
+        wait_until("connection", lambda: again.wires, 10)
+        say("back")
+        check(again.next_message(20).text == "back", "after both were gone")
+        ground.calm()
+        check(ground.totals()["sip_unreachable"] == 0, "a message was given up")
+
+
+def sip_keepalive():
+    """The next hop is probed with OPTIONS at its interval without any traffic; our own answer to
+    OPTIONS and to a CRLF ping (RFC 5626 4.4.1)."""
+    def change(config):
+        config["next_hops"]["pool"]["options_interval_s"] = 5
+    with Lab("sip-probe") as lab:
+        pool = lab.own(Pool(POOLS[0]))
+        sip_ground(lab, change)
+        wait_until("two probes", lambda: len(pool.options) >= 2, 12)
+        apart = pool.options[1][0] - pool.options[0][0]
+        check(4 < apart < 7, "probes apart by", apart)
+        probe = pool.options[0][1]
+        check(probe.get("max-forwards") == "70" and "branch=z9hG4bK" in probe.get("via"),
+              probe.start, probe.headers)
+        raw = Raw(plan.SIP_TCP, plan.PHONES)
+        raw.send("\r\n\r\n").take(3)
+        check(raw.text == "\r\n", "answer to a ping:", raw.text)
+        wire = SipWire(raw.socket)
+        raw.socket.settimeout(5)
+        wire.send(f"OPTIONS sip:edge.corp.test SIP/2.0\r\nVia: SIP/2.0/TCP {plan.PHONES};branch="
+                  f"z9hG4bKo\r\nMax-Forwards: 1\r\nFrom: <sip:x@{plan.CORP}>;tag=1\r\nTo: "
+                  "<sip:edge.corp.test>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
+                  "\r\n")
+        answer = wire.read()
+        check(answer.status == 200 and "MESSAGE" in answer.get("allow"), answer.start,
+              answer.headers)
+        raw.close()
+
+
+# --- configuration, shards, the end ---------------------------------------------------------------
+
+def reload_under_traffic():
+    """Twenty snapshots while stanzas flow between two shards: each arrives once and in order; a
+    partner taken out is closed, put back it is served; an invalid file changes nothing."""
+    with Lab("reload") as lab:
+        ground = Ground(lab, {}, shards=2)
+        fedgate = ground.fedgate
+        evil = Peer(lab, EVIL, EVIL_ADDRESS).listen()
+        stream = evil.dial(plan.APP)
+        running = threading.Event()
+        running.set()
+        sent = [0]
+
+        def flood():
+            while running.is_set():
+                ground.stream.send(f"<message from='{LIZ}' to='{JOE}'><body>{sent[0]}</body>"
+                                   "</message>")
+                sent[0] += 1
+                time.sleep(0.001)
+        sender = threading.Thread(target=flood, daemon=True)
+        sender.start()
+        row = fedgate.config["partners"].pop()
+        generation = fedgate.stats()["config_generation"]
+        for n in range(20):
+            fedgate.config["partners"] = [fedgate.config["partners"][0]] + [
+                dict(row, domain=f"new{k}.test") for k in range(n)]
+            fedgate.reload()
+            wait_until("snapshot", lambda: fedgate.stats()["config_generation"] > generation, 5)
+            generation = fedgate.stats()["config_generation"]
+        stream.wait(lambda e: local(e) == "error" and e[0].tag.endswith("policy-violation"))
+        ground.component.say(JOE, f"ann@{EVIL}", "x", ident="gone")
+        running.clear()
+        sender.join()
+        got = []
+        for text in bodies(ground.component, 10):
+            got.append(text)
+            if len(got) > sent[0]:
+                break
+        check(None in got, "no error for the partner that is gone", got[-3:])
+        numbers = [int(text) for text in got if text and text.isdigit()]
+        check(numbers == list(range(sent[0])), "lost or out of order", len(numbers), sent[0])
+        fedgate.config["partners"].append(row)
+        good, fedgate.config = fedgate.config, dict(fedgate.config, partners=[{"domain": "-bad-"}])
+        fedgate.reload()
+        wait_until("refusal", lambda: "config_refused" in fedgate.log_text(), 5)
+        check(fedgate.stats()["config_generation"] == generation, "an invalid file was published")
+        fedgate.config = good
+        fedgate.reload()
+        wait_until("snapshot", lambda: fedgate.stats()["config_generation"] > generation, 5)
+        evil.dial(plan.APP).send(f"<message from='ann@{EVIL}' to='{JOE}'><body>again</body>"
+                                 "</message>")
+        ground.component.hears("again")
+        ground.calm()
+
+
+def next_hop_changes():
+    """A next hop that moves in the configuration is left for its new place at once, and who is no
+    longer trusted is hung up on."""
+    with Lab("sip-moved") as lab:
+        ground = sip_ground(lab)
+        old, new = lab.own(Pool(POOLS[0])), lab.own(Pool(POOLS[1]))
+        stream = ground.good.dial(plan.CORP)
+
+        def say(text):
+            stream.send(f"<message from='{LIZ}' to='joe@{plan.CORP}'><body>{text}</body></message>")
+        say("old")
+        check(old.next_message().text == "old", "first")
+        caller = Raw(plan.SIP_TCP, plan.PHONES)
+        caller.send("\r\n\r\n").take(3)
+        ground.fedgate.config["next_hops"]["pool"].update(
+            uri=f"sip:{POOLS[1]}:{plan.SIP_TCP};transport=tcp", trusted_addresses=[POOLS[1]])
+        ground.fedgate.reload()
+        caller.until_end()
+        say("new")
+        check(new.next_message().text == "new", "after the change")
+
+
+def home_shard():
+    """With two shards a partner's streams, wherever accepted, live on its home shard, and its
+    figures are whole."""
+    with Lab("home") as lab:
+        ground = Ground(lab, {}, shards=2)
+        streams = [ground.good.dial(plan.APP) for _ in range(12)]
+        for n, stream in enumerate(streams):
+            stream.send(f"<message from='{LIZ}' to='{JOE}'><body>s{n}</body></message>")
+        heard = sorted(text for text in (next(bodies(ground.component, 5)) for _ in streams))
+        check(heard == sorted(f"s{n}" for n in range(12)), heard)
+        stats = ground.fedgate.stats()
+        open_at = [shard["streams_in"] for shard in stats["shards"]]
+        check(sorted(open_at)[0] == 0 and sum(open_at) >= 13, "streams per shard", open_at)
+        moved = sum(shard["conn_moved_in"] for shard in stats["shards"])
+        accepted = [shard["conn_accepted"] for shard in stats["shards"]]
+        check(moved > 0 or 0 in accepted, "none moved", moved, accepted)
+        row = stats["partners"][GOOD]
+        check(row["in"]["streams"] == sum(open_at) and
+              row["in"]["authenticated"]["external"] == sum(open_at), "figures", row["in"])
+        check(row["in"]["stanzas"] >= 13 and row["in"]["bytes"] > 500, "figures", row["in"])
+        ground.calm()
+
+
+def bounded_stop():
+    """SIGTERM with a partner that answers nothing any more: not ready at once, the senders are
+    answered, streams are closed with a reason, and the end comes within the bound, however often
+    somebody asks for figures meanwhile."""
+    with Lab("stop") as lab:
+        ground = Ground(lab, {})
+        fedgate = ground.fedgate
+        fedgate.config["limits"]["drain_timeout_s"] = 6
+        fedgate.reload()
+        wait_until("reload", lambda: fedgate.stats()["config_generation"] == 2, 5)
+        evil = Peer(lab, EVIL, EVIL_ADDRESS)
+        evil.on_stream = lambda stream: time.sleep(30)
+        evil.listen()
+        ground.component.say(JOE, f"ann@{EVIL}", "unconfirmed", ident="u")
+        wait_until("written",
+                   lambda: (fedgate.partner(EVIL) or {"out": {"stanzas": 0}})["out"]["stanzas"], 10)
+        process = fedgate.process.popen
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        asked = 0
+        while process.poll() is None and time.monotonic() - begin < 12:
+            try:
+                status, text = fedgate.get("/readyz")
+                check(asked < 5 or status == 503, "ready while stopping", status, text)
+                asked += 1
+            except OSError:
+                break
+        process.wait(12)
+        took = time.monotonic() - begin
+        # Half of the bound is for confirmations.
+        check(2.5 < took < 9, "stopped after", took, "asked", asked)
+        kind, condition = ground.component.gets_error("u", 1)
+        check(condition == "remote-server-timeout", kind, condition)
+        ground.stream.wait(lambda e: local(e) == "error" and e[0].tag.endswith("system-shutdown"))
+
+
+def silent_log():
+    """The log at its most talkative has no message text and no secret in it."""
+    secret = "dialback-secret-of-this-test"
+
+    def change(config):
+        config["gateway"]["dialback_secret"] = secret
+        config["limits"]["queue_age_s_max"] = 2
+        config["next_hops"]["pool"] = dict(HOP)
+        config["log"]["level"] = "debug"
+    with Lab("log") as lab:
+        ground = Ground(lab, {}, change)
+        pool = sip_names(lab) or lab.own(Pool(POOLS[0]))
+        ground.stream.send(f"<message from='{LIZ}' to='u@{plan.APP}x'><body>PRIVATE-0</body>"
+                           "</message>")
+        phone = ground.good.dial(plan.CORP)
+        phone.send(f"<message from='{LIZ}' to='joe@{plan.CORP}'><body>PRIVATE-6</body></message>")
+        check(pool.next_message().text == "PRIVATE-6", "not heard")
+        ground.component.say(JOE, f"ann@{EVIL}", "PRIVATE-1", ident="p")  # nobody listens
+        ground.component.gets_error("p", 10)
+        ground.component.say(JOE, LIZ, "PRIVATE-2")
+        check(ground.good.inbox.get(timeout=10).get("type") == "error", "PRIVATE-0")
+        check(ground.good.inbox.get(timeout=10)[0].text == "PRIVATE-2", "not heard")
+        ground.stream.send(f"<message from='{LIZ}' to='{JOE}'><body>PRIVATE-3</body></message>"
+                           f"<message from='{LIZ}' to='joe@{plan.APP}'><subject>PRIVATE-4</subject>"
+                           "</message>")
+        wire = SipWire(Raw(plan.SIP_TCP, plan.PHONES).socket)
+        wire.send(f"MESSAGE sip:liz@{GOOD} SIP/2.0\r\nVia: SIP/2.0/TCP {plan.PHONES};branch=z9hG4bK"
+                  f"s\r\nMax-Forwards: 70\r\nFrom: <sip:joe@{plan.CORP}>;tag=1\r\nTo: <sip:liz@"
+                  f"{GOOD}>\r\nCall-ID: s\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n"
+                  "Content-Length: 9\r\n\r\nPRIVATE-5")
+        check(wire.read().status == 202, "SIP")
+        check(ground.good.inbox.get(timeout=10)[0].text == "PRIVATE-5", "not heard")
+        ground.calm()
+        time.sleep(0.5)
+        text = ground.fedgate.log_text()
+        check("stream_authenticated" in text and "sip_peer_up" in text
+              and "stanza_bounced" in text, "an empty log")
+        for word in ("PRIVATE", "calm", secret, "inside", "<body", "<handshake"):
+            check(word not in text, "in the log:", word)
+
+
+def tests():
+    for backend in ("wolfssl", "mbedtls"):
+        yield case(f"certificates_{backend}", certificates, backend)
+    for shards in (1, 2):
+        yield case(f"pairs_{shards}", pairs, shards)
+    yield from (keepalive_and_inactivity, establishment, queue_bounds, xmpp_targets, sip_failover,
+                sip_keepalive, reload_under_traffic, next_hop_changes, home_shard, bounded_stop,
+                silent_log)
+
+
+if __name__ == "__main__":
+    main(*tests())

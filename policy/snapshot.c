@@ -37,8 +37,8 @@ void snapshot_free(struct snapshot *s)
     pool_heap_free(s);
 }
 
-/* The tables hold A-labels and the U-labels of the configuration; a U-label spelled otherwise (other
- * normal form, as a stream may bring it) is found by its A-labels. */
+/* The tables hold A-labels and the U-labels of the configuration; a U-label spelled otherwise
+ * (other normal form, as a stream may bring it) is found by its A-labels. */
 static void *find_name(const struct map *names, struct slice name)
 {
     void *found = map_get(names, name);

@@ -10,7 +10,6 @@ static bool is_via_full(const struct sip_msg *m)
 {
     struct slice via = sip_msg_value(m, SIP_HDR_VIA);
     unsigned count = 0;
-
     for (size_t i = 0; i < via.len; i++) {
         count += via.ptr[i] == ';';
     }
@@ -53,10 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sip_msg m;
     struct sip_bad bad;
 
-    if (sip_msg_parse(&m, slice_make((const char *)data, size), &bad) == 0) {
-        if (sip_check_request(&m, &policy, &verdict)) {
-            answer(&m, &policy);
-        }
+    if (sip_msg_parse(&m, slice_make((const char *)data, size), &bad) == 0 &&
+        sip_check_request(&m, &policy, &verdict)) {
+        answer(&m, &policy);
     }
     return 0;
 }

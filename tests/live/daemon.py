@@ -174,8 +174,8 @@ def drain_under_traffic():
         check(closed.wait(5), "the component's stream was not closed")
         check(seconds < 25, "took too long", seconds)
         check(arrived, "nothing arrived")
-        # What fedgate had read from the component's socket was settled; bytes that it never read are
-        # the component's own to repeat: they come after everything that was settled.
+        # What fedgate had read from the component's socket was settled; bytes that it never read
+        # are the component's own to repeat: they come after everything that was settled.
         settled = arrived | refused
         last = max((n for n, text in enumerate(sent) if text in settled), default=-1)
         lost = [text for text in sent[:last + 1] if text not in settled]
@@ -201,7 +201,7 @@ def log_holds_no_bodies():
         text = fedgate.log_text()
         check("stream_authenticated" in text and "stopped" in text, "the log is not the log")
         check("xyzzy" not in text, "a message's text is in the log")
-        check("inside" not in re.sub(r"\w*inside\w+|\w+inside", "", text), "the secret is in the log")
+        check(not re.search(r"\binside\b", text), "the component's secret is in the log")
         check("PRIVATE KEY" not in text, "a key is in the log")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Floods between a partner's stream and a component: each stanza exactly once, in order per pair."""
+"""Floods between a partner's stream and a component: each stanza once, in order per pair."""
 import os
 import sys
 import time
@@ -24,7 +24,7 @@ SPLIT_PORT = 15269
 
 
 class Stage:
-    """fedgate, a component inside and a scripted partner; perhaps splitters on both of its sides."""
+    """fedgate, a component inside and a scripted partner; perhaps splitters on both sides."""
 
     def __init__(self, lab, backend, shards, preset, split):
         self.lab = lab
@@ -115,8 +115,8 @@ def tests():
             for way in (inwards, outwards):
                 yield case(f"{way.__name__}_{backend}_{shards}", way, backend, shards, count)
         for way in (inwards, outwards):
-            yield case(f"{way.__name__}_{backend}_bytes", way, backend, 2, SPLIT_COUNT, "asan-ubsan",
-                       split=True)
+            yield case(f"{way.__name__}_{backend}_bytes", way, backend, 2, SPLIT_COUNT,
+                       "asan-ubsan", split=True)
         yield case(f"inwards_{backend}_records", inwards, backend, 1, RECORD_COUNT, "asan-ubsan",
                    records=True)
 

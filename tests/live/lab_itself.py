@@ -110,4 +110,5 @@ def splitter():
 
 
 if __name__ == "__main__":
-    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones, scripted_peer, splitter)
+    main(prosody_prosody, prosody_ejabberd, prosody_jabberd2, kamailio_phones, scripted_peer,
+         splitter)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Streams to real XMPP servers, both directions: how they authenticate, and when they must not.
 
-The inside is a component, so that a stanza's whole way is seen; tests/live/pool.py has the SIP side.
+The inside is a component, so that a stanza's whole way is seen; pool.py has the SIP side.
 """
 import os
 import sys

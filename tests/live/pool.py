@@ -64,7 +64,7 @@ STATUS_ROWS = {
     499: ("modify", "bad-request"), 599: ("cancel", "internal-server-error"),
     699: ("wait", "recipient-unavailable"),
 }
-# Stanza error condition -> SIP status to a MESSAGE, from a bare address, sip.md 2.7 with our choices.
+# Stanza error condition -> SIP status to a MESSAGE from a bare address, likewise.
 CONDITION_ROWS = {
     "bad-request": 400, "conflict": 400, "feature-not-implemented": 501, "forbidden": 403,
     "gone": 410, "internal-server-error": 500, "item-not-found": 404, "jid-malformed": 400,

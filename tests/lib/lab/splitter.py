@@ -35,8 +35,8 @@ class Splitter:
             while data := source.recv(65536):
                 for at in range(0, len(data), self.piece):
                     sink.sendall(data[at:at + self.piece])
+                    self.bytes += self.piece
                     time.sleep(PAUSE_S)
-                self.bytes += len(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             for end in (source, sink):

@@ -162,10 +162,10 @@ def early_floods():
         ground.inside_hears_nothing()
 
 
-def starttls_injection():
+def starttls_injection(backend="wolfssl"):
     """SEC-30: plaintext behind <starttls/> must not become part of the secured stream."""
     with Lab("inject") as lab:
-        ground = Ground(lab, {})
+        ground = Ground(lab, {}, lambda config: config["tls"].update(backend=backend))
         for behind in (f"<message from='ann@{EVIL}' to='{JOE}'>{BODY}</message>", header(), " ",
                        "\x16\x03\x01"):
             raw = Raw().send(header()).send(STARTTLS + behind)
@@ -175,14 +175,13 @@ def starttls_injection():
         ground.inside_hears_nothing()
 
 
-def tls_garbage():
+def tls_garbage(backend="wolfssl"):
     """Garbage, half a handshake, plain XML where TLS should begin; and plain on the TLS port."""
     with Lab("garbage") as lab:
-        ground = Ground(lab, {})
+        ground = Ground(lab, {}, lambda config: config["tls"].update(backend=backend))
         before = ground.totals()
         for garbage in (b"<stream:stream>" * 20, bytes(100), b"\x16\x03\x01\xff\xff" + bytes(70000),
                         b"\x15\x03\x03\x00\x02\x02\x28"):
-            raw = Raw().send(header()).until("</stream:features>") and None
             raw = Raw()
             raw.send(header()).until("</stream:features>")
             raw.send(STARTTLS).until("<proceed")
@@ -231,11 +230,11 @@ def slowloris():
         ground.calm()
 
 
-def certificates():
+def certificates(backend="wolfssl"):
     """EXTERNAL without a certificate, with a wrong one, under TLS 1.2 and 1.3: never offered, and
     refused when tried all the same."""
     with Lab("certs") as lab:
-        ground = Ground(lab, {})
+        ground = Ground(lab, {}, lambda config: config["tls"].update(backend=backend))
         lab.certs.make(EVIL, name="selfie", ca="self")
         lab.certs.make(EVIL, name="old", days=-1)
         lab.certs.make("other.test", f"sub.{EVIL}", name="wrong")
@@ -538,6 +537,8 @@ def log_injection():
 def tests():
     yield from (openings, elements, early_floods, starttls_injection, tls_garbage, slowloris,
                 certificates, authzids, sasl_out_of_order, changed_headers)
+    for test in (starttls_injection, tls_garbage, certificates):
+        yield case(f"{test.__name__}_mbedtls", test, "mbedtls")
     for shards in (1, 2):
         yield case(f"spoofs_{shards}", spoofs, shards)
     yield from (wrong_targets, sizes, acks_abuse, log_injection)

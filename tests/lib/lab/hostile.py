@@ -11,7 +11,7 @@ from . import plan
 from .fedgate import Fedgate, corp_dns, partner
 from .peer import Peer
 from .process import wait_until
-from .stage import check
+from .stage import LabError, check
 from .xmpp import END, NS_SERVER, NS_STREAM, Component, text_of, trust_everyone
 
 GOOD = "good.test"
@@ -285,6 +285,14 @@ class Ground:
         self.calm()
         check(not self.strange, "the inside got",
               [ElementTree.tostring(element, "unicode") for element in self.strange])
+
+
+def component_or_none(**options):
+    """The inside, or None while it is not let in."""
+    try:
+        return Component(plan.APP, "inside", **options)
+    except (LabError, OSError):
+        return None
 
 
 def short(config):

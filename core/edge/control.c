@@ -44,6 +44,7 @@ struct control {
     char tls_backend[32];
     char tls_version[64];
     uint32_t drain_timeout_s;
+    uint64_t start_only; /* of the configuration that the engine was started with */
 };
 
 static void print_report(const struct config_report *report)
@@ -116,6 +117,27 @@ static void remember(struct control *ctl, const struct setup *setup)
     ctl->generation++;
 }
 
+/* What only a start brings into force, as one number. */
+static uint64_t hash_start_only(const struct snapshot *p)
+{
+    struct buf text;
+    uint64_t hash;
+
+    buf_init(&text, POOL_BLOCK_BYTES_MAX);
+    buf_printf(&text, "%u %u %lu %u %s", p->shard_count, p->limits.connections_per_shard_max,
+               p->limits.memory_per_shard_bytes_max, p->limits.connections_per_address_max,
+               p->http ? p->http->text : "");
+    for (uint32_t i = 0; i < p->listen_count; i++) {
+        buf_printf(&text, " %d %s", p->listens[i].kind, p->listens[i].text);
+    }
+    for (const char *const *server = p->dns_servers; server && *server; server++) {
+        buf_printf(&text, " %s", *server);
+    }
+    hash = hash_bytes(buf_slice(&text));
+    buf_deinit(&text);
+    return hash;
+}
+
 static void reload(struct control *ctl)
 {
     struct setup *setup;
@@ -132,6 +154,10 @@ static void reload(struct control *ctl)
     LOG_I(config_loaded, "file=%s partners=%u domains=%u generation=%lu",
           log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
           setup->policy->domain_count, ctl->generation);
+    if (hash_start_only(setup->policy) != ctl->start_only) {
+        LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_* "
+                             "and limits.memory_* need a restart\"");
+    }
     engine_publish(ctl->engine, setup);
 }
 
@@ -387,6 +413,7 @@ static int run(struct control *ctl, struct setup *setup)
     int status;
 
     remember(ctl, setup);
+    ctl->start_only = hash_start_only(setup->policy);
     status = start_engine(ctl, setup);
     if (status != EX_OK) {
         setup_free(setup);

@@ -472,9 +472,13 @@ def reload_under_traffic():
         fedgate.reload()
         wait_until("refusal", lambda: "config_refused" in fedgate.log_text(), 5)
         check(fedgate.stats()["config_generation"] == generation, "an invalid file was published")
+        check("need a restart" not in fedgate.log_text(), "told to restart for nothing")
         fedgate.config = good
+        good["listen"]["xmpps_server"] = []
         fedgate.reload()
         wait_until("snapshot", lambda: fedgate.stats()["config_generation"] > generation, 5)
+        wait_until("word of a change without effect",
+                   lambda: "need a restart" in fedgate.log_text(), 5)
         evil.dial(plan.APP).send(f"<message from='ann@{EVIL}' to='{JOE}'><body>again</body>"
                                  "</message>")
         ground.component.hears("again")

@@ -70,7 +70,7 @@ def pools():
             lab.own(HostilePool(f"127.77.1.{n + 1}", POOLS[name][0]))
         asked = {}
         for name in POOLS:
-            stream = on.good.dial(f"{name}.test")
+            stream = on.good.dial(f"{name}.test", run=False)
             for k in range(3):
                 asked[f"{name}-{k}"] = name
                 stream.send(f"<message from='{LIZ}' to='joe@{name}.test' id='{name}-{k}'><body>x"
@@ -102,7 +102,7 @@ def queue_bytes():
     with Lab("sip-bytes") as lab:
         on = ground(lab, change)
         lab.own(HostilePool(plan.PHONES, POOLS["silent"][0]))
-        stream = on.good.dial(plan.CORP)
+        stream = on.good.dial(plan.CORP, run=False)
         begin = on.rss()
         body = "x" * 30000
 
@@ -132,8 +132,8 @@ def one_recipient():
                 heard.append(message.text)
                 wire.send(answer_to(message, 200))
         lab.own(HostilePool(plan.PHONES, react))
-        flood = Peer(lab, EVIL, EVIL_ADDRESS).dial(plan.CORP)
-        stream = on.good.dial(plan.CORP)
+        flood = Peer(lab, EVIL, EVIL_ADDRESS).dial(plan.CORP, run=False)
+        stream = on.good.dial(plan.CORP, run=False)
 
         def send():
             try:
@@ -159,7 +159,7 @@ def stop_with_silent_pool():
         on = ground(lab)
         lab.own(HostilePool(plan.PHONES, lambda w, m, n: w.send(answer_to(m, 404)) if n == 1
                             else None))
-        stream = on.good.dial(plan.CORP)
+        stream = on.good.dial(plan.CORP, run=False)
         # An error first, so that there is a stream for answers: none is opened while stopping.
         stream.send(f"<message from='{LIZ}' to='first@{plan.CORP}' id='s'><body>x</body></message>")
         while on.good.inbox.get(timeout=10).get("id") != "s":
@@ -200,7 +200,7 @@ def down_and_back():
     """The pool goes away under traffic and comes back: each message arrives or is answered."""
     with Lab("sip-back") as lab:
         on = ground(lab)
-        stream = on.good.dial(plan.CORP)
+        stream = on.good.dial(plan.CORP, run=False)
         got = []
         react = lambda w, m, n: (got.append(m.text), w.send(answer_to(m, 200)))
         told = {}

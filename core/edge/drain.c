@@ -36,6 +36,14 @@ static bool is_flushing(struct edge *e, uint64_t spent_ms, uint64_t bound_ms)
         sip_side_drain_refuse(e->sip);
     }
     busy = links_drain_flush(e) + sip_side_drain_flush(e->sip);
+    if (busy == 0 && !e->is_flushed) {
+        e->is_flushed = true;
+        atomic_fetch_add_explicit(&e->shared->flushed_count, 1, memory_order_release);
+    }
+    /* Answers for our partners may still come from another shard. */
+    if (atomic_load_explicit(&e->shared->flushed_count, memory_order_acquire) < e->shard_count) {
+        busy++;
+    }
     return busy != 0 && spent_ms < bound_ms / 2;
 }
 

@@ -36,6 +36,7 @@ struct edge_shared {
     struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
     char names[ENGINE_SHARDS_MAX][16];
     _Atomic uint32_t stream_count; /* authenticated incoming streams; any shard, relaxed */
+    _Atomic uint32_t flushed_count; /* shards that have once had nothing under way while stopping */
     _Atomic uint32_t drained_count; /* shards that have nothing left to do; release/acquire */
 };
 
@@ -72,6 +73,7 @@ struct edge {
     struct component_event component_event;
     uint32_t inbound_count; /* incoming s2s connections on this shard */
     bool is_draining;
+    bool is_flushed; /* counted in shared.flushed_count */
     bool is_drained;
     bool is_drain_closing; /* flushing is over */
     uint64_t drain_start_ms;

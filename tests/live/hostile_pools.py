@@ -9,7 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, check, main, plan
+from lab import Lab, case, check, main, plan
 from lab.hostile import EVIL, EVIL_ADDRESS, LIZ
 from lab.hostile_sip import HOP, HostilePool, ground, hang_up, request
 from lab.peer import Peer
@@ -153,10 +153,10 @@ def one_recipient():
         on.calm()
 
 
-def stop_with_silent_pool():
+def stop_with_silent_pool(shards):
     """SIGTERM while a next hop answers nothing: GOOD is told of each message, the exit is clean."""
     with Lab("sip-stop") as lab:
-        on = ground(lab)
+        on = ground(lab, shards=shards)
         lab.own(HostilePool(plan.PHONES, lambda w, m, n: w.send(answer_to(m, 404)) if n == 1
                             else None))
         stream = on.good.dial(plan.CORP, run=False)
@@ -234,5 +234,12 @@ def down_and_back():
         on.calm()
 
 
+def tests():
+    yield from (pools, queue_bytes, one_recipient)
+    for shards in (1, 2):
+        yield case(f"stop_with_silent_pool_{shards}", stop_with_silent_pool, shards)
+    yield from (probe_and_reload, down_and_back)
+
+
 if __name__ == "__main__":
-    main(pools, queue_bytes, one_recipient, stop_with_silent_pool, probe_and_reload, down_and_back)
+    main(*tests())

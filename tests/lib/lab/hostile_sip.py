@@ -12,12 +12,12 @@ HOP = {"kind": "sip", "uri": f"sip:{plan.PHONES}:{plan.SIP_TCP};transport=tcp",
        "trusted_addresses": [plan.PHONES], "options_interval_s": 0}
 
 
-def ground(lab, change=None, evil=None):
+def ground(lab, change=None, evil=None, shards=1):
     def both(config):
         config["next_hops"]["pool"] = dict(HOP)
         if change:
             change(config)
-    return Ground(lab, evil, both)
+    return Ground(lab, evil, both, shards)
 
 
 def request(method="MESSAGE", body=b"hello", **changes):

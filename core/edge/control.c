@@ -24,6 +24,7 @@
 #include "edge/report.h"
 
 #define LOOP_MS 50
+#define CERTIFICATE_WARN_S ((int64_t)14 * 86400)
 #define WHY_BYTES 512u
 #define STATS_BYTES_MAX ((size_t)8 << 20)
 
@@ -117,6 +118,23 @@ static void remember(struct control *ctl, const struct setup *setup)
     ctl->generation++;
 }
 
+/* An expired certificate is no reason not to start, but partners will refuse it. */
+static void warn_of_certificates(const struct setup *setup)
+{
+    int64_t now_unix_s = time(NULL);
+
+    for (uint32_t i = 0; i < setup->policy->credential_count; i++) {
+        int64_t left_s = tls_context_not_after_unix_s(setup->tls, i) - now_unix_s;
+
+        if (left_s < CERTIFICATE_WARN_S) {
+            const char *path = setup->policy->credentials[i].certificate_path;
+
+            LOG_W(certificate_expires, "file=%s hours_left=%ld",
+                  log_quote(slice_from_cstr(path)).text, left_s / 3600);
+        }
+    }
+}
+
 /* What only a start brings into force, as one number. */
 static uint64_t hash_start_only(const struct snapshot *p)
 {
@@ -154,6 +172,7 @@ static void reload(struct control *ctl)
     LOG_I(config_loaded, "file=%s partners=%u domains=%u generation=%lu",
           log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
           setup->policy->domain_count, ctl->generation);
+    warn_of_certificates(setup);
     if (hash_start_only(setup->policy) != ctl->start_only) {
         LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_* "
                              "and limits.memory_* need a restart\"");
@@ -414,6 +433,7 @@ static int run(struct control *ctl, struct setup *setup)
 
     remember(ctl, setup);
     ctl->start_only = hash_start_only(setup->policy);
+    warn_of_certificates(setup);
     status = start_engine(ctl, setup);
     if (status != EX_OK) {
         setup_free(setup);

@@ -24,21 +24,10 @@ struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GA
     return slice_make(mem, len > 0 && (size_t)len < LINK_GATE_BYTES ? (size_t)len : 0);
 }
 
-const char *link_state_name(enum link_state state)
-{
-    static const char *const names[] = {
-#define X(name, text, next) text,
-        LINK_STATES(X)
-#undef X
-    };
-
-    return (size_t)state < ARRAY_COUNT(names) ? names[state] : "?";
-}
-
 void link_set_state(struct link *l, enum link_state state)
 {
     static const uint32_t next_of[] = {
-#define X(name, text, next) next,
+#define X(name, next) next,
         LINK_STATES(X)
 #undef X
     };

@@ -12,17 +12,17 @@
 
 #define LINK_MAGIC 0x4c494e4bu
 
-/* State, name, states it may go to (bits). */
-#define LINK_STATES(X)                                                                  \
-    X(IDLE, "idle", LINK_BIT(DIALLING) | LINK_BIT(BACKOFF))                             \
-    X(DIALLING, "dialling", LINK_BIT(NEGOTIATING) | LINK_BIT(BACKOFF) | LINK_BIT(IDLE)) \
-    X(NEGOTIATING, "negotiating", LINK_BIT(READY) | LINK_BIT(CLOSING))                  \
-    X(READY, "ready", LINK_BIT(CLOSING))                                                \
-    X(CLOSING, "closing", LINK_BIT(DIALLING) | LINK_BIT(BACKOFF) | LINK_BIT(IDLE))      \
-    X(BACKOFF, "backoff", LINK_BIT(DIALLING) | LINK_BIT(IDLE))
+/* State, states it may go to (bits). */
+#define LINK_STATES(X)                                                      \
+    X(IDLE, LINK_BIT(DIALLING) | LINK_BIT(BACKOFF))                         \
+    X(DIALLING, LINK_BIT(NEGOTIATING) | LINK_BIT(BACKOFF) | LINK_BIT(IDLE)) \
+    X(NEGOTIATING, LINK_BIT(READY) | LINK_BIT(CLOSING))                     \
+    X(READY, LINK_BIT(CLOSING))                                             \
+    X(CLOSING, LINK_BIT(DIALLING) | LINK_BIT(BACKOFF) | LINK_BIT(IDLE))     \
+    X(BACKOFF, LINK_BIT(DIALLING) | LINK_BIT(IDLE))
 
 enum link_state {
-#define X(name, text, next) LINK_ST_##name,
+#define X(name, next) LINK_ST_##name,
     LINK_STATES(X)
 #undef X
 };
@@ -78,7 +78,6 @@ static inline struct slice link_remote(const struct link *l)
 {
     return slice_make(l->key + l->local_len + 1, l->remote_len);
 }
-const char *link_state_name(enum link_state state);
 void link_set_state(struct link *l, enum link_state state);
 void link_mark_dirty(struct link *l);
 

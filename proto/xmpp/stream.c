@@ -269,13 +269,6 @@ void stream_set_out(struct stream *s, struct buf *out)
     s->out = out;
 }
 
-void stream_set_host(struct stream *s, const struct stream_host *host, void *ctx)
-{
-    STREAM_CHECK(s);
-    s->host = host;
-    s->ctx = ctx;
-}
-
 void stream_set_state(struct stream *s, enum stream_state next)
 {
     /* The first state has no predecessor: both opening states are entered from zeroed memory. */

@@ -187,7 +187,6 @@ struct stream_event {
 NODISCARD int stream_new(struct stream **s, uint64_t now_ms, const struct stream_params *params);
 void stream_free(struct stream *s);
 void stream_set_out(struct stream *s, struct buf *out);
-void stream_set_host(struct stream *s, const struct stream_host *host, void *ctx);
 
 /* Consumes received bytes up to the next event; again with the rest until STREAM_MORE. */
 enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct slice bytes,

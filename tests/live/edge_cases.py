@@ -18,7 +18,7 @@ from lab.hostile import (EVIL, EVIL_ADDRESS, GOOD, JOE, LIZ, PLAIN, Ground, Raw,
 from lab.peer import Peer
 from lab.process import wait_until
 from lab.sip import ScriptedPool, SipWire
-from lab.xmpp import NS_DIALBACK, NS_SERVER, NS_STREAM, Stream, local
+from lab.xmpp import NS_DIALBACK, NS_SERVER, NS_STREAM, Stream, error_of, local
 
 TWO = "two.corp.test"  # a second domain of the component's
 SUB = f"sub.{EVIL}"
@@ -198,12 +198,12 @@ def keepalive_and_inactivity():
             check(data, "cut without a closing tag", got)
             got += data
         waited = time.monotonic() - quiet
-        check(2.5 < waited < 5, "an unused incoming stream was closed after", waited)
+        check(2.5 < waited < 8, "an unused incoming stream was closed after", waited)
         check(b"stream:error" not in got, "an error", got)
         wait_until("the end of the outgoing stream",
                    lambda: any(b"</stream:stream>" in data for _, data in seen), 12)
         spaces = [when for when, data in seen if data == b" "]
-        check(len(spaces) >= 3 and all(0.3 < b - a < 0.9 for a, b in zip(spaces, spaces[1:])),
+        check(len(spaces) >= 3 and all(0.3 < b - a < 1.5 for a, b in zip(spaces, spaces[1:])),
               "spaces at", [round(when - begin, 2) for when in spaces])
         before = len(evil.accepted)
         ground.component.say(JOE, f"ann@{EVIL}", "two")
@@ -224,9 +224,9 @@ def establishment():
         direct = Raw(plan.XMPPS_SERVER)  # not even a handshake
         begin = time.monotonic()
         for raw in (silent, started, secured):
-            refused(raw, "connection-timeout", timeout=4)
-        direct.until_end(4)
-        check(time.monotonic() - begin < 4, "took", time.monotonic() - begin)
+            refused(raw, "connection-timeout", timeout=8)
+        direct.until_end(8)
+        check(time.monotonic() - begin < 8, "took", time.monotonic() - begin)
         ground.grown(before, streams_in_failed=3)
         ground.calm()
 
@@ -255,8 +255,8 @@ def queue_bounds():
         queued = ground.fedgate.partner(EVIL)["queue"]
         check(queued["count"] == 5, "waiting", queued)
         for n in range(5):
-            check(joe.gets_error(f"c{n}", 6) == ("wait", "remote-server-timeout"), "age", n)
-        check(2.5 < time.monotonic() - begin < 6, "age bound held at", time.monotonic() - begin)
+            check(joe.gets_error(f"c{n}", 10) == ("wait", "remote-server-timeout"), "age", n)
+        check(2.5 < time.monotonic() - begin < 10, "age bound held at", time.monotonic() - begin)
         say("b", 4, 8000)
         for n in (2, 3):
             check(joe.gets_error(f"b{n}", 2) == ("wait", "resource-constraint"), "bytes", n)
@@ -406,7 +406,7 @@ def sip_keepalive():
         sip_ground(lab, change)
         wait_until("two probes", lambda: len(pool.options) >= 2, 12)
         apart = pool.options[1][0] - pool.options[0][0]
-        check(4 < apart < 7, "probes apart by", apart)
+        check(4 < apart < 9, "probes apart by", apart)
         probe = pool.options[0][1]
         check(probe.get("max-forwards") == "70" and "branch=z9hG4bK" in probe.get("via"),
               probe.start, probe.headers)
@@ -560,10 +560,49 @@ def bounded_stop():
         process.wait(12)
         took = time.monotonic() - begin
         # Half of the bound is for confirmations.
-        check(2.5 < took < 9, "stopped after", took, "asked", asked)
+        check(2.5 < took < 11, "stopped after", took, "asked", asked)
         kind, condition = ground.component.gets_error("u", 1)
         check(condition == "remote-server-timeout", kind, condition)
         ground.stream.wait(lambda e: local(e) == "error" and e[0].tag.endswith("system-shutdown"))
+
+
+def expired_certificate():
+    """The program starts with an expired certificate of its own and says so."""
+    with Lab("expired") as lab:
+        lab.certs.make(plan.CORP, name="old", days=-1)
+
+        def change(config):
+            config["domains"][0].update(certificate=lab.certs.crt("old"), key=lab.certs.key("old"))
+        ground = Ground(lab, {}, change)
+        lines = [line for line in ground.fedgate.log_text().splitlines()
+                 if "certificate_expires" in line]
+        check(len(lines) == 1 and lab.certs.crt("old") in lines[0] and "hours_left=-" in lines[0],
+              "warnings", lines)
+
+
+def pings():
+    """An XEP-0199 ping to a domain whose inside is SIP is answered for it, one to a component is
+    the component's to answer; what no SIP side can carry is refused with the right error."""
+    with Lab("ping") as lab:
+        ground = Ground(lab, {})
+        corp, answers = ground.good.dial(plan.CORP), ground.good.inbox
+        ping = f"<iq type='get' id='%s' from='{GOOD}' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
+        corp.send(ping % ("p1", plan.CORP))
+        got = answers.get(timeout=10)
+        check((got.get("type"), got.get("id"), got.get("from"), got.get("to")) ==
+              ("result", "p1", plan.CORP, GOOD), "answer", got.attrib)
+        ground.stream.send(ping % ("p2", plan.APP))
+        asked = ground.component.stream.wait(lambda e: local(e) == "iq")
+        ground.component.send(f"<iq type='result' id='{asked.get('id')}' from='{plan.APP}' "
+                              f"to='{asked.get('from')}'/>")
+        got = answers.get(timeout=10)
+        check((got.get("type"), got.get("id")) == ("result", "p2"), "answer", got.attrib)
+        corp.send(f"<iq type='get' id='v' from='{LIZ}' to='joe@{plan.CORP}'>"
+                  "<query xmlns='jabber:iq:version'/></iq>")
+        got = answers.get(timeout=10)
+        check((got.get("id"), error_of(got)) == ("v", ("cancel", "service-unavailable")), "refusal",
+              got.attrib, error_of(got))
+        ground.calm()
 
 
 def silent_log():
@@ -614,7 +653,7 @@ def tests():
         yield case(f"pairs_{shards}", pairs, shards)
     yield from (keepalive_and_inactivity, establishment, queue_bounds, xmpp_targets, sip_failover,
                 sip_keepalive, reload_under_traffic, next_hop_changes, home_shard, bounded_stop,
-                silent_log)
+                expired_certificate, pings, silent_log)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,41 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static int option_on(int fd, int level, int name)
-{
-    int on = 1;
+/* A peer that vanished without a word is noticed in about two minutes: by keep-alive probes when
+ * nothing is sent, by unacknowledged bytes (or a window that stays shut) when something is. */
+#define KEEPALIVE_IDLE_S 60
+#define KEEPALIVE_INTERVAL_S 15
+#define KEEPALIVE_COUNT 4
+#define UNACKED_MS_MAX 120000
 
-    return setsockopt(fd, level, name, &on, sizeof(on)) == 0 ? 0 : -errno;
+static int option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : -errno;
+}
+
+static int set_options(int fd)
+{
+    static const struct {
+        int level;
+        int name;
+        int value;
+    } rows[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS_MAX},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int err = option(fd, rows[i].level, rows[i].name, rows[i].value);
+
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
 }
 
 int sock_open(struct io *io, int family)
@@ -26,7 +56,7 @@ int sock_open(struct io *io, int family)
     if (fd < 0) {
         return -errno;
     }
-    err = option_on(fd, IPPROTO_TCP, TCP_NODELAY);
+    err = set_options(fd);
     if (err < 0) {
         (void)close(fd);
         return err;
@@ -44,7 +74,7 @@ int sock_accepted(struct io *io, int fd, struct sockaddr_storage *peer, socklen_
     if (peer->ss_family != AF_INET && peer->ss_family != AF_INET6) {
         return 0;
     }
-    return option_on(fd, IPPROTO_TCP, TCP_NODELAY);
+    return set_options(fd);
 }
 
 void sock_shutdown_send(struct io *io, int fd)
@@ -89,9 +119,9 @@ int io_listen_open(const struct sockaddr *addr, socklen_t len, uint32_t backlog)
     if (fd < 0) {
         return -errno;
     }
-    err = option_on(fd, SOL_SOCKET, SO_REUSEADDR);
+    err = option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (err == 0 && addr->sa_family == AF_INET6) {
-        err = option_on(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+        err = option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
     if (err == 0 && (bind(fd, addr, len) != 0 || listen(fd, (int)backlog) != 0)) {
         err = -errno;

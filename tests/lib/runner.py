@@ -21,6 +21,9 @@ LIVE_TIMEOUT_S = 420
 FUZZ_S = 5
 FUZZ_LONG_S = 450
 FUZZ_SEED = 20261121
+# Whole-daemon tests in which shards work on each other's behalf: run once more under TSan.
+THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:reload_under_traffic",
+                 "flood:inwards_wolfssl_2", "flood:outwards_wolfssl_2")
 SKIPPED = 77
 SYNTHESIS = re.compile(r"Synthesis: Tested: \D*(\d+)\D.*?Passing: \D*(\d+)\D.*?Failing: \D*(\d+)"
                        r"\D.*?Crashing: \D*(\d+)")
@@ -148,8 +151,10 @@ def tsan(run, only):
     if not names:
         run.fail("tsan: no test has the label threads")
         return
-    if build(run, "tsan", [f"{name}_test" for name in names]):
+    if build(run, "tsan", [f"{name}_test" for name in names] + ["fedgate"]):
         run.count("threads under tsan", ctest(run, "tsan", "threads", only))
+        daemon = os.path.join(TREE, "build", "tsan", "core", "edge", "fedgate")
+        run_live(run, live_tests(only or THREADED_LIVE), "live under tsan", {"FEDGATE": daemon})
 
 
 def fuzz(run, only):
@@ -206,6 +211,10 @@ def live(run, only):
     for preset in ("asan-ubsan", "release"):
         if not build(run, preset, ["fedgate"]):
             return
+    run_live(run, live_tests(only), "live", {})
+
+
+def run_live(run, items, kind, env):
     folder = os.path.join(LOGS, "live")
     os.makedirs(folder, exist_ok=True)
 
@@ -213,23 +222,23 @@ def live(run, only):
         path, name, test = item
         begin = time.monotonic()
         status, log = run.command(
-            f"live-{name}-{test}", [ENTER, PYTHON, path, test], timeout=LIVE_TIMEOUT_S,
-            env={"FEDGATE_LAB_DIR": folder, **({"FEDGATE_LAB_LONG": "1"} if run.long else {})})
+            f"{kind.replace(' ', '-')}-{name}-{test}", [ENTER, PYTHON, path, test],
+            timeout=LIVE_TIMEOUT_S, env={"FEDGATE_LAB_DIR": folder, **env,
+                                         **({"FEDGATE_LAB_LONG": "1"} if run.long else {})})
         return f"{name}:{test}", status, log, time.monotonic() - begin
 
-    items = live_tests(only)
     with concurrent.futures.ThreadPoolExecutor(LIVE_PARALLEL) as pool:
         for future in concurrent.futures.as_completed([pool.submit(one, item) for item in items]):
             name, status, log, seconds = future.result()
             if status == 0:
-                run.count("live", 1)
-                run.say(f"live {name}: ok ({seconds:.1f} s)")
+                run.count(kind, 1)
+                run.say(f"{kind} {name}: ok ({seconds:.1f} s)")
             elif status == SKIPPED:
                 why = [line for line in read(log).splitlines() if line.startswith("skip")]
-                run.skipped.append(f"live {name}")
-                run.say(f"live {name}: SKIPPED: {why[-1:]}")
+                run.skipped.append(f"{kind} {name}")
+                run.say(f"{kind} {name}: SKIPPED: {why[-1:]}")
             else:
-                run.fail(f"live {name}", log)
+                run.fail(f"{kind} {name}", log)
                 show_tail(log, 15)
 
 
@@ -267,7 +276,8 @@ def main():
     minutes = (time.monotonic() - run.begin) / 60
     parts = []
     for kind, unit_of in (("unit", "passed"), ("unit under asan+ubsan", "passed"),
-                          ("threads under tsan", "passed"), ("live", "passed"),
+                          ("threads under tsan", "passed"), ("live under tsan", "passed"),
+                          ("live", "passed"),
                           ("fuzz-smoke", "targets")):
         if kind in run.passed:
             parts.append(f"{kind}: {run.passed[kind]} {unit_of}")

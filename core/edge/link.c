@@ -16,6 +16,9 @@
 #define GATE_HOLD_MS 5000u
 #define BACKOFF_SHIFT_MAX 9u
 #define VERIFIES_MAX 64u
+#define REDIAL_MS_MIN 1000u
+
+static void on_backoff_over(struct wheel_timer *t, void *ctx);
 
 struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES])
 {
@@ -191,11 +194,14 @@ void link_verify(struct edge *e, struct mail_verify *v)
     }
     list_push_back(&l->verifies, &v->mail.link);
     if (l->state == LINK_ST_BACKOFF) {
-        /* The partner is up: it has just dialled in. */
+        /* Somebody has just dialled in for it: it may be up. But anybody can claim that, so no
+         * more than one attempt a second comes of it. */
+        uint64_t since_ms = shard_now_ms(e->sh) - l->dialled_ms;
+
         l->attempts = 0;
-        shard_timer_disarm(e->sh, &l->timer);
-    }
-    if (l->state == LINK_ST_IDLE || l->state == LINK_ST_BACKOFF) {
+        shard_timer_arm(e->sh, &l->timer, since_ms < REDIAL_MS_MIN ? REDIAL_MS_MIN - since_ms : 0,
+                        on_backoff_over, l);
+    } else if (l->state == LINK_ST_IDLE) {
         link_connect(l);
     } else {
         link_send_verifies(l);

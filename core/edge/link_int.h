@@ -52,6 +52,7 @@ struct link {
     uint64_t ping_covers;   /* written_count when it was sent */
     uint64_t ping_sent_ms;
 
+    uint64_t dialled_ms;    /* when dialling last began */
     uint32_t attempts;      /* failed in a row */
     bool is_down_for_good;  /* BACKOFF after a failure that waiting does not mend */
     bool was_ready;         /* the current connection has been READY */

@@ -489,6 +489,7 @@ void link_connect(struct link *l)
         params.services[1] = (struct dial_service){"_xmpp-server._tcp", false};
     }
     link_set_state(l, LINK_ST_DIALLING);
+    l->dialled_ms = shard_now_ms(e->sh);
     LOG_D(dial_started, "local=%s remote=%s", log_quote(link_local(l)).text,
           log_quote(link_remote(l)).text);
     err = dial_start(&l->dial, e->sh, &params, &link_dial_ops, l);

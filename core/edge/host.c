@@ -22,33 +22,18 @@ static bool is_local(void *ctx, struct slice domain)
     return snapshot_domain(edge_policy(h->e), key_of(domain, &ascii)) != NULL;
 }
 
-/* The policy's ways to authenticate as the machine's methods. A certificate that proves the domain
- * also answers a dialback (XEP-0344) where both are allowed. */
-static uint32_t methods_of(uint32_t auth)
-{
-    uint32_t methods = 0;
-
-    if (auth & PARTNER_AUTH_EXTERNAL) {
-        methods |= STREAM_METHOD_EXTERNAL;
-    }
-    if (auth & PARTNER_AUTH_DIALBACK_TLS) {
-        methods |= STREAM_METHOD_DIALBACK_TLS;
-    }
-    if (auth & PARTNER_AUTH_DIALBACK_TCP) {
-        methods |= STREAM_METHOD_DIALBACK_PLAIN;
-    }
-    if ((auth & PARTNER_AUTH_EXTERNAL) && (auth & ~PARTNER_AUTH_EXTERNAL)) {
-        methods |= STREAM_METHOD_CERTIFICATE;
-    }
-    return methods;
-}
+/* The policy's ways to authenticate are the machine's methods, bit by bit. */
+STATIC_ASSERT((uint32_t)PARTNER_AUTH_EXTERNAL == STREAM_METHOD_EXTERNAL, "the same bits");
+STATIC_ASSERT((uint32_t)PARTNER_AUTH_CERTIFICATE == STREAM_METHOD_CERTIFICATE, "the same bits");
+STATIC_ASSERT((uint32_t)PARTNER_AUTH_DIALBACK_TLS == STREAM_METHOD_DIALBACK_TLS, "the same bits");
+STATIC_ASSERT((uint32_t)PARTNER_AUTH_DIALBACK_TCP == STREAM_METHOD_DIALBACK_PLAIN, "the same bits");
 
 void host_rules_of(const struct edge *e, const struct partner *p, struct stream_rules *out)
 {
     const struct gateway_settings *g = &edge_policy(e)->gateway;
 
     *out = (struct stream_rules){
-        .methods = methods_of(p->row->auth),
+        .methods = p->row->auth,
         .acks = p->acks == PARTNER_ACKS_AUTO || p->acks == PARTNER_ACKS_SM,
         /* Twice per interval, so that one lost in time does not end the stream. */
         .keepalive_ms = p->keepalive ? g->keepalive_interval_s * 500 : 0,
@@ -60,7 +45,7 @@ void host_rules_of(const struct edge *e, const struct partner *p, struct stream_
 static void rules_for_strangers(const struct snapshot *s, struct stream_rules *out)
 {
     *out = (struct stream_rules){
-        .methods = methods_of(s->any_partner_auth),
+        .methods = s->any_partner_auth,
         .inactivity_ms = s->gateway.stream_inactivity_timeout_s * 1000,
     };
 }

@@ -26,7 +26,6 @@ struct leg_in {
     struct flow_waiter waiter;
     uint32_t home; /* shard it should live on */
     uint64_t accepted_ms;
-    bool is_direct_tls;
     bool is_listed;  /* in edge.legs_in, and counted there */
     bool is_counted; /* in partner_run.streams_in */
     bool is_paused;
@@ -470,7 +469,6 @@ void leg_in_accept(struct edge *e, struct conn *c, bool direct_tls)
     leg->magic = LEG_IN_MAGIC;
     leg->host = (struct host_ctx){.e = e, .c = c};
     leg->c = c;
-    leg->is_direct_tls = direct_tls;
     leg->accepted_ms = shard_now_ms(e->sh);
     enlist(leg, e);
     conn_set_owner(c, &leg_in_ops, leg);

@@ -18,6 +18,8 @@ void build_node(struct load *l, const struct schema_values *root);
 void build_tls(struct load *l, const struct schema_values *root);
 void build_dns(struct load *l, const struct schema_values *root);
 void build_log(struct load *l, const struct schema_values *root);
+/* Refuses a version that the chosen library does not have; after build_tls has read that. */
+void build_check_tls_min(struct load *l, const struct schema_values *v, enum schema_key_idx key);
 /* build_listen.c */
 void build_listen(struct load *l, const struct schema_values *root);
 /* build_hops.c */

@@ -75,6 +75,9 @@ void build_finish(struct load *l, const struct schema_values *root)
     l->needs_tls =
         l->needs_tls || l->listens_of[LISTEN_XMPPS_SERVER] || l->listens_of[LISTEN_SIP_TLS];
     check_hops(l, root);
+    if (l->snapshot->any_partner_tls_min == PARTNER_TLS_MIN_COUNT) {
+        l->snapshot->any_partner_tls_min = l->snapshot->tls_min; /* no partner that uses TLS */
+    }
     if (l->credentials) {
         check_certificates(l);
         number_credentials(l);

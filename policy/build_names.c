@@ -258,6 +258,20 @@ static void build_proxy(struct load *l, const struct schema_values *v, struct pa
     partner->proxy_port = host.port ? host.port : XMPP_SERVER_PORT;
 }
 
+static void build_tls_min(struct load *l, const struct schema_values *v, struct partner *partner)
+{
+    struct snapshot *s = l->snapshot;
+
+    partner->tls_min = (uint8_t)s->tls_min;
+    if (schema_is_written(v, KEY_partner_min_tls_version)) {
+        partner->tls_min = (uint8_t)schema_u32(v, KEY_partner_min_tls_version);
+        build_check_tls_min(l, v, KEY_partner_min_tls_version);
+    }
+    if (partner->row->tls_offer && partner->tls_min < s->any_partner_tls_min) {
+        s->any_partner_tls_min = (enum partner_tls_min)partner->tls_min;
+    }
+}
+
 static void build_partner(struct load *l, uint32_t node, struct partner *partner)
 {
     struct load_where where = {.section = "partners", .kind = LOAD_AT_IDX, .idx = partner->idx};
@@ -280,6 +294,7 @@ static void build_partner(struct load *l, uint32_t node, struct partner *partner
     }
     build_more_domains(l, &v, partner);
     build_negotiation(l, &v, partner);
+    build_tls_min(l, &v, partner);
     build_proxy(l, &v, partner);
     partner->description = arena_slice(l->arena, schema_get(&v, KEY_partner_description)->text);
     partner->type = (uint8_t)schema_u32(&v, KEY_partner_type);

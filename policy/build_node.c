@@ -64,6 +64,8 @@ void build_limits(struct load *l, const struct schema_values *root)
     m->stanza_bytes_max = schema_u32(&v, KEY_limits_stanza_bytes_max);
     m->unauthenticated_bytes_max = schema_u32(&v, KEY_limits_unauthenticated_bytes_max);
     m->connections_per_address_max = schema_u32(&v, KEY_limits_connections_per_address_max);
+    m->handshakes_per_shard_max = schema_u32(&v, KEY_limits_handshakes_per_shard_max);
+    m->handshakes_per_address_max = schema_u32(&v, KEY_limits_handshakes_per_address_max);
     m->connections_per_shard_max = schema_u32(&v, KEY_limits_connections_per_shard_max);
     m->memory_per_shard_bytes_max = schema_get(&v, KEY_limits_memory_per_shard_bytes_max)->number;
     m->drain_timeout_s = schema_u32(&v, KEY_limits_drain_timeout_s);
@@ -143,6 +145,35 @@ void build_node(struct load *l, const struct schema_values *root)
     s->node_name = arena_strdup(l->arena, jid_ascii_slice(&host.host));
 }
 
+void build_check_tls_min(struct load *l, const struct schema_values *v, enum schema_key_idx key)
+{
+    if (schema_u32(v, key) == PARTNER_TLS_1_3 && schema_get(v, key)->is_good &&
+        strcmp(l->snapshot->tls_backend, "mbedtls") == 0) {
+        schema_error(l, v, key,
+                     "\"1.3\" cannot be had with tls.backend \"mbedtls\", whose library speaks "
+                     "TLS 1.2 only: every connection would fail; use \"wolfssl\"");
+    }
+}
+
+/* Revocation, versions and tickets. */
+static void build_tls_checks(struct load *l, const struct schema_values *v)
+{
+    struct snapshot *s = l->snapshot;
+
+    s->tls_min = (enum partner_tls_min)schema_u32(v, KEY_tls_min_version);
+    s->any_partner_tls_min = PARTNER_TLS_MIN_COUNT; /* until the partners are read */
+    s->resumption = (enum tls_resumption)schema_u32(v, KEY_tls_resumption);
+    s->crl_required = schema_u32(v, KEY_tls_crl_required) != 0;
+    build_check_tls_min(l, v, KEY_tls_min_version);
+    if (schema_is_written(v, KEY_tls_crl) && schema_get(v, KEY_tls_crl)->is_good) {
+        s->crl_path = build_path(l, schema_get(v, KEY_tls_crl)->text);
+    }
+    if (s->crl_required && schema_get(v, KEY_tls_crl)->node == JSON_NONE) {
+        schema_error(l, v, KEY_tls_crl_required,
+                     "needs tls.crl: without any CRL no certificate could be accepted");
+    }
+}
+
 void build_tls(struct load *l, const struct schema_values *root)
 {
     struct snapshot *s = l->snapshot;
@@ -153,13 +184,8 @@ void build_tls(struct load *l, const struct schema_values *root)
     read_section(l, root, KEY_root_tls, SECTION_tls, &v);
     s->tls_backend = schema_get(&v, KEY_tls_backend)->number == 0 ? "wolfssl" : "mbedtls";
     s->ktls = (enum tls_ktls)schema_u32(&v, KEY_tls_ktls);
-    if (s->ktls == TLS_KTLS_REQUIRE) {
-        schema_error(
-            l, &v, KEY_tls_ktls,
-            "\"require\" is not in this release (records are protected in user space); must "
-            "be \"auto\" or \"off\"");
-    }
     s->trust_path = build_path(l, schema_get(&v, KEY_tls_trust)->text);
+    build_tls_checks(l, &v);
     has_certificate = schema_is_written(&v, KEY_tls_certificate);
     has_key = schema_is_written(&v, KEY_tls_key);
     /* Written, good or not: no second complaint about a missing certificate. */

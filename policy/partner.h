@@ -41,6 +41,9 @@ enum partner_acks {
     PARTNER_ACKS_OFF,
 };
 
+/* Lowest TLS version that is spoken. */
+enum partner_tls_min { PARTNER_TLS_1_2, PARTNER_TLS_1_3, PARTNER_TLS_MIN_COUNT };
+
 /* The ways a domain pair can end up authenticated, as bits. The values are those of
  * enum stream_method (xmpp/stream.h), so that row->auth is stream_rules.methods; a test holds them
  * together.                                                                                      */
@@ -100,6 +103,7 @@ struct partner {
     uint16_t proxy_port;       /* with proxy_host; 5269 unless told */
     uint8_t type;              /* enum partner_type */
     uint8_t acks;              /* enum partner_acks */
+    uint8_t tls_min;           /* enum partner_tls_min: its own, or tls.min_version */
     bool keepalive;            /* the partner is expected to send keep-alives */
 };
 

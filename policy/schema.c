@@ -15,6 +15,8 @@
 
 static const char *const backend_choices[] = {"wolfssl", "mbedtls", NULL};
 static const char *const ktls_choices[] = {"auto", "require", "off", NULL};
+static const char *const version_choices[] = {"1.2", "1.3", NULL};
+static const char *const resumption_choices[] = {"off", "accept", "on", NULL};
 static const char *const hop_choices[] = {"sip", "component", NULL};
 static const char *const profile_choices[] = {"simple", "lync", NULL};
 static const char *const type_choices[] = {"federated", "public_verified", "public_unverified",
@@ -53,7 +55,8 @@ static const uint32_t firsts[] = {
 #undef ZERO_OFF
 #undef LATER
 
-/* The names of the product being replaced, for those who write the file by hand from its output. */
+/* The names of the product being replaced, for those who write the file by hand from its output;
+ * and those of another section, too far apart for the spelling to tell. */
 static const char *const old_names[][2] = {
     {"Identity", "domain"},
     {"Domain", "domain"},
@@ -72,6 +75,8 @@ static const char *const old_names[][2] = {
     {"StreamEstablishmentTimeout", "stream_establishment_timeout_s"},
     {"StreamInactivityTimeout", "stream_inactivity_timeout_s"},
     {"SubscriptionRefreshInterval", "subscription_refresh_interval_s"},
+    {"min_tls_version", "min_version"},
+    {"min_version", "min_tls_version"},
 };
 
 const struct schema_key *schema_key_at(enum schema_key_idx key)
@@ -224,9 +229,10 @@ static void read_choice(struct load *l, const struct schema_values *v, enum sche
         }
     }
     join_choices(key, allowed, sizeof(allowed));
-    schema_error(l, v, idx, "must be %s, not %s%s%s%s", allowed, describe(l, key, value->node).text,
-                 near.best ? "; did you mean \"" : "", near.best ? near.best : "",
-                 near.best ? "\"?" : "");
+    schema_error(l, v, idx, "must be %s%s, not %s%s%s%s", allowed,
+                 (key->flags & SCHEMA_NULLABLE) ? ", or null" : "",
+                 describe(l, key, value->node).text, near.best ? "; did you mean \"" : "",
+                 near.best ? near.best : "", near.best ? "\"?" : "");
 }
 
 static bool has_control(struct slice text)

@@ -100,12 +100,19 @@ struct limit_settings {
     uint32_t stanza_bytes_max;            /* authenticated; >= 10000 (RFC 6120 13.12) */
     uint32_t unauthenticated_bytes_max;   /* whole stream before authentication */
     uint32_t connections_per_address_max; /* unauthenticated inbound; 0 = no cap */
+    uint32_t handshakes_per_shard_max;    /* TLS handshakes in progress */
+    uint32_t handshakes_per_address_max;
     uint32_t connections_per_shard_max;
     uint64_t memory_per_shard_bytes_max; /* 0 = no cap */
     uint32_t drain_timeout_s;            /* bound of an orderly stop */
 };
 
 enum tls_ktls { TLS_KTLS_AUTO, TLS_KTLS_REQUIRE, TLS_KTLS_OFF };
+enum tls_resumption {
+    TLS_RESUMPTION_OFF,
+    TLS_RESUMPTION_ACCEPT, /* tickets are given to those who connect to us, and taken back */
+    TLS_RESUMPTION_ON,     /* and offered where we connect to */
+};
 enum store_kind { STORE_SQLITE, STORE_POSTGRESQL };
 
 struct snapshot {
@@ -124,6 +131,11 @@ struct snapshot {
     const char *tls_backend; /* "wolfssl" or "mbedtls" */
     enum tls_ktls ktls;
     const char *trust_path;
+    const char *crl_path;                 /* file or folder; NULL = none */
+    bool crl_required;                    /* an issuer without CRL: its certificates are refused */
+    enum partner_tls_min tls_min;         /* where no partner says otherwise */
+    enum partner_tls_min any_partner_tls_min; /* the lowest of all: before the peer is known */
+    enum tls_resumption resumption;
     const struct credential *credentials; /* [0] is tls.certificate/key; then per-domain ones */
     uint32_t credential_count;            /* 0 = no certificate configured */
 

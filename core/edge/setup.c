@@ -23,6 +23,13 @@ static int load_tls(struct setup *s, struct tls_error *why)
                        p->tls_backend);
         return ERR_TLS_CONFIG;
     }
+    if (p->ktls == TLS_KTLS_REQUIRE) {
+        why->err = ERR_UNSUPPORTED;
+        (void)snprintf(why->text, sizeof(why->text),
+                       "tls.ktls \"require\": records are protected in user space here; write "
+                       "\"auto\" or \"off\"");
+        return ERR_UNSUPPORTED;
+    }
     s->crypto = tls_backend_crypto(backend);
     if (p->credential_count == 0) {
         return 0;

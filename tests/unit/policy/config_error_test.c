@@ -222,9 +222,35 @@ Test(config_error, relations)
         {{.gateway = "{\"log_message_bodies\":true}"},
          "f:8:33: gateway.log_message_bodies: warning: is accepted, but has no effect in "
          "this release\n"},
-        {{.tls = "{\"ktls\":\"require\",\"certificate\":\"c\",\"key\":\"k\"}"},
-         "f:3:15: tls.ktls: \"require\" is not in this release (records are protected in user "
-         "space); must be \"auto\" or \"off\"\n"},
+        {{.tls = "{\"ktls\":\"require\",\"certificate\":\"c\",\"key\":\"k\"}"}, ""},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":1.2}"},
+         "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not 1.2\n"},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":\"1.1\"}"},
+         "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not the text \"1.1\"; did you mean "
+         "\"1.2\"?\n"},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_tls_version\":\"1.3\"}"},
+         "f:3:36: tls.min_tls_version: is unknown here; did you mean \"min_version\"?\n"},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"backend\":\"mbedtls\",\"min_version\":"
+                 "\"1.3\"}"},
+         "f:3:70: tls.min_version: \"1.3\" cannot be had with tls.backend \"mbedtls\", whose library "
+         "speaks TLS 1.2 only: every connection would fail; use \"wolfssl\"\n"},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"backend\":\"mbedtls\"}",
+          .partners = "[{\"domain\":\"a.example\",\"min_tls_version\":\"1.3\"}]"},
+         "f:7:53: partners[0].min_tls_version: \"1.3\" cannot be had with tls.backend \"mbedtls\", "
+         "whose library speaks TLS 1.2 only: every connection would fail; use \"wolfssl\"\n"},
+        {{.partners = "[{\"domain\":\"a.example\",\"min_tls_version\":\"1.4\"}]"},
+         "f:7:53: partners[0].min_tls_version: must be \"1.2\" or \"1.3\", or null, not the text "
+         "\"1.4\"; did you mean \"1.2\"?\n"},
+        {{.partners = "[{\"domain\":\"a.example\",\"min_tls_version\":null}]"}, ""},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"crl_required\":true}"},
+         "f:3:51: tls.crl_required: needs tls.crl: without any CRL no certificate could be "
+         "accepted\n"},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"crl\":null,\"crl_required\":false}"}, ""},
+        {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"resumption\":true}"},
+         "f:3:49: tls.resumption: must be \"off\", \"accept\" or \"on\", not true\n"},
+        {{.limits = "{\"handshakes_per_shard_max\":0}"},
+         "f:9:38: limits.handshakes_per_shard_max: must be a whole number from 1 to 100000, not "
+         "0\n"},
         {{.store = "\"sqlite:other.db\""},
          "f:11:9: store: warning: is accepted, but has no effect in this release\n"},
         {{.store = "\"sqlite:fedgate.db\""}, ""},

@@ -75,13 +75,15 @@ Test(config, every_setting_is_taken_over)
     struct snapshot *s = help_load(&(struct help_doc){
         .node = "{\"name\":\"Edge.Corp.Example.\",\"state_dir\":\"/s\",\"shards\":64}",
         .tls = "{\"backend\":\"mbedtls\",\"ktls\":\"off\",\"certificate\":\"/c\",\"key\":\"/k\","
-               "\"trust\":\"/t\"}",
+               "\"trust\":\"/t\",\"crl\":\"/r\",\"crl_required\":true,\"min_version\":\"1.2\","
+               "\"resumption\":\"on\"}",
         .gateway = "{\"connection_limit\":7,\"partner_connection_limit\":6,"
                    "\"keepalive_interval_s\":5,\"stream_establishment_timeout_s\":4,"
                    "\"stream_inactivity_timeout_s\":3,\"subscription_refresh_interval_s\":60,"
                    "\"log_message_bodies\":true,\"dialback_secret\":\"0123456\\u0037\"}",
         .limits = "{\"queue_bytes_max\":20000,\"queue_count_max\":2,\"queue_age_s_max\":3,"
                   "\"stanza_bytes_max\":10000,\"unauthenticated_bytes_max\":10001,"
+                  "\"handshakes_per_shard_max\":5,\"handshakes_per_address_max\":4,"
                   "\"connections_per_address_max\":0,\"connections_per_shard_max\":17,"
                   "\"memory_per_shard_bytes_max\":0,\"drain_timeout_s\":9}",
         .log = "{\"level\":\"debug\",\"file\":\"/l\"}",
@@ -93,6 +95,11 @@ Test(config, every_setting_is_taken_over)
     cr_expect_str_eq(s->tls_backend, "mbedtls");
     cr_expect_eq(s->ktls, TLS_KTLS_OFF);
     cr_expect_str_eq(s->trust_path, "/t");
+    cr_expect_str_eq(s->crl_path, "/r");
+    cr_expect(s->crl_required);
+    cr_expect_eq(s->resumption, TLS_RESUMPTION_ON);
+    cr_expect_eq(s->limits.handshakes_per_shard_max, 5);
+    cr_expect_eq(s->limits.handshakes_per_address_max, 4);
     cr_expect_eq(s->gateway.connection_limit, 7);
     cr_expect_eq(s->gateway.partner_connection_limit, 6);
     cr_expect_eq(s->gateway.keepalive_interval_s, 5);
@@ -114,6 +121,30 @@ Test(config, every_setting_is_taken_over)
     cr_expect_str_eq(s->log_path, "/l");
     cr_expect_eq(s->store_kind, STORE_POSTGRESQL);
     cr_expect_str_eq(s->store_target, "postgresql://u:p@h/db");
+    snapshot_free(s);
+}
+
+/* Before the peer is known the lowest minimum of those that may be it counts. */
+Test(config, minimum_versions_of_node_and_partners)
+{
+    struct snapshot *s = help_load(&(struct help_doc){
+        .tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":\"1.3\"}",
+        .partners = "[{\"domain\":\"a.example\"},{\"domain\":\"b.example\","
+                    "\"min_tls_version\":\"1.2\"},{\"domain\":\"c.example\","
+                    "\"min_tls_version\":null}]"});
+
+    cr_expect_eq(s->tls_min, PARTNER_TLS_1_3);
+    cr_expect_eq(s->partners[0].tls_min, PARTNER_TLS_1_3);
+    cr_expect_eq(s->partners[1].tls_min, PARTNER_TLS_1_2);
+    cr_expect_eq(s->partners[2].tls_min, PARTNER_TLS_1_3);
+    cr_expect_eq(s->any_partner_tls_min, PARTNER_TLS_1_2);
+    snapshot_free(s);
+    s = help_load(&(struct help_doc){
+        .partners = "[{\"domain\":\"a.example\",\"min_tls_version\":\"1.3\"},"
+                    "{\"domain\":\"b.example\",\"tls\":\"not_supported\","
+                    "\"sasl\":\"not_supported\"}]"});
+    cr_expect_eq(s->tls_min, PARTNER_TLS_1_2);
+    cr_expect_eq(s->any_partner_tls_min, PARTNER_TLS_1_3, "who uses no TLS does not count");
     snapshot_free(s);
 }
 

@@ -128,6 +128,8 @@ static void expected_line(const struct schema_key *key, char *out, size_t bytes)
     } else if (key->kind == SCHEMA_BOOL) {
         (void)snprintf(out, bytes, ".Pq true or false, default %s\n",
                        key->number ? "true" : "false");
+    } else if (key->kind == SCHEMA_CHOICE && (key->flags & SCHEMA_NULLABLE)) {
+        (void)snprintf(out, bytes, ".Pq choice or null, default null\n");
     } else if (key->kind == SCHEMA_CHOICE && !(key->flags & SCHEMA_REQUIRED)) {
         (void)snprintf(out, bytes, ".Pq choice, default Qq %s\n", key->text);
     } else if (key->kind == SCHEMA_TEXT && key->text) {

@@ -217,6 +217,13 @@ Test(snapshot, defaults_are_those_of_the_manual)
     cr_expect_str_eq(s->tls_backend, "wolfssl");
     cr_expect_eq(s->ktls, TLS_KTLS_AUTO);
     cr_expect_str_eq(s->trust_path, "/etc/ssl/certs/ca-certificates.crt");
+    cr_expect_null(s->crl_path);
+    cr_expect_not(s->crl_required);
+    cr_expect_eq(s->tls_min, PARTNER_TLS_1_2);
+    cr_expect_eq(s->any_partner_tls_min, PARTNER_TLS_1_2);
+    cr_expect_eq(s->resumption, TLS_RESUMPTION_ACCEPT);
+    cr_expect_eq(s->limits.handshakes_per_shard_max, 64);
+    cr_expect_eq(s->limits.handshakes_per_address_max, 8);
     cr_expect_null(s->dns_servers);
     cr_expect_eq(s->gateway.connection_limit, 1000);
     cr_expect_eq(s->gateway.partner_connection_limit, 20);

@@ -13,10 +13,9 @@
 #include "engine/shard_state.h"
 
 #define ACCEPT_RETRY_MS 200u /* after EMFILE and the like: descriptors have to be closed first */
-#define ADDR_KEY_BYTES  16u
 
 struct addr_count {
-    char key[ADDR_KEY_BYTES];
+    char key[ADMISSION_ADDRESS_BYTES];
     uint32_t count;
 };
 
@@ -127,10 +126,10 @@ void acceptor_stop(struct shard *sh)
     wheel_disarm(&sh->wheel, &a->retry);
 }
 
-static void address_key(const struct sockaddr_storage *peer, char key[ADDR_KEY_BYTES])
+void acceptor_address_key(const struct sockaddr *peer, char key[ADMISSION_ADDRESS_BYTES])
 {
-    memset(key, 0, ADDR_KEY_BYTES);
-    if (peer->ss_family == AF_INET6) {
+    memset(key, 0, ADMISSION_ADDRESS_BYTES);
+    if (peer->sa_family == AF_INET6) {
         /* One customer gets a /64 at least. */
         memcpy(key, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 8);
     } else {
@@ -145,9 +144,9 @@ static struct addr_count *address_take(struct shard *sh, const struct sockaddr_s
 {
     struct acceptor *a = sh->acceptor;
     struct addr_count *count;
-    char key[ADDR_KEY_BYTES];
+    char key[ADMISSION_ADDRESS_BYTES];
 
-    address_key(peer, key);
+    acceptor_address_key((const struct sockaddr *)peer, key);
     count = map_get(&a->counts, slice_make(key, sizeof(key)));
     if (!count) {
         count = pool_heap_zalloc(sizeof(*count));

@@ -98,6 +98,7 @@ void conn_end(struct conn *c, int err, const char *why)
     wheel_disarm(&c->sh->wheel, &c->state_timer);
     wheel_disarm(&c->sh->wheel, &c->read_timer);
     list_remove(&c->input_link);
+    handshake_over(c);
     conn_set_state(c, CONN_ST_ENDING);
     conn_mark_dirty(c);
 }
@@ -121,6 +122,7 @@ void conn_close_with(struct conn *c, int err, const char *why, uint32_t linger_m
     c->why = why;
     wheel_disarm(&c->sh->wheel, &c->read_timer);
     list_remove(&c->input_link);
+    handshake_over(c);
     conn_set_state(c, CONN_ST_FLUSHING);
     shard_timer_arm(c->sh, &c->state_timer, linger_ms, linger_over, c);
     conn_mark_dirty(c);

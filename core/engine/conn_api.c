@@ -80,12 +80,13 @@ static void read_timer_fired(struct wheel_timer *timer, void *ctx)
 {
     struct conn *c = ctx;
     uint64_t silent_ms = c->sh->now_ms - c->received_ms;
+    bool is_ours = c->is_paused || handshake_is_waiting(c); /* we are not listening */
 
-    if (!c->is_paused && silent_ms >= c->read_timeout_ms) {
+    if (!is_ours && silent_ms >= c->read_timeout_ms) {
         conn_abort(c, ERR_TIMEOUT, "nothing was received for too long");
         return;
     }
-    shard_timer_arm(c->sh, timer, c->read_timeout_ms - (c->is_paused ? 0 : silent_ms),
+    shard_timer_arm(c->sh, timer, c->read_timeout_ms - (is_ours ? 0 : silent_ms),
                     read_timer_fired, c);
 }
 

@@ -38,6 +38,9 @@ void conn_recv_keep(struct conn *c)
     if (c->state == CONN_ST_OPEN && (c->is_paused || buf_len(&c->in_plain) > CONN_HELD_BYTES)) {
         is_wanted = false;
     }
+    if (handshake_is_waiting(c)) {
+        is_wanted = false;
+    }
     if (buf_len(&c->in_raw) > CONN_HELD_BYTES) {
         is_wanted = false;
     }
@@ -85,10 +88,14 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         c->state == CONN_ST_ENDING) {
         return len; /* nobody listens any more */
     }
+    if (c->state == CONN_ST_HANDSHAKE) {
+        handshake_want_step(c);
+        return 0; /* held until then */
+    }
     if (len && room == 0) {
         return 0;
     }
-    if (c->state == CONN_ST_HANDSHAKE || c->is_secured) {
+    if (c->is_secured) {
         used = conn_tls_received(c, bytes, len < room ? len : room);
     } else if (len && conn_can_deliver(c)) {
         used = conn_deliver(c, bytes, len < room ? len : room);
@@ -114,13 +121,6 @@ static void tell_end(struct conn *c)
  * of a record whose rest will not come. */
 static void check_end(struct conn *c, bool is_stuck)
 {
-    if (c->state == CONN_ST_HANDSHAKE) {
-        if (c->is_input_ended && (is_stuck || buf_len(&c->in_raw) == 0)) {
-            stat_add(&c->sh->stats.tls_failures, 1);
-            conn_end(c, ERR_TLS_HANDSHAKE, "peer closed during the TLS handshake");
-        }
-        return;
-    }
     if (!conn_can_deliver(c) || c->is_end_told || buf_len(&c->in_plain)) {
         return;
     }
@@ -142,6 +142,10 @@ void conn_input(struct conn *c)
     size_t used;
     bool is_stuck = false;
 
+    if (c->state == CONN_ST_HANDSHAKE) {
+        handshake_want_step(c); /* sees the end of input, too */
+        return;
+    }
     if (len && conn_can_deliver(c)) {
         used = conn_deliver(c, c->in_plain.data + c->in_plain.head, len);
         buf_consume(&c->in_plain, used);
@@ -149,7 +153,6 @@ void conn_input(struct conn *c)
         conn_mark_dirty(c);
     }
     if (buf_len(&c->in_plain) == 0) {
-        /* Also with nothing held: the first word of a TLS client comes from here. */
         len = buf_len(&c->in_raw);
         used = process(c, len ? c->in_raw.data + c->in_raw.head : NULL, len);
         buf_consume(&c->in_raw, used);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_int: what a connection consists of and how its files (conn, conn_in, conn_out, conn_tls,
- * conn_move, connect, slab) work together. Private to core/engine.
+ * conn_handshake, conn_move, connect, slab) work together. Private to core/engine.
  *
  * Events and calls change a conn's wishes and mark it dirty; at the end of the turn conn_drive
  * compares wishes with what is in flight and starts what is missing. So an operation that found no
@@ -80,6 +80,7 @@ struct conn {
     bool is_end_told;    /* ops.peer_ended was called */
     bool is_tls_ended;   /* close_notify was received */
     bool is_tls_closed;  /* close_notify was sent */
+    bool is_tls_begun;  /* conn_start_tls: no plaintext goes out any more */
     bool is_secured;
     bool is_in_data;     /* inside ops.data */
     bool is_reset;       /* close with RST */
@@ -103,7 +104,9 @@ struct conn {
     uint64_t quota_turn;
     size_t quota_used;
 
-    struct tls_session *session; /* owned */
+    struct admission_entry admission; /* while it shakes hands, or waits to */
+    struct handshake_start *start;    /* owned; while it waits, instead of a session */
+    struct tls_session *session;      /* owned */
     int err;
     const char *why; /* static, or the session's */
 
@@ -174,9 +177,19 @@ size_t conn_unsent(const struct conn *c);
 /* Calls ops.writable if it is due and the state allows it. */
 void conn_tell_writable(struct conn *c);
 
+/* conn_handshake.c */
+/* It has no place yet: nothing is read. */
+bool handshake_is_waiting(const struct conn *c);
+/* There is something new for its handshake. */
+void handshake_want_step(struct conn *c);
+/* Done, failed or given up: gives its place back. Harmless at any time. */
+void handshake_over(struct conn *c);
+
 /* conn_tls.c */
-/* One stretch of received bytes; returns how many were used up. */
+/* One stretch of received records; returns how many bytes were used up. */
 size_t conn_tls_received(struct conn *c, char *bytes, size_t len);
+/* The session has put an alert into pending, perhaps: it goes out, nothing else does. */
+void conn_tls_fail(struct conn *c, int err);
 /* Encrypts waiting plaintext into pending. */
 void conn_tls_seal(struct conn *c);
 

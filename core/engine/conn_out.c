@@ -72,7 +72,7 @@ static void load(struct conn *c)
         buf_take(&c->flying, &c->pending);
         c->flying_plain = c->pending_plain;
         c->pending_plain = 0;
-    } else if (!c->session && buf_len(&c->out)) {
+    } else if (!c->is_tls_begun && buf_len(&c->out)) {
         c->taken_bytes += buf_len(&c->out);
         c->flying_plain = buf_len(&c->out);
         buf_take(&c->flying, &c->out);

@@ -49,6 +49,9 @@ struct engine_params {
     uint32_t recv_buf_bytes;      /* 0 = default 16 KiB */
     uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
     uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */
+    /* TLS handshakes in progress, incoming and outgoing ones each; the others wait. 0 = no bound */
+    uint32_t handshakes_max;             /* per shard */
+    uint32_t handshakes_per_address_max; /* per shard and remote address (IPv6: /64) */
     /* "ip", "ip:port" or "[ip6]:port"; NULL-terminated; copied; NULL = the system's */
     const char *const *dns_servers;
     void *snapshot; /* the first one, owned from success on; no snapshot_changed for it */
@@ -88,6 +91,11 @@ struct engine_stats {
     uint64_t turns, events, sends, recv_no_buffer, stale_events, cq_overflows;
     uint64_t mail_in, mail_full, doorbells;
     uint64_t tls_handshakes, tls_failures;
+    uint64_t handshakes_in_progress, handshakes_waiting; /* gauges */
+    uint64_t handshakes_waited;  /* had to wait for a place */
+    uint64_t handshakes_refused; /* of these: no place came free in time */
+    uint64_t handshakes_overdue; /* ended because they were slow and others waited */
+    uint64_t handshake_steps;
     uint64_t dns_queries, dns_cache_hits, dns_failures;
     uint64_t pool_bytes;          /* gauge */
     uint64_t log_lost;

@@ -33,6 +33,7 @@ int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size
     list_init(&sh->dirty);
     list_init(&sh->input);
     list_init(&sh->ended);
+    admission_init(&sh->admission, p->handshakes_max, p->handshakes_per_address_max);
     shard_post_init(sh);
     log_ring_init(&sh->log, "shard");
     err = slab_init(sh, p->conn_max);
@@ -67,6 +68,7 @@ void shard_deinit(struct shard *sh)
         io_fd_close(sh->alarm_fd);
     }
     slab_deinit(sh);
+    admission_deinit(&sh->admission);
     log_ring_deinit(&sh->log);
     sh->magic = 0;
 }
@@ -229,6 +231,10 @@ static void drive_dirty(struct shard *sh)
 static void publish_gauges(struct shard *sh)
 {
     stat_add(&sh->stats.turns, 1);
+    __atomic_store_n(&sh->stats.handshakes_in_progress, admission_running_count(&sh->admission),
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.handshakes_waiting, admission_waiting_count(&sh->admission),
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.cq_overflows, sh->io->overflow_count, __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.pool_bytes, (uint64_t)pool_used_bytes(), __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.log_lost,
@@ -298,6 +304,8 @@ void shard_turn(struct shard *sh, bool may_sleep)
     sh->now_unix_s = sh->io->vt->now_unix_s(sh->io);
     take_snapshot(sh);
     stop_begin(sh);
+    /* Before events: what comes in meanwhile is answered in this turn, none waits for two steps. */
+    handshakes_run(sh);
     is_busy = reap_events(sh);
     is_busy = shard_mail_receive(sh) || is_busy;
     is_busy = wheel_run(&sh->wheel, sh->now_ms, SHARD_TIMERS_PER_TURN) == SHARD_TIMERS_PER_TURN ||
@@ -314,7 +322,7 @@ void shard_turn(struct shard *sh, bool may_sleep)
     DASSERT(sh->io->bufs_lent == 0); /* free + lent + in the kernel = all of them */
     DASSERT(sh->turn % CHECK_TURNS != 0 || io_uring_bufs_ok(sh->io));
     is_busy = is_busy || !list_is_empty(&sh->dirty) || !list_is_empty(&sh->input) ||
-              !list_is_empty(&sh->ended);
+              !list_is_empty(&sh->ended) || admission_is_busy(&sh->admission);
     stop_check(sh);
     sleep_or_submit(sh, may_sleep && !is_busy && sh->stop_phase < 2);
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/wheel.h"
+#include "engine/admission.h"
 #include "engine/engine.h"
 #include "engine/mailbox.h"
 #include "engine/shard_int.h"
@@ -90,6 +91,8 @@ struct shard {
     struct list input;  /* struct conn.input_link: holds input that may be delivered */
     struct list ended;  /* struct conn.ended_link: nothing in flight, closed is due */
     struct buf scratch; /* plaintext of one batch of records */
+    struct admission admission;
+    struct wheel_timer overdue_timer; /* while handshakes wait */
 
     struct shard_poll polls[SHARD_POLLS_MAX];
     uint32_t poll_count; /* polls[0..poll_count) were ever used */
@@ -168,6 +171,9 @@ int shard_begin(struct shard *sh);
 void shard_turn(struct shard *sh, bool may_sleep);
 void shard_finish(struct shard *sh);
 
+/* conn_handshake.c: lets waiting handshakes in, runs the steps of this turn */
+void handshakes_run(struct shard *sh);
+
 /* post.c: mail and wakes */
 void shard_post_init(struct shard *sh);
 /* Delivers what came in; true when some is left for the next turn. */
@@ -213,6 +219,8 @@ struct ticket {
     struct sockaddr_storage peer;
     socklen_t peer_len;
 };
+/* What connections are counted by: an IPv4 address, or the /64 of an IPv6 one. */
+void acceptor_address_key(const struct sockaddr *peer, char key[ADMISSION_ADDRESS_BYTES]);
 void acceptor_ticket_back(struct shard *sh, struct ticket *t);
 void ticket_return(struct shard *sh, struct ticket *t);
 

@@ -35,4 +35,5 @@ if(FEDGATE_TESTS)
   target_compile_definitions(engine_tls_test PRIVATE
     TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
 endif()
+fg_unit(engine_admission SOURCES unit/engine/admission_test.c NEEDS fg_engine)
 fg_unit(engine_sim SOURCES sim/engine_sim_test.c sim/sim_io.c NEEDS fg_engine)

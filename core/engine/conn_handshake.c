@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conn_handshake: a connection becomes TLS. It is let in by the shard's admission, its bytes are
+ * held until it has its step, and steps are run a few per turn: each may compute for a millisecond,
+ * which everybody else on the shard waits for. Without a place nothing is read and no session
+ * exists. */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "engine/conn_int.h"
+
+/* One: the input of live streams is served between any two. */
+#define HANDSHAKE_STEPS_PER_TURN 1u
+#define OVERDUE_LOOK_MS          500u
+
+/* What the session will be made of, for one that has to wait. */
+struct handshake_start {
+    struct tls_context *ctx; /* shared (ref) */
+    struct tls_session_params session; /* its slices lie in bytes */
+    char bytes[];
+};
+
+static void handshake_late(struct wheel_timer *timer, void *ctx)
+{
+    struct conn *c = ctx;
+
+    (void)timer;
+    stat_add(&c->sh->stats.tls_failures, 1);
+    if (handshake_is_waiting(c)) {
+        stat_add(&c->sh->stats.handshakes_refused, 1);
+        conn_abort(c, ERR_TIMEOUT, "too many TLS handshakes: its turn did not come in time");
+        return;
+    }
+    conn_abort(c, ERR_TIMEOUT, "the TLS handshake took too long");
+}
+
+static void start_free(struct conn *c)
+{
+    if (c->start) {
+        tls_context_unref(c->start->ctx);
+        pool_free(c->start);
+        c->start = NULL;
+    }
+}
+
+static struct slice keep(char **at, struct slice text)
+{
+    struct slice kept = slice_make(*at, text.len);
+
+    if (text.len) {
+        memcpy(*at, text.ptr, text.len);
+        *at += text.len;
+    }
+    return kept;
+}
+
+static int start_keep(struct conn *c, const struct conn_tls_params *params)
+{
+    const struct tls_session_params *session = &params->session;
+    struct handshake_start *start = pool_alloc(
+        sizeof(*start) + session->sni.len + session->alpn.len + session->credential_domain.len);
+    char *at;
+
+    if (!start) {
+        return ERR_NOMEM;
+    }
+    at = start->bytes;
+    start->ctx = tls_context_ref(params->ctx);
+    start->session = *session;
+    start->session.sni = keep(&at, session->sni);
+    start->session.alpn = keep(&at, session->alpn);
+    start->session.credential_domain = keep(&at, session->credential_domain);
+    c->start = start;
+    return 0;
+}
+
+static int session_make(struct conn *c, struct tls_context *ctx,
+                        const struct tls_session_params *params)
+{
+    struct tls_session_params session = *params;
+
+    if (session.now_unix_s == 0) {
+        session.now_unix_s = c->sh->now_unix_s;
+    }
+    return tls_session_new(&c->session, ctx, &session);
+}
+
+static int enter(struct conn *c, const struct conn_tls_params *params)
+{
+    enum admission_side side =
+        params->session.role == TLS_ROLE_CLIENT ? ADMISSION_OUT : ADMISSION_IN;
+    char address[ADMISSION_ADDRESS_BYTES];
+    int err;
+
+    acceptor_address_key(&c->peer.any, address);
+    err = admission_enter(&c->sh->admission, &c->admission, side, address, c->sh->now_ms);
+    if (err) {
+        return err;
+    }
+    if (handshake_is_waiting(c)) {
+        err = start_keep(c, params);
+        stat_add(&c->sh->stats.handshakes_waited, 1);
+    } else {
+        err = session_make(c, params->ctx, &params->session);
+    }
+    if (err) {
+        admission_leave(&c->sh->admission, &c->admission);
+    }
+    return err;
+}
+
+int conn_start_tls(struct conn *c, const struct conn_tls_params *params)
+{
+    int err;
+
+    conn_check(c);
+    if (c->state != CONN_ST_OPEN || c->is_tls_begun || c->is_input_ended) {
+        return ERR_STATE;
+    }
+    if (!c->is_in_data && buf_len(&c->in_raw)) {
+        return ERR_STATE; /* whose bytes those are cannot be told */
+    }
+    err = enter(c, params);
+    if (err) {
+        return err;
+    }
+    c->is_tls_begun = true;
+    /* What was written so far goes out as it is. */
+    c->pending_plain += buf_len(&c->out);
+    c->taken_bytes += buf_len(&c->out);
+    if (buf_len(&c->pending) == 0) {
+        buf_take(&c->pending, &c->out);
+        c->pending.bytes_max = (uint32_t)POOL_BLOCK_BYTES_MAX;
+    } else {
+        buf_put(&c->pending, buf_slice(&c->out));
+        buf_clear(&c->out);
+    }
+    conn_set_state(c, CONN_ST_HANDSHAKE);
+    if (params->handshake_timeout_ms) {
+        shard_timer_arm(c->sh, &c->state_timer, params->handshake_timeout_ms, handshake_late, c);
+    }
+    handshake_want_step(c); /* a client speaks first */
+    conn_mark_dirty(c);
+    return 0;
+}
+
+bool handshake_is_waiting(const struct conn *c)
+{
+    return c->admission.state == ADMISSION_WAITING;
+}
+
+void handshake_want_step(struct conn *c)
+{
+    admission_want_step(&c->sh->admission, &c->admission);
+}
+
+void handshake_over(struct conn *c)
+{
+    admission_leave(&c->sh->admission, &c->admission);
+    start_free(c);
+}
+
+static void secured(struct conn *c)
+{
+    stat_add(&c->sh->stats.tls_handshakes, 1);
+    wheel_disarm(&c->sh->wheel, &c->state_timer);
+    handshake_over(c);
+    c->is_secured = true;
+    conn_set_state(c, CONN_ST_OPEN);
+    if (c->ops && c->ops->secured) {
+        c->ops->secured(c, c->owner);
+    }
+    conn_tell_writable(c);
+}
+
+/* No session, or no end of the handshake: nothing but an alert, perhaps, can go out. */
+static void give_up(struct conn *c, int err, const char *why)
+{
+    stat_add(&c->sh->stats.tls_failures, 1);
+    conn_end(c, err, why);
+}
+
+/* Hands over what was received; the state says whether the handshake is over. */
+static void advance(struct conn *c)
+{
+    size_t len = buf_len(&c->in_raw);
+    size_t used = 0;
+    struct slice in = slice_make(len ? c->in_raw.data + c->in_raw.head : NULL, len);
+    enum tls_step step = tls_session_handshake(c->session, in, &used, &c->pending);
+
+    ASSERT(used <= len);
+    buf_consume(&c->in_raw, used);
+    buf_release_if_empty(&c->in_raw);
+    conn_mark_dirty(c);
+    if (step == TLS_STEP_DONE) {
+        secured(c);
+        if (buf_len(&c->in_raw) || c->is_input_ended) {
+            conn_want_input(c); /* the first records came right behind */
+        }
+    } else if (step == TLS_STEP_BAD) {
+        stat_add(&c->sh->stats.tls_failures, 1);
+        conn_tls_fail(c, ERR_TLS_HANDSHAKE);
+    } else if (used && buf_len(&c->in_raw)) {
+        handshake_want_step(c);
+    } else if (c->is_input_ended) {
+        give_up(c, ERR_TLS_HANDSHAKE, "peer closed during the TLS handshake");
+    }
+}
+
+static void step_run(struct conn *c)
+{
+    int err = 0;
+
+    ASSERT(c->state == CONN_ST_HANDSHAKE);
+    stat_add(&c->sh->stats.handshake_steps, 1);
+    /* Whoever has hung up while it waited needs no answer that costs us a signature. */
+    if (c->start && c->is_input_ended) {
+        give_up(c, ERR_TLS_HANDSHAKE, "peer closed while its TLS handshake waited");
+        return;
+    }
+    if (c->start) {
+        err = session_make(c, c->start->ctx, &c->start->session);
+        start_free(c);
+    }
+    if (err) {
+        give_up(c, err, err_text(err));
+        return;
+    }
+    advance(c);
+}
+
+static void look_for_overdue(struct wheel_timer *timer, void *ctx)
+{
+    struct shard *sh = ctx;
+    struct admission_entry *entry;
+
+    while ((entry = admission_overdue(&sh->admission, sh->now_ms))) {
+        stat_add(&sh->stats.handshakes_overdue, 1);
+        stat_add(&sh->stats.tls_failures, 1);
+        conn_abort(CONTAINER_OF(entry, struct conn, admission), ERR_TIMEOUT,
+                   "the TLS handshake was slow while others waited");
+    }
+    if (admission_waiting_count(&sh->admission)) {
+        shard_timer_arm(sh, timer, OVERDUE_LOOK_MS, look_for_overdue, sh);
+    }
+}
+
+void handshakes_run(struct shard *sh)
+{
+    struct admission_entry *entry;
+
+    while ((entry = admission_next(&sh->admission, sh->now_ms))) {
+        struct conn *c = CONTAINER_OF(entry, struct conn, admission);
+
+        c->received_ms = sh->now_ms; /* the silence was ours */
+        handshake_want_step(c);
+        conn_mark_dirty(c); /* receiving begins */
+    }
+    for (uint32_t i = 0; i < HANDSHAKE_STEPS_PER_TURN; i++) {
+        entry = admission_take_step(&sh->admission);
+        if (!entry) {
+            break;
+        }
+        step_run(CONTAINER_OF(entry, struct conn, admission));
+    }
+    if (admission_waiting_count(&sh->admission) && !wheel_timer_is_armed(&sh->overdue_timer)) {
+        shard_timer_arm(sh, &sh->overdue_timer, OVERDUE_LOOK_MS, look_for_overdue, sh);
+    }
+}

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The servers of bench/relay: each bare, limits off, errors logged only, no needless modules.
+"""The servers of this folder's drivers: each bare, limits off, errors logged only, no needless modules.
 
 Every class has start(), stop(), process (the root of its process tree), modes and where the load
 tool must go: target (s2s or TLS), component; load_options for it.
 """
+import contextlib
 import glob
 import os
 import signal
 
-from lab import plan
+from lab import Lab, plan
 from lab.fedgate import Fedgate, partner
 from lab.process import Process
 
@@ -19,19 +20,21 @@ RELAY = "127.77.0.20"
 LISTEN = (plan.SCRIPTED, plan.XMPP_SERVER)  # where the load tool plays the partners
 
 
-def partner_domains():
-    return [f"p{number:03}.{SUFFIX}" for number in range(PARTNERS)]
+def partner_domains(count=PARTNERS):
+    return [f"p{number:04}.{SUFFIX}" for number in range(count)]
 
 
 class FedgateServer:
     modes = ("in", "out")
 
-    def __init__(self, lab, preset, backend="wolfssl", shards=1, acks=None):
+    def __init__(self, lab, preset, partners=PARTNERS, backend="wolfssl", shards=1, acks=None):
         self.load_options = ["--pings"] if acks == "ping" else []
         changes = {"acks": acks} if acks else {}
-        self.fedgate = Fedgate(lab, partners=[partner(d, **changes) for d in partner_domains()],
+        self.fedgate = Fedgate(lab,
+                               partners=[partner(d, **changes) for d in partner_domains(partners)],
                                preset=preset, shards=shards, backend=backend)
         self.fedgate.config["log"]["level"] = "error"
+        self.fedgate.config["gateway"]["connection_limit"] = 2 * partners
         self.target = (plan.FEDGATE, plan.XMPP_SERVER)
         self.component = (plan.FEDGATE, plan.COMPONENT)
 
@@ -170,7 +173,7 @@ class EjabberdServer:
 HAPROXY = """
 global
     nbthread 1
-    maxconn 2000
+    maxconn 9000
     ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
     ssl-default-server-ciphersuites TLS_AES_128_GCM_SHA256
 defaults
@@ -221,20 +224,38 @@ def listening(address, port):
         return any(wanted in line for line in table)
 
 
-def make(name, lab, preset):
-    """The server called so; the names of SERVERS."""
-    return SERVERS[name](lab, preset)
+def make(name, lab, preset, partners=PARTNERS):
+    """The server called so; the names of SERVERS. NAME@PRESET: fedgate of another build."""
+    kind, _, other = name.partition("@")
+    return SERVERS[kind](lab, other or preset, partners)
+
+
+@contextlib.contextmanager
+def serving(name, preset, partners):
+    """A lab in which that server runs, and nothing else: (lab, server)."""
+    with Lab("bench") as lab:
+        for domain in (plan.CORP, plan.APP):
+            lab.dns.xmpp(domain, plan.NOBODY)
+        for domain in partner_domains(partners):
+            lab.dns.xmpp(domain, plan.SCRIPTED)
+        lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
+        server = make(name, lab, preset, partners)
+        server.name = name
+        server.start()
+        try:
+            yield lab, server
+        finally:
+            server.stop()
 
 
 SERVERS = {
-    "fedgate": lambda lab, preset: FedgateServer(lab, preset),
-    "fedgate-2-shards": lambda lab, preset: FedgateServer(lab, preset, shards=2),
-    "fedgate-mbedtls": lambda lab, preset: FedgateServer(lab, preset, backend="mbedtls"),
-    "fedgate-mbedtls-2-shards":
-        lambda lab, preset: FedgateServer(lab, preset, backend="mbedtls", shards=2),
-    "fedgate-pings": lambda lab, preset: FedgateServer(lab, preset, acks="ping"),
-    "fedgate-no-acks": lambda lab, preset: FedgateServer(lab, preset, acks="off"),
-    "prosody": lambda lab, preset: ProsodyServer(lab),
-    "ejabberd": lambda lab, preset: EjabberdServer(lab),
-    "haproxy": lambda lab, preset: HaproxyServer(lab),
+    "fedgate": FedgateServer,
+    "fedgate-2-shards": lambda *a: FedgateServer(*a, shards=2),
+    "fedgate-mbedtls": lambda *a: FedgateServer(*a, backend="mbedtls"),
+    "fedgate-mbedtls-2-shards": lambda *a: FedgateServer(*a, backend="mbedtls", shards=2),
+    "fedgate-pings": lambda *a: FedgateServer(*a, acks="ping"),
+    "fedgate-no-acks": lambda *a: FedgateServer(*a, acks="off"),
+    "prosody": lambda lab, *_: ProsodyServer(lab),
+    "ejabberd": lambda lab, *_: EjabberdServer(lab),
+    "haproxy": lambda lab, *_: HaproxyServer(lab),
 }

@@ -4,6 +4,7 @@
  *   in     partners' servers with certificates -> server -> component
  *   out    component -> server -> partners' servers (which it plays too, the listening side)
  *   relay  TLS client -> relay -> TLS server, no XMPP
+ *   setup  partners' servers that authenticate and leave again: no stanzas
  * Every stanza carries its stream and its sequence number; the tally demands each exactly once, in
  * order per stream, with its addresses and its body intact.                                      */
 #ifndef FG_BENCH_LOAD_H
@@ -15,16 +16,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STREAMS_MAX  256u
-#define STANZA_BYTES 251u
-#define WRITE_BYTES  16384u             /* of workload bulk */
-#define OUT_BYTES    (2u * WRITE_BYTES) /* a write, and small answers behind it */
-#define IN_BYTES     (128u << 10)
-#define COUNT_MAX    1000000000u /* a sequence number has nine digits */
-#define CONNS_MAX    (2u * STREAMS_MAX + 64u)
-#define DIALLING_MAX 16u /* connections in negotiation at a time */
+#define STREAMS_MAX   4096u
+#define STANZA_BYTES  251u
+#define WRITE_BYTES   16384u             /* of workload bulk */
+#define OUT_BYTES     (2u * WRITE_BYTES) /* a write, and small answers behind it */
+#define IN_BYTES      (128u << 10)
+#define STREAM_DIGITS 4u
+#define SEQ_DIGITS    9u
+#define COUNT_MAX     1000000000u /* as many sequence numbers as these digits have */
+#define CONNS_MAX     (2u * STREAMS_MAX + 64u)
+#define DIALLING_MAX  16u /* connections in negotiation at a time, unless told */
 
-enum mode { MODE_IN, MODE_OUT, MODE_RELAY };
+enum mode { MODE_IN, MODE_OUT, MODE_RELAY, MODE_SETUP };
 
 /* Where a connection stands. */
 enum step {
@@ -35,6 +38,8 @@ enum step {
     STEP_SUCCESS,   /* <auth/> is sent */
     STEP_HANDSHAKE, /* component: <handshake/> is sent */
     STEP_READY,
+    STEP_CLOSING, /* </stream:stream> is sent */
+    STEP_ENDED,   /* and theirs has come, or the connection's end: being closed */
 };
 
 enum role {
@@ -60,6 +65,7 @@ struct conn {
     uint32_t stanzas; /* counted for acks */
     bool wants_out;   /* EPOLLOUT is asked for */
     bool held;        /* not read now */
+    bool gone;        /* closed; freed at the end of the turn */
     struct scan scan;
     size_t in_len;
     size_t out_at; /* sent up to here */
@@ -88,11 +94,12 @@ struct tally {
 
 struct load {
     enum mode mode;
-    bool fan;    /* one stanza per write, 256 streams */
+    bool fan;    /* one stanza per write, a stream from each of many domains */
     bool direct; /* TLS at once */
     bool sm;     /* offer XEP-0198 to who dials us */
     bool pings;  /* mode out: dial the server, too, and answer its pings there */
     unsigned streams;
+    unsigned first;  /* workload idle: streams before the first look; 0 = no such look */
     unsigned window; /* stanzas in flight, all streams together */
     uint64_t count;  /* of the measured part */
     double stall_s;
@@ -107,6 +114,10 @@ struct load {
     const char *suffix; /* partners are pNNN.<suffix> */
     const char *certificate;
     const char *key;
+    const char *ca; /* with ca_key: every stream shows a certificate of its own, issued by it */
+    const char *ca_key;
+    const char *groups; /* for the key exchange; NULL = OpenSSL's */
+    unsigned parallel;  /* connections in negotiation at a time */
     SSL_CTX *client;
     SSL_CTX *server;
     int epoll;
@@ -119,6 +130,7 @@ struct load {
     unsigned ready;      /* of those dialled, component included */
     unsigned accepted;   /* streams accepted and authenticated */
     unsigned next;       /* stream whose turn it is to send */
+    unsigned closed;     /* mode setup: streams that were authenticated and closed in order */
     uint64_t target_sum; /* send until tally.sent is this */
     char tls[64];        /* version and cipher, for the result */
     struct tally tally;
@@ -126,6 +138,20 @@ struct load {
 
 /* Ends the program with status 70 and a message. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
+
+/* main.c: waits for a line on the input, so that the driver can look at the server's clock. */
+void wait_for_go(void);
+double now_s(void);
+
+/* certs.c: a certificate and a P-256 key for each of l->streams domains, made at the start. */
+void certs_init(const struct load *l);
+void certs_show(SSL *ssl, unsigned stream);
+
+/* cycle.c: mode setup. Begins count streams and waits for their end. */
+void cycle(struct load *l, unsigned count);
+/* A stream of that mode is authenticated, or over. */
+void cycle_ready(struct load *l, struct conn *c);
+void cycle_ended(struct load *l, struct conn *c);
 
 /* wire.c: sockets and TLS. */
 void wire_init(struct load *l);
@@ -136,6 +162,8 @@ __attribute__((format(printf, 3, 4))) void wire_printf(struct load *l, struct co
                                                        const char *fmt, ...);
 /* Sends what conn->out holds; asks for EPOLLOUT when not all could go. */
 void wire_flush(struct load *l, struct conn *c);
+/* Says close_notify and FIN; the other side's are awaited, then the conn is gone. */
+void wire_finish(struct load *l, struct conn *c);
 /* Stops or resumes reading where stanzas arrive: hung receivers. */
 void wire_hold(struct load *l, bool held);
 /* Waits for events up to wait_ms and handles them. */

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fedgate-load: options, the phases of a run, the result. What it plays: load.h.
  *
- *   fedgate-load --mode in|out|relay --workload bulk|fan-in --count N --cert FILE --key FILE
- *                [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
+ *   fedgate-load --mode in|out|relay|setup --workload bulk|fan-in|idle --count N
+ *                --cert FILE --key FILE [--ca FILE --ca-key FILE] [--groups LIST]
+ *                [--streams N] [--first N] [--parallel N] [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
  *                [--inside DOMAIN] [--suffix DOMAIN] [--direct] [--no-sm] [--pings]
  *                [--window STANZAS] [--stall SECONDS] [--hold SECONDS] [--hold-one]
  *
  * Connects everybody, sends one stanza on each stream and waits for them, prints "ready" and waits
  * for a line on its input (so that the driver can read the server's clock); then sends N stanzas
  * and prints one line of JSON. It ends when its input ends: closing costs the server time, too.
+ * Workload idle stops in between with --first of the --streams, for a look at the server's memory.
+ * Mode setup connects, authenticates and closes N streams of --streams domains, --parallel at a
+ * time.
  * Exit status: 0 all delivered once, in order and intact; 1 not so; 70 broken; 64 usage.        */
 #include <arpa/inet.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,16 +28,19 @@
 #include "base/attr.h"
 #include "load.h"
 
-#define BULK_STREAMS  4u
-#define BULK_WINDOW   2048u
-#define FAN_STREAMS   256u
-#define FAN_WINDOW    256u
-#define SETTLE_MS     200
-#define SETUP_S       60.0
-#define STALL_S       20.0
-#define TURN_MS       100
-#define USAGE_STATUS  64
-#define BROKEN_STATUS 70
+#define BULK_STREAMS     4u
+#define BULK_WINDOW      2048u
+#define FAN_STREAMS      256u
+#define FAN_WINDOW       256u
+#define IDLE_FIRST       500u
+#define IDLE_STREAMS     4000u
+#define SETUP_WARM_COUNT 32u /* first uses are not what is measured */
+#define SETTLE_MS        200
+#define SETUP_S          60.0
+#define STALL_S          20.0
+#define TURN_MS          100
+#define USAGE_STATUS     64
+#define BROKEN_STATUS    70
 
 static struct load load;
 
@@ -47,7 +55,7 @@ void die(const char *fmt, ...)
     exit(BROKEN_STATUS);
 }
 
-static double now_s(void)
+double now_s(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
@@ -86,23 +94,25 @@ static struct sockaddr_in address(const char *text)
 static enum mode mode_of(const char *text)
 {
     static const char *const names[] = {
-        [MODE_IN] = "in", [MODE_OUT] = "out", [MODE_RELAY] = "relay"};
+        [MODE_IN] = "in", [MODE_OUT] = "out", [MODE_RELAY] = "relay", [MODE_SETUP] = "setup"};
     for (unsigned i = 0; i < ARRAY_COUNT(names); i++) {
         if (strcmp(text, names[i]) == 0) {
             return (enum mode)i;
         }
     }
-    usage("--mode in, out or relay");
+    usage("--mode in, out, relay or setup");
 }
 
 static void set_workload(struct load *l, const char *text)
 {
-    l->fan = strcmp(text, "fan-in") == 0;
+    bool idle = strcmp(text, "idle") == 0;
+    l->fan = idle || strcmp(text, "fan-in") == 0;
     if (!l->fan && strcmp(text, "bulk") != 0) {
-        usage("--workload bulk or fan-in");
+        usage("--workload bulk, fan-in or idle");
     }
-    l->streams = l->fan ? FAN_STREAMS : BULK_STREAMS;
-    l->window = l->fan ? FAN_WINDOW : BULK_WINDOW;
+    l->first = idle ? IDLE_FIRST : 0;
+    l->streams = idle ? IDLE_STREAMS : l->fan ? FAN_STREAMS : BULK_STREAMS;
+    l->window = idle ? IDLE_STREAMS : l->fan ? FAN_WINDOW : BULK_WINDOW;
 }
 
 static void take_option(struct load *l, int which, const char *value)
@@ -141,6 +151,24 @@ static void take_option(struct load *l, int which, const char *value)
     case 'k':
         l->key = value;
         break;
+    case 'A':
+        l->ca = value;
+        break;
+    case 'K':
+        l->ca_key = value;
+        break;
+    case 'g':
+        l->groups = value;
+        break;
+    case 'N':
+        l->streams = (unsigned)strtoul(value, NULL, 10);
+        break;
+    case 'f':
+        l->first = (unsigned)strtoul(value, NULL, 10);
+        break;
+    case 'y':
+        l->parallel = (unsigned)strtoul(value, NULL, 10);
+        break;
     case 'd':
         l->direct = true;
         break;
@@ -177,9 +205,12 @@ static void read_options(struct load *l, int argc, char **argv)
         {"cert", 1, NULL, 'c'},     {"key", 1, NULL, 'k'},       {"direct", 0, NULL, 'd'},
         {"no-sm", 0, NULL, 'a'},    {"pings", 0, NULL, 'P'},     {"hold", 1, NULL, 'H'},
         {"hold-one", 0, NULL, 'O'}, {"window", 1, NULL, 'W'},    {"stall", 1, NULL, 'S'},
+        {"ca", 1, NULL, 'A'},       {"ca-key", 1, NULL, 'K'},    {"groups", 1, NULL, 'g'},
+        {"streams", 1, NULL, 'N'},  {"first", 1, NULL, 'f'},     {"parallel", 1, NULL, 'y'},
         {NULL, 0, NULL, 0}};
     l->sm = true;
     l->stall_s = STALL_S;
+    l->parallel = DIALLING_MAX;
     l->secret = "inside";
     l->inside = "app.corp.test";
     l->suffix = "fan.test";
@@ -191,33 +222,44 @@ static void read_options(struct load *l, int argc, char **argv)
         l->window < l->streams || !l->certificate || !l->key) {
         usage("--mode, --workload, --count, --cert and --key are needed");
     }
+    if (l->streams > STREAMS_MAX || l->first > l->streams || !l->ca != !l->ca_key ||
+        l->parallel == 0) {
+        usage("--streams, --first, --parallel out of range, or one of --ca and --ca-key alone");
+    }
 }
 
-/* Dials the component and, a few at a time, the streams; waits until all are authenticated. */
-static void set_up(struct load *l)
+/* Dials the component and waits until it is there: some servers know its domain only then. */
+static struct conn *set_up_component(struct load *l)
 {
-    unsigned wanted = l->mode == MODE_OUT && !l->pings ? 0 : l->streams;
-    struct conn *component = NULL;
-    unsigned extra = 0;
-    if (l->mode != MODE_RELAY) {
-        component = wire_dial(l, ROLE_COMPONENT, &l->component);
-        extra = 1;
-    }
+    struct conn *component = wire_dial(l, ROLE_COMPONENT, &l->component);
     double until = now_s() + SETUP_S;
-    while (l->ready < wanted + extra) {
-        /* The component first: some servers know its domain only while it is there. */
-        while (l->dialled < wanted && (!component || component->step == STEP_READY) &&
-               l->dialled + extra - l->ready < DIALLING_MAX) {
+    while (component->step != STEP_READY) {
+        wire_turn(l, TURN_MS);
+        if (now_s() > until) {
+            die("the component is not authenticated after %.0f s", SETUP_S);
+        }
+    }
+    l->ready = 0;
+    return component;
+}
+
+/* Dials, a few at a time, until so many streams are authenticated. */
+static void set_up(struct load *l, struct conn *component, unsigned streams)
+{
+    unsigned wanted = l->mode == MODE_OUT && !l->pings ? 0 : streams;
+    double until = now_s() + SETUP_S;
+    while (l->ready < wanted) {
+        while (l->dialled < wanted && l->dialled - l->ready < l->parallel) {
             struct conn *c = wire_dial(l, ROLE_DIALLED, &l->target);
             c->stream = l->dialled;
             l->dials[l->dialled++] = c;
         }
         wire_turn(l, TURN_MS);
         if (now_s() > until) {
-            die("%u of %u connections are ready after %.0f s", l->ready, wanted + extra, SETUP_S);
+            die("%u of %u connections are ready after %.0f s", l->ready, wanted, SETUP_S);
         }
     }
-    for (unsigned i = 0; i < l->streams; i++) {
+    for (unsigned i = 0; i < streams; i++) {
         l->sources[i] = l->mode == MODE_OUT ? component : l->dials[i];
     }
 }
@@ -250,22 +292,24 @@ static double run(struct load *l, uint64_t count, double hold_s)
     return last - begin;
 }
 
-/* One stanza on each stream, a few streams at a time: servers dial, caches fill. */
-static void warm_up(struct load *l)
+/* One stanza on each stream from number `from` on, a few streams at a time: servers dial, caches
+ * fill. */
+static void warm_up(struct load *l, unsigned from, unsigned streams)
 {
     bool fan = l->fan;
     unsigned window = l->window;
     l->fan = true;
     l->window = l->streams;
-    for (unsigned done = 0; done < l->streams; done += DIALLING_MAX) {
-        unsigned left = l->streams - done;
+    l->next = from;
+    for (unsigned done = from; done < streams; done += DIALLING_MAX) {
+        unsigned left = streams - done;
         (void)run(l, left < DIALLING_MAX ? left : DIALLING_MAX, 0);
     }
     l->fan = fan;
     l->window = window;
-    if (l->tally.unique != l->streams) {
+    if (l->tally.unique != streams) {
         die("%llu of %u first stanzas arrived, %llu errors came back",
-            (unsigned long long)l->tally.unique, l->streams, (unsigned long long)l->tally.errors);
+            (unsigned long long)l->tally.unique, streams, (unsigned long long)l->tally.errors);
     }
 }
 
@@ -277,20 +321,32 @@ static void settle(struct load *l)
     }
 }
 
-int main(int argc, char **argv)
+void wait_for_go(void)
 {
-    struct load *l = &load;
-    read_options(l, argc, argv);
-    tally_init(&l->tally, l->streams, l->count + l->streams);
-    pump_init(l);
-    wire_init(l);
-    set_up(l);
-    warm_up(l);
     (void)puts("ready");
     (void)fflush(stdout);
     if (getchar() == EOF) {
         die("no line came on the input");
     }
+}
+
+static int measure_setup(struct load *l)
+{
+    unsigned before = l->closed;
+    double cpu = own_cpu_s();
+    double begin = now_s();
+    cycle(l, (unsigned)l->count);
+    double seconds = now_s() - begin;
+    cpu = own_cpu_s() - cpu;
+    unsigned closed = l->closed - before;
+    (void)printf("{\"streams\": %u, \"cut\": %u, \"seconds\": %.6f, \"own_cpu_s\": %.6f, "
+                 "\"tls\": \"%s\"}\n",
+                 closed, (unsigned)l->count - closed, seconds, cpu, l->tls);
+    return closed == l->count ? 0 : 1;
+}
+
+static int measure_stanzas(struct load *l)
+{
     uint64_t before = l->tally.unique;
     double cpu = own_cpu_s();
     double seconds = run(l, l->count, l->hold_s);
@@ -307,9 +363,43 @@ int main(int argc, char **argv)
                  (unsigned long long)t->damaged, (unsigned long long)t->errors,
                  (unsigned long long)t->other, seconds, cpu, (unsigned long long)l->during_hold,
                  l->accepted, l->tls);
+    bool clean = lost + t->duplicated + t->out_of_order + t->damaged + t->errors == 0;
+    return clean ? 0 : 1;
+}
+
+static int play(struct load *l)
+{
+    struct conn *component = l->mode == MODE_RELAY ? NULL : set_up_component(l);
+    if (l->mode == MODE_SETUP) {
+        cycle(l, SETUP_WARM_COUNT);
+        wait_for_go();
+        return measure_setup(l);
+    }
+    if (l->first) {
+        set_up(l, component, l->first);
+        warm_up(l, 0, l->first);
+        wait_for_go();
+    }
+    set_up(l, component, l->streams);
+    warm_up(l, l->first, l->streams);
+    wait_for_go();
+    return measure_stanzas(l);
+}
+
+int main(int argc, char **argv)
+{
+    struct load *l = &load;
+    read_options(l, argc, argv);
+    (void)signal(SIGPIPE, SIG_IGN);
+    tally_init(&l->tally, l->streams, l->count + l->streams);
+    pump_init(l);
+    wire_init(l);
+    if (l->ca) {
+        certs_init(l);
+    }
+    int status = play(l);
     (void)fflush(stdout);
     while (getchar() != EOF) {
     }
-    bool clean = lost + t->duplicated + t->out_of_order + t->damaged + t->errors == 0;
-    return clean ? 0 : 1;
+    return status;
 }

@@ -7,8 +7,6 @@
 #include "base/attr.h"
 #include "load.h"
 
-#define SEQ_DIGITS 9u
-
 static char templates[STREAMS_MAX][STANZA_BYTES + 1];
 static size_t id_at[STREAMS_MAX];
 static size_t body_at[STREAMS_MAX];
@@ -17,16 +15,16 @@ static void make_template(const struct load *l, unsigned i)
 {
     char partner[128];
     char inside[128];
-    (void)snprintf(partner, sizeof partner, "u%03u@p%03u.%s/home", i, i, l->suffix);
-    (void)snprintf(inside, sizeof inside, "u%03u@%s/", i, l->inside);
+    (void)snprintf(partner, sizeof partner, "u%04u@p%04u.%s/home", i, i, l->suffix);
+    (void)snprintf(inside, sizeof inside, "u%04u@%s/", i, l->inside);
     const char *from = l->mode == MODE_OUT ? inside : partner;
     const char *to = l->mode == MODE_OUT ? partner : inside;
     const char *tail = l->mode == MODE_OUT ? "" : "desk";
     const char *mid = l->mode == MODE_OUT ? "desk" : "";
     char text[512];
     static const char format[] =
-        "<message from='%s%s' to='%s%s' type='chat' id='%.*ss%03u-000000000'>"
-        "<body>%03u:000000000:%.46s</body>"
+        "<message from='%s%s' to='%s%s' type='chat' id='%.*ss%04u-000000000'>"
+        "<body>%04u:000000000:%.45s</body>"
         "<active xmlns='http://jabber.org/protocol/chatstates'/></message>";
     static const char words[] = "shall we meet at noon at the usual place today";
     static const char fill[] = "0123456789abcdefghijklmnopqrstuvwxyz";

@@ -64,7 +64,7 @@ static void send_header(struct load *l, struct conn *c)
                 "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
                 "xmlns:stream='http://etherx.jabber.org/streams' "
                 "xmlns:db='jabber:server:dialback' "
-                "from='p%03u.%s' to='%s' version='1.0'>",
+                "from='p%04u.%s' to='%s' version='1.0'>",
                 c->stream, l->suffix, l->inside);
     set_step(c, STEP_HEADER);
 }
@@ -74,8 +74,11 @@ static void become_ready(struct load *l, struct conn *c)
     set_step(c, STEP_READY);
     if (c->role == ROLE_ACCEPTED) {
         l->accepted++;
-    } else {
-        l->ready++;
+        return;
+    }
+    l->ready++;
+    if (l->mode == MODE_SETUP && c->role == ROLE_DIALLED) {
+        cycle_ready(l, c);
     }
 }
 
@@ -119,7 +122,7 @@ static void on_features(struct load *l, struct conn *c, const char *at, size_t l
     } else if (c->ssl && !c->authenticated && holds(at, len, "EXTERNAL")) {
         char name[NAME_SIZE];
         char proof[2 * NAME_SIZE];
-        (void)snprintf(name, sizeof name, "p%03u.%s", c->stream, l->suffix);
+        (void)snprintf(name, sizeof name, "p%04u.%s", c->stream, l->suffix);
         base64(name, proof);
         wire_printf(l, c, "<auth xmlns='" NS_SASL "' mechanism='EXTERNAL'>%s</auth>", proof);
         set_step(c, STEP_SUCCESS);
@@ -284,6 +287,9 @@ void talk_received(struct load *l, struct conn *c)
             on_header(l, c, at, len);
         } else if (kind == SCAN_ELEMENT) {
             on_element(l, c, at, len);
+        } else if (c->step == STEP_CLOSING) {
+            set_step(c, STEP_ENDED);
+            wire_finish(l, c);
         } else {
             die("stream %u was closed by the server: %.*s", c->stream, (int)c->in_len, c->in);
         }

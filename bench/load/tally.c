@@ -87,9 +87,9 @@ void tally_message(struct load *l, const char *stanza, size_t len)
     uint64_t seq;
     const char *body = memmem(stanza, len, "<body", 5);
     body = body ? memchr(body, '>', (size_t)(end - body)) : NULL;
-    if (!body || !number_at(body + 1, end, 3, &stream) || !number_at(body + 5, end, 9, &seq) ||
-        stream >= l->streams || seq >= t->of[stream].sent ||
-        !intact(stanza, len, body + 1, (unsigned)stream, seq)) {
+    if (!body || !number_at(body + 1, end, STREAM_DIGITS, &stream) ||
+        !number_at(body + 2 + STREAM_DIGITS, end, SEQ_DIGITS, &seq) || stream >= l->streams ||
+        seq >= t->of[stream].sent || !intact(stanza, len, body + 1, (unsigned)stream, seq)) {
         t->damaged++;
         return;
     }

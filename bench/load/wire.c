@@ -42,6 +42,9 @@ static SSL_CTX *context(const struct load *l, const SSL_METHOD *method)
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_default_read_buffer_len(ctx, TLS_READ_BYTES);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any);
+    if (l->groups && SSL_CTX_set1_groups_list(ctx, l->groups) != 1) {
+        die("no group of these is known: %s", l->groups);
+    }
     return ctx;
 }
 
@@ -59,7 +62,7 @@ void wire_init(struct load *l)
     l->server = context(l, TLS_server_method());
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->listener = -1;
-    if (l->mode == MODE_IN) {
+    if (l->mode == MODE_IN || l->mode == MODE_SETUP) {
         return;
     }
     int on = 1;
@@ -150,6 +153,9 @@ void wire_start_tls(struct load *l, struct conn *c, const char *server_name)
         die("SSL_new");
     }
     if (dialled) {
+        if (l->ca) {
+            certs_show(c->ssl, c->stream);
+        }
         SSL_set_connect_state(c->ssl);
         (void)SSL_set_tlsext_host_name(c->ssl, server_name);
     } else {
@@ -210,8 +216,41 @@ void wire_flush(struct load *l, struct conn *c)
     want_out(l, c, false);
 }
 
-/* Bytes read, 0 = nothing more now. The end of a connection ends the program. */
-static size_t read_some(struct conn *c)
+static void remove_conn(struct load *l, struct conn *c)
+{
+    for (unsigned i = 0; i < l->conn_count; i++) {
+        if (l->conns[i] == c) {
+            l->conns[i] = l->conns[--l->conn_count];
+            break;
+        }
+    }
+    SSL_free(c->ssl);
+    (void)close(c->fd);
+    pool_heap_free(c);
+}
+
+void wire_finish(struct load *l, struct conn *c)
+{
+    if (c->ssl) {
+        (void)SSL_shutdown(c->ssl);
+    }
+    (void)shutdown(c->fd, SHUT_WR);
+    want_out(l, c, false);
+}
+
+/* The connection has ended: right for one that is closing, else the end of the program. */
+static void ended(struct load *l, struct conn *c, const char *how)
+{
+    if (c->step != STEP_CLOSING && c->step != STEP_ENDED) {
+        die("connection of stream %u ended in step %d: %s\n%.*s", c->stream, (int)c->step, how,
+            (int)c->in_len, c->in);
+    }
+    cycle_ended(l, c);
+    c->gone = true;
+}
+
+/* Bytes read, 0 = nothing more now. */
+static size_t read_some(struct load *l, struct conn *c)
 {
     char *to = c->in + c->in_len;
     size_t room = IN_BYTES - c->in_len;
@@ -221,8 +260,7 @@ static size_t read_some(struct conn *c)
     if (!c->ssl) {
         ssize_t n = recv(c->fd, to, room, 0);
         if (n == 0 || (n < 0 && errno != EAGAIN)) {
-            die("connection %u ended: %s\n%.*s", c->stream, n ? strerror(errno) : "by the server",
-                (int)c->in_len, c->in);
+            ended(l, c, n ? strerror(errno) : "by the server");
         }
         return n < 0 ? 0 : (size_t)n;
     }
@@ -230,7 +268,8 @@ static size_t read_some(struct conn *c)
     if (SSL_read_ex(c->ssl, to, room, &n) != 1) {
         int why = SSL_get_error(c->ssl, 0);
         if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
-            die("TLS connection %u ended (%d)\n%.*s", c->stream, why, (int)c->in_len, c->in);
+            ERR_clear_error();
+            ended(l, c, why == SSL_ERROR_ZERO_RETURN ? "close_notify" : "broken TLS");
         }
         return 0;
     }
@@ -246,7 +285,7 @@ static void readable(struct load *l, struct conn *c)
                 return;
             }
         }
-        size_t n = read_some(c);
+        size_t n = read_some(l, c);
         if (n == 0) {
             return;
         }
@@ -302,6 +341,9 @@ void wire_turn(struct load *l, int wait_ms)
         }
         if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
             readable(l, c);
+        }
+        if (c->gone) {
+            remove_conn(l, c); /* only one event of a turn is its own */
         }
     }
 }

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the drivers of this folder share: building, the load tool, a server's clock and memory."""
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENTER = os.path.join(TREE, "tests", "lib", "enter")
+sys.path.insert(0, os.path.join(TREE, "tests", "lib"))
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+CPUCLOCK_SCHED = 2  # of clock_gettime(2): bits of a clock id that names a process
+
+
+def enter(preset):
+    """Builds, then starts the driver again inside the lab's namespaces. Returns inside."""
+    if os.environ.get("FEDGATE_BENCH_INSIDE"):
+        return
+    build(preset)
+    os.environ["FEDGATE_BENCH_INSIDE"] = "yes"
+    os.execv(ENTER, [ENTER, sys.executable, *sys.argv])
+
+
+def build(preset):
+    folder = os.path.join(TREE, "build", preset)
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        subprocess.run(["cmake", "--preset", preset], cwd=TREE, check=True,
+                       stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", folder, "--target", "fedgate", "fedgate-load"], cwd=TREE,
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+# -- what a process tree has used ------------------------------------------------------------------
+def stat_of(pid):
+    """(parent, ticks of user, ticks of system) or None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[1]), int(fields[11]), int(fields[12])
+
+
+def tree_of(root):
+    """Process ids of root and all its descendants."""
+    parents = {int(pid): stat_of(pid) for pid in os.listdir("/proc") if pid.isdigit()}
+    found = [root]
+    for pid in found:
+        found += [child for child, stat in parents.items() if stat and stat[0] == pid]
+    return found
+
+
+def cpu_of(root):
+    """Seconds of (user, system) time of the tree, from ticks."""
+    stats = [stat for stat in map(stat_of, tree_of(root)) if stat]
+    return sum(s[1] for s in stats) / TICKS, sum(s[2] for s in stats) / TICKS
+
+
+def exact_cpu_of(root):
+    """Seconds of user and system time together, from the scheduler's clock (nanoseconds)."""
+    return sum(time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED) for pid in tree_of(root))
+
+
+def peak_rss_mib(root):
+    total = 0
+    for pid in tree_of(root):
+        try:
+            with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+                total += sum(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        except OSError:
+            continue
+    return total / 1024
+
+
+def resident_kib(root):
+    """(RSS, PSS) of the tree."""
+    rss = pss = 0
+    for pid in tree_of(root):
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+            for line in rollup:
+                rss += int(line.split()[1]) if line.startswith("Rss:") else 0
+                pss += int(line.split()[1]) if line.startswith("Pss:") else 0
+    return rss, pss
+
+
+def kernel_kib():
+    """(slab of the whole machine, pages in socket queues): both ends of every connection."""
+    with open("/proc/meminfo", encoding="ascii") as info:
+        slab = sum(int(line.split()[1]) for line in info if line.startswith("Slab:"))
+    with open("/proc/net/sockstat", encoding="ascii") as sockets:
+        tcp = next(line.split() for line in sockets if line.startswith("TCP:"))
+    return slab, int(tcp[tcp.index("mem") + 1]) * PAGE_KIB
+
+
+class Profile:
+    """perf over the measured part of a run: DIR/<name>.parts, .self, .graph."""
+
+    def __init__(self, folder, name, pid):
+        self.path = os.path.join(folder, name.replace("/", "-"))
+        os.makedirs(folder, exist_ok=True)
+        self.perf = subprocess.Popen(
+            ["perf", "record", "-q", "-F", "999", "-e", "cpu-clock", "-g", "-o",
+             f"{self.path}.data", "-p", str(pid)], stdin=subprocess.DEVNULL)
+        time.sleep(0.5)  # it says nothing when it is ready
+
+    def finish(self):
+        self.perf.send_signal(signal.SIGINT)
+        self.perf.wait()
+        for kind, options in (("parts", ["--no-children", "-g", "none", "--sort", "dso"]),
+                              ("self", ["--no-children", "-g", "none"]),
+                              ("graph", ["--children", "-g", "caller,0.5"])):
+            with open(f"{self.path}.{kind}", "w", encoding="utf-8") as out:
+                subprocess.run(["perf", "report", "--stdio", "-i", f"{self.path}.data",
+                                "--percent-limit", "0.5", *options], stdout=out, check=True)
+
+
+# -- the load tool ---------------------------------------------------------------------------------
+class Tool:
+    """A run of fedgate-load. It stops at each "ready" until go(); its last line is the result."""
+
+    def __init__(self, preset, options):
+        command = [os.path.join(TREE, "build", preset, "bench", "fedgate-load"), *options]
+        self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+
+    def line(self):
+        line = self.popen.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the load tool failed (status {self.popen.wait()})")
+        return line
+
+    def ready(self):
+        line = self.line()
+        if line != "ready\n":
+            raise RuntimeError(f"the load tool said {line!r} instead of ready")
+
+    def go(self):
+        self.popen.stdin.write("go\n")
+        self.popen.stdin.flush()
+
+    def status(self):
+        """Ends it: its exit status."""
+        self.popen.stdin.close()
+        return self.popen.wait(60)
+
+
+# -- tables ----------------------------------------------------------------------------------------
+def spread(rows, key, digits):
+    values = [row[key] for row in rows]
+    middle = f"{statistics.median(values):.{digits}f}"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})"

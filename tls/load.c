@@ -64,7 +64,7 @@ static int load_credential(struct tls_context *ctx, const struct tls_credential 
     }
     if (err == 0) {
         struct tls_error inner = {0};
-        err = ctx->backend->cred_new(cred, chain, key, &inner);
+        err = ctx->backend->cred_new(ctx, cred, chain, key, &inner);
         if (err != 0) {
             (void)tls_why(why, err, "certificate %.80s, key %.80s: %.80s", from->certificate_path,
                           from->key_path, inner.text);
@@ -107,6 +107,7 @@ int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
     struct tls_context *ctx = pool_heap_zalloc(sizeof(*ctx));
     ctx->magic = TLS_CONTEXT_MAGIC;
     ctx->backend = backend;
+    ctx->is_aes_first = params->is_aes_first || backend->is_aes_faster();
     atomic_init(&ctx->refs, 1);
     if (params->credential_count > 0) {
         ctx->creds = pool_heap_zalloc(params->credential_count * sizeof(*ctx->creds));

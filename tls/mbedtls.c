@@ -9,6 +9,7 @@
  *   only reads it later: cred_new signs once, so that this is over before threads see the key.   */
 #include "tls/tls_int.h"
 
+#include <mbedtls/aesni.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
@@ -30,16 +31,17 @@
 #define MBED_KEY_BITS_RSA_MIN 2048
 #define MBED_KEY_BITS_EC_MIN  256
 
-/* Forward secret AEAD only, and none with a truncated tag. */
-static const int suites[] = {
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    0,
-};
+/* Forward secret AEAD only, none with a truncated tag; the fastest first (README.md). */
+#define CHACHA20                                            \
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+#define AES                                               \
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,     \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,   \
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+static const int chacha20_first[] = {CHACHA20, AES, 0};
+static const int aes_first[] = {AES, CHACHA20, 0};
 
 /* Its default goes down to 192 bits. Certificates' keys are checked against this list, too. */
 static const mbedtls_ecp_group_id curves[] = {
@@ -74,6 +76,21 @@ static void init(void)
 static const char *version(void)
 {
     return MBEDTLS_VERSION_STRING_FULL;
+}
+
+static bool has_fast_aes(void)
+{
+#if defined(MBEDTLS_AESNI_C) && defined(__x86_64__)
+    return mbedtls_aesni_has_support(MBEDTLS_AESNI_AES) != 0;
+#else
+    return false;
+#endif
+}
+
+/* Measured: its AES-GCM with instructions does 246 MB/s, its ChaCha20-Poly1305 346. */
+static bool is_aes_faster(void)
+{
+    return false;
 }
 
 /* --- primitives --- */
@@ -199,9 +216,10 @@ static bool sign_once(mbedtls_pk_context *key)
                            mbedtls_ctr_drbg_random, &generator) == 0;
 }
 
-static int cred_new(struct tls_cred *cred, struct slice chain_pem, struct slice key_pem,
-                    struct tls_error *why)
+static int cred_new(const struct tls_context *ctx, struct tls_cred *cred, struct slice chain_pem,
+                    struct slice key_pem, struct tls_error *why)
 {
+    (void)ctx; /* the order of suites is a matter of sessions here */
     (void)pthread_once(&init_once, init);
     struct mbed_cred *mbed = pool_heap_zalloc(sizeof(*mbed));
     mbedtls_x509_crt_init(&mbed->chain);
@@ -262,7 +280,7 @@ static int configure(struct tls_session *s, struct mbed_session *m)
     }
     mbedtls_ssl_conf_rng(c, mbedtls_ctr_drbg_random, &generator);
     mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-    mbedtls_ssl_conf_ciphersuites(c, suites);
+    mbedtls_ssl_conf_ciphersuites(c, s->ctx->is_aes_first ? aes_first : chacha20_first);
     mbedtls_ssl_conf_curves(c, curves);
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
@@ -415,11 +433,11 @@ static int read_plain(struct tls_session *s, char *dst, size_t room)
     }
 }
 
-static int write_plain(struct tls_session *s, struct slice plain)
+static int write_plain(struct tls_session *s, struct slice plain, size_t record_bytes)
 {
     struct mbed_session *m = s->lib;
     while (plain.len > 0) {
-        size_t len = plain.len < TLS_RECORD_PLAIN_MAX ? plain.len : TLS_RECORD_PLAIN_MAX;
+        size_t len = plain.len < record_bytes ? plain.len : record_bytes;
         int put = mbedtls_ssl_write(&m->ssl, (const unsigned char *)plain.ptr, len);
         if (put <= 0) {
             return s->out->failed ? ERR_NOMEM : fail_with(s, ERR_TLS_RECORD, put);
@@ -439,6 +457,10 @@ const struct tls_backend tls_backend_mbedtls = {
     .name = "mbedtls",
     .version = version,
     .crypto = &crypto,
+    .build = "distribution",
+    .version_max = TLS_VERSION_1_2,
+    .has_fast_aes = has_fast_aes,
+    .is_aes_faster = is_aes_faster,
     .cred_new = cred_new,
     .cred_free = cred_free,
     .session_new = session_new,

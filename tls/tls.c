@@ -40,35 +40,19 @@ const struct crypto *tls_backend_crypto(const struct tls_backend *backend)
     return backend->crypto;
 }
 
-const char *tls_chain_name(enum tls_chain chain)
+const char *tls_backend_build(const struct tls_backend *backend)
 {
-    static const char *const names[] = {
-        [TLS_CHAIN_NONE] = "none",
-        [TLS_CHAIN_OK] = "ok",
-        [TLS_CHAIN_SELF_SIGNED] = "self-signed",
-        [TLS_CHAIN_UNKNOWN_CA] = "unknown-ca",
-        [TLS_CHAIN_EXPIRED] = "expired",
-        [TLS_CHAIN_NOT_YET_VALID] = "not-yet-valid",
-        [TLS_CHAIN_BAD] = "bad",
-    };
-    return (size_t)chain < ARRAY_COUNT(names) ? names[chain] : "?";
+    return backend->build;
 }
 
-const char *tls_chain_text(enum tls_chain chain)
+bool tls_backend_has_fast_aes(const struct tls_backend *backend)
 {
-    static const char *const texts[] = {
-        [TLS_CHAIN_NONE] = "the peer showed no certificate",
-        [TLS_CHAIN_OK] = "certificate valid and issued by a trusted authority",
-        [TLS_CHAIN_SELF_SIGNED] = "certificate is self-signed and not in the trust file",
-        [TLS_CHAIN_UNKNOWN_CA] = "certificate's issuer is not in the trust file, or an "
-                                 "intermediate certificate is missing",
-        [TLS_CHAIN_EXPIRED] = "certificate, or one it depends on, has expired",
-        [TLS_CHAIN_NOT_YET_VALID] = "certificate, or one it depends on, is not valid yet "
-                                    "(compare the clocks)",
-        [TLS_CHAIN_BAD] = "certificate not acceptable: signature, constraints, purpose, weak key "
-                          "or unknown critical extension",
-    };
-    return (size_t)chain < ARRAY_COUNT(texts) ? texts[chain] : "?";
+    return backend->has_fast_aes();
+}
+
+bool tls_backend_has_secrets(const struct tls_backend *backend)
+{
+    return backend->has_secrets;
 }
 
 static int PRINTF_LIKE(3, 0)
@@ -111,47 +95,6 @@ int tls_fail(struct tls_session *s, int err, const char *fmt, ...)
         va_end(args);
     }
     return s->error.err;
-}
-
-const char *tls_alert_name(int alert)
-{
-    static const struct {
-        int code;
-        const char *name;
-    } alerts[] = {
-        {0, "close_notify"},
-        {10, "unexpected_message"},
-        {20, "bad_record_mac"},
-        {22, "record_overflow"},
-        {40, "handshake_failure"},
-        {42, "bad_certificate"},
-        {43, "unsupported_certificate"},
-        {44, "certificate_revoked"},
-        {45, "certificate_expired"},
-        {46, "certificate_unknown"},
-        {47, "illegal_parameter"},
-        {48, "unknown_ca"},
-        {49, "access_denied"},
-        {50, "decode_error"},
-        {51, "decrypt_error"},
-        {70, "protocol_version"},
-        {71, "insufficient_security"},
-        {80, "internal_error"},
-        {86, "inappropriate_fallback"},
-        {90, "user_canceled"},
-        {100, "no_renegotiation"},
-        {109, "missing_extension"},
-        {110, "unsupported_extension"},
-        {112, "unrecognized_name"},
-        {116, "certificate_required"},
-        {120, "no_application_protocol"},
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(alerts); i++) {
-        if (alerts[i].code == alert) {
-            return alerts[i].name;
-        }
-    }
-    return "unknown alert";
 }
 
 static bool lower_cstr(struct slice from, char *out, size_t out_bytes)
@@ -239,6 +182,7 @@ int tls_session_new(struct tls_session **out, struct tls_context *ctx,
     s->magic = TLS_SESSION_MAGIC;
     s->role = params->role;
     s->ctx = tls_context_ref(ctx);
+    s->version_min = params->version_min;
     s->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
     int err = choose_credential(s, params);
     if (err == 0 && (!lower_cstr(params->sni, s->sni, sizeof(s->sni)) ||
@@ -297,7 +241,6 @@ static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size
         if (f->body_left > 0) {
             uint32_t take = len < f->body_left ? (uint32_t)len : f->body_left;
             f->body_left -= take;
-            f->body_read += take;
             bytes += take;
             len -= take;
         } else {
@@ -307,7 +250,6 @@ static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size
                 continue;
             }
             f->body_left = (uint32_t)(f->header[3] << 8 | f->header[4]);
-            f->body_read = 0;
             if (!f->saw_record) {
                 f->is_not_tls = f->header[0] < 20 || f->header[0] > 24 || f->header[1] != 3;
                 f->saw_record = true;
@@ -315,8 +257,6 @@ static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size
         }
         if (f->header_have == sizeof(f->header) && f->body_left == 0) {
             f->header_have = 0;
-            f->body_read = 0;
-            f->quiet_count++;
         }
     }
 }
@@ -329,7 +269,9 @@ size_t tls_wire_read(struct tls_session *s, void *dst, size_t room)
     }
     if (len > 0) {
         memcpy(dst, s->in.ptr + s->in_used, len);
-        framing_feed(&s->framing, dst, len);
+        if (s->state == TLS_STATE_HANDSHAKE) {
+            framing_feed(&s->framing, dst, len);
+        }
         s->in_used += len;
     }
     return len;
@@ -370,7 +312,14 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size
         return s->state == TLS_STATE_OPEN ? TLS_STEP_DONE : TLS_STEP_BAD;
     }
     call_begin(s, in, out);
-    enum tls_step step = s->ctx->backend->handshake(s);
+    enum tls_step step = TLS_STEP_BAD;
+    if (s->version_min > s->ctx->backend->version_max) {
+        (void)tls_fail(s, ERR_TLS_CONFIG,
+                       "TLS 1.3 is demanded here, and %s does not know it: use the backend wolfssl",
+                       s->ctx->backend->name);
+    } else {
+        step = s->ctx->backend->handshake(s);
+    }
     if (out->failed && step != TLS_STEP_BAD) {
         (void)tls_fail(s, ERR_NOMEM, "no room for the handshake's output");
         step = TLS_STEP_BAD;
@@ -378,7 +327,6 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size
     if (step == TLS_STEP_DONE) {
         s->ctx->backend->describe(s);
         set_state(s, TLS_STATE_OPEN);
-        s->framing.quiet_count = 0;
     } else if (step == TLS_STEP_BAD) {
         (void)tls_fail(s, ERR_TLS_HANDSHAKE, "handshake failed");
     }
@@ -386,64 +334,126 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size
     return step;
 }
 
-/* Plaintext that the bytes at hand can hold at most. */
-static size_t plain_bound(const struct tls_session *s)
+/* Bytes of the record at the head of in; 0 = its header is not complete. One whose header cannot be
+ * right needs no more than that header to be refused. */
+static size_t record_bytes(struct slice in, bool *is_possible)
 {
-    size_t bound = s->framing.body_read + (s->in.len - s->in_used) + 1;
-    return bound < TLS_RECORD_PLAIN_MAX ? bound : TLS_RECORD_PLAIN_MAX;
+    const unsigned char *header = (const unsigned char *)in.ptr;
+    *is_possible = false;
+    if (in.len < RECORD_HEADER_BYTES) {
+        return 0;
+    }
+    size_t body = (size_t)(header[3] << 8 | header[4]);
+    *is_possible = header[0] >= RECORD_CHANGE_CIPHER_SPEC && header[0] <= RECORD_APPLICATION_DATA &&
+                   header[1] == 3 && body <= RECORD_BODY_MAX;
+    return *is_possible ? RECORD_HEADER_BYTES + body : RECORD_HEADER_BYTES;
 }
 
-static int open_some(struct tls_session *s, struct buf *plain)
+size_t tls_session_record_bytes(const struct tls_session *s, struct slice in)
 {
-    while (buf_room(plain) >= TLS_RECORD_PLAIN_MAX) {
-        size_t room = plain_bound(s);
-        char *dst = buf_reserve(plain, room);
-        if (!dst) {
-            return tls_fail(s, ERR_NOMEM, "no memory for received data");
-        }
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    bool is_possible;
+    return record_bytes(in, &is_possible);
+}
+
+/* The library reads the one record that is in s->in into its own memory; its plaintext (*got bytes)
+ * may then overwrite the caller's. */
+static int open_one(struct tls_session *s, char *dst, size_t room, size_t *got)
+{
+    *got = 0;
+    while (true) {
         size_t used_before = s->in_used;
-        int got = s->ctx->backend->read(s, dst, room);
-        if (got > 0) {
-            ASSERT((size_t)got <= room);
-            buf_commit(plain, (size_t)got);
-            s->framing.quiet_count = 0;
-            continue;
+        int len = s->ctx->backend->read(s, dst + *got, room - *got);
+        if (len < 0) {
+            return len;
         }
-        if (got == 0 && s->framing.quiet_count > TLS_QUIET_RECORDS_MAX) {
-            return tls_fail(s, ERR_TLS_RECORD, "more than %u records in a row without data",
-                            TLS_QUIET_RECORDS_MAX);
+        ASSERT((size_t)len <= room - *got);
+        *got += (size_t)len;
+        if (len == 0 && s->in_used == s->in.len) {
+            return 0;
         }
-        if (got == 0 && s->in_used < s->in.len && s->in_used > used_before) {
-            continue; /* a record without data; the rest of the input is still to be read */
+        if (*got == room || (len == 0 && s->in_used == used_before)) {
+            return tls_fail(s, ERR_TLS_RECORD, "the TLS library did not use up a record");
         }
-        return got;
+    }
+}
+
+static int count_quiet(struct tls_session *s, size_t got)
+{
+    s->quiet_count = got > 0 ? 0 : s->quiet_count + 1;
+    if (s->quiet_count > TLS_QUIET_RECORDS_MAX) {
+        return tls_fail(s, ERR_TLS_RECORD, "more than %u records in a row without data",
+                        TLS_QUIET_RECORDS_MAX);
     }
     return 0;
 }
 
-int tls_session_open(struct tls_session *s, struct slice in, size_t *consumed, struct buf *plain,
-                     struct buf *out)
+static int open_by_library(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
+                           size_t *plain_len)
 {
-    ASSERT(plain->bytes_max >= TLS_PLAIN_ROOM);
+    int err = 0;
+    while (err == 0) {
+        size_t at = *consumed;
+        bool is_possible;
+        size_t need = record_bytes(slice_make(bytes + at, len - at), &is_possible);
+        if (need == 0 || need > len - at) {
+            break;
+        }
+        size_t got = 0;
+        s->in = slice_make(bytes + at, need);
+        s->in_used = 0;
+        *consumed = at + need;
+        err = open_one(s, bytes + *plain_len, at + need - *plain_len, &got);
+        *plain_len += got;
+        if (err == 0) {
+            err = is_possible ? count_quiet(s, got)
+                              : tls_fail(s, ERR_TLS_RECORD, "what came is no record, or too long");
+        }
+    }
+    return err;
+}
+
+int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
+                     struct slice *plain, struct buf *out)
+{
     *consumed = 0;
+    *plain = SLICE_NONE;
     if (s->state == TLS_STATE_PEER_CLOSED) {
-        *consumed = in.len; /* RFC 8446 6.1: data after close_notify is ignored */
+        *consumed = len; /* RFC 8446 6.1: data after close_notify is ignored */
         return ERR_CLOSED;
     }
     if (s->state != TLS_STATE_OPEN) {
         return s->state == TLS_STATE_FAILED ? s->error.err : ERR_STATE;
     }
-    call_begin(s, in, out);
-    int err = open_some(s, plain);
+    call_begin(s, SLICE_NONE, out);
+    size_t plain_len = 0;
+    int err = open_by_library(s, bytes, len, consumed, &plain_len);
     if (err == ERR_CLOSED) {
         set_state(s, TLS_STATE_PEER_CLOSED);
+        *consumed = len;
     } else if (err != 0) {
         err = tls_fail(s, err, "record not readable");
-    }
-    if (err == 0 && out->failed) {
+    } else if (out->failed) {
         err = tls_fail(s, ERR_NOMEM, "no room for answers to the peer");
     }
-    *consumed = call_end(s);
+    if (err == 0 || err == ERR_CLOSED) {
+        *plain = slice_make(bytes, plain_len);
+    }
+    (void)call_end(s);
+    return err;
+}
+
+static int seal_by_library(struct tls_session *s, struct slice plain)
+{
+    int err = 0;
+    while (plain.len > 0 && err == 0) {
+        size_t fresh = TLS_FRESH_BYTES - s->fresh_bytes;
+        size_t take = fresh > 0 && plain.len > fresh ? fresh : plain.len;
+        err = s->ctx->backend->write(s, slice_to(plain, take),
+                                     fresh > 0 ? TLS_FRESH_RECORD_BYTES : RECORD_PLAIN_MAX);
+        s->fresh_bytes += fresh > 0 ? (uint32_t)take : 0;
+        plain = slice_from(plain, take);
+    }
     return err;
 }
 
@@ -456,7 +466,7 @@ int tls_session_seal(struct tls_session *s, struct slice plain, struct buf *out)
         return 0;
     }
     call_begin(s, SLICE_NONE, out);
-    int err = s->ctx->backend->write(s, plain);
+    int err = seal_by_library(s, plain);
     if (err == 0 && out->failed) {
         err = ERR_NOMEM;
     }
@@ -484,4 +494,63 @@ const struct tls_error *tls_session_error(const struct tls_session *s)
 const struct tls_peer *tls_session_peer(const struct tls_session *s)
 {
     return &s->peer;
+}
+
+/* --- who protects the records: the library, in both directions --- */
+
+enum tls_path tls_session_path(const struct tls_session *s, enum tls_direction direction)
+{
+    ASSERT(s->magic == TLS_SESSION_MAGIC && direction < TLS_DIRECTION_COUNT);
+    return TLS_PATH_LIBRARY;
+}
+
+void tls_session_rest(struct tls_session *s)
+{
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    s->fresh_bytes = 0; /* the library keeps what it has, and nothing of it belongs to a thread */
+}
+
+/* The library changes its keys by itself when they are used up. */
+bool tls_session_is_worn(const struct tls_session *s)
+{
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    return false;
+}
+
+const struct tls_keys *tls_session_keys(const struct tls_session *s, enum tls_direction direction)
+{
+    ASSERT(tls_session_path(s, direction) == TLS_PATH_LIBRARY);
+    return NULL;
+}
+
+void tls_session_to_kernel(struct tls_session *s, enum tls_direction direction, bool can_rekey)
+{
+    (void)can_rekey;
+    ASSERT(tls_session_keys(s, direction));
+}
+
+int tls_session_control(struct tls_session *s, uint8_t type, struct slice content)
+{
+    (void)type;
+    (void)content;
+    ASSERT(tls_session_path(s, TLS_IN) == TLS_PATH_KERNEL);
+    return ERR_STATE;
+}
+
+bool tls_session_wants_rekey(const struct tls_session *s, enum tls_direction direction)
+{
+    return tls_session_path(s, direction) != TLS_PATH_LIBRARY;
+}
+
+void tls_session_count(struct tls_session *s, enum tls_direction direction, uint64_t records)
+{
+    (void)records;
+    ASSERT(tls_session_path(s, direction) == TLS_PATH_KERNEL);
+}
+
+bool tls_session_note(struct tls_session *s, struct tls_note *note)
+{
+    (void)s;
+    (void)note;
+    return false;
 }

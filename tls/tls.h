@@ -5,7 +5,8 @@
  *
  *   context  credentials and trust, immutable, shared by threads, counted references
  *   session  one connection; one thread at a time (it may move with its connection)
- *   records  open/seal below; the seam that kernel or own records take over later
+ *   records  after the handshake the library gives out its keys and is freed; our record engine
+ *            (record.h) goes on, or the kernel, per direction
  *
  * TLS 1.2 and 1.3; forward-secret AEAD suites; no renegotiation, no compression.
  * ALPN offered and selected: as params say. RFC 5246, 8446, 6066 (SNI), 7301 (ALPN), XEP-0368.   */
@@ -19,6 +20,7 @@
 #include "base/buf.h"
 #include "base/crypto.h"
 #include "base/slice.h"
+#include "tls/keys.h"
 #include "tls/names.h"
 
 struct tls_context;
@@ -31,6 +33,12 @@ const char *tls_backend_name(const struct tls_backend *backend);
 /* Library version text, e.g. "wolfSSL 5.5.4". */
 const char *tls_backend_version(const struct tls_backend *backend);
 const struct crypto *tls_backend_crypto(const struct tls_backend *backend);
+/* "production" (deploy/wolfssl) or "distribution". */
+const char *tls_backend_build(const struct tls_backend *backend);
+/* AES-GCM by the processor's instructions. */
+bool tls_backend_has_fast_aes(const struct tls_backend *backend);
+/* Whether it gives out traffic secrets, so that KeyUpdate works in the user record engine. */
+bool tls_backend_has_secrets(const struct tls_backend *backend);
 
 #define TLS_ERROR_TEXT_BYTES 256u
 struct tls_error {
@@ -48,6 +56,10 @@ struct tls_context_params {
     const struct tls_credential *credentials; /* the first is the default */
     uint32_t credential_count;                /* SNI picks: domain, then names inside */
     const char *trust_path;                   /* PEM bundle; NULL = trust nobody */
+    const char *crl_path;                     /* PEM or DER file, or a directory; NULL = none */
+    /* AES-GCM before ChaCha20 even if the library's is slow: the kernel's is not. */
+    bool is_aes_first;
+    bool has_tickets; /* server: give tickets and take them back; client: keep what servers give */
 };
 
 /* Control thread; reads files, may take milliseconds. */
@@ -76,6 +88,10 @@ struct tls_session_params {
     uint32_t credential_idx;
     struct slice credential_domain; /* our own XMPP domain on this connection, or empty */
     int64_t now_unix_s; /* to judge certificates by; 0 = the system's clock */
+    enum tls_version version_min; /* 0 = TLS 1.2 */
+    /* Client: offer a ticket of an earlier session with the same sni, alpn, credential and
+     * context. */
+    bool may_resume;
 };
 
 NODISCARD int tls_session_new(struct tls_session **out, struct tls_context *ctx,
@@ -93,18 +109,64 @@ enum tls_step {
 enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size_t *consumed,
                                     struct buf *out);
 
-/* Records, after TLS_STEP_DONE. open takes whole or partial records from in, appends plaintext to
- * plain, and answers (alerts, key updates) to out. 0; ERR_CLOSED after close_notify (again on every
- * later call); ERR_TLS_*. A transport that ends without ERR_CLOSED was cut (ERR_TLS_TRUNCATED is
- * for the caller to raise). Takes nothing (*consumed 0) while plain has room for less than one
- * record: plain->bytes_max must be above TLS_PLAIN_ROOM.                                         */
-#define TLS_PLAIN_ROOM 16384u
-NODISCARD int tls_session_open(struct tls_session *s, struct slice in, size_t *consumed,
-                               struct buf *plain, struct buf *out);
-/* Encrypts all of plain into records appended to out. */
+/* --- records, after TLS_STEP_DONE --- */
+
+/* Who protects a direction's records. The library does until its keys can be taken: as a client of
+ * TLS 1.3 that keeps tickets until the first application data has come (the server's tickets come
+ * before it), else not at all. */
+enum tls_path { TLS_PATH_LIBRARY, TLS_PATH_USER, TLS_PATH_KERNEL };
+/* "library", "user", "kernel" */
+const char *tls_path_name(enum tls_path path);
+enum tls_path tls_session_path(const struct tls_session *s, enum tls_direction direction);
+
+/* Opens whole records at the head of bytes, in place: *plain is one stretch inside the consumed
+ * part of bytes (all their application data, moved together). *consumed ends at a record's border;
+ * what is behind it, less than a record, is the caller's to keep and to bring again with more.
+ * Answers (alerts, key updates) are appended to out. 0; ERR_CLOSED after close_notify (again on
+ * every later call; plain may hold what came before it); ERR_TLS_*: plain is empty. A transport
+ * that ends without ERR_CLOSED was cut (ERR_TLS_TRUNCATED is for the caller to raise). Not for a
+ * direction that the kernel protects.                                                           */
+NODISCARD int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
+                               struct slice *plain, struct buf *out);
+/* Bytes that the record at the head of in needs in all; 0 = its header is not complete. */
+size_t tls_session_record_bytes(const struct tls_session *s, struct slice in);
+/* Encrypts all of plain into records appended to out: small ones at a stream's start (the peer can
+ * use them as they come), full ones later. */
 NODISCARD int tls_session_seal(struct tls_session *s, struct slice plain, struct buf *out);
-/* Appends close_notify. */
+/* Appends close_notify; with the kernel path: becomes a note. */
 void tls_session_close(struct tls_session *s, struct buf *out);
+/* Gives back what an idle connection does not need, and everything that belongs to this thread:
+ * before the session moves to another one. */
+void tls_session_rest(struct tls_session *s);
+/* A key is used up and cannot be renewed in this session: open another connection, then close
+ * this. */
+bool tls_session_is_worn(const struct tls_session *s);
+
+/* --- the kernel's part; by core/engine --- */
+
+/* The keys to install; NULL while the library holds them. */
+const struct tls_keys *tls_session_keys(const struct tls_session *s,
+                                        enum tls_direction direction);
+/* From here on the kernel protects this direction; our copy of the keys is wiped (the traffic
+ * secret only if the kernel cannot take new keys). TLS_IN: only when everything received was
+ * opened. */
+void tls_session_to_kernel(struct tls_session *s, enum tls_direction direction, bool can_rekey);
+/* Content of a record of another type than application data, opened by the kernel. 0; ERR_CLOSED;
+ * ERR_TLS_REKEY: its next keys cannot be followed; ERR_TLS_*. May leave notes. After 0
+ * tls_session_wants_rekey says whether new keys are to be installed. */
+NODISCARD int tls_session_control(struct tls_session *s, uint8_t type, struct slice content);
+bool tls_session_wants_rekey(const struct tls_session *s, enum tls_direction direction);
+/* The kernel has opened or sealed so many records of application data. */
+void tls_session_count(struct tls_session *s, enum tls_direction direction, uint64_t records);
+
+/* What is to be sent as a control record through the kernel, oldest first; false = nothing. */
+struct tls_note {
+    uint8_t type; /* record_type */
+    uint8_t len;
+    char bytes[8];
+};
+bool tls_session_note(struct tls_session *s, struct tls_note *note);
+
 const struct tls_error *tls_session_error(const struct tls_session *s);
 
 enum tls_chain {
@@ -115,6 +177,8 @@ enum tls_chain {
     TLS_CHAIN_EXPIRED,
     TLS_CHAIN_NOT_YET_VALID,
     TLS_CHAIN_BAD,         /* signature, constraints, key usage, weak key, unparsable */
+    TLS_CHAIN_REVOKED,     /* a CRL lists it, or one it depends on */
+    TLS_CHAIN_CRL_STALE,   /* the CRL that would tell is out of date or not valid */
 };
 
 /* Stable name: "ok", "self-signed", ...; and a sentence for people. */
@@ -131,6 +195,7 @@ struct tls_peer {
     const char *cipher;         /* "TLS_AES_128_GCM_SHA256" */
     char sni[256];              /* server: what the client asked for, lower case; "" = nothing */
     char alpn[32];              /* what was agreed; "" = nothing */
+    bool is_resumed;            /* chain and names are those of the session it continues */
 };
 /* Valid while the session lives, after TLS_STEP_DONE. */
 const struct tls_peer *tls_session_peer(const struct tls_session *s);

@@ -10,14 +10,16 @@
 #include <stdatomic.h>
 
 #include "tls/chain.h"
+#include "tls/record.h"
 #include "tls/tls.h"
 
 #define TLS_CONTEXT_MAGIC 0x544c5343u
 #define TLS_SESSION_MAGIC 0x544c5353u
 
 #define TLS_CREDENTIALS_MAX 256u
-/* Plaintext of one record, RFC 8446 5.1. */
-#define TLS_RECORD_PLAIN_MAX 16384u
+/* A stream's first bytes go in small records: a peer opens a record only when it has all of it. */
+#define TLS_FRESH_BYTES 65536u
+#define TLS_FRESH_RECORD_BYTES 4096u
 /* Records in a row that carry no application data (tickets, key updates, alerts, empty ones):
  * a peer that sends more is only making us work (SEC-38). */
 #define TLS_QUIET_RECORDS_MAX 64u
@@ -34,19 +36,18 @@ struct tls_context {
     _Atomic uint32_t refs; /* last unref: acq_rel, so that its free sees all uses */
     const struct tls_backend *backend;
     struct chain_trust *trust; /* owned; NULL = trust nobody */
+    bool is_aes_first;
     struct tls_cred *creds;    /* owned, cred_count */
     uint32_t cred_count;
 };
 
 enum tls_state { TLS_STATE_HANDSHAKE, TLS_STATE_OPEN, TLS_STATE_PEER_CLOSED, TLS_STATE_FAILED };
 
-/* Follows the record borders of what the backend reads. */
+/* Follows the record borders of what the backend reads while it shakes hands. */
 struct tls_framing {
     unsigned char header[5];
     uint8_t header_have;
     uint32_t body_left;
-    uint32_t body_read;    /* of the record that is not complete yet */
-    uint32_t quiet_count;  /* complete records since the last application data */
     bool is_not_tls;       /* first bytes of the peer were no record */
     bool saw_record;
 };
@@ -59,6 +60,9 @@ struct tls_session {
     uint32_t cred_idx;       /* UINT32_MAX = none */
     bool cred_is_fixed;      /* server: do not choose by SNI */
     int64_t now_unix_s;
+    enum tls_version version_min;
+    uint32_t fresh_bytes;    /* sealed since the stream began or rested, up to TLS_FRESH_BYTES */
+    uint32_t quiet_count;    /* complete records since the last application data */
     struct slice in;         /* borrowed for one call */
     size_t in_used;
     struct buf *out;         /* borrowed for one call */
@@ -75,9 +79,15 @@ struct tls_backend {
     const char *name;
     const char *(*version)(void);
     const struct crypto *crypto;
+    const char *build;
+    enum tls_version version_max;
+    bool has_secrets;
+    /* By the processor's instructions; and whether that makes it faster than ChaCha20. */
+    bool (*has_fast_aes)(void);
+    bool (*is_aes_faster)(void);
     /* Same key in both? Fills cred->lib. Texts are PEM, NUL-terminated; the backend copies. */
-    int (*cred_new)(struct tls_cred *cred, struct slice chain_pem, struct slice key_pem,
-                    struct tls_error *why);
+    int (*cred_new)(const struct tls_context *ctx, struct tls_cred *cred, struct slice chain_pem,
+                    struct slice key_pem, struct tls_error *why);
     void (*cred_free)(struct tls_cred *cred);
     int (*session_new)(struct tls_session *s);
     void (*session_free)(struct tls_session *s);
@@ -86,7 +96,8 @@ struct tls_backend {
     void (*describe)(struct tls_session *s);
     /* > 0: bytes; 0: more input needed; ERR_CLOSED; another error with s->error set. */
     int (*read)(struct tls_session *s, char *dst, size_t room);
-    int (*write)(struct tls_session *s, struct slice plain);
+    /* Records of at most record_bytes plaintext each. */
+    int (*write)(struct tls_session *s, struct slice plain, size_t record_bytes);
     void (*close)(struct tls_session *s);
     chain_signed_by_fn *signed_by;
 };

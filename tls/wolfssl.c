@@ -23,13 +23,19 @@
 #include "base/err.h"
 #include "base/pool.h"
 
-/* Forward secret AEAD only. ChaCha20 first: Debian's build has no AES instructions, and its AES-GCM
- * is less than half as fast. */
-static const char cipher_list[] = "TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256:"
-                                  "TLS13-AES256-GCM-SHA384:"
-                                  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
-                                  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-                                  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+#ifndef FG_WOLFSSL_BUILD
+#define FG_WOLFSSL_BUILD "distribution"
+#endif
+
+/* Forward secret AEAD only, the fastest first (README.md). */
+#define CHACHA20_1_3 "TLS13-CHACHA20-POLY1305-SHA256"
+#define AES_1_3 "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384"
+#define CHACHA20_1_2 "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+#define AES_1_2                                                   \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+static const char chacha20_first[] = CHACHA20_1_3 ":" AES_1_3 ":" CHACHA20_1_2 ":" AES_1_2;
+static const char aes_first[] = AES_1_3 ":" CHACHA20_1_3 ":" AES_1_2 ":" CHACHA20_1_2;
 
 #define WOLF_KEY_BITS_RSA_MIN 2048
 #define WOLF_KEY_BITS_EC_MIN  256
@@ -65,6 +71,15 @@ static void init(void)
 static const char *version(void)
 {
     return "wolfSSL " LIBWOLFSSL_VERSION_STRING;
+}
+
+static bool has_fast_aes(void)
+{
+#ifdef WOLFSSL_AESNI
+    return __builtin_cpu_supports("aes") != 0;
+#else
+    return false;
+#endif
 }
 
 /* --- primitives --- */
@@ -187,7 +202,7 @@ static int wolf_send(WOLFSSL *ssl, char *bytes, int len, void *arg)
 
 /* --- contexts --- */
 
-static WOLFSSL_CTX *ctx_new(enum tls_role role)
+static WOLFSSL_CTX *ctx_new(const struct tls_context *owner, enum tls_role role)
 {
     (void)pthread_once(&init_once, init);
     bool is_server = role == TLS_ROLE_SERVER;
@@ -201,7 +216,8 @@ static WOLFSSL_CTX *ctx_new(enum tls_role role)
     wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, on_verify);
     (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
     bool ok = wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS &&
-              wolfSSL_CTX_set_cipher_list(ctx, cipher_list) == WOLFSSL_SUCCESS;
+              wolfSSL_CTX_set_cipher_list(ctx, owner->is_aes_first ? aes_first : chacha20_first) ==
+                  WOLFSSL_SUCCESS;
     if (is_server) {
         ok = ok && wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0;
         wolfSSL_CTX_set_servername_callback(ctx, on_sni);
@@ -270,14 +286,14 @@ static int cred_fill(WOLFSSL_CTX *ctx, struct slice chain_pem, struct slice key_
     return 0;
 }
 
-static int cred_new(struct tls_cred *cred, struct slice chain_pem, struct slice key_pem,
-                    struct tls_error *why)
+static int cred_new(const struct tls_context *ctx, struct tls_cred *cred, struct slice chain_pem,
+                    struct slice key_pem, struct tls_error *why)
 {
     struct wolf_cred *wolf = pool_heap_zalloc(sizeof(*wolf));
     cred->lib = wolf;
     int err = 0;
     for (int role = TLS_ROLE_CLIENT; role <= TLS_ROLE_SERVER && err == 0; role++) {
-        wolf->by_role[role] = ctx_new((enum tls_role)role);
+        wolf->by_role[role] = ctx_new(ctx, (enum tls_role)role);
         err = wolf->by_role[role] ? cred_fill(wolf->by_role[role], chain_pem, key_pem, why)
                                   : tls_why(why, ERR_NOMEM, "wolfSSL context not created");
     }
@@ -295,7 +311,10 @@ static int session_setup(struct tls_session *s, WOLFSSL *ssl)
     wolfSSL_SetIOWriteCtx(ssl, s);
     wolfSSL_SetCertCbCtx(ssl, s);
     bool ok = true;
-    if (s->role == TLS_ROLE_CLIENT && s->sni[0] != '\0') {
+    if (s->version_min == TLS_VERSION_1_3) {
+        ok = wolfSSL_SetMinVersion(ssl, WOLFSSL_TLSV1_3) == WOLFSSL_SUCCESS;
+    }
+    if (ok && s->role == TLS_ROLE_CLIENT && s->sni[0] != '\0') {
         ok = wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, s->sni,
                             (unsigned short)strlen(s->sni)) == WOLFSSL_SUCCESS;
     }
@@ -316,7 +335,7 @@ static int session_new(struct tls_session *s)
         const struct wolf_cred *wolf = s->ctx->creds[s->cred_idx].lib;
         ctx = wolf->by_role[s->role];
     } else {
-        ctx = own = ctx_new(s->role);
+        ctx = own = ctx_new(s->ctx, s->role);
     }
     WOLFSSL *ssl = ctx ? wolfSSL_new(ctx) : NULL;
     wolfSSL_CTX_free(own); /* counted: lives on in ssl */
@@ -424,11 +443,11 @@ static int read_plain(struct tls_session *s, char *dst, size_t room)
     }
 }
 
-static int write_plain(struct tls_session *s, struct slice plain)
+static int write_plain(struct tls_session *s, struct slice plain, size_t record_bytes)
 {
     WOLFSSL *ssl = s->lib;
     while (plain.len > 0) {
-        size_t len = plain.len < TLS_RECORD_PLAIN_MAX ? plain.len : TLS_RECORD_PLAIN_MAX;
+        size_t len = plain.len < record_bytes ? plain.len : record_bytes;
         int put = wolfSSL_write(ssl, plain.ptr, (int)len);
         if (put <= 0) {
             return s->out->failed ? ERR_NOMEM
@@ -448,6 +467,13 @@ const struct tls_backend tls_backend_wolfssl = {
     .name = "wolfssl",
     .version = version,
     .crypto = &crypto,
+    .build = FG_WOLFSSL_BUILD,
+    .version_max = TLS_VERSION_1_3,
+#ifdef HAVE_SECRET_CALLBACK
+    .has_secrets = true,
+#endif
+    .has_fast_aes = has_fast_aes,
+    .is_aes_faster = has_fast_aes,
     .cred_new = cred_new,
     .cred_free = cred_free,
     .session_new = session_new,

@@ -26,7 +26,7 @@ static size_t quota_left(struct conn *c)
         c->quota_turn = c->sh->turn;
         c->quota_used = 0;
     }
-    return CONN_QUOTA_BYTES - c->quota_used;
+    return c->quota_used < CONN_QUOTA_BYTES ? CONN_QUOTA_BYTES - c->quota_used : 0;
 }
 
 void conn_recv_keep(struct conn *c)
@@ -96,7 +96,8 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         return 0;
     }
     if (c->is_secured) {
-        used = conn_tls_received(c, bytes, len < room ? len : room);
+        /* All of it: a record that the quota cuts would look like one whose rest is not here. */
+        used = conn_tls_received(c, bytes, len);
     } else if (len && conn_can_deliver(c)) {
         used = conn_deliver(c, bytes, len < room ? len : room);
     } else {

@@ -27,13 +27,11 @@
 #define CONN_OUT_BYTES_MAX (POOL_BLOCK_BYTES_MAX / 2)
 /* Plaintext sealed into one send. */
 #define CONN_SEAL_BYTES ((size_t)256 << 10)
-/* Input of one connection processed per turn; the rest waits for the next one. */
+/* Input of one connection processed per turn; the rest waits for the next one. Records in hand are
+ * opened all the same. */
 #define CONN_QUOTA_BYTES ((size_t)256 << 10)
 /* Held input above which receiving is cancelled. */
 #define CONN_HELD_BYTES ((size_t)64 << 10)
-/* Input opened at a time: bounds the shard's plaintext scratch. */
-#define CONN_OPEN_BYTES ((size_t)16 << 10)
-#define CONN_SCRATCH_BYTES ((size_t)256 << 10)
 #define CONN_LINGER_MS 5000u
 #define CONN_PEER_TEXT_BYTES 56u
 

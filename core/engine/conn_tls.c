@@ -16,59 +16,49 @@ void conn_tls_fail(struct conn *c, int err)
                     CONN_LINGER_MS);
 }
 
-/* Hands the opened batch to the owner and keeps what he does not take. */
-static void deliver_scratch(struct conn *c)
+/* Hands what was opened to the owner, where it was received, and keeps what he does not take. */
+static void deliver(struct conn *c, char *plain, size_t len)
 {
-    struct buf *plain = &c->sh->scratch;
-    size_t used = 0;
+    size_t used = conn_can_deliver(c) ? conn_deliver(c, plain, len) : 0;
 
-    if (conn_can_deliver(c)) {
-        used = conn_deliver(c, plain->data + plain->head, buf_len(plain));
-        buf_consume(plain, used);
-    }
-    if (buf_len(plain) && c->state != CONN_ST_ENDING && c->state != CONN_ST_FLUSHING) {
-        buf_put(&c->in_plain, buf_slice(plain));
+    if (used < len && c->state != CONN_ST_ENDING && c->state != CONN_ST_FLUSHING) {
+        buf_append(&c->in_plain, plain + used, len - used);
         if (c->in_plain.failed) {
             conn_abort(c, ERR_NOMEM, "no memory to hold received bytes");
         }
     }
-    buf_clear(plain);
 }
 
+/* Whole records only: the beginning of one stays with the caller. */
 size_t conn_tls_received(struct conn *c, char *bytes, size_t len)
 {
-    struct buf *plain = &c->sh->scratch;
-    size_t at = 0;
+    size_t answered = buf_len(&c->pending);
+    size_t used = 0;
+    struct slice plain;
+    int err;
 
-    while (at < len && conn_can_deliver(c) && buf_len(&c->in_plain) == 0 && !c->is_tls_ended) {
-        size_t take = len - at < CONN_OPEN_BYTES ? len - at : CONN_OPEN_BYTES;
-        size_t answered = buf_len(&c->pending);
-        size_t opened;
-        size_t used = 0;
-        int err =
-            tls_session_open(c->session, slice_make(bytes + at, take), &used, plain, &c->pending);
-
-        ASSERT(used <= take);
-        at += used;
-        opened = buf_len(plain);
-        if (buf_len(&c->pending) != answered) {
-            conn_mark_dirty(c);
-        }
-        if (opened) {
-            deliver_scratch(c);
-        }
-        if (err == ERR_CLOSED) {
-            c->is_tls_ended = true;
-        } else if (err && (c->state == CONN_ST_OPEN)) {
-            conn_tls_fail(c, err);
-        } else if (err && c->state == CONN_ST_MOVING) {
-            conn_end(c, err, err_text(err));
-        }
-        if (err || (used == 0 && opened == 0)) {
-            break;
-        }
+    if (c->is_tls_ended) {
+        return len;
     }
-    return c->is_tls_ended ? len : at;
+    if (!conn_can_deliver(c) || buf_len(&c->in_plain)) {
+        return 0;
+    }
+    err = tls_session_open(c->session, bytes, len, &used, &plain, &c->pending);
+    ASSERT(used <= len);
+    if (buf_len(&c->pending) != answered) {
+        conn_mark_dirty(c);
+    }
+    if (plain.len) {
+        deliver(c, bytes + (plain.ptr - bytes), plain.len);
+    }
+    if (err == ERR_CLOSED) {
+        c->is_tls_ended = true;
+        return len;
+    }
+    if (err && c->state == CONN_ST_OPEN) {
+        conn_tls_fail(c, err);
+    }
+    return used;
 }
 
 void conn_tls_seal(struct conn *c)

@@ -338,7 +338,6 @@ int shard_begin(struct shard *sh)
     sh->now_ms = sh->io->vt->now_ms(sh->io);
     sh->now_unix_s = sh->io->vt->now_unix_s(sh->io);
     pool_set_budget(e->params.memory_bytes_max);
-    buf_init(&sh->scratch, CONN_SCRATCH_BYTES);
     err = shard_poll_add(sh, sh->alarm_fd, POLLIN, alarm_ready, NULL);
     if (err) {
         return err;
@@ -348,7 +347,6 @@ int shard_begin(struct shard *sh)
 
 void shard_finish(struct shard *sh)
 {
-    buf_deinit(&sh->scratch);
     sh->engine->params.app->shard_stop(sh, sh->app);
     for (uint32_t i = 0; i < SHARD_SLOT_COUNT; i++) {
         if (sh->objects[i].object && sh->objects[i].stop) {

@@ -90,7 +90,6 @@ struct shard {
     struct list dirty;  /* struct conn.dirty_link: to be driven at the end of the turn */
     struct list input;  /* struct conn.input_link: holds input that may be delivered */
     struct list ended;  /* struct conn.ended_link: nothing in flight, closed is due */
-    struct buf scratch; /* plaintext of one batch of records */
     struct admission admission;
     struct wheel_timer overdue_timer; /* while handshakes wait */
 

@@ -20,7 +20,8 @@ static int load(const char *backend, const char *certificate, const char *key, c
                 struct tls_context **out, struct tls_error *why)
 {
     struct tls_credential credential = {.certificate_path = certificate, .key_path = key};
-    struct tls_context_params params = {&credential, 1, trust};
+    struct tls_context_params params = {
+        .credentials = &credential, .credential_count = 1, .trust_path = trust};
     return tls_context_new(out, tls_backend_find(backend), &params, why);
 }
 
@@ -161,7 +162,8 @@ Test(tls_context, a_failing_second_credential_frees_the_first)
         struct tls_credential credentials[] = {
             {FILE_OF("good.crt"), FILE_OF("good.key"), SLICE_NONE},
             {FILE_OF("rsa.crt"), FILE_OF("good.key"), SLICE_NONE}};
-        struct tls_context_params params = {credentials, 2, FILE_OF("trust.crt")};
+        struct tls_context_params params = {
+            .credentials = credentials, .credential_count = 2, .trust_path = FILE_OF("trust.crt")};
         struct tls_context *ctx;
         struct tls_error why;
         cr_expect_eq(tls_context_new(&ctx, tls_backend_find(backends[b]), &params, &why),

@@ -150,8 +150,7 @@ static void use_input(struct pair_end *e)
         buf_consume(&e->in, used);
     }
     if (e->step == TLS_STEP_DONE && e->err == 0) {
-        e->err = tls_session_open(e->session, buf_slice(&e->in), &used, &e->plain, &e->out);
-        buf_consume(&e->in, used);
+        e->err = pair_open(e, &used);
     }
 }
 

@@ -36,6 +36,7 @@ struct pair_params {
     const char *server_alpn;
     size_t step_bytes;
     int64_t now_unix_s;
+    enum tls_version version_min;
 };
 
 /* "DIR/NAME.EXT" in a static buffer (a few live at a time). */
@@ -50,6 +51,8 @@ bool pair_handshake(struct pair *p);
 void pair_say(struct pair *p, struct pair_end *from, struct slice text);
 /* Carries what waits in from->out to to->in, in the pair's step size, opening records there. */
 int pair_carry(struct pair *p, struct pair_end *from, struct pair_end *to);
+/* Opens what is in e->in once, appending to e->plain. */
+int pair_open(struct pair_end *e, size_t *used);
 uint64_t pair_dice(struct pair *p);
 
 #endif

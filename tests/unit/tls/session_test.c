@@ -15,6 +15,11 @@ static const char *const backends[] = {"wolfssl", "mbedtls"};
                         (params).server_backend = backends[combo_ >> 1], true); \
          combo_++)
 
+static bool is_mbedtls(const char *backend)
+{
+    return strcmp(backend, "mbedtls") == 0;
+}
+
 Test(tls_session, shakes_hands_and_carries_data)
 {
     struct pair_params params = {.sni = "fabrikam.test", .client_alpn = "xmpp-server",
@@ -39,7 +44,11 @@ Test(tls_session, shakes_hands_and_carries_data)
         cr_assert_str_eq(server->version, both_wolf ? "TLSv1.3" : "TLSv1.2");
         cr_assert_str_eq(client->version, server->version);
         cr_assert_str_eq(client->cipher, server->cipher);
-        cr_assert(strstr(client->cipher, "CHACHA20") != NULL, "%s", client->cipher);
+        /* The server's order decides. */
+        const struct tls_backend *decides = tls_backend_find(params.server_backend);
+        bool aes = !is_mbedtls(params.server_backend) && tls_backend_has_fast_aes(decides);
+        cr_assert(strstr(client->cipher, aes ? "AES_128" : "CHACHA20") != NULL, "%s",
+                  client->cipher);
         pair_say(&p, &p.client, SLICE_LIT("<stream:stream>"));
         pair_say(&p, &p.server, SLICE_LIT("<stream:features/>"));
         pair_deinit(&p);
@@ -54,11 +63,7 @@ Test(tls_session, both_1_2_ciphers_name_their_key_type)
         pair_init(&p, &params);
         cr_assert(pair_handshake(&p));
         const char *cipher = tls_session_peer(p.client.session)->cipher;
-        if (combo_ != 0) {
-            cr_expect_str_eq(cipher, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
-        } else {
-            cr_expect_str_eq(cipher, "TLS_CHACHA20_POLY1305_SHA256");
-        }
+        cr_expect_eq(strstr(cipher, "TLS_ECDHE_RSA_WITH_") == cipher, combo_ != 0, "%s", cipher);
         pair_deinit(&p);
     }
 }
@@ -91,11 +96,6 @@ static const struct verdict verdicts[] = {
     {"inside", TLS_CHAIN_OK, TLS_CHAIN_OK, true, false},
     {"outside", TLS_CHAIN_BAD, TLS_CHAIN_BAD, true, false},
 };
-
-static bool is_mbedtls(const char *backend)
-{
-    return strcmp(backend, "mbedtls") == 0;
-}
 
 static void expect_verdict(const struct verdict *v, struct pair_params *params, bool as_server)
 {
@@ -381,7 +381,7 @@ Test(tls_session, records_are_at_most_16_kib)
     }
 }
 
-Test(tls_session, a_full_plain_buffer_stops_without_loss)
+Test(tls_session, a_stream_begins_with_small_records)
 {
     struct pair_params params = {0};
     FOR_ALL_PAIRS(params) {
@@ -389,28 +389,48 @@ Test(tls_session, a_full_plain_buffer_stops_without_loss)
         pair_init(&p, &params);
         cr_assert(pair_handshake(&p));
         (void)pair_carry(&p, &p.server, &p.client);
-        struct buf data;
-        buf_init(&data, PAIR_BYTES_MAX);
-        fill(&data, 200000);
-        cr_assert_eq(tls_session_seal(p.client.session, buf_slice(&data), &p.client.out), 0);
-        struct buf small;
-        buf_init(&small, TLS_PLAIN_ROOM + 1000);
-        size_t received = 0;
-        struct slice in = buf_slice(&p.client.out);
-        for (int i = 0; received < 200000; i++) {
-            cr_assert_lt(i, 100);
-            size_t used;
-            cr_assert_eq(tls_session_open(p.server.session, in, &used, &small, &p.server.out), 0);
-            in = slice_from(in, used);
-            struct slice got = buf_slice(&small);
-            cr_assert_leq(got.len, small.bytes_max);
-            cr_assert(slice_eq(got, slice_to(slice_from(buf_slice(&data), received), got.len)));
-            received += got.len;
-            buf_clear(&small);
+        for (int round = 0; round < 2; round++) {
+            struct buf data;
+            buf_init(&data, PAIR_BYTES_MAX);
+            fill(&data, 200000);
+            cr_assert_eq(tls_session_seal(p.client.session, buf_slice(&data), &p.client.out), 0);
+            size_t sealed = 0;
+            size_t largest = 0;
+            struct slice wire = buf_slice(&p.client.out);
+            while (wire.len > 0) {
+                size_t bytes = tls_session_record_bytes(p.server.session, wire);
+                cr_assert(bytes > 5 && bytes <= wire.len);
+                sealed += bytes;
+                cr_expect(sealed > 65536 || bytes <= 4096 + 5 + 8 + 17, "%zu", bytes);
+                largest = bytes > largest ? bytes : largest;
+                wire = slice_from(wire, bytes);
+            }
+            cr_expect_gt(largest, 16384);
+            buf_clear(&p.client.out);
+            buf_deinit(&data);
+            tls_session_rest(p.client.session);
         }
-        cr_expect_eq(in.len, 0);
-        buf_deinit(&small);
-        buf_deinit(&data);
+        pair_deinit(&p);
+    }
+}
+
+Test(tls_session, a_demanded_version_is_kept)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        params.version_min = TLS_VERSION_1_3;
+        pair_init(&p, &params);
+        bool done = pair_handshake(&p);
+        cr_expect_eq(done, combo_ == 0);
+        struct pair_end *bad = is_mbedtls(params.client_backend) ? &p.client : &p.server;
+        if (done) {
+            cr_expect_str_eq(tls_session_peer(p.client.session)->version, "TLSv1.3");
+        } else if (combo_ == 3 || is_mbedtls(params.client_backend)) {
+            cr_expect_eq(bad->step, TLS_STEP_BAD);
+            cr_expect_eq(tls_session_error(bad->session)->err, ERR_TLS_CONFIG);
+            cr_expect(strstr(tls_session_error(bad->session)->text, "wolfssl") != NULL);
+        }
         pair_deinit(&p);
     }
 }
@@ -429,10 +449,10 @@ Test(tls_session, close_notify_is_told_from_a_cut)
         cr_expect_eq(pair_carry(&p, &p.client, &p.server), ERR_CLOSED);
         cr_expect(slice_eq_cstr(buf_slice(&p.server.plain), "last"));
         size_t used;
-        cr_expect_eq(tls_session_open(p.server.session, SLICE_LIT("rest"), &used, &p.server.plain,
-                                      &p.server.out),
-                     ERR_CLOSED);
+        buf_put_lit(&p.server.in, "rest");
+        cr_expect_eq(pair_open(&p.server, &used), ERR_CLOSED);
         cr_expect_eq(used, 4);
+        cr_expect(slice_eq_cstr(buf_slice(&p.server.plain), "last"));
         /* The other direction is still open. */
         buf_clear(&p.client.plain);
         cr_expect_eq(tls_session_seal(p.server.session, SLICE_LIT("answer"), &p.server.out), 0);
@@ -452,9 +472,7 @@ Test(tls_session, calls_out_of_state_are_errors)
         size_t used;
         cr_expect_eq(tls_session_seal(p.client.session, SLICE_LIT("early"), &p.client.out),
                      ERR_STATE);
-        cr_expect_eq(tls_session_open(p.client.session, SLICE_NONE, &used, &p.client.plain,
-                                      &p.client.out),
-                     ERR_STATE);
+        cr_expect_eq(pair_open(&p.client, &used), ERR_STATE);
         tls_session_close(p.client.session, &p.client.out);
         cr_expect_eq(buf_len(&p.client.out), 0);
         cr_assert(pair_handshake(&p));

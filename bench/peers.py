@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The servers of this folder's drivers: each bare, limits off, errors logged only, no needless modules.
+"""The servers of this folder's drivers: bare, limits off, errors logged only, no needless modules.
 
 Every class has start(), stop(), process (the root of its process tree), modes and where the load
 tool must go: target (s2s or TLS), component; load_options for it.

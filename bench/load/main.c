@@ -3,7 +3,8 @@
  *
  *   fedgate-load --mode in|out|relay|setup --workload bulk|fan-in|idle --count N
  *                --cert FILE --key FILE [--ca FILE --ca-key FILE] [--groups LIST]
- *                [--streams N] [--first N] [--parallel N] [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
+ *                [--streams N] [--first N] [--parallel N]
+ *                [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
  *                [--inside DOMAIN] [--suffix DOMAIN] [--direct] [--no-sm] [--pings]
  *                [--window STANZAS] [--stall SECONDS] [--hold SECONDS] [--hold-one]
  *
@@ -115,6 +116,19 @@ static void set_workload(struct load *l, const char *text)
     l->window = idle ? IDLE_STREAMS : l->fan ? FAN_WINDOW : BULK_WINDOW;
 }
 
+/* False: it is no option that names a thing. */
+static bool take_name(struct load *l, int which, const char *value)
+{
+    const char **names[UINT8_MAX + 1] = {
+        ['s'] = &l->secret, ['i'] = &l->inside, ['x'] = &l->suffix, ['c'] = &l->certificate,
+        ['k'] = &l->key,    ['A'] = &l->ca,     ['K'] = &l->ca_key, ['g'] = &l->groups};
+    if (which < 0 || which > UINT8_MAX || !names[which]) {
+        return false;
+    }
+    *names[which] = value;
+    return true;
+}
+
 static void take_option(struct load *l, int which, const char *value)
 {
     switch (which) {
@@ -135,30 +149,6 @@ static void take_option(struct load *l, int which, const char *value)
         break;
     case 'l':
         l->listen = address(value);
-        break;
-    case 's':
-        l->secret = value;
-        break;
-    case 'i':
-        l->inside = value;
-        break;
-    case 'x':
-        l->suffix = value;
-        break;
-    case 'c':
-        l->certificate = value;
-        break;
-    case 'k':
-        l->key = value;
-        break;
-    case 'A':
-        l->ca = value;
-        break;
-    case 'K':
-        l->ca_key = value;
-        break;
-    case 'g':
-        l->groups = value;
         break;
     case 'N':
         l->streams = (unsigned)strtoul(value, NULL, 10);
@@ -216,7 +206,9 @@ static void read_options(struct load *l, int argc, char **argv)
     l->suffix = "fan.test";
     int which;
     while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        take_option(l, which, optarg);
+        if (!take_name(l, which, optarg)) {
+            take_option(l, which, optarg);
+        }
     }
     if (l->streams == 0 || l->count == 0 || l->count > COUNT_MAX - STREAMS_MAX ||
         l->window < l->streams || !l->certificate || !l->key) {

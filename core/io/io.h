@@ -12,10 +12,12 @@
 #ifndef FG_IO_IO_H
 #define FG_IO_IO_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/attr.h"
 
@@ -23,7 +25,7 @@ enum io_op {
     IO_OP_NONE,
     IO_OP_ACCEPT,  /* multishot; result = descriptor */
     IO_OP_CONNECT, /* result 0 */
-    IO_OP_RECV,    /* multishot; result = length, 0 = end */
+    IO_OP_RECV,    /* multishot; result = length, 0 = end, -EIO = a control record (ktls.h) */
     IO_OP_SEND,    /* result = length taken, may be short */
     IO_OP_POLL,    /* one shot; result = poll(2) mask */
     IO_OP_CANCEL,  /* result 0, -ENOENT or -EALREADY: all normal */
@@ -62,7 +64,22 @@ struct io_params {
     uint32_t buf_bytes;
 };
 
+#define IO_RECORD_BYTES_MAX 8u
+
+/* A record of another type than application data for the kernel to protect and send. The caller
+ * fills type, len and bytes; memory as with bytes to send. */
+struct io_record {
+    uint8_t type;
+    uint8_t len;
+    char bytes[IO_RECORD_BYTES_MAX];
+    /* the backend's */
+    struct msghdr head;
+    struct iovec part;
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint8_t))];
+};
+
 struct io;
+struct ktls_keys;
 
 struct io_vtable {
     /* The thread's own start: this thread becomes the only user. */
@@ -74,7 +91,15 @@ struct io_vtable {
                    struct io_tag tag);
     /* Ends with -ENOBUFS when the buffers are used up: start it again once one was returned. */
     int (*recv)(struct io *io, int fd, struct io_tag tag);
+    /* Once, len bytes at most, into the caller's memory: for what must not be read beyond. The
+     * tag's operation is IO_OP_RECV; never beside another receive on the descriptor. */
+    int (*recv_once)(struct io *io, int fd, char *bytes, size_t len, struct io_tag tag);
+    /* Reads nothing, waits for the peer's end: for input that cannot be read any more. Result: 0.
+     * The tag's operation as above. */
+    int (*recv_end)(struct io *io, int fd, struct io_tag tag);
     int (*send)(struct io *io, int fd, const char *bytes, size_t len, struct io_tag tag);
+    /* The tag's operation is IO_OP_SEND; result = record->len: it is not cut. */
+    int (*send_record)(struct io *io, int fd, struct io_record *record, struct io_tag tag);
     int (*poll)(struct io *io, int fd, uint32_t mask, struct io_tag tag);
     /* tag.op is IO_OP_CANCEL; both operations get their own last event, in any order. */
     int (*cancel)(struct io *io, struct io_tag target, struct io_tag tag);
@@ -97,6 +122,11 @@ struct io_vtable {
     void (*close)(struct io *io, int fd, bool is_reset);
     /* Bytes the kernel holds that the peer has not acknowledged. */
     size_t (*unacked)(struct io *io, int fd);
+
+    /* ktls.h: protection by the kernel; at once. */
+    int (*ktls_attach)(struct io *io, int fd);
+    int (*ktls_set)(struct io *io, int fd, bool is_out, const struct ktls_keys *keys);
+    int (*ktls_recv)(struct io *io, int fd, uint8_t *type, char *bytes, size_t len);
 
     uint64_t (*now_ms)(struct io *io);   /* monotonic */
     int64_t (*now_unix_s)(struct io *io); /* wall clock */

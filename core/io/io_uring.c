@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* io_uring: operations and completions of the io_uring backend, on the shard's thread. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "base/check.h"
 #include "base/pool.h"
 #include "io/io_uring_int.h"
+#include "io/ktls.h"
 #include "io/sock.h"
 
 /* A full submission queue is handed to the kernel; it takes all of it but under memory pressure. */
@@ -116,6 +118,44 @@ static int uring_send(struct io *io, int fd, const char *bytes, size_t len, stru
         return -EBUSY;
     }
     io_uring_prep_send(sqe, fd, bytes, len, MSG_NOSIGNAL);
+    return start(sqe, tag);
+}
+
+static int uring_recv_once(struct io *io, int fd, char *bytes, size_t len, struct io_tag tag)
+{
+    struct io_uring_sqe *sqe = sqe_get(uring_of(io));
+
+    ASSERT(tag.op == IO_OP_RECV && len > 0);
+    if (!sqe) {
+        return -EBUSY;
+    }
+    io_uring_prep_recv(sqe, fd, bytes, len, 0);
+    return start(sqe, tag);
+}
+
+static int uring_recv_end(struct io *io, int fd, struct io_tag tag)
+{
+    struct io_uring_sqe *sqe = sqe_get(uring_of(io));
+
+    ASSERT(tag.op == IO_OP_RECV);
+    if (!sqe) {
+        return -EBUSY;
+    }
+    io_uring_prep_poll_add(sqe, fd, POLLRDHUP); /* with POLLHUP and POLLERR */
+    return start(sqe, tag);
+}
+
+static int uring_send_record(struct io *io, int fd, struct io_record *record, struct io_tag tag)
+{
+    struct io_uring_sqe *sqe = sqe_get(uring_of(io));
+
+    ASSERT(tag.op == IO_OP_SEND);
+    if (!sqe) {
+        return -EBUSY;
+    }
+    ktls_clear_error(fd);
+    ktls_record_fill(record);
+    io_uring_prep_sendmsg(sqe, fd, &record->head, MSG_NOSIGNAL);
     return start(sqe, tag);
 }
 
@@ -244,6 +284,24 @@ bool io_uring_bufs_ok(struct io *io)
     return lent == io->bufs_lent;
 }
 
+static int uring_ktls_attach(struct io *io, int fd)
+{
+    (void)io;
+    return ktls_attach(fd);
+}
+
+static int uring_ktls_set(struct io *io, int fd, bool is_out, const struct ktls_keys *keys)
+{
+    (void)io;
+    return is_out ? ktls_set_out(fd, keys) : ktls_set_in(fd, keys);
+}
+
+static int uring_ktls_recv(struct io *io, int fd, uint8_t *type, char *bytes, size_t len)
+{
+    (void)io;
+    return ktls_recv(fd, type, bytes, len);
+}
+
 static uint64_t uring_now_ms(struct io *io)
 {
     struct timespec ts;
@@ -265,7 +323,10 @@ const struct io_vtable uring_vtable = {
     .accept = uring_accept,
     .connect = uring_connect,
     .recv = uring_recv,
+    .recv_once = uring_recv_once,
+    .recv_end = uring_recv_end,
     .send = uring_send,
+    .send_record = uring_send_record,
     .poll = uring_poll,
     .cancel = uring_cancel,
     .bell = uring_bell,
@@ -278,6 +339,9 @@ const struct io_vtable uring_vtable = {
     .shutdown_listen = sock_shutdown_listen,
     .close = sock_close,
     .unacked = sock_unacked,
+    .ktls_attach = uring_ktls_attach,
+    .ktls_set = uring_ktls_set,
+    .ktls_recv = uring_ktls_recv,
     .now_ms = uring_now_ms,
     .now_unix_s = uring_now_unix_s,
 };

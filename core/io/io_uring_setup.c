@@ -16,7 +16,7 @@
 
 static const uint8_t allowed_ops[] = {
     IORING_OP_ACCEPT,   IORING_OP_CONNECT,      IORING_OP_RECV,     IORING_OP_SEND,
-    IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING,
+    IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING, IORING_OP_SENDMSG,
 };
 
 static int sysctl_io_uring_disabled(void)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# fg_uml(name SOURCES ... NEEDS ...): a test program for tests/ktls, which runs it in
+# user-mode-linux. Not a ctest: the host has another kernel. Criterion's arena lies beyond the
+# guest's address space, so lib/tsan stands in for it, as under ThreadSanitizer.
+function(fg_uml name)
+  if(NOT FEDGATE_TESTS OR FEDGATE_SANITIZE)
+    return()
+  endif()
+  cmake_parse_arguments(T "" "" "SOURCES;NEEDS" ${ARGN})
+  add_executable(uml_${name}_test EXCLUDE_FROM_ALL ${T_SOURCES}
+    ${CMAKE_CURRENT_SOURCE_DIR}/lib/tsan/main.c)
+  target_include_directories(uml_${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/lib/tsan
+    ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine)
+  target_link_libraries(uml_${name}_test PRIVATE ${T_NEEDS} fg_flags Threads::Threads)
+  target_compile_definitions(uml_${name}_test PRIVATE
+    TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
+  add_dependencies(uml_${name}_test tls_certs)
+  add_dependencies(uml_tests uml_${name}_test)
+endfunction()
+
+if(FEDGATE_TESTS AND NOT FEDGATE_SANITIZE)
+  add_custom_target(uml_tests)
+endif()
+set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
+fg_uml(io SOURCES unit/io/io_test.c unit/io/ktls_test.c NEEDS fg_io PkgConfig::URING)
+fg_uml(ktls_io SOURCES ktls/io_test.c NEEDS fg_io)
+fg_uml(engine_conn SOURCES unit/engine/conn_test.c ${machine} NEEDS fg_engine)
+fg_uml(engine_move SOURCES unit/engine/move_test.c ${machine} NEEDS fg_engine)
+fg_uml(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine)

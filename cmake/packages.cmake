@@ -24,7 +24,6 @@ endfunction()
 
 fg_need(URING liburing liburing-dev)
 fg_need(CARES libcares libc-ares-dev)
-fg_need(WOLFSSL wolfssl libwolfssl-dev)
 fg_need(YAJL yajl libyajl-dev)
 fg_need(IDN libidn libidn-dev)
 fg_need(MICROHTTPD libmicrohttpd libmicrohttpd-dev)
@@ -32,3 +31,4 @@ fg_need_plain(MBEDCRYPTO mbedtls/aes.h mbedcrypto libmbedtls-dev)
 fg_need_plain(MBEDX509 mbedtls/x509.h mbedx509 libmbedtls-dev ${MBEDCRYPTO_LIBRARY})
 fg_need_plain(MBEDTLS mbedtls/ssl.h mbedtls libmbedtls-dev
   ${MBEDX509_LIBRARY} ${MBEDCRYPTO_LIBRARY})
+include(${CMAKE_CURRENT_LIST_DIR}/wolfssl.cmake)

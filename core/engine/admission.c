@@ -112,6 +112,7 @@ int admission_enter(struct admission *a, struct admission_entry *entry, enum adm
         return 0;
     }
     set_state(entry, ADMISSION_WAITING);
+    entry->has_waited = true;
     share->waiting_count++;
     list_push_back(&entry->address->waiting, &entry->link);
     place(a, share, entry->address);

@@ -34,6 +34,7 @@ struct admission_entry {
     struct list step_link;             /* in admission.steps: has something to compute */
     struct admission_address *address; /* shared with the entries of the same address */
     uint64_t running_since_ms;
+    bool has_waited;
 };
 
 struct admission_share {

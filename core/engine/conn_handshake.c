@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_handshake: a connection becomes TLS. It is let in by the shard's admission, its bytes are
  * held until it has its step, and steps are run a few per turn: each may compute for a millisecond,
- * which everybody else on the shard waits for. Without a place nothing is read and no session
- * exists. */
+ * which everybody else on the shard waits for. An incoming one asks for a place with its first
+ * record complete: who says nothing, or says it slowly, takes nobody's. Then nothing is read until
+ * it has the place, and no session exists. */
 #include <string.h>
 
 #include "base/check.h"
 #include "base/err.h"
 #include "engine/conn_int.h"
+#include "tls/record.h"
 
 /* One: the input of live streams is served between any two. */
 #define HANDSHAKE_STEPS_PER_TURN 1u
 #define OVERDUE_LOOK_MS          500u
 
-/* What the session will be made of, for one that has to wait. */
+/* What the session will be made of once there is a place. */
 struct handshake_start {
     struct tls_context *ctx; /* shared (ref) */
     struct tls_session_params session; /* its slices lie in bytes */
@@ -85,26 +87,31 @@ static int session_make(struct conn *c, struct tls_context *ctx,
     return tls_session_new(&c->session, ctx, &session);
 }
 
-static int enter(struct conn *c, const struct conn_tls_params *params)
+static int enter(struct conn *c, enum admission_side side)
 {
-    enum admission_side side =
-        params->session.role == TLS_ROLE_CLIENT ? ADMISSION_OUT : ADMISSION_IN;
     char address[ADMISSION_ADDRESS_BYTES];
     int err;
 
     acceptor_address_key(&c->peer.any, address);
     err = admission_enter(&c->sh->admission, &c->admission, side, address, c->sh->now_ms);
-    if (err) {
-        return err;
-    }
-    if (handshake_is_waiting(c)) {
-        err = start_keep(c, params);
+    if (err == 0 && handshake_is_waiting(c)) {
         stat_add(&c->sh->stats.handshakes_waited, 1);
-    } else {
-        err = session_make(c, params->ctx, &params->session);
+        conn_mark_dirty(c); /* receiving stops */
+    }
+    return err;
+}
+
+/* A client speaks first, so it needs its place at once. */
+static int begin(struct conn *c, const struct conn_tls_params *params)
+{
+    int err = start_keep(c, params);
+
+    if (err == 0 && params->session.role == TLS_ROLE_CLIENT) {
+        err = enter(c, ADMISSION_OUT);
+        admission_want_step(&c->sh->admission, &c->admission);
     }
     if (err) {
-        admission_leave(&c->sh->admission, &c->admission);
+        handshake_over(c);
     }
     return err;
 }
@@ -120,7 +127,7 @@ int conn_start_tls(struct conn *c, const struct conn_tls_params *params)
     if (!c->is_in_data && buf_len(&c->in_raw)) {
         return ERR_STATE; /* whose bytes those are cannot be told */
     }
-    err = enter(c, params);
+    err = begin(c, params);
     if (err) {
         return err;
     }
@@ -139,7 +146,7 @@ int conn_start_tls(struct conn *c, const struct conn_tls_params *params)
     if (params->handshake_timeout_ms) {
         shard_timer_arm(c->sh, &c->state_timer, params->handshake_timeout_ms, handshake_late, c);
     }
-    handshake_want_step(c); /* a client speaks first */
+    conn_want_input(c); /* perhaps the first bytes are here */
     conn_mark_dirty(c);
     return 0;
 }
@@ -149,8 +156,45 @@ bool handshake_is_waiting(const struct conn *c)
     return c->admission.state == ADMISSION_WAITING;
 }
 
-void handshake_want_step(struct conn *c)
+/* There is nothing to say to the peer. */
+static void give_up(struct conn *c, int err, const char *why)
 {
+    stat_add(&c->sh->stats.tls_failures, 1);
+    conn_end(c, err, why);
+}
+
+/* Also true when these bytes will never be a record: the library then has the right alert. */
+static bool has_first_record(const struct conn *c)
+{
+    const unsigned char *head = (const unsigned char *)c->in_raw.data + c->in_raw.head;
+    size_t len = buf_len(&c->in_raw);
+    size_t body;
+
+    if (len < RECORD_HEADER_BYTES) {
+        return false;
+    }
+    body = (size_t)head[3] << 8 | head[4];
+    return head[0] != RECORD_HANDSHAKE || head[1] != 3 || body > RECORD_PLAIN_MAX ||
+           len - RECORD_HEADER_BYTES >= body;
+}
+
+void handshake_input(struct conn *c)
+{
+    int err = 0;
+
+    if (c->admission.state == ADMISSION_NONE) {
+        if (!has_first_record(c)) {
+            if (c->is_input_ended) {
+                give_up(c, ERR_TLS_HANDSHAKE, "peer closed during the TLS handshake");
+            }
+            return;
+        }
+        err = enter(c, ADMISSION_IN);
+    }
+    if (err) {
+        give_up(c, err, err_text(err));
+        return;
+    }
     admission_want_step(&c->sh->admission, &c->admission);
 }
 
@@ -171,13 +215,6 @@ static void secured(struct conn *c)
         c->ops->secured(c, c->owner);
     }
     conn_tell_writable(c);
-}
-
-/* No session, or no end of the handshake: nothing but an alert, perhaps, can go out. */
-static void give_up(struct conn *c, int err, const char *why)
-{
-    stat_add(&c->sh->stats.tls_failures, 1);
-    conn_end(c, err, why);
 }
 
 /* Hands over what was received; the state says whether the handshake is over. */
@@ -201,7 +238,7 @@ static void advance(struct conn *c)
         stat_add(&c->sh->stats.tls_failures, 1);
         conn_tls_fail(c, ERR_TLS_HANDSHAKE);
     } else if (used && buf_len(&c->in_raw)) {
-        handshake_want_step(c);
+        admission_want_step(&c->sh->admission, &c->admission);
     } else if (c->is_input_ended) {
         give_up(c, ERR_TLS_HANDSHAKE, "peer closed during the TLS handshake");
     }
@@ -214,7 +251,7 @@ static void step_run(struct conn *c)
     ASSERT(c->state == CONN_ST_HANDSHAKE);
     stat_add(&c->sh->stats.handshake_steps, 1);
     /* Whoever has hung up while it waited needs no answer that costs us a signature. */
-    if (c->start && c->is_input_ended) {
+    if (c->start && c->admission.has_waited && c->is_input_ended) {
         give_up(c, ERR_TLS_HANDSHAKE, "peer closed while its TLS handshake waited");
         return;
     }
@@ -253,8 +290,8 @@ void handshakes_run(struct shard *sh)
         struct conn *c = CONTAINER_OF(entry, struct conn, admission);
 
         c->received_ms = sh->now_ms; /* the silence was ours */
-        handshake_want_step(c);
-        conn_mark_dirty(c); /* receiving begins */
+        admission_want_step(&sh->admission, entry);
+        conn_mark_dirty(c); /* receiving goes on */
     }
     for (uint32_t i = 0; i < HANDSHAKE_STEPS_PER_TURN; i++) {
         entry = admission_take_step(&sh->admission);

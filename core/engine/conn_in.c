@@ -89,8 +89,7 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         return len; /* nobody listens any more */
     }
     if (c->state == CONN_ST_HANDSHAKE) {
-        handshake_want_step(c);
-        return 0; /* held until then */
+        return 0; /* held until it has its step: handshake_input */
     }
     if (len && room == 0) {
         return 0;
@@ -144,7 +143,7 @@ void conn_input(struct conn *c)
     bool is_stuck = false;
 
     if (c->state == CONN_ST_HANDSHAKE) {
-        handshake_want_step(c); /* sees the end of input, too */
+        handshake_input(c);
         return;
     }
     if (len && conn_can_deliver(c)) {

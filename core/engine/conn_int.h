@@ -103,7 +103,7 @@ struct conn {
     size_t quota_used;
 
     struct admission_entry admission; /* while it shakes hands, or waits to */
-    struct handshake_start *start;    /* owned; while it waits, instead of a session */
+    struct handshake_start *start;    /* owned; before its first step, instead of a session */
     struct tls_session *session;      /* owned */
     int err;
     const char *why; /* static, or the session's */
@@ -176,10 +176,10 @@ size_t conn_unsent(const struct conn *c);
 void conn_tell_writable(struct conn *c);
 
 /* conn_handshake.c */
-/* It has no place yet: nothing is read. */
+/* It waits for a place: nothing is read. */
 bool handshake_is_waiting(const struct conn *c);
-/* There is something new for its handshake. */
-void handshake_want_step(struct conn *c);
+/* Bytes, or the end of them, have come for its handshake. */
+void handshake_input(struct conn *c);
 /* Done, failed or given up: gives its place back. Harmless at any time. */
 void handshake_over(struct conn *c);
 

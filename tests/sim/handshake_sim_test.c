@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Handshakes on the simulated kernel: one shard serves a storm of them and a live stream at the
  * same time. What is counted is turns and steps, not time. */
+#include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <string.h>
 

@@ -72,6 +72,9 @@ static int load_credential(struct tls_context *ctx, const struct tls_credential 
             ctx->cred_count++;
         }
     }
+    if (err != 0) {
+        tls_names_deinit(&cred->names);
+    }
     pem_file_free(&key);
     pem_file_free(&chain);
     return err;
@@ -143,6 +146,7 @@ void tls_context_unref(struct tls_context *ctx)
     }
     for (uint32_t i = 0; i < ctx->cred_count; i++) {
         ctx->backend->cred_free(&ctx->creds[i]);
+        tls_names_deinit(&ctx->creds[i].names);
     }
     chain_trust_free(ctx->trust);
     pool_heap_free(ctx->creds);

@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "base/pool.h"
 #include "tls/cert.h"
 #include "tls/der.h"
 
@@ -14,7 +15,16 @@
 #define OID_XMPP_ADDR "\x2b\x06\x01\x05\x05\x07\x08\x05"
 #define OID_DNS_SRV   "\x2b\x06\x01\x05\x05\x07\x08\x07"
 
-static void add(struct tls_names *n, enum tls_name_kind kind, struct slice value)
+/* While a certificate is read. */
+struct collector {
+    struct tls_name entries[TLS_NAMES_MAX];
+    uint16_t count;
+    uint16_t bytes_used;
+    bool is_cut;
+    char bytes[TLS_NAMES_BYTES];
+};
+
+static void add(struct collector *n, enum tls_name_kind kind, struct slice value)
 {
     /* An embedded NUL is the oldest trick; an empty name names nobody. Neither can ever match. */
     if (value.len == 0 || slice_find(value, '\0') >= 0) {
@@ -24,15 +34,13 @@ static void add(struct tls_names *n, enum tls_name_kind kind, struct slice value
         n->is_cut = true;
         return;
     }
-    n->entries[n->count].kind = (uint8_t)kind;
-    n->entries[n->count].offset = (uint16_t)n->bytes_used;
-    n->entries[n->count].len = (uint16_t)value.len;
+    n->entries[n->count++] = (struct tls_name){
+        .offset = n->bytes_used, .len = (uint16_t)value.len, .kind = (uint16_t)kind};
     memcpy(n->bytes + n->bytes_used, value.ptr, value.len);
-    n->bytes_used += (uint32_t)value.len;
-    n->count++;
+    n->bytes_used = (uint16_t)(n->bytes_used + value.len);
 }
 
-static bool add_other_name(struct tls_names *n, struct slice content)
+static bool add_other_name(struct collector *n, struct slice content)
 {
     struct der d = der_make(content);
     struct slice oid = der_need(&d, DER_OID).content;
@@ -51,6 +59,51 @@ static bool add_other_name(struct tls_names *n, struct slice content)
     return true;
 }
 
+/* False when the list is broken. */
+static bool collect(struct collector *n, struct slice san_content)
+{
+    struct der san = der_make(san_content);
+    struct der_item item;
+    bool ok = true;
+    uint32_t walked = 0;
+    for (; walked < NAMES_WALK_MAX && ok && der_next(&san, &item); walked++) {
+        if (item.tag == DER_CONTEXT_SEQ(0)) {
+            ok = add_other_name(n, item.content);
+        } else if (item.tag == DER_CONTEXT(2)) {
+            add(n, TLS_NAME_DNS, item.content);
+        } else if (item.tag == DER_CONTEXT(6)) {
+            add(n, TLS_NAME_URI, item.content);
+        }
+    }
+    n->is_cut = n->is_cut || (ok && !der_at_end(&san));
+    return ok && !san.failed;
+}
+
+static size_t entries_bytes(const struct tls_names *n)
+{
+    return n->count * sizeof(struct tls_name);
+}
+
+static char *text_of(const struct tls_names *n)
+{
+    return n->entries ? (char *)(n->entries + n->count) : NULL;
+}
+
+/* The block for what count and bytes_used say; none for nothing. */
+static int make_block(struct tls_names *n)
+{
+    n->entries = NULL;
+    if (n->count == 0) {
+        return 0;
+    }
+    n->entries = pool_alloc(entries_bytes(n) + n->bytes_used);
+    if (!n->entries) {
+        *n = (struct tls_names){0};
+        return ERR_NOMEM;
+    }
+    return 0;
+}
+
 int tls_names_parse(struct tls_names *out, struct slice der_certificate)
 {
     *out = (struct tls_names){0};
@@ -59,27 +112,42 @@ int tls_names_parse(struct tls_names *out, struct slice der_certificate)
     if (err != 0) {
         return err;
     }
-    out->has_server_auth = (cert.eku & (CERT_EKU_ANY | CERT_EKU_SERVER)) != 0;
-    out->has_client_auth = (cert.eku & (CERT_EKU_ANY | CERT_EKU_CLIENT)) != 0;
-    struct der san = der_make(cert.san);
-    struct der_item item;
-    bool ok = true;
-    uint32_t walked = 0;
-    for (; walked < NAMES_WALK_MAX && ok && der_next(&san, &item); walked++) {
-        if (item.tag == DER_CONTEXT_SEQ(0)) {
-            ok = add_other_name(out, item.content);
-        } else if (item.tag == DER_CONTEXT(2)) {
-            add(out, TLS_NAME_DNS, item.content);
-        } else if (item.tag == DER_CONTEXT(6)) {
-            add(out, TLS_NAME_URI, item.content);
-        }
-    }
-    out->is_cut = out->is_cut || (ok && !der_at_end(&san));
-    if (!ok || san.failed) {
-        *out = (struct tls_names){0};
+    struct collector found;
+    found.count = 0;
+    found.bytes_used = 0;
+    found.is_cut = false;
+    if (!collect(&found, cert.san)) {
         return ERR_BAD_INPUT;
     }
-    return 0;
+    *out = (struct tls_names){
+        .count = found.count,
+        .bytes_used = found.bytes_used,
+        .is_cut = found.is_cut,
+        .has_server_auth = (cert.eku & (CERT_EKU_ANY | CERT_EKU_SERVER)) != 0,
+        .has_client_auth = (cert.eku & (CERT_EKU_ANY | CERT_EKU_CLIENT)) != 0,
+    };
+    err = make_block(out);
+    if (out->entries) {
+        memcpy(out->entries, found.entries, entries_bytes(out));
+        memcpy(text_of(out), found.bytes, found.bytes_used);
+    }
+    return err;
+}
+
+int tls_names_copy(struct tls_names *out, const struct tls_names *from)
+{
+    *out = *from;
+    int err = make_block(out);
+    if (out->entries) {
+        memcpy(out->entries, from->entries, entries_bytes(out) + out->bytes_used);
+    }
+    return err;
+}
+
+void tls_names_deinit(struct tls_names *n)
+{
+    pool_free(n->entries);
+    *n = (struct tls_names){0};
 }
 
 struct slice tls_names_get(const struct tls_names *n, uint32_t idx, enum tls_name_kind *kind)
@@ -87,8 +155,9 @@ struct slice tls_names_get(const struct tls_names *n, uint32_t idx, enum tls_nam
     if (idx >= n->count) {
         return SLICE_NONE;
     }
-    *kind = (enum tls_name_kind)n->entries[idx].kind;
-    return slice_make(n->bytes + n->entries[idx].offset, n->entries[idx].len);
+    const struct tls_name *entry = &n->entries[idx];
+    *kind = (enum tls_name_kind)entry->kind;
+    return slice_make(text_of(n) + entry->offset, entry->len);
 }
 
 /* A final dot (the root) is no part of the name. */

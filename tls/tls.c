@@ -207,6 +207,7 @@ void tls_session_free(struct tls_session *s)
     }
     ASSERT(s->magic == TLS_SESSION_MAGIC);
     s->ctx->backend->session_free(s);
+    tls_names_deinit(&s->peer.names);
     tls_context_unref(s->ctx);
     s->magic = 0;
     pool_free(s);
@@ -223,6 +224,7 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
     s->peer_seen = true;
     s->peer.chain = chain_judge(&params, chain, count);
     struct cert leaf;
+    tls_names_deinit(&s->peer.names); /* of a chain that was shown earlier */
     if (count == 0 || cert_parse(&leaf, chain[0]) != 0) {
         return;
     }

@@ -48,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         enum tls_name_kind kind;
         (void)tls_names_match_xmpp(&names, tls_names_get(&names, i, &kind));
     }
+    tls_names_deinit(&names);
     struct cert cert;
     if (cert_parse(&cert, in) == 0) {
         char text[64];

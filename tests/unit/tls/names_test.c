@@ -16,28 +16,32 @@ static void load(struct tls_names *names, const char *file)
     der_file_free(&f);
 }
 
-/* Names by hand, for the matching rules. */
-static void put(struct tls_names *n, enum tls_name_kind kind, struct slice text)
+/* A name by hand, for the matching rules. */
+struct one {
+    struct tls_name entry;
+    char text[250];
+};
+
+static struct tls_names one(struct one *mem, enum tls_name_kind kind, struct slice text)
 {
-    n->entries[n->count].kind = (uint8_t)kind;
-    n->entries[n->count].offset = (uint16_t)n->bytes_used;
-    n->entries[n->count].len = (uint16_t)text.len;
-    memcpy(n->bytes + n->bytes_used, text.ptr, text.len);
-    n->bytes_used += (uint32_t)text.len;
-    n->count++;
+    mem->entry = (struct tls_name){.len = (uint16_t)text.len, .kind = (uint16_t)kind};
+    cr_assert_leq(text.len, sizeof(mem->text));
+    memcpy(mem->text, text.ptr, text.len);
+    return (struct tls_names){
+        .entries = &mem->entry, .count = 1, .bytes_used = (uint16_t)text.len};
 }
 
 static bool one_xmpp(enum tls_name_kind kind, struct slice name, const char *domain)
 {
-    struct tls_names n = {0};
-    put(&n, kind, name);
+    struct one mem;
+    struct tls_names n = one(&mem, kind, name);
     return tls_names_match_xmpp(&n, slice_from_cstr(domain));
 }
 
 static bool one_sip(enum tls_name_kind kind, struct slice name, const char *domain)
 {
-    struct tls_names n = {0};
-    put(&n, kind, name);
+    struct one mem;
+    struct tls_names n = one(&mem, kind, name);
     return tls_names_match_sip(&n, slice_from_cstr(domain));
 }
 
@@ -74,6 +78,14 @@ Test(tls_names, reads_every_kind)
     cr_expect(!tls_names_match_xmpp(&n, SLICE_LIT("sip.test")));
     cr_expect(tls_names_match_sip(&n, SLICE_LIT("sip.test")));
     cr_expect(!tls_names_match_sip(&n, SLICE_LIT("a.test")), "a sip URI hides dNSNames");
+    struct tls_names copy;
+    cr_assert_eq(tls_names_copy(&copy, &n), 0);
+    tls_names_deinit(&n);
+    cr_expect_eq(n.count, 0);
+    cr_expect_eq(copy.count, ARRAY_COUNT(expected));
+    cr_expect(tls_names_match_xmpp(&copy, SLICE_LIT("srv.test")));
+    cr_expect(copy.has_server_auth);
+    tls_names_deinit(&copy);
 }
 
 Test(tls_names, purposes)
@@ -91,6 +103,7 @@ Test(tls_names, purposes)
         load(&n, cases[i].file);
         cr_expect_eq(n.has_server_auth, cases[i].server, "%s", cases[i].file);
         cr_expect_eq(n.has_client_auth, cases[i].client, "%s", cases[i].file);
+        tls_names_deinit(&n);
     }
 }
 
@@ -174,6 +187,7 @@ Test(tls_names, sip_domains_by_rfc_5922)
     load(&n, "sipuser");
     cr_expect(tls_names_match_sip(&n, SLICE_LIT("pool.test")));
     cr_expect(!tls_names_match_sip(&n, SLICE_LIT("user.test")));
+    tls_names_deinit(&n);
 }
 
 /* Replaces the bytes `from` by as many bytes `to` in a copy of the certificate. */
@@ -194,10 +208,12 @@ Test(tls_names, embedded_nul_never_matches)
 {
     struct tls_names n;
     cr_assert_eq(parse_patched(&n, "cnonly", "fabrikam.test", "fabrikam.test", 13), 0);
+    tls_names_deinit(&n);
     cr_assert_eq(parse_patched(&n, "second", "contoso.test", "a.test\0.evil", 12), 0);
     cr_expect(!tls_names_match_xmpp(&n, SLICE_LIT("a.test")));
     cr_expect(!tls_names_match_xmpp(&n, slice_make("a.test\0.evil", 12)));
     cr_expect(tls_names_match_xmpp(&n, SLICE_LIT("x.wild.test")), "the others still count");
+    tls_names_deinit(&n);
 }
 
 Test(tls_names, wrong_string_type_is_refused)
@@ -218,10 +234,12 @@ Test(tls_names, many_names_are_cut_and_flagged)
     cr_expect(n.is_cut);
     cr_expect(tls_names_match_xmpp(&n, SLICE_LIT("n1.test")));
     cr_expect(!tls_names_match_xmpp(&n, SLICE_LIT("n70.test")));
+    tls_names_deinit(&n);
     load(&n, "long");
     cr_expect(n.is_cut);
     cr_expect_leq(n.bytes_used, TLS_NAMES_BYTES);
     cr_expect_lt(n.count, TLS_NAMES_MAX);
+    tls_names_deinit(&n);
 }
 
 Test(tls_names, broken_certificates_are_errors)
@@ -242,14 +260,29 @@ Test(tls_names, broken_certificates_are_errors)
         for (unsigned bit = 0; bit < 8; bit++) {
             f.bytes[0][i] = (char)(f.bytes[0][i] ^ (char)(1u << bit));
             refused += tls_names_parse(&n, whole) != 0;
+            tls_names_deinit(&n);
             f.bytes[0][i] = (char)(f.bytes[0][i] ^ (char)(1u << bit));
         }
     }
     cr_expect_gt(refused, 500, "%u", refused);
     cr_expect_eq(tls_names_parse(&n, whole), 0);
+    tls_names_deinit(&n);
     char *longer = pool_heap_zalloc(whole.len + 1);
     memcpy(longer, whole.ptr, whole.len);
     cr_expect_eq(tls_names_parse(&n, slice_make(longer, whole.len + 1)), ERR_BAD_INPUT);
     pool_heap_free(longer);
+    der_file_free(&f);
+}
+
+Test(tls_names, without_memory_it_is_an_error)
+{
+    struct tls_names n;
+    struct der_file f;
+    der_file_load(&f, "names", "leaf.crt");
+    pool_fail_nth(1);
+    cr_expect_eq(tls_names_parse(&n, f.certs[0]), ERR_NOMEM);
+    pool_fail_nth(0);
+    cr_expect_eq(n.count, 0);
+    cr_expect_null(n.entries);
     der_file_free(&f);
 }

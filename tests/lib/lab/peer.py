@@ -97,7 +97,10 @@ class Peer:
         stream.run()
         while (element := stream.queue.get()) is not END:
             if local(element) == "iq" and element.get("type") == "get":
-                self.answer_iq(element.get("id"), element.get("to"), element.get("from"))
+                try:
+                    self.answer_iq(element.get("id"), element.get("to"), element.get("from"))
+                except OSError as error:  # fedgate is stopping
+                    self.trouble.append(str(error))
             elif self.on_stanza:
                 self.on_stanza(stream, element)
             else:

@@ -18,7 +18,8 @@ class ServerFailed(Exception):
     """A server did not come up, or died: the message ends with the tail of its log."""
 
 
-def _child_setup():
+def child_setup():
+    """Runs in the child, before the program."""
     # A group of its own: Ctrl-C reaches the lab alone, which then stops everybody in order.
     os.setpgid(0, 0)
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -58,7 +59,7 @@ class Process:
         with open(self.output, "ab") as out:
             self.popen = subprocess.Popen(
                 self.argv, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=subprocess.STDOUT, preexec_fn=_child_setup)
+                stdout=out, stderr=subprocess.STDOUT, preexec_fn=child_setup)
         return self
 
     @property

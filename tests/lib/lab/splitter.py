@@ -27,8 +27,20 @@ class Splitter:
                 return
             for end in (one, other):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for source, sink in ((one, other), (other, one)):
-                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+            threading.Thread(target=self._join, args=(one, other), daemon=True).start()
+
+    def begin(self, one, other):
+        """For heirs: may speak with both ends before they are joined."""
+
+    def _join(self, one, other):
+        try:
+            self.begin(one, other)
+        except (OSError, AssertionError):
+            for end in (one, other):
+                end.close()
+            return
+        threading.Thread(target=self._pass, args=(other, one), daemon=True).start()
+        self._pass(one, other)
 
     def _pass(self, source, sink):
         try:

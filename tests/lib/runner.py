@@ -15,7 +15,7 @@ TREE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LOGS = os.path.join(TREE, "build", "test-logs")
 ENTER = os.path.join(TREE, "tests", "lib", "enter")
 PYTHON = "/usr/bin/python3"
-STAGES = ("style", "unit", "asan", "tsan", "fuzz", "live")
+STAGES = ("style", "unit", "distro", "asan", "tsan", "fuzz", "live")
 LIVE_PARALLEL = 2
 LIVE_TIMEOUT_S = 420
 FUZZ_S = 5
@@ -95,6 +95,21 @@ def build(run, preset, targets=()):
     return True
 
 
+def configured_tests(run, preset, label):
+    """Configures; the names of the tests of a label. Nothing: it has failed, and said so."""
+    status, log = run.command(f"configure-{preset}", ["cmake", "--preset", preset])
+    if status != 0:
+        run.fail(f"configure of preset {preset}", log)
+        show_tail(log)
+        return []
+    listing = subprocess.run(["ctest", "--test-dir", f"build/{preset}", "-N", "-L", f"^{label}$"],
+                             cwd=TREE, capture_output=True, text=True, check=True).stdout
+    names = re.findall(r"Test +#\d+: (\S+)", listing)
+    if not names:
+        run.fail(f"{preset}: no test has the label {label}")
+    return names
+
+
 # -- stages ---------------------------------------------------------------------------------------
 def style(run, _):
     status, log = run.command("style", [PYTHON, "tests/style/check.py"])
@@ -134,6 +149,14 @@ def unit(run, only):
         run.count("unit", ctest(run, "dev", "unit", only))
 
 
+def distro(run, only):
+    """The tests that meet TLS, with the distribution's wolfSSL: all other stages use ours."""
+    tests = [name for name in configured_tests(run, "distro", "unit")
+             if "tls" in name and (not only or name in only)]
+    if tests and build(run, "distro", [f"{name}_test" for name in tests]):
+        run.count("unit with the distribution's wolfSSL", ctest(run, "distro", "unit", tests))
+
+
 def asan(run, only):
     if build(run, "asan-ubsan"):
         run.count("unit under asan+ubsan", ctest(run, "asan-ubsan", "unit", only))
@@ -141,17 +164,8 @@ def asan(run, only):
 
 def tsan(run, only):
     """Only the tests labelled threads are built and run."""
-    status, log = run.command("configure-tsan", ["cmake", "--preset", "tsan"])
-    if status != 0:
-        run.fail("configure of preset tsan", log)
-        return
-    listing = subprocess.run(["ctest", "--test-dir", "build/tsan", "-N", "-L", "^threads$"],
-                             cwd=TREE, capture_output=True, text=True, check=True).stdout
-    names = re.findall(r"Test +#\d+: (\S+)", listing)
-    if not names:
-        run.fail("tsan: no test has the label threads")
-        return
-    if build(run, "tsan", [f"{name}_test" for name in names] + ["fedgate"]):
+    names = configured_tests(run, "tsan", "threads")
+    if names and build(run, "tsan", [f"{name}_test" for name in names] + ["fedgate"]):
         run.count("threads under tsan", ctest(run, "tsan", "threads", only))
         daemon = os.path.join(TREE, "build", "tsan", "core", "edge", "fedgate")
         run_live(run, live_tests(only or THREADED_LIVE), "live under tsan", {"FEDGATE": daemon})
@@ -260,8 +274,8 @@ def plan_stages(only):
         elif (fuzz_name := name.removesuffix("_fuzz")) in fuzzers:
             chosen.setdefault("fuzz", []).append(fuzz_name)
         else:
-            chosen.setdefault("unit", []).append(name)
-            chosen.setdefault("asan", []).append(name)
+            for stage in ("unit", "asan") + (("distro",) if "tls" in name else ()):
+                chosen.setdefault(stage, []).append(name)
     return {stage: chosen[stage] for stage in STAGES if stage in chosen}
 
 
@@ -275,7 +289,9 @@ def main():
         globals()[stage](run, names)
     minutes = (time.monotonic() - run.begin) / 60
     parts = []
-    for kind, unit_of in (("unit", "passed"), ("unit under asan+ubsan", "passed"),
+    for kind, unit_of in (("unit", "passed"),
+                          ("unit with the distribution's wolfSSL", "passed"),
+                          ("unit under asan+ubsan", "passed"),
                           ("threads under tsan", "passed"), ("live under tsan", "passed"),
                           ("live", "passed"),
                           ("fuzz-smoke", "targets")):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pool: memory for everything that lives on a shard. Power-of-two size classes, one set of free
- * lists per thread, so neither locks nor a pool argument are needed, and a budget per thread.
+/* pool: memory for everything that lives on a shard. Size classes, four to each doubling; one set
+ * of free lists per thread, so neither locks nor a pool argument are needed; a budget per thread.
  * Threads: each call works on the calling thread's pool. A block may be freed on another thread
  *   than the one that allocated it (a connection moves between shards): the block and its bytes
  *   then belong to that thread's pool.

@@ -25,6 +25,29 @@ Test(pool, blocks_are_distinct_aligned_and_large_enough)
     pool_trim();
 }
 
+/* What a block holds beyond the request is waste times the number of streams. */
+Test(pool, classes_fit_closely)
+{
+    size_t before = 0;
+
+    for (size_t size = 1; size <= POOL_BLOCK_BYTES_MAX; size += size < 4096 ? 1 : 997) {
+        void *block = pool_alloc(size);
+        size_t bytes = pool_block_bytes(block);
+
+        cr_assert_geq(bytes, size);
+        cr_assert_geq(bytes, before);
+        cr_assert(bytes < size + 16 || bytes <= size + size / 4, "%zu for %zu", bytes, size);
+        cr_assert_eq(bytes % 16, 0);
+        before = bytes;
+        pool_free(block);
+        block = pool_alloc(bytes); /* the class is what it says it is */
+        cr_assert_eq(pool_block_bytes(block), bytes);
+        pool_free(block);
+    }
+    cr_assert_eq(pool_used_bytes(), 0);
+    pool_trim();
+}
+
 Test(pool, budget_and_size_limits)
 {
     void *first;

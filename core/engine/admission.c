@@ -131,8 +131,9 @@ struct admission_entry *admission_next(struct admission *a, uint64_t now_ms)
             continue;
         }
         address = LIST_ENTRY(link, struct admission_address, link);
-        ASSERT(!list_is_empty(&address->waiting));
-        entry = LIST_ENTRY(list_pop_front(&address->waiting), struct admission_entry, link);
+        link = list_pop_front(&address->waiting);
+        ASSERT(link);
+        entry = LIST_ENTRY(link, struct admission_entry, link);
         ASSERT(entry->state == ADMISSION_WAITING && entry->address == address);
         share->waiting_count--;
         run(share, entry, now_ms);

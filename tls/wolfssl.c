@@ -52,7 +52,9 @@ static pthread_key_t thread_state;
 static void on_thread_exit(void *value)
 {
     (void)value;
+#ifdef FP_ECC /* not in the production build */
     wc_ecc_fp_free();
+#endif
     wolfSSL_ERR_remove_thread_state(NULL);
 }
 

@@ -142,9 +142,10 @@ static uint64_t hash_start_only(const struct snapshot *p)
     uint64_t hash;
 
     buf_init(&text, POOL_BLOCK_BYTES_MAX);
-    buf_printf(&text, "%u %u %lu %u %s", p->shard_count, p->limits.connections_per_shard_max,
-               p->limits.memory_per_shard_bytes_max, p->limits.connections_per_address_max,
-               p->http ? p->http->text : "");
+    buf_printf(&text, "%u %u %lu %u %u %u %s", p->shard_count,
+               p->limits.connections_per_shard_max, p->limits.memory_per_shard_bytes_max,
+               p->limits.connections_per_address_max, p->limits.handshakes_per_shard_max,
+               p->limits.handshakes_per_address_max, p->http ? p->http->text : "");
     for (uint32_t i = 0; i < p->listen_count; i++) {
         buf_printf(&text, " %d %s", p->listens[i].kind, p->listens[i].text);
     }
@@ -174,8 +175,8 @@ static void reload(struct control *ctl)
           setup->policy->domain_count, ctl->generation);
     warn_of_certificates(setup);
     if (hash_start_only(setup->policy) != ctl->start_only) {
-        LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_* "
-                             "and limits.memory_* need a restart\"");
+        LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_*, "
+                             "limits.handshakes_* and limits.memory_* need a restart\"");
     }
     engine_publish(ctl->engine, setup);
 }
@@ -269,6 +270,8 @@ static int start_engine(struct control *ctl, struct setup *setup)
         .conn_max = policy->limits.connections_per_shard_max,
         .memory_bytes_max = policy->limits.memory_per_shard_bytes_max,
         .conn_per_address_max = policy->limits.connections_per_address_max,
+        .handshakes_max = policy->limits.handshakes_per_shard_max,
+        .handshakes_per_address_max = policy->limits.handshakes_per_address_max,
         .dns_servers = policy->dns_servers,
         .snapshot = setup,
         .snapshot_free = setup_free_void,

@@ -197,6 +197,8 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
     X(conn_accepted) X(conn_refused_full) X(conn_refused_address) X(conn_moved_in) X(conn_open)  \
     X(bytes_in) X(bytes_out) X(turns) X(events) X(sends) X(recv_no_buffer) X(stale_events)       \
     X(cq_overflows) X(mail_in) X(mail_full) X(doorbells) X(tls_handshakes) X(tls_failures)       \
+    X(handshakes_in_progress) X(handshakes_waiting) X(handshakes_waited) X(handshakes_refused)   \
+    X(handshakes_overdue) X(handshake_steps)                                                     \
     X(dns_queries) X(dns_cache_hits) X(dns_failures) X(pool_bytes) X(log_lost)
 
 static uint64_t stat_value(const struct edge_stats *s, const struct stat_desc *d)

@@ -266,23 +266,7 @@ static void step_run(struct conn *c)
     advance(c);
 }
 
-static void look_for_overdue(struct wheel_timer *timer, void *ctx)
-{
-    struct shard *sh = ctx;
-    struct admission_entry *entry;
-
-    while ((entry = admission_overdue(&sh->admission, sh->now_ms))) {
-        stat_add(&sh->stats.handshakes_overdue, 1);
-        stat_add(&sh->stats.tls_failures, 1);
-        conn_abort(CONTAINER_OF(entry, struct conn, admission), ERR_TIMEOUT,
-                   "the TLS handshake was slow while others waited");
-    }
-    if (admission_waiting_count(&sh->admission)) {
-        shard_timer_arm(sh, timer, OVERDUE_LOOK_MS, look_for_overdue, sh);
-    }
-}
-
-void handshakes_run(struct shard *sh)
+static void let_in(struct shard *sh)
 {
     struct admission_entry *entry;
 
@@ -293,6 +277,30 @@ void handshakes_run(struct shard *sh)
         admission_want_step(&sh->admission, entry);
         conn_mark_dirty(c); /* receiving goes on */
     }
+}
+
+static void look_for_overdue(struct wheel_timer *timer, void *ctx)
+{
+    struct shard *sh = ctx;
+    struct admission_entry *entry;
+
+    while ((entry = admission_overdue(&sh->admission, sh->now_ms))) {
+        stat_add(&sh->stats.handshakes_overdue, 1);
+        stat_add(&sh->stats.tls_failures, 1);
+        conn_abort(CONTAINER_OF(entry, struct conn, admission), ERR_TIMEOUT,
+                   "the TLS handshake was slow while others waited");
+        let_in(sh); /* whose place that was; the next one's is another */
+    }
+    if (admission_waiting_count(&sh->admission)) {
+        shard_timer_arm(sh, timer, OVERDUE_LOOK_MS, look_for_overdue, sh);
+    }
+}
+
+void handshakes_run(struct shard *sh)
+{
+    struct admission_entry *entry;
+
+    let_in(sh);
     for (uint32_t i = 0; i < HANDSHAKE_STEPS_PER_TURN; i++) {
         entry = admission_take_step(&sh->admission);
         if (!entry) {

@@ -133,7 +133,7 @@ void conn_close(struct conn *c, uint32_t linger_ms)
     conn_check(c);
     switch (c->state) {
     case CONN_ST_OPEN:
-        conn_close_with(c, 0, "closed by us", linger_ms);
+        conn_close_with(c, c->end_err, c->end_err ? c->end_why : "closed by us", linger_ms);
         break;
     case CONN_ST_HANDSHAKE: /* nothing written can go out any more */
         conn_close_with(c, 0, "closed by us during the TLS handshake", linger_ms);
@@ -214,6 +214,13 @@ void conn_drive(struct conn *c)
         connect_start(c);
         break;
     case CONN_ST_OPEN:
+        conn_ktls_drive(c);
+        if (c->state != CONN_ST_OPEN) {
+            break; /* it is dirty again */
+        }
+        (void)conn_send_next(c);
+        conn_recv_keep(c);
+        break;
     case CONN_ST_HANDSHAKE:
         (void)conn_send_next(c);
         conn_recv_keep(c);
@@ -311,6 +318,7 @@ static void reap(struct conn *c)
     }
     ASSERT(!list_is_linked(&c->dirty_link));
     tls_session_free(c->session);
+    conn_ktls_deinit(c);
     buf_deinit(&c->out);
     buf_deinit(&c->pending);
     buf_deinit(&c->flying);

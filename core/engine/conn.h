@@ -40,11 +40,13 @@ struct conn_ops {
     void (*secured)(struct conn *c, void *owner);
     /* The output fell below half of its bound after conn_out_is_crowded() was true. May be NULL. */
     void (*writable)(struct conn *c, void *owner);
-    /* The peer ended its sending side (TLS close_notify or TCP FIN); we may still write. Returning
+    /* The peer ended its sending side (TLS close_notify or TCP FIN), or changed to keys that we
+     * cannot follow, so that nothing more can be read; we may still write. Returning
      * true = keep open, false = the conn closes itself. NULL = false.                            */
     bool (*peer_ended)(struct conn *c, void *owner);
     /* The end. err: 0 = closed by our conn_close, ERR_CLOSED = by the peer in order,
-     * ERR_TLS_TRUNCATED = TLS cut off without close_notify, -errno, ERR_TLS_*, ERR_TIMEOUT.
+     * ERR_TLS_TRUNCATED = TLS cut off without close_notify, ERR_TLS_REKEY = ended in order because
+     * the peer's new keys cannot be followed, -errno, ERR_TLS_*, ERR_TIMEOUT.
      * why: static or conn-owned text, never NULL. unsent_bytes: written by the owner and never
      * handed to the kernel in full, plus what the kernel had not yet got acknowledged
      * (SIOCOUTQ). */
@@ -73,6 +75,11 @@ uint64_t conn_bytes_sent(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
+/* Whether the kernel is to protect the records. AUTO: where it can; REQUIRE: or the connection ends
+ * with ERR_TLS_KERNEL. The library does the handshake, and under REQUIRE too the first records of a
+ * client that keeps tickets (tls.h). */
+enum conn_ktls { CONN_KTLS_OFF, CONN_KTLS_AUTO, CONN_KTLS_REQUIRE };
+
 /* Everything written before goes out in plain, then the handshake begins. Bytes received but not
  * yet used count as handshake bytes only if conn_start_tls is called from inside ops.data with
  * all bytes used: a caller that sees plaintext behind <starttls/> must close instead.
@@ -81,11 +88,16 @@ struct conn_tls_params {
     struct tls_context *ctx;
     struct tls_session_params session;
     uint32_t handshake_timeout_ms;
+    enum conn_ktls ktls;
 };
 NODISCARD int conn_start_tls(struct conn *c, const struct conn_tls_params *params);
 bool conn_is_secured(const struct conn *c);
 /* NULL before ops.secured and on plain connections. Valid while the conn lives. */
 const struct tls_peer *conn_tls_peer(const struct conn *c);
+
+/* Who protects the records now: "plain", "library", "user", "kernel", and while, or because, only
+ * one direction could be given away "kernel-out" or "kernel-in". */
+const char *conn_record_path(const struct conn *c);
 
 /* Orderly: sends what was written, close_notify, shuts down the sending side, waits for the peer's
  * end (linger_ms at most), then ops.closed. ops.data is called no more. */

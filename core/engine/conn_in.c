@@ -41,11 +41,14 @@ void conn_recv_keep(struct conn *c)
     if (handshake_is_waiting(c)) {
         is_wanted = false;
     }
-    if (buf_len(&c->in_raw) > CONN_HELD_BYTES) {
+    if (buf_len(&c->in_raw) > CONN_HELD_BYTES || conn_ktls_is_border_due(c)) {
         is_wanted = false;
     }
+    if (c->ktls.fetch) {
+        return; /* a record's rest: bounded, and wanted in any case */
+    }
     if (is_wanted && !(c->in_flight & CONN_OP_RECV)) {
-        if (io->vt->recv(io, c->fd, tag)) {
+        if (c->is_deaf ? io->vt->recv_end(io, c->fd, tag) : io->vt->recv(io, c->fd, tag)) {
             conn_mark_dirty(c);
             return;
         }
@@ -94,7 +97,7 @@ static size_t process(struct conn *c, char *bytes, size_t len)
     if (len && room == 0) {
         return 0;
     }
-    if (c->is_secured) {
+    if (c->is_secured && c->ktls.in != CONN_KERNEL_ON) {
         /* All of it: a record that the quota cuts would look like one whose rest is not here. */
         used = conn_tls_received(c, bytes, len);
     } else if (len && conn_can_deliver(c)) {
@@ -113,7 +116,8 @@ static void tell_end(struct conn *c)
         return;
     }
     if (c->state == CONN_ST_OPEN) {
-        conn_close_with(c, ERR_CLOSED, "closed by the peer", CONN_LINGER_MS);
+        conn_close_with(c, c->end_err ? c->end_err : ERR_CLOSED,
+                        c->end_err ? c->end_why : "closed by the peer", CONN_LINGER_MS);
     }
 }
 
@@ -123,6 +127,9 @@ static void check_end(struct conn *c, bool is_stuck)
 {
     if (!conn_can_deliver(c) || c->is_end_told || buf_len(&c->in_plain)) {
         return;
+    }
+    if (c->is_secured && c->ktls.in == CONN_KERNEL_ON && buf_len(&c->in_raw)) {
+        return; /* plaintext */
     }
     if (c->is_secured) {
         if (c->is_tls_ended) {
@@ -176,44 +183,60 @@ static void hold(struct conn *c, const char *bytes, size_t len)
     conn_mark_dirty(c);
 }
 
-void conn_received(struct conn *c, const struct io_event *ev)
+static void received(struct conn *c, char *bytes, size_t len)
 {
-    size_t len = ev->result > 0 ? (size_t)ev->result : 0;
     size_t used = 0;
 
-    if (len) {
-        stat_add(&c->sh->stats.bytes_in, len);
-        c->received_ms = c->sh->now_ms;
-        if (buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
-            used = process(c, ev->bytes, len);
-        }
-        if (used < len && c->state != CONN_ST_ENDING) {
-            hold(c, ev->bytes + used, len - used);
-        }
-        if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
-            if (buf_len(&c->in_raw)) {
-                conn_want_input(c);
-            }
-            if (c->is_tls_ended) {
-                check_end(c, false);
-            }
-        }
-        return;
+    stat_add(&c->sh->stats.bytes_in, len);
+    c->received_ms = c->sh->now_ms;
+    if (c->is_tls_ended && c->ktls.in == CONN_KERNEL_ON) {
+        return; /* behind close_notify: held input before it may still be waiting */
     }
-    if (ev->result == -ENOBUFS) {
-        /* Re-armed by conn_drive: buffers are back then. */
-        stat_add(&c->sh->stats.recv_no_buffer, 1);
-        return;
+    conn_ktls_count(c, TLS_IN, len);
+    if (buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
+        used = process(c, bytes, len);
     }
-    if (ev->result == -ECANCELED || ev->result == -EINTR) {
-        return;
+    if (used < len && c->state != CONN_ST_ENDING) {
+        hold(c, bytes + used, len - used);
     }
+    if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
+        if (buf_len(&c->in_raw)) {
+            conn_want_input(c);
+        }
+        if (c->is_tls_ended) {
+            check_end(c, false);
+        }
+    }
+}
+
+/* result: 0 or -errno. */
+static void ended(struct conn *c, int result)
+{
     c->is_input_ended = true;
-    if (ev->result < 0 && c->state != CONN_ST_MOVING) {
-        conn_end(c, ev->result, err_text(ev->result));
+    if (result < 0 && c->state != CONN_ST_MOVING) {
+        conn_end(c, result, err_text(result));
     } else if (c->state == CONN_ST_LINGERING) {
         conn_end(c, c->err, c->why);
     } else if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
         conn_want_input(c);
     }
+}
+
+void conn_received(struct conn *c, const struct io_event *ev)
+{
+    char *fetched = c->ktls.fetch;
+
+    c->ktls.fetch = NULL;
+    if (ev->result == -ENOBUFS) {
+        /* Re-armed by conn_drive: buffers are back then. */
+        stat_add(&c->sh->stats.recv_no_buffer, 1);
+    } else if (c->is_deaf && ev->result > 0) {
+        ended(c, 0); /* of recv_end */
+    } else if (ev->result > 0) {
+        received(c, fetched ? fetched : ev->bytes, (size_t)ev->result);
+    } else if (ev->result != -ECANCELED && ev->result != -EINTR &&
+               !conn_ktls_received(c, ev->result)) {
+        ended(c, ev->result);
+    }
+    pool_free(fetched);
 }

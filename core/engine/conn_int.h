@@ -61,6 +61,24 @@ enum conn_op { /* bits: at most one of each in flight */
     CONN_OP_CANCEL = 8,
 };
 
+/* Records protected by the kernel, per direction. */
+enum conn_kernel_state {
+    CONN_KERNEL_NO,  /* not wanted, or refused */
+    CONN_KERNEL_DUE, /* once the session gives out its keys and the wire is at a record's border */
+    CONN_KERNEL_ON,
+};
+
+struct conn_kernel {
+    uint8_t out; /* enum conn_kernel_state */
+    uint8_t in;  /* follows out */
+    bool is_required;
+    bool is_attached; /* a TLS socket, with or without keys */
+    bool is_note_flying;
+    uint8_t alert;          /* to be sent next; 0 = none */
+    char *fetch;            /* owned; being filled by the receive in flight with a record's rest */
+    struct io_record *note; /* owned; the control record that goes out next, or flies */
+};
+
 struct conn {
     uint32_t magic;
     enum conn_state state;
@@ -112,6 +130,11 @@ struct conn {
     struct wheel_timer read_timer;
     uint64_t received_ms;
     uint32_t read_timeout_ms;
+
+    struct conn_kernel ktls;
+    bool is_deaf;        /* nothing more can be read: only the peer's end is waited for */
+    int end_err;         /* why the input ended, if not by the peer's will: outcome of the close */
+    const char *end_why; /* static */
 
     struct ticket *ticket; /* owned while counted against the address */
     shard_connect_fn *connect_done;
@@ -190,6 +213,25 @@ size_t conn_tls_received(struct conn *c, char *bytes, size_t len);
 void conn_tls_fail(struct conn *c, int err);
 /* Encrypts waiting plaintext into pending. */
 void conn_tls_seal(struct conn *c);
+
+/* Nothing more can be read from the peer; for the owner that is its end, in order. Static why. */
+void conn_tls_deaf(struct conn *c, int err, const char *why);
+
+/* conn_ktls.c */
+void conn_ktls_begin(struct conn *c, enum conn_ktls mode);
+void conn_ktls_deinit(struct conn *c);
+/* Gives a direction to the kernel when its time has come. */
+void conn_ktls_drive(struct conn *c);
+/* The input is to be given away: receiving stops. */
+bool conn_ktls_is_border_due(const struct conn *c);
+/* Whether the result of a receive was one of the kernel's TLS and is dealt with. */
+bool conn_ktls_received(struct conn *c, int result);
+/* With nothing flying: starts the next control record; false = there is none. */
+bool conn_ktls_send_note(struct conn *c);
+/* False: what was sent was no control record. */
+bool conn_ktls_note_sent(struct conn *c, const struct io_event *ev);
+/* So many bytes went through the kernel's protection, or would have: if it is on. */
+void conn_ktls_count(struct conn *c, enum tls_direction direction, size_t len);
 
 /* conn_move.c */
 void conn_depart(struct conn *c);

@@ -35,6 +35,9 @@ void conn_depart(struct conn *c)
     list_remove(&c->dirty_link);
     list_remove(&c->input_link);
     ASSERT(!list_is_linked(&c->ended_link));
+    if (c->session) {
+        tls_session_rest(c->session);
+    }
     slab_remove(sh, c);
     c->slot = UINT32_MAX;
     c->generation = 0;
@@ -79,6 +82,7 @@ void conn_discard(struct mail *m)
 
     io_fd_close(c->fd);
     tls_session_free(c->session);
+    conn_ktls_deinit(c);
     buf_deinit(&c->out);
     buf_deinit(&c->pending);
     buf_deinit(&c->flying);

@@ -60,10 +60,16 @@ size_t conn_unsent(const struct conn *c)
 /* Chooses what goes next into flying. */
 static void load(struct conn *c)
 {
+    bool is_kernel = c->ktls.out == CONN_KERNEL_ON;
+
+    ASSERT(!is_kernel || buf_len(&c->pending) == 0);
     if (buf_len(&c->pending) == 0 && c->is_secured) {
-        if (buf_len(&c->out)) {
+        if (c->is_tls_closed) {
+            return; /* nothing may follow an alert */
+        }
+        if (buf_len(&c->out) && !is_kernel) {
             conn_tls_seal(c);
-        } else if (c->state == CONN_ST_FLUSHING && !c->is_tls_closed) {
+        } else if (buf_len(&c->out) == 0 && c->state == CONN_ST_FLUSHING) {
             c->is_tls_closed = true;
             tls_session_close(c->session, &c->pending);
         }
@@ -72,7 +78,7 @@ static void load(struct conn *c)
         buf_take(&c->flying, &c->pending);
         c->flying_plain = c->pending_plain;
         c->pending_plain = 0;
-    } else if (!c->is_tls_begun && buf_len(&c->out)) {
+    } else if ((!c->is_tls_begun || is_kernel) && buf_len(&c->out)) {
         c->taken_bytes += buf_len(&c->out);
         c->flying_plain = buf_len(&c->out);
         buf_take(&c->flying, &c->out);
@@ -91,6 +97,12 @@ bool conn_send_next(struct conn *c)
         return true;
     }
     if (buf_len(&c->flying) == 0) {
+        if (c->ktls.out == CONN_KERNEL_ON && conn_ktls_send_note(c)) {
+            return true;
+        }
+        if (c->state == CONN_ST_ENDING) {
+            return false;
+        }
         load(c);
         if (UNLIKELY(c->pending.failed)) {
             conn_abort(c, ERR_NOMEM, "no memory for output");
@@ -99,7 +111,8 @@ bool conn_send_next(struct conn *c)
         if (buf_len(&c->flying) == 0) {
             buf_release_if_empty(&c->flying);
             buf_release_if_empty(&c->out);
-            return false;
+            /* close_notify, perhaps */
+            return c->ktls.out == CONN_KERNEL_ON && conn_ktls_send_note(c);
         }
     }
     if (io->vt->send(io, c->fd, c->flying.data + c->flying.head, buf_len(&c->flying),
@@ -120,7 +133,7 @@ static void count_sent(struct conn *c, size_t len)
     buf_consume(&c->flying, len);
     rest = buf_len(&c->flying);
     /* A record counts when it is out in full: its bytes are of no use to the peer before. */
-    if (c->session && rest) {
+    if (c->session && c->ktls.out != CONN_KERNEL_ON && rest) {
         return;
     }
     if (c->flying_plain > rest) {
@@ -144,7 +157,11 @@ void conn_sent(struct conn *c, const struct io_event *ev)
 {
     bool was_crowded = conn_out_is_crowded(c);
 
+    if (conn_ktls_note_sent(c, ev)) {
+        return;
+    }
     if (ev->result > 0) {
+        conn_ktls_count(c, TLS_OUT, (size_t)ev->result);
         count_sent(c, (size_t)ev->result);
     } else if (ev->result != -ECANCELED && ev->result != -EINTR && ev->result != -EAGAIN &&
                c->state != CONN_ST_MOVING) {

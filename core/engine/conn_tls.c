@@ -29,6 +29,17 @@ static void deliver(struct conn *c, char *plain, size_t len)
     }
 }
 
+void conn_tls_deaf(struct conn *c, int err, const char *why)
+{
+    stat_add(&c->sh->stats.tls_rekey_ends, err == ERR_TLS_REKEY);
+    c->is_deaf = true;
+    c->is_tls_ended = true;
+    c->end_err = err;
+    c->end_why = why;
+    conn_want_input(c);
+    conn_mark_dirty(c);
+}
+
 /* Whole records only: the beginning of one stays with the caller. */
 size_t conn_tls_received(struct conn *c, char *bytes, size_t len)
 {
@@ -45,14 +56,18 @@ size_t conn_tls_received(struct conn *c, char *bytes, size_t len)
     }
     err = tls_session_open(c->session, bytes, len, &used, &plain, &c->pending);
     ASSERT(used <= len);
-    if (buf_len(&c->pending) != answered) {
-        conn_mark_dirty(c);
+    if (buf_len(&c->pending) != answered || c->ktls.out == CONN_KERNEL_ON) {
+        conn_mark_dirty(c); /* an answer goes out, perhaps as a control record */
     }
     if (plain.len) {
         deliver(c, bytes + (plain.ptr - bytes), plain.len);
     }
     if (err == ERR_CLOSED) {
         c->is_tls_ended = true;
+        return len;
+    }
+    if (err == ERR_TLS_REKEY && c->state == CONN_ST_OPEN) {
+        conn_tls_deaf(c, err, err_text(err));
         return len;
     }
     if (err && c->state == CONN_ST_OPEN) {

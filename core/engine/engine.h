@@ -17,6 +17,7 @@
 struct engine;
 struct shard;
 struct conn;
+struct ktls_caps;
 struct log_ring;
 struct mail;
 
@@ -57,6 +58,7 @@ struct engine_params {
     void *snapshot; /* the first one, owned from success on; no snapshot_changed for it */
     void (*snapshot_free)(void *snapshot);
     const struct io_backend *io; /* NULL = io_uring */
+    const struct ktls_caps *ktls; /* borrowed: what ktls_probe found; NULL = no kernel TLS */
 };
 
 /* Creates rings, buffers, threads; on return all shards run. why gets a line for people: for a
@@ -91,6 +93,10 @@ struct engine_stats {
     uint64_t turns, events, sends, recv_no_buffer, stale_events, cq_overflows;
     uint64_t mail_in, mail_full, doorbells;
     uint64_t tls_handshakes, tls_failures;
+    uint64_t tls_kernel_out, tls_kernel_in; /* connections given to the kernel, per direction */
+    uint64_t tls_kernel_refused; /* it could not take a direction's keys */
+    uint64_t tls_rekeys;         /* new keys of a peer given to the kernel */
+    uint64_t tls_rekey_ends;     /* connections ended because they could not be followed */
     uint64_t handshakes_in_progress, handshakes_waiting; /* gauges */
     uint64_t handshakes_waited;  /* had to wait for a place */
     uint64_t handshakes_refused; /* of these: no place came free in time */

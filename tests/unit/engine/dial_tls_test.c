@@ -78,8 +78,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    scene_teardown();
     tls_context_unref(tls);
+    scene_teardown();
 }
 
 TestSuite(dial_tls, .init = setup, .fini = teardown, .timeout = 60);

@@ -408,9 +408,9 @@ static void raw_end(struct raw *r)
     WAIT_UNTIL(server.closed == 1);
     tls_session_free(r->session);
     buf_deinit(&r->out);
-    machine_stop(&m);
     tls_context_unref(server_ctx);
     tls_context_unref(client_ctx);
+    machine_stop(&m);
 }
 
 static void raw_start(bool is_direct)

@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ns: namespace declarations in scope (Namespaces in XML 1.0, third edition). */
+#include "base/check.h"
 #include "base/pool.h"
 #include "xml/chars.h"
 #include "xml/parser_int.h"
 
-static struct slice default_of(const struct xml_parser *p)
+/* The innermost one, or NULL. */
+static const struct xml_ns_decl *find(const struct xml_parser *p, struct slice prefix)
 {
     for (uint32_t i = p->decl_count; i > 0; i--) {
-        if (slice_is_empty(p->decls[i - 1].prefix)) {
-            return p->decls[i - 1].ns;
+        if (slice_eq(p->decls[i - 1].prefix, prefix)) {
+            return &p->decls[i - 1];
         }
     }
-    return SLICE_NONE;
+    for (uint32_t i = p->scope ? p->scope->decl_count : 0; i > 0; i--) {
+        if (slice_eq(p->scope->decls[i - 1].prefix, prefix)) {
+            return &p->scope->decls[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static struct slice default_of(const struct xml_parser *p)
+{
+    const struct xml_ns_decl *decl = find(p, SLICE_NONE);
+
+    return decl ? decl->ns : SLICE_NONE;
 }
 
 /* Section 3, "Reserved Prefixes and Namespace Names", and section 5 (no undeclaring). */
@@ -52,7 +66,7 @@ enum xml_step xml_ns_declare(struct xml_parser *p, struct slice prefix, struct s
     if (ns.len > p->limits.ns_bytes_max) {
         return xml_refuse(p, XML_WHY_TOO_BIG, "namespace name too long");
     }
-    if (p->decl_count >= p->limits.ns_decls_max) {
+    if (p->decl_count + (p->scope ? p->scope->decl_count : 0) >= p->limits.ns_decls_max) {
         return xml_refuse(p, XML_WHY_TOO_BIG, "too many namespace declarations");
     }
     if (!xml_array_grow(&decls, &p->decl_cap, p->decl_count, sizeof(*p->decls))) {
@@ -68,11 +82,11 @@ enum xml_step xml_ns_declare(struct xml_parser *p, struct slice prefix, struct s
 
 enum xml_step xml_ns_resolve(struct xml_parser *p, struct slice prefix, struct slice *ns)
 {
-    for (uint32_t i = p->decl_count; i > 0; i--) {
-        if (slice_eq(p->decls[i - 1].prefix, prefix)) {
-            *ns = p->decls[i - 1].ns;
-            return XML_STEP_OK;
-        }
+    const struct xml_ns_decl *decl = find(p, prefix);
+
+    if (decl) {
+        *ns = decl->ns;
+        return XML_STEP_OK;
     }
     if (slice_eq(prefix, SLICE_LIT("xml"))) {
         *ns = SLICE_LIT(XML_NS_XML);
@@ -103,25 +117,29 @@ static struct slice keep(char **at, struct slice s)
 
 enum xml_step xml_ns_keep_stream(struct xml_parser *p, struct slice root)
 {
-    size_t total = root.len;
+    size_t table = sizeof(*p->scope) + p->decl_count * sizeof(*p->decls);
+    size_t names = root.len;
+    struct xml_scope *scope;
     char *at;
 
+    DASSERT(!p->scope);
     for (uint32_t i = 0; i < p->decl_count; i++) {
-        total += p->decls[i].prefix.len + p->decls[i].ns.len;
+        names += p->decls[i].prefix.len + p->decls[i].ns.len;
     }
-    at = pool_alloc(total);
-    if (!at) {
+    scope = pool_alloc(table + names);
+    if (!scope) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
     }
-    pool_free(p->stream_names);
-    p->stream_names = at;
-    p->stream_root = keep(&at, root);
+    at = (char *)scope + table;
+    scope->root = keep(&at, root);
+    scope->decl_count = p->decl_count;
     for (uint32_t i = 0; i < p->decl_count; i++) {
-        p->decls[i].prefix = keep(&at, p->decls[i].prefix);
-        p->decls[i].ns = keep(&at, p->decls[i].ns);
-        p->decls[i].depth = 0;
+        scope->decls[i].prefix = keep(&at, p->decls[i].prefix);
+        scope->decls[i].ns = keep(&at, p->decls[i].ns);
+        scope->decls[i].depth = 0;
     }
-    p->stream_decl_count = p->decl_count;
+    p->scope = scope;
+    p->decl_count = 0;
     p->default_ns = default_of(p);
     return XML_STEP_OK;
 }

@@ -303,10 +303,11 @@ static enum xml_event unit_done(struct xml_parser *p)
     return XML_STREAM_OPEN;
 }
 
-/* Nothing is in progress and the caller has no more: an idle stream holds little memory. */
+/* Nothing is in progress and the caller has no more: an idle stream holds little memory, and the
+ * pool gives it again for the price of a list operation. */
 static void rest(struct xml_parser *p)
 {
-    xml_tree_shrink(p);
+    xml_tree_release(p);
     pool_free(p->assembly);
     p->assembly = NULL;
     p->assembly_cap = 0;
@@ -400,7 +401,7 @@ static void release(struct xml_parser *p)
     pool_free(p->nodes);
     pool_free(p->attrs);
     pool_free(p->decls);
-    pool_free(p->stream_names);
+    pool_free(p->scope);
     pool_free(p->assembly);
 }
 

@@ -42,9 +42,16 @@ enum xml_token {
 };
 
 struct xml_ns_decl {
-    struct slice prefix; /* empty = default namespace; window, arena or stream_names */
+    struct slice prefix; /* empty = default namespace; window, arena or the stream's scope */
     struct slice ns;     /* empty = none */
-    uint32_t depth;      /* of the declaring element; 0 = stream header */
+    uint32_t depth;      /* of the declaring element */
+};
+
+/* What the stream header leaves behind it. */
+struct xml_scope {
+    struct slice root; /* its name as written */
+    uint32_t decl_count;
+    struct xml_ns_decl decls[]; /* behind them: the bytes of all these names */
 };
 
 struct xml_parser {
@@ -74,13 +81,11 @@ struct xml_parser {
     uint32_t node_cap;
     uint32_t attr_cap;
 
-    struct xml_ns_decl *decls; /* owned; innermost last */
+    struct xml_ns_decl *decls; /* owned; of the unit, innermost last */
     uint32_t decl_count;
     uint32_t decl_cap;
-    uint32_t stream_decl_count; /* how many of them the stream header made */
-    struct slice default_ns;    /* what decls say for no prefix */
-    char *stream_names;         /* owned: bytes of the stream header's names that must stay */
-    struct slice stream_root;   /* its name as written; in stream_names */
+    struct xml_scope *scope; /* owned; NULL before the stream header is complete */
+    struct slice default_ns; /* what decls and scope say for no prefix */
 
     const struct xml_scan *scan; /* static */
     struct xml_arena arena;      /* values that differ from the bytes as received */
@@ -136,7 +141,8 @@ struct slice *xml_tree_last_text(struct xml_parser *p);
 /* A slot behind the last attribute; tree.attr_count is the caller's to raise. NULL: no memory. */
 struct xml_attr *xml_tree_attr(struct xml_parser *p);
 void xml_tree_clear(struct xml_parser *p);
-void xml_tree_shrink(struct xml_parser *p);
+/* Gives back the memory of the last unit, which must be dropped. */
+void xml_tree_release(struct xml_parser *p);
 /* Everything that points into len bytes at from points into the copy at to from now on. */
 void xml_tree_rebase(struct xml_parser *p, const char *from, size_t len, const char *to);
 /* Makes room for one more of elem_bytes in *array; false when there is no memory. */

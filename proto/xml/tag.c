@@ -309,7 +309,7 @@ enum xml_step xml_take_end_tag(struct xml_parser *p, const char *cur, const char
                                const char **next)
 {
     const char *s = cur + 2;
-    struct slice name = p->stream_root;
+    struct slice name = p->scope ? p->scope->root : SLICE_NONE;
 
     if (p->open != XML_NO_NODE) {
         const struct xml_node *node = &p->nodes[p->open];

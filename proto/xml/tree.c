@@ -5,8 +5,6 @@
 #include "xml/parser_int.h"
 
 #define ARRAY_COUNT_MIN 16u
-/* What a parser keeps between stanzas, per array: an ordinary stanza's worth. */
-#define ARRAY_KEEP_BYTES ((size_t)8192)
 
 bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_bytes)
 {
@@ -75,7 +73,7 @@ void xml_tree_close(struct xml_parser *p)
 {
     uint32_t decl_count = p->decl_count;
 
-    while (decl_count > p->stream_decl_count && p->decls[decl_count - 1].depth >= p->depth) {
+    while (decl_count > 0 && p->decls[decl_count - 1].depth >= p->depth) {
         decl_count--;
     }
     xml_ns_leave(p, decl_count);
@@ -156,21 +154,21 @@ void xml_tree_clear(struct xml_parser *p)
     xml_arena_clear(&p->arena);
 }
 
-void xml_tree_shrink(struct xml_parser *p)
+void xml_tree_release(struct xml_parser *p)
 {
-    DASSERT(p->tree.node_count == 0);
-    if (p->node_cap * sizeof(*p->nodes) > ARRAY_KEEP_BYTES) {
-        pool_free(p->nodes);
-        p->nodes = NULL;
-        p->node_cap = 0;
-    }
-    if (p->attr_cap * sizeof(*p->attrs) > ARRAY_KEEP_BYTES) {
-        pool_free(p->attrs);
-        p->attrs = NULL;
-        p->attr_cap = 0;
-    }
-    p->tree.nodes = p->nodes;
-    p->tree.attrs = p->attrs;
+    DASSERT(p->tree.node_count == 0 && p->decl_count == 0);
+    xml_arena_deinit(&p->arena);
+    pool_free(p->nodes);
+    pool_free(p->attrs);
+    pool_free(p->decls);
+    p->nodes = NULL;
+    p->attrs = NULL;
+    p->decls = NULL;
+    p->node_cap = 0;
+    p->attr_cap = 0;
+    p->decl_cap = 0;
+    p->tree.nodes = NULL;
+    p->tree.attrs = NULL;
 }
 
 static void rebase(struct slice *s, uintptr_t from, size_t len, const char *to)
@@ -197,7 +195,7 @@ void xml_tree_rebase(struct xml_parser *p, const char *from, size_t len, const c
         rebase(&p->attrs[i].ns, old, len, to);
         rebase(&p->attrs[i].value, old, len, to);
     }
-    for (uint32_t i = p->stream_decl_count; i < p->decl_count; i++) {
+    for (uint32_t i = 0; i < p->decl_count; i++) {
         rebase(&p->decls[i].prefix, old, len, to);
         rebase(&p->decls[i].ns, old, len, to);
     }

@@ -310,3 +310,28 @@ Test(parser, memory_settles)
     xml_parser_free(p);
     buf_deinit(&doc);
 }
+
+/* What a parser holds while nothing is in progress is paid by every idle stream. */
+Test(parser, an_idle_stream_holds_its_header_only)
+{
+    static const char stanza[] =
+        "<message to='a@b'><body>x &amp; y</body>"
+        "<active xmlns='http://jabber.org/protocol/chatstates'/></message>";
+    struct xml_parser *p;
+    int64_t idle;
+    size_t used;
+
+    cr_assert_eq(xml_parser_new(&p, &xml_limits_authenticated), 0);
+    cr_assert_eq(xml_parser_feed(p, HEADER, strlen(HEADER), &used), XML_STREAM_OPEN);
+    cr_assert_eq(xml_parser_feed(p, NULL, 0, &used), XML_MORE);
+    idle = pool_used_bytes();
+    cr_assert_leq(idle, 640);
+    for (size_t cut = 1; cut < strlen(stanza); cut++) {
+        cr_assert_eq(xml_parser_feed(p, stanza, cut, &used), XML_MORE);
+        cr_assert_gt(pool_used_bytes(), idle);
+        cr_assert_eq(xml_parser_feed(p, stanza + cut, strlen(stanza) - cut, &used), XML_ELEMENT);
+        cr_assert_eq(xml_parser_feed(p, " ", 1, &used), XML_MORE);
+        cr_assert_eq(pool_used_bytes(), idle);
+    }
+    xml_parser_free(p);
+}

@@ -232,7 +232,8 @@ Test(tls_openssl, s_client_over_every_version_and_suite, .timeout = 60)
     } cases[] = {
         {"-tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", false},
         {"-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", false},
-        {"-tls1_3 -curves X448:P-521:P-384", "TLS_CHACHA20_POLY1305_SHA256", false},
+        {"-tls1_3 -curves X448:P-521:P-384 -ciphersuites TLS_CHACHA20_POLY1305_SHA256",
+         "TLS_CHACHA20_POLY1305_SHA256", false},
         {"-tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256",
          "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", true},
         {"-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384",

@@ -9,7 +9,7 @@
 #define OID_EXTENSION(last) "\x55\x1d" last /* 2.5.29.x */
 
 /* Extensions that we act upon, and those that may be critical without changing our answer: policies
- * are not asked for (initial-policy-set is any-policy), CRLs and issuer names are not used here. */
+ * are not asked for (initial-policy-set is any-policy), issuer names are not used here. */
 enum extension {
     EXT_UNKNOWN,
     EXT_IGNORED,
@@ -20,6 +20,7 @@ enum extension {
     EXT_CONSTRAINTS,
     EXT_AUTHORITY_KEY_ID,
     EXT_EKU,
+    EXT_CRL_POINTS,
     EXT_COUNT
 };
 
@@ -35,7 +36,7 @@ static enum extension extension_of(struct slice oid)
         {SLICE_LIT(OID_EXTENSION("\x12")), EXT_IGNORED}, /* issuerAltName */
         {SLICE_LIT(OID_EXTENSION("\x13")), EXT_BASIC},
         {SLICE_LIT(OID_EXTENSION("\x1e")), EXT_CONSTRAINTS},
-        {SLICE_LIT(OID_EXTENSION("\x1f")), EXT_IGNORED}, /* cRLDistributionPoints */
+        {SLICE_LIT(OID_EXTENSION("\x1f")), EXT_CRL_POINTS},
         {SLICE_LIT(OID_EXTENSION("\x20")), EXT_IGNORED}, /* certificatePolicies */
         {SLICE_LIT(OID_EXTENSION("\x21")), EXT_IGNORED}, /* policyMappings */
         {SLICE_LIT(OID_EXTENSION("\x23")), EXT_AUTHORITY_KEY_ID},
@@ -125,6 +126,9 @@ static bool parse_extension(struct cert *c, enum extension ext, struct slice val
         return parse_authority_key_id(c, d);
     case EXT_EKU:
         return parse_eku(c, d);
+    case EXT_CRL_POINTS:
+        c->crl_points = value;
+        return true;
     case EXT_UNKNOWN:
     case EXT_IGNORED:
     case EXT_COUNT:
@@ -217,7 +221,7 @@ int cert_parse(struct cert *out, struct slice der)
         }
         out->version = (uint8_t)(number + 1);
     }
-    (void)der_need(&tbs, DER_INTEGER); /* serial */
+    out->serial = der_need(&tbs, DER_INTEGER).content;
     struct der inner_algorithm = der_open(&tbs, DER_SEQUENCE);
     /* RFC 5280 4.1.1.2: both must be the same; else the signed one says nothing. */
     if (!slice_eq(inner_algorithm.rest, outer_algorithm.rest)) {

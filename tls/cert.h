@@ -17,15 +17,18 @@
 /* keyUsage bits as in the first byte of the BIT STRING. */
 #define CERT_KU_DIGITAL_SIGNATURE 0x80u
 #define CERT_KU_CERT_SIGN         0x04u
+#define CERT_KU_CRL_SIGN          0x02u
 
 enum cert_eku { CERT_EKU_ANY = 1, CERT_EKU_SERVER = 2, CERT_EKU_CLIENT = 4 };
 
 struct cert {
     struct slice der;
+    struct slice serial;       /* content of the INTEGER */
     struct slice issuer;       /* Name, whole element */
     struct slice subject;      /* Name, whole element */
     struct slice san;          /* GeneralNames content; empty when absent */
     struct slice constraints;  /* NameConstraints content; empty when absent */
+    struct slice crl_points;   /* CRLDistributionPoints as it stands, not looked at; or empty */
     struct slice subject_key_id;
     struct slice authority_key_id;
     int64_t not_before_unix_s;

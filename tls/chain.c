@@ -7,7 +7,9 @@
 #include "base/check.h"
 #include "base/pool.h"
 #include "tls/cert.h"
+#include "tls/chain_cache.h"
 #include "tls/constraints.h"
+#include "tls/crl.h"
 #include "tls/pem.h"
 
 struct anchor {
@@ -224,7 +226,30 @@ static bool issuer_allowed(const struct path *p, uint32_t at, bool is_anchor)
     return true;
 }
 
-static enum tls_chain judge_path(const struct path *p)
+/* Every certificate below the anchor, by the lists of who issued it. */
+static enum tls_chain judge_revocation(const struct path *p, int64_t *until_unix_s)
+{
+    enum tls_chain worst = TLS_CHAIN_OK;
+    for (uint32_t i = 0; p->params->crls && i + 1 < p->path_count; i++) {
+        switch (crl_check(p->params->crls, p->path[i], p->path[i + 1], p->params->now_unix_s,
+                          until_unix_s)) {
+        case CRL_REVOKED:
+            return TLS_CHAIN_REVOKED;
+        case CRL_STALE:
+            worst = TLS_CHAIN_CRL_STALE;
+            break;
+        case CRL_NONE:
+            worst = p->params->crl_required ? TLS_CHAIN_CRL_STALE : worst;
+            break;
+        case CRL_GOOD:
+            break;
+        }
+    }
+    return worst;
+}
+
+/* *until_unix_s: up to when OK holds. */
+static enum tls_chain judge_path(const struct path *p, int64_t *until_unix_s)
 {
     if (!leaf_allowed(p, p->path[0])) {
         return TLS_CHAIN_BAD;
@@ -241,23 +266,20 @@ static enum tls_chain judge_path(const struct path *p)
         }
         too_late = too_late || p->params->now_unix_s > p->path[i]->not_after_unix_s;
         too_early = too_early || p->params->now_unix_s < p->path[i]->not_before_unix_s;
+        if (p->path[i]->not_after_unix_s < *until_unix_s) {
+            *until_unix_s = p->path[i]->not_after_unix_s;
+        }
     }
     if (too_late) {
         return TLS_CHAIN_EXPIRED;
     }
-    return too_early ? TLS_CHAIN_NOT_YET_VALID : TLS_CHAIN_OK;
+    return too_early ? TLS_CHAIN_NOT_YET_VALID : judge_revocation(p, until_unix_s);
 }
 
-enum tls_chain chain_judge(const struct chain_params *params, const struct slice *chain,
-                           uint32_t count)
+static enum tls_chain judge(const struct chain_params *params, const struct slice *chain,
+                            uint32_t count, int64_t *until_unix_s)
 {
-    if (count == 0) {
-        return TLS_CHAIN_NONE;
-    }
     struct path p = {.params = params, .signatures_left = CHAIN_SIGNATURES_MAX};
-    if (count > CHAIN_CERTS_MAX) {
-        return TLS_CHAIN_BAD;
-    }
     for (; p.shown_count < count; p.shown_count++) {
         uint32_t at = p.shown_count;
         p.shown_ok[at] = cert_parse(&p.shown[at], chain[at]) == 0;
@@ -266,7 +288,7 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
         return TLS_CHAIN_BAD;
     }
     if (build(&p)) {
-        return judge_path(&p);
+        return judge_path(&p, until_unix_s);
     }
     if (p.bad_signature) {
         return TLS_CHAIN_BAD;
@@ -275,4 +297,28 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
         return TLS_CHAIN_SELF_SIGNED;
     }
     return TLS_CHAIN_UNKNOWN_CA;
+}
+
+enum tls_chain chain_judge(const struct chain_params *params, const struct slice *chain,
+                           uint32_t count)
+{
+    int64_t until_unix_s = INT64_MAX;
+    struct chain_cache_key key;
+    if (count == 0) {
+        return TLS_CHAIN_NONE;
+    }
+    if (count > CHAIN_CERTS_MAX) {
+        return TLS_CHAIN_BAD;
+    }
+    if (params->cache) {
+        key = chain_cache_key(params->cache, chain, count, params->peer_is_server);
+        if (chain_cache_has(params->cache, &key, params->now_unix_s)) {
+            return TLS_CHAIN_OK;
+        }
+    }
+    enum tls_chain verdict = judge(params, chain, count, &until_unix_s);
+    if (params->cache && verdict == TLS_CHAIN_OK) {
+        chain_cache_add(params->cache, &key, params->now_unix_s, until_unix_s);
+    }
+    return verdict;
 }

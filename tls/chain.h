@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* chain: is there a path from a leaf to something we trust (RFC 5280 section 6, without policies
- * and revocation)? Done here and not in the TLS libraries, because
+/* chain: is there a path from a leaf to something we trust (RFC 5280 section 6, without policies;
+ * revocation by lists, crl.h)? Done here and not in the TLS libraries, because
  *   - wolfSSL 5.5.4 adds every intermediate it has verified to the shared certificate manager (a
  *     lock and growth per handshake, and one partner's intermediates serve another), and looks
  *     only at the direct issuer's name constraints;
@@ -25,7 +25,9 @@
 /* Whether child is signed with the key in issuer, with a digest and a key that are not too weak. */
 typedef bool chain_signed_by_fn(struct slice child_der, struct slice issuer_der);
 
+struct chain_cache;
 struct chain_trust;
+struct crl_store;
 
 /* Takes every certificate of a PEM text; unusable ones are skipped and counted. NULL when none is
  * left. Control thread.                                                                         */
@@ -38,6 +40,9 @@ struct chain_params {
     chain_signed_by_fn *signed_by;
     int64_t now_unix_s;
     bool peer_is_server; /* needs serverAuth; a client needs clientAuth or serverAuth */
+    bool crl_required;   /* an issuer without list: its certificates are TLS_CHAIN_CRL_STALE */
+    struct crl_store *crls;    /* borrowed; NULL = revocation is not looked at */
+    struct chain_cache *cache; /* borrowed; NULL = judge anew each time */
 };
 
 /* chain: as shown by the peer, leaf first; the rest in any order. */

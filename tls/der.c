@@ -36,8 +36,8 @@ bool der_next(struct der *d, struct der_item *out)
     size_t len = p[1];
     if (len >= 0x80) {
         size_t count = len & 0x7fu;
-        if (count == 0 || count > 3 || have < 2 + count || p[2] == 0) {
-            return fail(d); /* indefinite, above 16 MiB, cut, or not minimal */
+        if (count == 0 || count > 4 || have < 2 + count || p[2] == 0) {
+            return fail(d); /* indefinite, 4 GiB or more, cut, or not minimal */
         }
         len = 0;
         for (size_t i = 0; i < count; i++) {

@@ -16,6 +16,7 @@
 #define DER_BIT_STRING       0x03u
 #define DER_OCTET_STRING     0x04u
 #define DER_OID              0x06u
+#define DER_ENUMERATED       0x0au
 #define DER_UTF8_STRING      0x0cu
 #define DER_IA5_STRING       0x16u
 #define DER_UTC_TIME         0x17u

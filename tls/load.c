@@ -7,7 +7,10 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "tls/cert.h"
+#include "tls/chain_cache.h"
+#include "tls/crl.h"
 #include "tls/pem.h"
+#include "tls/revocation.h"
 #include "tls/tls_int.h"
 
 static int read_file(struct slice *out, const char *what, const char *path, struct tls_error *why)
@@ -99,6 +102,16 @@ static int load_trust(struct tls_context *ctx, const char *path, struct tls_erro
     return 0;
 }
 
+static int load_crls(struct tls_context *ctx, const char *path, struct tls_error *why)
+{
+    struct crl_store_params params = {
+        .path = path,
+        .signature = signature_ops_find(ctx->backend->name),
+        .crypto = ctx->backend->crypto,
+    };
+    return crl_store_new(&ctx->crls, &params, why);
+}
+
 int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
                     const struct tls_context_params *params, struct tls_error *why)
 {
@@ -115,7 +128,12 @@ int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
     if (params->credential_count > 0) {
         ctx->creds = pool_heap_zalloc(params->credential_count * sizeof(*ctx->creds));
     }
+    ctx->cache = chain_cache_new(backend->crypto);
+    ctx->crl_required = params->crl_required;
     int err = params->trust_path ? load_trust(ctx, params->trust_path, why) : 0;
+    if (err == 0 && params->crl_path) {
+        err = load_crls(ctx, params->crl_path, why);
+    }
     for (uint32_t i = 0; i < params->credential_count && err == 0; i++) {
         err = load_credential(ctx, &params->credentials[i], why);
     }
@@ -148,6 +166,8 @@ void tls_context_unref(struct tls_context *ctx)
         ctx->backend->cred_free(&ctx->creds[i]);
         tls_names_deinit(&ctx->creds[i].names);
     }
+    chain_cache_free(ctx->cache);
+    crl_store_free(ctx->crls);
     chain_trust_free(ctx->trust);
     pool_heap_free(ctx->creds);
     ctx->magic = 0;
@@ -167,4 +187,36 @@ int64_t tls_context_not_after_unix_s(const struct tls_context *ctx, uint32_t cre
 uint32_t tls_context_trust_count(const struct tls_context *ctx)
 {
     return chain_trust_count(ctx->trust);
+}
+
+uint32_t tls_context_crl_count(const struct tls_context *ctx)
+{
+    return crl_store_count(ctx->crls);
+}
+
+uint64_t tls_context_crl_entry_count(const struct tls_context *ctx)
+{
+    struct tls_crl_info info;
+    uint64_t count = 0;
+    for (uint32_t i = 0; crl_store_info(ctx->crls, i, &info); i++) {
+        count += info.is_newest ? info.entry_count : 0;
+    }
+    return count;
+}
+
+bool tls_context_crl_info(const struct tls_context *ctx, uint32_t idx, struct tls_crl_info *out)
+{
+    return crl_store_info(ctx->crls, idx, out);
+}
+
+int64_t tls_context_crl_next_update_unix_s(const struct tls_context *ctx)
+{
+    struct tls_crl_info info;
+    int64_t earliest = CRL_NEVER;
+    for (uint32_t i = 0; crl_store_info(ctx->crls, i, &info); i++) {
+        if (info.is_newest && info.next_update_unix_s < earliest) {
+            earliest = info.next_update_unix_s;
+        }
+    }
+    return earliest == CRL_NEVER ? 0 : earliest;
 }

@@ -34,7 +34,7 @@ const char *tls_chain_text(enum tls_chain chain)
                           "or unknown critical extension",
         [TLS_CHAIN_REVOKED] = "certificate, or one it depends on, was revoked by its issuer",
         [TLS_CHAIN_CRL_STALE] = "whether the certificate is revoked cannot be told: its issuer's "
-                                "CRL is out of date or not valid (renew the CRL file)",
+                                "CRL is out of date, not valid or missing (renew the files)",
     };
     return (size_t)chain < ARRAY_COUNT(texts) ? texts[chain] : "?";
 }

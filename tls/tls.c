@@ -220,6 +220,9 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
         .signed_by = s->ctx->backend->signed_by,
         .now_unix_s = s->now_unix_s,
         .peer_is_server = s->role == TLS_ROLE_CLIENT,
+        .crl_required = s->ctx->crl_required,
+        .crls = s->ctx->crls,
+        .cache = s->ctx->cache,
     };
     s->peer_seen = true;
     s->peer.chain = chain_judge(&params, chain, count);

@@ -56,7 +56,8 @@ struct tls_context_params {
     const struct tls_credential *credentials; /* the first is the default */
     uint32_t credential_count;                /* SNI picks: domain, then names inside */
     const char *trust_path;                   /* PEM bundle; NULL = trust nobody */
-    const char *crl_path;                     /* PEM or DER file, or a directory; NULL = none */
+    const char *crl_path; /* PEM or DER file, or a folder of such; NULL = none (revocation.h) */
+    bool crl_required;    /* also refuse what was issued by somebody without a list there */
     /* AES-GCM before ChaCha20 even if the library's is slow: the kernel's is not. */
     bool is_aes_first;
     bool has_tickets; /* server: give tickets and take them back; client: keep what servers give */

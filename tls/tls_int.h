@@ -36,6 +36,9 @@ struct tls_context {
     _Atomic uint32_t refs; /* last unref: acq_rel, so that its free sees all uses */
     const struct tls_backend *backend;
     struct chain_trust *trust; /* owned; NULL = trust nobody */
+    struct crl_store *crls;    /* owned; NULL = revocation is not looked at */
+    struct chain_cache *cache; /* owned */
+    bool crl_required;
     bool is_aes_first;
     struct tls_cred *creds;    /* owned, cred_count */
     uint32_t cred_count;

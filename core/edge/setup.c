@@ -44,6 +44,8 @@ static int load_tls(struct setup *s, struct tls_error *why)
         .credentials = credentials,
         .credential_count = p->credential_count,
         .trust_path = p->trust_path,
+        .crl_path = p->crl_path,
+        .crl_required = p->crl_required,
     };
     err = tls_context_new(&s->tls, backend, &params, why);
     pool_heap_free(credentials);

@@ -1,43 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DER: certificates from strangers, their names, name constraints, texts. Seeds are base64 text
- * (the corpus holds text files only); the mutator turns them into DER before it changes them.   */
-#include <stdint.h>
-
-#include "base/base64.h"
+/* DER: certificates from strangers, their names, name constraints, texts. */
 #include "base/check.h"
+#include "der_seed.h"
 #include "tls/cert.h"
 #include "tls/constraints.h"
 #include "tls/names.h"
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static bool from_base64(struct buf *der, const uint8_t *data, size_t size)
-{
-    struct slice text = slice_trim(slice_make((const char *)data, size));
-    return slice_starts(text, SLICE_LIT("MI")) && base64_decode(der, text);
-}
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
-{
-    (void)seed;
-    struct buf der;
-    buf_init(&der, 1u << 20);
-    if (from_base64(&der, data, size) && buf_len(&der) <= max_size) {
-        size = buf_len(&der);
-        memcpy(data, buf_slice(&der).ptr, size);
-    }
-    buf_deinit(&der);
-    return LLVMFuzzerMutate(data, size, max_size);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf der;
     buf_init(&der, 1u << 20);
-    struct slice in = slice_make((const char *)data, size);
-    in = from_base64(&der, data, size) ? buf_slice(&der) : in;
+    struct slice in = der_seed_decode(&der, data, size);
     struct tls_names names;
     int err = tls_names_parse(&names, in);
     ASSERT(names.count <= TLS_NAMES_MAX && names.bytes_used <= TLS_NAMES_BYTES);

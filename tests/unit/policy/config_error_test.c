@@ -226,14 +226,14 @@ Test(config_error, relations)
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":1.2}"},
          "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not 1.2\n"},
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":\"1.1\"}"},
-         "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not the text \"1.1\"; did you mean "
-         "\"1.2\"?\n"},
+         "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not the text \"1.1\"; did you "
+         "mean \"1.2\"?\n"},
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_tls_version\":\"1.3\"}"},
          "f:3:36: tls.min_tls_version: is unknown here; did you mean \"min_version\"?\n"},
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"backend\":\"mbedtls\",\"min_version\":"
                  "\"1.3\"}"},
-         "f:3:70: tls.min_version: \"1.3\" cannot be had with tls.backend \"mbedtls\", whose library "
-         "speaks TLS 1.2 only: every connection would fail; use \"wolfssl\"\n"},
+         "f:3:70: tls.min_version: \"1.3\" cannot be had with tls.backend \"mbedtls\", whose "
+         "library speaks TLS 1.2 only: every connection would fail; use \"wolfssl\"\n"},
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"backend\":\"mbedtls\"}",
           .partners = "[{\"domain\":\"a.example\",\"min_tls_version\":\"1.3\"}]"},
          "f:7:53: partners[0].min_tls_version: \"1.3\" cannot be had with tls.backend \"mbedtls\", "

@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "der_file.h"
+#include "tls/chain_cache.h"
 #include "tls/pem.h"
 #include "tls/tls_int.h"
 
@@ -128,7 +129,10 @@ Test(tls_chain, order_and_extras_do_not_matter)
     der_file_load(&other, "other", "leaf.crt");
     struct slice garbage = SLICE_LIT("\x30\x03\x01\x02");
     struct slice shown[] = {leaf.certs[0], garbage, other.certs[0], inter.certs[0]};
-    struct chain_params params = {trust, tls_backend_wolfssl.signed_by, (int64_t)time(NULL), true};
+    struct chain_params params = {.trust = trust,
+                                  .signed_by = tls_backend_wolfssl.signed_by,
+                                  .now_unix_s = (int64_t)time(NULL),
+                                  .peer_is_server = true};
     cr_expect_eq(chain_judge(&params, shown, 4), TLS_CHAIN_OK);
     cr_expect_eq(chain_judge(&params, shown, 3), TLS_CHAIN_UNKNOWN_CA, "intermediate missing");
     shown[0] = garbage;
@@ -169,7 +173,10 @@ Test(tls_chain, time_is_the_callers)
     struct chain_trust *trust = trust_of("ca");
     struct der_file f;
     der_file_load(&f, "good", "crt");
-    struct chain_params params = {trust, tls_backend_mbedtls.signed_by, 1, true};
+    struct chain_params params = {.trust = trust,
+                                  .signed_by = tls_backend_mbedtls.signed_by,
+                                  .now_unix_s = 1,
+                                  .peer_is_server = true};
     cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_NOT_YET_VALID);
     params.now_unix_s = (int64_t)time(NULL) + (int64_t)30 * 365 * 86400;
     cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_EXPIRED);
@@ -216,7 +223,10 @@ Test(tls_chain, signature_checks_are_bounded)
     for (uint32_t i = 1; i < ARRAY_COUNT(shown); i++) {
         shown[i] = inter.certs[0];
     }
-    struct chain_params params = {trust, never_signed, (int64_t)time(NULL), true};
+    struct chain_params params = {.trust = trust,
+                                  .signed_by = never_signed,
+                                  .now_unix_s = (int64_t)time(NULL),
+                                  .peer_is_server = true};
     cr_expect_eq(chain_judge(&params, shown, CHAIN_CERTS_MAX), TLS_CHAIN_BAD);
     cr_expect_leq(signatures_asked, CHAIN_SIGNATURES_MAX);
     cr_expect_gt(signatures_asked, 0);
@@ -242,4 +252,71 @@ Test(tls_chain, debian_bundle_loads)
     der_file_free(&f);
     chain_trust_free(trust);
     pem_file_free(&pem);
+}
+
+static uint32_t signatures_made;
+
+static bool counting_signed(struct slice child, struct slice issuer)
+{
+    signatures_made++;
+    return tls_backend_wolfssl.signed_by(child, issuer);
+}
+
+/* A chain that was found good costs no signature again, within the time that it is good for, in the
+ * role that it was judged for, and only as it was. */
+Test(tls_chain, good_chains_are_remembered)
+{
+    struct chain_trust *trust = trust_of("ca");
+    struct chain_cache *cache = chain_cache_new(tls_backend_wolfssl.crypto);
+    struct der_file f;
+    der_file_load(&f, "viainter", "crt");
+    struct chain_params params = {.trust = trust,
+                                  .signed_by = counting_signed,
+                                  .now_unix_s = (int64_t)time(NULL),
+                                  .peer_is_server = true,
+                                  .cache = cache};
+    int64_t now = params.now_unix_s;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK);
+    cr_expect_gt(signatures_made, 0);
+    uint32_t first = signatures_made;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK);
+    cr_expect_eq(signatures_made, first);
+    params.peer_is_server = false;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK);
+    cr_expect_eq(signatures_made, 2 * first, "another role is another question");
+    params.now_unix_s = now - 1;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK);
+    cr_expect_eq(signatures_made, 3 * first, "a clock that was set back");
+    params.now_unix_s = now + (int64_t)30 * 365 * 86400;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_EXPIRED);
+    params.now_unix_s = now;
+    cr_expect_eq(chain_judge(&params, f.certs, 1), TLS_CHAIN_UNKNOWN_CA, "not the same chain");
+    f.bytes[0][f.certs[0].len - 1] ^= 1;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_BAD);
+    der_file_free(&f);
+    chain_cache_free(cache);
+    chain_trust_free(trust);
+}
+
+Test(tls_chain, bad_chains_are_not_remembered)
+{
+    struct chain_trust *trust = trust_of("ca");
+    struct chain_cache *cache = chain_cache_new(tls_backend_wolfssl.crypto);
+    struct chain_params params = {.trust = trust,
+                                  .signed_by = tls_backend_wolfssl.signed_by,
+                                  .now_unix_s = (int64_t)time(NULL),
+                                  .peer_is_server = true,
+                                  .cache = cache};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct der_file f;
+        der_file_load(&f, rows[i].name, "crt");
+        for (int times = 0; times < 3; times++) {
+            params.peer_is_server = times != 1;
+            enum tls_chain wanted = times != 1 ? rows[i].server : rows[i].client;
+            cr_expect_eq(chain_judge(&params, f.certs, f.count), wanted, "%s", rows[i].name);
+        }
+        der_file_free(&f);
+    }
+    chain_cache_free(cache);
+    chain_trust_free(trust);
 }

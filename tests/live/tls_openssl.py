@@ -283,7 +283,7 @@ def client_certificates(backend):
                      "Hostname in TLS extension: \"p7.test"):
             check(text in tool.said, "no", text, tool.said[-800:])
         served(on)
-        lab.certs.make(*on.left, name="partners", key="ec384")
+        on.make_certificates(key="ec384")
         served(on, starttls=True)
         on.inside_hears_nothing()
 

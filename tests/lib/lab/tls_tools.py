@@ -189,14 +189,18 @@ def take_message(raw, text, number=1):
     raw.send(f"<a xmlns='urn:xmpp:sm:3' h='{number}'/>")
 
 
+NAMES_PER_CERTIFICATE = 50  # fedgate keeps 64 of a certificate
+
+
 class Partners(Ground):
     """A ground with many more partners: what one server did does not delay the dial to the next.
-    Their servers share one certificate, made with the options in certificate."""
+    Their servers share few certificates, made with the options in certificate."""
 
     def __init__(self, lab, count, certificate=None, change=None):
+        self.lab = lab
         self.left = [f"p{number}.test" for number in range(count)]
         rows = [partner(domain) for domain in self.left]
-        lab.certs.make(*self.left, name="partners", **(certificate or {}))
+        self.make_certificates(**(certificate or {}))
 
         def with_partners(config):
             config["partners"] += rows
@@ -204,13 +208,24 @@ class Partners(Ground):
                 change(config)
         super().__init__(lab, None, with_partners)
 
+    def make_certificates(self, **options):
+        """For those that are left."""
+        for at in range(0, len(self.left), NAMES_PER_CERTIFICATE):
+            names = self.left[at:at + NAMES_PER_CERTIFICATE]
+            self.lab.certs.make(*names, name=self.certificate(names[0]), **options)
+
+    @staticmethod
+    def certificate(domain):
+        """Name of the certificate that names the domain."""
+        return f"partners-{int(domain[1:-5]) // NAMES_PER_CERTIFICATE}"
+
     def dial(self, serve, starttls=False, piece=1 << 16):
-        """serve(port, "partners") starts the server of the next partner, which gets a message.
+        """serve(port, certificate) starts the server of the next partner, which gets a message.
         Returns (server, domain)."""
         domain = self.left.pop()
         port = 7000 + len(self.left)
         front = 8000 + len(self.left)
-        server = serve(port, "partners")
+        server = serve(port, self.certificate(domain))
         if starttls:
             StarttlsIn(self.lab, port, domain, front, piece)
             self.lab.dns.xmpp(domain, EVIL_ADDRESS, starttls=front)
@@ -221,7 +236,3 @@ class Partners(Ground):
             self.lab.dns.xmpp(domain, EVIL_ADDRESS, starttls=None, direct=port)
         self.component.say(JOE, f"ann@{domain}", f"to {domain}", ident=domain)
         return server, domain
-
-    def undelivered(self, domain):
-        """The component is told that the message did not arrive; returns the condition."""
-        return self.component.gets_error(domain)[1]

@@ -71,6 +71,7 @@ struct edge {
     struct stream_event in_event;
     struct stream_event out_event;
     struct component_event component_event;
+    char fault[160]; /* text of the last certificate_fault asked for (host.c) */
     uint32_t inbound_count; /* incoming s2s connections on this shard */
     bool is_draining;
     bool is_flushed; /* counted in shared.flushed_count */

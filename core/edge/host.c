@@ -105,20 +105,21 @@ static bool certificate_ok(void *ctx, struct slice domain)
 
 static const char *certificate_fault(void *ctx, struct slice domain)
 {
-    struct host_ctx *h = ctx;
+    const struct host_ctx *h = ctx;
     const struct tls_peer *peer = h->c ? conn_tls_peer(h->c) : NULL;
+    char *text = h->e->fault;
 
     if (!peer) {
         return "no TLS on this connection";
     }
     if (peer->chain != TLS_CHAIN_OK) {
-        (void)snprintf(h->fault, sizeof(h->fault), "certificate is not acceptable: %s",
+        (void)snprintf(text, sizeof(h->e->fault), "certificate is not acceptable: %s",
                        tls_chain_name(peer->chain));
-        return h->fault;
+        return text;
     }
-    (void)snprintf(h->fault, sizeof(h->fault), "certificate does not name %.*s",
+    (void)snprintf(text, sizeof(h->e->fault), "certificate does not name %.*s",
                    domain.len > 100 ? 100 : (int)domain.len, domain.ptr ? domain.ptr : "");
-    return h->fault;
+    return text;
 }
 
 static const struct dialback_secret *secret(void *ctx, struct slice local)

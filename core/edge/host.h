@@ -9,7 +9,6 @@
 struct host_ctx {
     struct edge *e; /* borrowed; changes when the connection moves to another shard */
     struct conn *c; /* borrowed; NULL before there is one */
-    char fault[160]; /* text of the last certificate_fault */
 };
 
 extern const struct stream_host host_ops;

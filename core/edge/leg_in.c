@@ -24,13 +24,15 @@ struct leg_in {
     struct list moving; /* in edge.legs_moving */
     struct wheel_timer timer;
     struct flow_waiter waiter;
+    /* Borrowed from the edge, which outlives us; NULL before a pair is proved. On a journey it is
+     * still the old shard's: then only its name, which never changes, may be read.            */
+    struct partner_run *run;
     uint32_t home; /* shard it should live on */
     uint64_t accepted_ms;
     bool is_listed;  /* in edge.legs_in, and counted there */
     bool is_counted; /* in partner_run.streams_in */
     bool is_paused;
     bool is_ended; /* the stream is over, the connection is closing */
-    char partner[256]; /* primary domain once authenticated; for the counters */
 };
 
 static void handle_events(struct leg_in *leg, enum stream_event_kind kind);
@@ -84,8 +86,8 @@ static void delist(struct leg_in *leg, struct edge *e)
 
 static struct partner_run *run_of(struct leg_in *leg)
 {
-    if (leg->partner[0]) {
-        return partner_run_find(leg->host.e, slice_from_cstr(leg->partner));
+    if (leg->run) {
+        return leg->run;
     }
     return leg->s ? partner_run_of(leg->host.e, stream_remote(leg->s)) : NULL;
 }
@@ -162,7 +164,7 @@ static void admit(struct leg_in *leg, const struct partner *p, struct partner_ru
         stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
                      "connection limit reached");
         LOG_W(stream_refused, "dir=in remote=%s why=connection-limit of=%s",
-              log_quote(slice_from_cstr(leg->partner)).text, which);
+              log_quote(slice_make(run->domain, run->domain_len)).text, which);
     }
 }
 
@@ -181,10 +183,10 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
           conn_peer_text(leg->c), log_quote(ev->local).text, log_quote(ev->remote).text,
           stream_method_name(ev->method));
     link_seen(e, ev->local, ev->remote);
-    if (leg->partner[0]) {
+    if (leg->run) {
         return;
     }
-    slice_to_cstr_cut(p->domain, leg->partner, sizeof(leg->partner));
+    leg->run = run;
     leg->home = edge_home_of_partner(e, p);
     if (leg->home != e->idx) {
         leg->is_paused = true;
@@ -426,7 +428,10 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     struct edge *e = shard_app(conn_shard(c)); /* a move may have failed there: no arrival */
 
     (void)unsent_bytes;
-    leg->host.e = e;
+    if (leg->host.e != e) {
+        leg->host.e = e;
+        leg->run = NULL; /* the other shard's */
+    }
     if (leg->s && !leg->is_ended) {
         if (stream_lost(leg->s, why, &e->in_event) == STREAM_FAILED) {
             on_failed(leg, &e->in_event.failure);
@@ -491,8 +496,8 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
 {
     struct leg_in *leg = owner;
     struct edge *e = shard_app(sh);
-    const struct partner *p;
-    struct partner_run *run;
+    struct slice name = slice_make(leg->run->domain, leg->run->domain_len);
+    const struct partner *p = snapshot_partner(edge_policy(e), name);
 
     ASSERT(leg->magic == LEG_IN_MAGIC);
     leg->host.e = e;
@@ -500,10 +505,9 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
     leg->c = c;
     enlist(leg, e);
     stream_set_out(leg->s, conn_out(c));
-    run = partner_run_of(e, slice_from_cstr(leg->partner));
-    p = snapshot_partner(edge_policy(e), slice_from_cstr(leg->partner));
-    if (run && p) {
-        admit(leg, p, run);
+    leg->run = partner_run_of(e, name);
+    if (leg->run && p) {
+        admit(leg, p, leg->run);
     }
     leg->is_paused = false;
     conn_resume(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link_int: the link's inside, shared by link.c (queue and life), link_stream.c (connection and
- * stream) and link_custody.c (what was written and is not confirmed). See link.h. */
+ * stream), link_custody.c (what was written and is not confirmed) and link_renew.c (a stream with
+ * used-up keys is replaced). See link.h. */
 #ifndef FG_EDGE_LINK_INT_H
 #define FG_EDGE_LINK_INT_H
 
@@ -31,8 +32,17 @@ enum link_state {
 /* How the partner confirms what it got. */
 enum link_confirm_mode { LINK_CONFIRM_NONE, LINK_CONFIRM_SM, LINK_CONFIRM_PING };
 
+/* What a link object is to its pair of domains. All but MAIN are in edge.links_aside. */
+enum link_part {
+    LINK_PART_MAIN,      /* in the map: has queue, questions and, mostly, the stream in use */
+    LINK_PART_SUCCESSOR, /* dials for one whose keys are used up, and is ready to take its place */
+    LINK_PART_RETIRED,   /* its place was taken: closes its stream */
+    LINK_PART_DEAD,      /* to be freed at the end of the turn */
+};
+
 struct link {
     uint32_t magic;
+    enum link_part part;
     enum link_state state; /* link_set_state only */
     struct host_ctx host;
 
@@ -44,6 +54,12 @@ struct link {
     struct conn *c;    /* the engine's; between dial's done and closed */
     struct stream *s;  /* owned; lives with c */
     struct list dirty; /* in edge.links_dirty */
+    struct link *main;      /* of a SUCCESSOR: borrowed, outlives it */
+    struct link *successor; /* of MAIN: lives in edge.links_aside; NULL = none */
+    struct list aside;      /* in edge.links_aside, which owns it */
+    bool is_held;           /* nothing more is written to this stream */
+    uint32_t renew_failures;
+    uint64_t renew_ms; /* not before */
     struct wheel_timer timer; /* NEGOTIATING.. : the stream's deadline; BACKOFF: its end */
 
     enum link_confirm_mode confirm;
@@ -92,7 +108,26 @@ void link_fail_verifies(struct link *l, enum stanza_condition condition);
 /* Begins to close an open stream in order. */
 void link_close(struct link *l, enum stream_condition condition, const char *text);
 
+/* link_renew.c */
+/* At the end of a turn, READY: looks whether the keys are used up and goes on replacing the stream. */
+void link_renew(struct link *l);
+void link_renew_held(struct link *l);
+/* READY was reached. */
+void link_aside_ready(struct link *s);
+/* A SUCCESSOR that has failed, a RETIRED one that is closed: it will be freed. */
+void link_aside_over(struct link *l);
+/* The stream is gone: true when a successor took over what is left, whatever it has come to. */
+bool link_succeed(struct link *l);
+void link_drop_successor(struct link *l);
+void links_aside_turn_end(struct edge *e);
+/* Closes them; returns how many have a connection. */
+uint32_t links_aside_close(struct edge *e);
+void links_aside_free(struct edge *e);
+
 /* link.c */
+/* Not in the map. NULL without memory. */
+struct link *link_new(struct edge *e, struct slice local, struct slice remote);
+void link_free(struct link *l);
 /* No attempt is left: answers who waits, backs off. */
 void link_down(struct link *l, enum fail_step step, bool is_for_good, const char *text);
 /* After the connection is gone in order or was lost when READY. */

@@ -24,39 +24,45 @@ struct partner_run *partner_run_of(struct edge *e, struct slice remote)
     return run;
 }
 
-struct partner_run *partner_run_find(struct edge *e, struct slice primary)
-{
-    return map_get(&e->partner_runs, primary);
-}
-
 void partner_runs_free(struct edge *e)
 {
     size_t cursor = 0;
     struct partner_run *run;
 
     while ((run = map_next(&e->partner_runs, &cursor))) {
+        pool_heap_free(run->trouble);
         pool_heap_free(run);
     }
     map_deinit(&e->partner_runs);
 }
 
+static struct partner_trouble *trouble_of(struct partner_run *run)
+{
+    if (!run->trouble) {
+        run->trouble = pool_heap_zalloc(sizeof(*run->trouble));
+    }
+    return run->trouble;
+}
+
 void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_direction direction,
                         enum fail_step step, const char *text)
 {
+    struct partner_trouble *trouble;
     char *to;
 
     if (!run) {
         return;
     }
-    to = run->stats.last_failure[direction];
+    trouble = trouble_of(run);
+    to = trouble->last_failure[direction];
     (void)snprintf(to, FAIL_TEXT_BYTES, "%s: %s", fail_step_name(step), text);
     for (char *p = to; *p; p++) {
         if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) {
             *p = '?';
         }
     }
-    run->stats.failures[direction][step]++;
-    run->stats.last_failure_unix_s[direction] = shard_now_unix_s(e->sh);
+    trouble->failures[direction][step]++;
+    trouble->last_failure_unix_s[direction] = shard_now_unix_s(e->sh);
 }
 
 void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why why)
@@ -64,6 +70,6 @@ void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why wh
     struct partner_run *run = partner_run_of(e, remote);
 
     if (run) {
-        run->stats.bounced[why]++;
+        trouble_of(run)->bounced[why]++;
     }
 }

@@ -10,16 +10,16 @@
 
 struct partner_run {
     struct partner_stats stats;
+    struct partner_trouble *trouble; /* owned; NULL before the first */
     uint32_t streams_in;  /* incoming connections with an authenticated pair of this partner */
     uint32_t streams_out; /* outgoing connections that are ready */
     size_t domain_len;
     char domain[]; /* primary, A-label */
 };
 
-/* By any domain of the partner; NULL when the current snapshot has no such partner. */
+/* By any domain of the partner; NULL when the current snapshot has no such partner. Lives as long as
+ * the shard's edge. */
 struct partner_run *partner_run_of(struct edge *e, struct slice remote);
-/* By its primary domain, if it was ever made here; outlives the partner's configuration. */
-struct partner_run *partner_run_find(struct edge *e, struct slice primary);
 void partner_runs_free(struct edge *e);
 
 enum partner_direction { PARTNER_IN, PARTNER_OUT };

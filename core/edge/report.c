@@ -58,15 +58,16 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
                     sum->stats.authenticated[d][m] += p->stats.authenticated[d][m];
                 }
                 for (int f = 0; f < FAIL_STEP_COUNT; f++) {
-                    sum->stats.failures[d][f] += p->stats.failures[d][f];
+                    sum->trouble.failures[d][f] += p->trouble.failures[d][f];
                 }
-                if (p->stats.last_failure_unix_s[d] > sum->stats.last_failure_unix_s[d]) {
-                    sum->stats.last_failure_unix_s[d] = p->stats.last_failure_unix_s[d];
-                    memcpy(sum->stats.last_failure[d], p->stats.last_failure[d], FAIL_TEXT_BYTES);
+                if (p->trouble.last_failure_unix_s[d] > sum->trouble.last_failure_unix_s[d]) {
+                    sum->trouble.last_failure_unix_s[d] = p->trouble.last_failure_unix_s[d];
+                    memcpy(sum->trouble.last_failure[d], p->trouble.last_failure[d],
+                           FAIL_TEXT_BYTES);
                 }
             }
             for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
-                sum->stats.bounced[w] += p->stats.bounced[w];
+                sum->trouble.bounced[w] += p->trouble.bounced[w];
             }
             sum->streams_in += p->streams_in;
             sum->streams_out += p->streams_out;
@@ -96,16 +97,16 @@ static void put_partner_direction(struct buf *out, const struct report_partner *
     }
     buf_put_lit(out, "}, \"failures\": {");
     for (int f = 0; f < FAIL_STEP_COUNT; f++) {
-        if (p->stats.failures[d][f] != 0) {
+        if (p->trouble.failures[d][f] != 0) {
             buf_printf(out, "%s\"%s\": %lu", first ? "" : ", ", fail_step_name((enum fail_step)f),
-                       p->stats.failures[d][f]);
+                       p->trouble.failures[d][f]);
             first = false;
         }
     }
     buf_put_lit(out, "}, \"last_failure\": ");
-    if (p->stats.last_failure_unix_s[d] != 0) {
-        buf_printf(out, "{\"unix_s\": %ld, \"text\": ", p->stats.last_failure_unix_s[d]);
-        put_json_text(out, p->stats.last_failure[d]);
+    if (p->trouble.last_failure_unix_s[d] != 0) {
+        buf_printf(out, "{\"unix_s\": %ld, \"text\": ", p->trouble.last_failure_unix_s[d]);
+        put_json_text(out, p->trouble.last_failure[d]);
         buf_putc(out, '}');
     } else {
         buf_put_lit(out, "null");
@@ -119,9 +120,9 @@ static void put_bounced(struct buf *out, const struct report_partner *p)
 
     buf_put_lit(out, ", \"bounced\": {");
     for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
-        if (p->stats.bounced[w] != 0) {
+        if (p->trouble.bounced[w] != 0) {
             buf_printf(out, "%s\"%s\": %lu", first ? "" : ", ",
-                       bounce_why_name((enum bounce_why)w), p->stats.bounced[w]);
+                       bounce_why_name((enum bounce_why)w), p->trouble.bounced[w]);
             first = false;
         }
     }
@@ -284,10 +285,10 @@ static void put_partner_metrics(struct buf *out, struct report_partner **list, u
     put_metric_head(out, "partner_bounced_total", "counter", "stanzas answered, by reason");
     for (uint32_t i = 0; i < count; i++) {
         for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
-            if (list[i]->stats.bounced[w] != 0) {
+            if (list[i]->trouble.bounced[w] != 0) {
                 buf_printf(out, "fedgate_partner_bounced_total{partner=\"%s\",reason=\"%s\"} %lu\n",
                            list[i]->domain, bounce_why_name((enum bounce_why)w),
-                           list[i]->stats.bounced[w]);
+                           list[i]->trouble.bounced[w]);
             }
         }
     }
@@ -295,12 +296,12 @@ static void put_partner_metrics(struct buf *out, struct report_partner **list, u
     for (uint32_t i = 0; i < count; i++) {
         for (int d = 0; d < 2; d++) {
             for (int f = 0; f < FAIL_STEP_COUNT; f++) {
-                if (list[i]->stats.failures[d][f] != 0) {
+                if (list[i]->trouble.failures[d][f] != 0) {
                     buf_printf(out,
                                "fedgate_partner_failures_total{partner=\"%s\",direction=\"%s\","
                                "step=\"%s\"} %lu\n",
                                list[i]->domain, direction_names[d],
-                               fail_step_name((enum fail_step)f), list[i]->stats.failures[d][f]);
+                               fail_step_name((enum fail_step)f), list[i]->trouble.failures[d][f]);
                 }
             }
         }

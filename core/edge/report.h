@@ -14,6 +14,7 @@
 struct report_partner {
     char domain[256]; /* primary, A-label */
     struct partner_stats stats;
+    struct partner_trouble trouble;
     uint32_t streams_in;
     uint32_t streams_out;
     uint32_t queue_count;   /* waiting for a stream */

@@ -25,6 +25,9 @@ void report_fill(struct edge *e, const struct mail_report *m)
         slice_to_cstr_cut(slice_make(run->domain, run->domain_len), p->domain,
                             sizeof(p->domain));
         p->stats = run->stats;
+        if (run->trouble) {
+            p->trouble = *run->trouble;
+        }
         p->streams_in = run->streams_in;
         p->streams_out = run->streams_out;
         links_report(e, slice_make(run->domain, run->domain_len), p);

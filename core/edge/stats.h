@@ -58,6 +58,10 @@ struct partner_stats {
     uint64_t stanzas[2];
     uint64_t bytes[2];
     uint64_t authenticated[2][3]; /* by enum stream_method */
+};
+
+/* The rest of it, which most partners never need. */
+struct partner_trouble {
     uint64_t failures[2][FAIL_STEP_COUNT];
     uint64_t bounced[BOUNCE_WHY_COUNT];
     /* The last failure per direction, for people. */

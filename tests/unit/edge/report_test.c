@@ -45,11 +45,11 @@ Test(report, sums_partners_over_shards_and_escapes)
     partners[1] = partners[0];
     partners[0].stats.stanzas[0] = 40;
     partners[1].stats.stanzas[0] = 2;
-    partners[0].stats.bounced[BOUNCE_QUEUE_AGE] = 3;
-    partners[1].stats.bounced[BOUNCE_QUEUE_AGE] = 4;
-    partners[1].stats.bounced[BOUNCE_SIZE] = 1;
-    partners[1].stats.last_failure_unix_s[1] = 5;
-    (void)snprintf(partners[1].stats.last_failure[1], FAIL_TEXT_BYTES, "tls: \"x\"\n\\");
+    partners[0].trouble.bounced[BOUNCE_QUEUE_AGE] = 3;
+    partners[1].trouble.bounced[BOUNCE_QUEUE_AGE] = 4;
+    partners[1].trouble.bounced[BOUNCE_SIZE] = 1;
+    partners[1].trouble.last_failure_unix_s[1] = 5;
+    (void)snprintf(partners[1].trouble.last_failure[1], FAIL_TEXT_BYTES, "tls: \"x\"\n\\");
     shards[0] = (struct edge_report){.partners = &partners[0], .partner_count = 1};
     shards[1] = (struct edge_report){.shard_idx = 1, .partners = &partners[1], .partner_count = 1};
     shards[0].stats.stanzas_in_partner = 1;

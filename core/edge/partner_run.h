@@ -17,8 +17,8 @@ struct partner_run {
     char domain[]; /* primary, A-label */
 };
 
-/* By any domain of the partner; NULL when the current snapshot has no such partner. Lives as long as
- * the shard's edge. */
+/* By any domain of the partner; NULL when the current snapshot has no such partner. Lives as long
+ * as the shard's edge. */
 struct partner_run *partner_run_of(struct edge *e, struct slice remote);
 void partner_runs_free(struct edge *e);
 

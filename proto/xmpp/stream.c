@@ -373,34 +373,33 @@ void stream_put_close(struct stream *s)
     buf_put_lit(s->out, "</stream:stream>");
 }
 
-static void PRINTF_LIKE(4, 0) explain(struct stream *s, struct stream_event *ev,
-                                      enum stream_step step, const char *fmt, va_list args)
+static void PRINTF_LIKE(3, 0)
+    explain(struct stream_event *ev, enum stream_step step, const char *fmt, va_list args)
 {
-    int len = vsnprintf(s->why, sizeof(s->why), fmt, args);
+    int len = vsnprintf(ev->why, sizeof(ev->why), fmt, args);
 
     if (len < 0) {
-        s->why[0] = '\0';
+        ev->why[0] = '\0';
     }
-    ev->failure = (struct stream_failure){.step = step, .text = s->why};
+    ev->failure = (struct stream_failure){.step = step, .text = ev->why};
 }
 
-void stream_explain(struct stream *s, struct stream_event *ev, enum stream_step step,
-                    const char *fmt, ...)
+void stream_explain(struct stream_event *ev, enum stream_step step, const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
-    explain(s, ev, step, fmt, args);
+    explain(ev, step, fmt, args);
     va_end(args);
 }
 
-enum stream_event_kind stream_note(struct stream *s, struct stream_event *ev, enum stream_step step,
-                                   const char *fmt, ...)
+enum stream_event_kind stream_note(struct stream_event *ev, enum stream_step step, const char *fmt,
+                                   ...)
 {
     va_list args;
 
     va_start(args, fmt);
-    explain(s, ev, step, fmt, args);
+    explain(ev, step, fmt, args);
     va_end(args);
     return STREAM_NOTE;
 }
@@ -419,7 +418,7 @@ static enum stream_event_kind end(struct stream *s, struct stream_event *ev,
             if (!s->is_header_written && s->role == STREAM_IN) {
                 stream_in_put_header(s, NULL);
             }
-            stream_error_write(s->out, how->condition, slice_from_cstr(s->why), how->app);
+            stream_error_write(s->out, how->condition, slice_from_cstr(ev->failure.text), how->app);
         }
         stream_put_close(s);
     }
@@ -433,7 +432,7 @@ enum stream_event_kind stream_fail(struct stream *s, struct stream_event *ev, en
     va_list args;
 
     va_start(args, fmt);
-    explain(s, ev, step, fmt, args);
+    explain(ev, step, fmt, args);
     va_end(args);
     return end(s, ev, &(struct stream_end){.step = step, .condition = condition});
 }
@@ -444,7 +443,7 @@ enum stream_event_kind stream_end(struct stream *s, struct stream_event *ev,
     va_list args;
 
     va_start(args, fmt);
-    explain(s, ev, how->step, fmt, args);
+    explain(ev, how->step, fmt, args);
     va_end(args);
     return end(s, ev, how);
 }
@@ -485,7 +484,7 @@ enum stream_event_kind stream_lost(struct stream *s, const char *why, struct str
     if (was == STREAM_STATE_DEAD) {
         return STREAM_MORE;
     }
-    stream_explain(s, ev, stream_step_of(s), "the connection ended while waiting for %s: %s",
+    stream_explain(ev, stream_step_of(s), "the connection ended while waiting for %s: %s",
                    stream_waits_for(s), why);
     stream_set_state(s, STREAM_STATE_DEAD);
     return was == STREAM_STATE_CLOSING || stream_is_served(s) ? STREAM_CLOSED : STREAM_FAILED;
@@ -507,7 +506,7 @@ enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *
             condition = stream_condition_find(name);
         }
     }
-    stream_explain(s, ev, STREAM_STEP_STREAM_ERROR,
+    stream_explain(ev, STREAM_STEP_STREAM_ERROR,
                    "the peer ended the stream with %s, text %s, while we waited for %s",
                    log_quote(name).text, log_quote(text).text, stream_waits_for(s));
     ev->failure.condition = condition;

@@ -167,6 +167,7 @@ struct stream_failure {
     const char *text; /* what was seen, what to do; NUL-terminated, untrusted parts escaped */
 };
 
+#define STREAM_WHY_BYTES 320u
 /* Big (it holds a stanza's addresses): one per thread, handed in again and again; not copyable. */
 struct stream_event {
     /* PAIR_AUTHENTICATED, VERIFY_*, READY, PAIR_REFUSED */
@@ -180,6 +181,7 @@ struct stream_event {
     struct stanza stanza;            /* STANZA, STANZA_BAD */
     uint32_t acked_count;            /* ACKED */
     struct stream_failure failure;   /* FAILED, PAIR_REFUSED, NOTE, STANZA_BAD (text) */
+    char why[STREAM_WHY_BYTES];      /* where failure.text may be */
 };
 
 /* Outgoing: writes the header. ERR_NOMEM, ERR_JID, or ERR_STATE when the rules refuse the pair

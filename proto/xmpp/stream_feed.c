@@ -273,7 +273,7 @@ static enum stream_event_kind close_unused(struct stream *s, struct stream_event
     if (s->role == STREAM_OUT) {
         return STREAM_IDLE;
     }
-    return stream_note(s, ev, STREAM_STEP_OPEN, "unused, closing");
+    return stream_note(ev, STREAM_STEP_OPEN, "unused, closing");
 }
 
 static enum stream_event_kind state_timeout(struct stream *s, struct stream_event *ev)

@@ -33,7 +33,7 @@ static enum stream_event_kind refuse(struct stream *s, const struct request *r,
                                      enum stanza_condition condition, struct stream_event *ev)
 {
     answer(s, r, DIALBACK_ERROR, condition);
-    return stream_note(s, ev, STREAM_STEP_DIALBACK, "dialback from %s answered with %s",
+    return stream_note(ev, STREAM_STEP_DIALBACK, "dialback from %s answered with %s",
                        log_quote(r->from).text, stanza_condition_name(condition));
 }
 
@@ -140,7 +140,7 @@ static enum stream_event_kind on_result(struct stream *s, const struct request *
         return STREAM_MORE;
     }
     if (p) {
-        return stream_note(s, ev, STREAM_STEP_DIALBACK, "dialback for %s is being verified already",
+        return stream_note(ev, STREAM_STEP_DIALBACK, "dialback for %s is being verified already",
                            log_quote(r->from).text);
     }
     method = choose(s, r, &error);
@@ -179,7 +179,7 @@ static enum stream_event_kind on_verify(struct stream *s, const struct request *
     answer(s, r, is_valid ? DIALBACK_VALID : DIALBACK_INVALID, STANZA_CONDITION_NONE);
     s->verify_answer_count++;
     if (!is_valid) {
-        return stream_note(s, ev, STREAM_STEP_DIALBACK, "%s asked about a key that is not ours",
+        return stream_note(ev, STREAM_STEP_DIALBACK, "%s asked about a key that is not ours",
                            log_quote(r->from).text);
     }
     return STREAM_MORE;
@@ -194,12 +194,12 @@ enum stream_event_kind stream_in_dialback(struct stream *s, const struct xml_tre
     int to;
 
     if (!is_verify && !slice_eq(t->nodes[0].name, SLICE_LIT("result"))) {
-        return stream_note(s, ev, STREAM_STEP_DIALBACK, "unknown dialback element %s",
+        return stream_note(ev, STREAM_STEP_DIALBACK, "unknown dialback element %s",
                            log_quote(t->nodes[0].name).text);
     }
     if (xml_attr(t, 0, SLICE_LIT("type"))) {
         /* An answer to something we cannot have asked on this stream (SEC-01, SEC-03). */
-        return stream_note(s, ev, STREAM_STEP_DIALBACK, "unsolicited dialback answer dropped");
+        return stream_note(ev, STREAM_STEP_DIALBACK, "unsolicited dialback answer dropped");
     }
     from = stream_read_domain(&r.from_mem, t, "from", &r.from);
     to = stream_read_domain(&r.to_mem, t, "to", &r.to);
@@ -229,11 +229,10 @@ enum stream_event_kind stream_in_dialback(struct stream *s, const struct xml_tre
 static enum stream_event_kind give_up(struct stream *s, struct pair *p,
                                       enum stanza_condition condition, struct stream_event *ev)
 {
-    struct dialback_address a = {
-        .from = p->local, .to = p->remote, .declares = !s->is_db_declared};
+    struct dialback_address a = {.from = p->local, .to = p->remote, .declares = !s->is_db_declared};
 
     dialback_write_answer(s->out, &a, DIALBACK_ERROR, condition);
-    stream_explain(s, ev, STREAM_STEP_DIALBACK, "dialback from %s ended with %s",
+    stream_explain(ev, STREAM_STEP_DIALBACK, "dialback from %s ended with %s",
                    log_quote(p->remote).text, stanza_condition_name(condition));
     pair_remove(s, p);
     return STREAM_NOTE;

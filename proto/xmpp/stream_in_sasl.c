@@ -40,7 +40,7 @@ static enum stream_event_kind refuse(struct stream *s, enum sasl_condition condi
                            "else may: %s",
                            s->host->certificate_fault(s->ctx, s->remote));
     }
-    return stream_note(s, ev, STREAM_STEP_SASL, "EXTERNAL refused with %s", name);
+    return stream_note(ev, STREAM_STEP_SASL, "EXTERNAL refused with %s", name);
 }
 
 /* authzid: base64 text, "=" or empty. */

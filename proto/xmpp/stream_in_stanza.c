@@ -6,10 +6,10 @@
 #include "xml/writer.h"
 #include "xmpp/stream_int.h"
 
-static enum stream_event_kind bad_stanza(struct stream *s, struct stream_event *ev,
-                                         enum stanza_condition condition, const char *text)
+static enum stream_event_kind bad_stanza(struct stream_event *ev, enum stanza_condition condition,
+                                         const char *text)
 {
-    stream_explain(s, ev, STREAM_STEP_STANZA, "%s", text);
+    stream_explain(ev, STREAM_STEP_STANZA, "%s", text);
     ev->condition = condition;
     return STREAM_STANZA_BAD;
 }
@@ -41,10 +41,10 @@ static enum stream_event_kind wrong_to(struct stream *s, struct stream_event *ev
                            STREAM_BAD_TO_MAX);
     }
     if (s->host->is_local(s->ctx, ev->stanza.to.domain)) {
-        return bad_stanza(s, ev, STANZA_CONDITION_NOT_AUTHORIZED,
+        return bad_stanza(ev, STANZA_CONDITION_NOT_AUTHORIZED,
                           "the stream is not authenticated for this pair of domains");
     }
-    return bad_stanza(s, ev, STANZA_CONDITION_ITEM_NOT_FOUND, "the domain is not served here");
+    return bad_stanza(ev, STANZA_CONDITION_ITEM_NOT_FOUND, "the domain is not served here");
 }
 
 static enum stream_event_kind bad_address(struct stream *s, enum stanza_fault fault,
@@ -99,7 +99,7 @@ enum stream_event_kind stream_in_stanza(struct stream *s, const struct xml_tree 
         st->to.domain = p->local;
     }
     if (fault != STANZA_OK) {
-        return bad_stanza(s, ev, stanza_fault_condition(fault), stanza_fault_text(fault));
+        return bad_stanza(ev, stanza_fault_condition(fault), stanza_fault_text(fault));
     }
     s->bad_to_count = 0;
     return STREAM_STANZA;
@@ -115,7 +115,7 @@ static enum stream_event_kind acks_refuse(struct stream *s, const struct xml_tre
     buf_put_lit(s->out, "><");
     buf_put_cstr(s->out, stanza_condition_name(condition));
     buf_put_lit(s->out, " xmlns=\"" NS_STANZA_ERRORS "\"/></failed>");
-    return stream_note(s, ev, STREAM_STEP_ACKS, "%s refused: %s", log_quote(t->nodes[0].name).text,
+    return stream_note(ev, STREAM_STEP_ACKS, "%s refused: %s", log_quote(t->nodes[0].name).text,
                        stanza_condition_name(condition));
 }
 
@@ -158,5 +158,5 @@ enum stream_event_kind stream_in_acks(struct stream *s, const struct xml_tree *t
         }
         return STREAM_MORE;
     }
-    return stream_note(s, ev, STREAM_STEP_ACKS, "unknown element %s", log_quote(name).text);
+    return stream_note(ev, STREAM_STEP_ACKS, "unknown element %s", log_quote(name).text);
 }

@@ -87,7 +87,6 @@ struct peer_features {
 };
 
 #define STREAM_MAGIC          0x58735331u
-#define STREAM_WHY_BYTES      320u
 #define STREAM_TRAIL          16u
 #define STREAM_ID_CHARS       32u /* 128 random bits */
 #define STREAM_LANG_BYTES_MAX 35u
@@ -150,7 +149,6 @@ struct stream {
     struct acks acks;
     uint8_t trail[STREAM_TRAIL]; /* last states, newest at trail_at - 1: for a debugger */
     uint8_t trail_at;
-    char why[STREAM_WHY_BYTES];
 };
 
 /* --- stream.c: common parts --- */
@@ -173,11 +171,11 @@ enum stream_event_kind stream_end(struct stream *s, struct stream_event *ev,
                                   const struct stream_end *end, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 enum stream_event_kind stream_nomem(struct stream *s, struct stream_event *ev);
-enum stream_event_kind stream_note(struct stream *s, struct stream_event *ev, enum stream_step step,
-                                   const char *fmt, ...) PRINTF_LIKE(4, 5);
+enum stream_event_kind stream_note(struct stream_event *ev, enum stream_step step, const char *fmt,
+                                   ...) PRINTF_LIKE(3, 4);
 /* Fills ev->failure with step and a formatted text. */
-void stream_explain(struct stream *s, struct stream_event *ev, enum stream_step step,
-                    const char *fmt, ...) PRINTF_LIKE(4, 5);
+void stream_explain(struct stream_event *ev, enum stream_step step, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 /* Asks the host for (s->local, s->remote) into s->rules; NULL or why not. */
 const struct stream_refusal *stream_ask_rules(struct stream *s);
 /* Replaces *to by an owned copy; false when out of memory. */

@@ -245,7 +245,7 @@ static enum stream_event_kind on_features(struct stream *s, const struct xml_tre
     const struct stream_refusal *refusal;
 
     if (s->state != STREAM_STATE_OUT_FEATURES) {
-        return stream_note(s, ev, STREAM_STEP_FEATURES, "features out of turn ignored");
+        return stream_note(ev, STREAM_STEP_FEATURES, "features out of turn ignored");
     }
     if (s->is_from_wrong) {
         return stream_fail(s, ev, STREAM_STEP_HEADER, STREAM_CONDITION_INVALID_FROM,
@@ -275,7 +275,7 @@ static enum stream_event_kind on_tls(struct stream *s, const struct xml_tree *t,
     struct slice name = t->nodes[0].name;
 
     if (s->state != STREAM_STATE_OUT_STARTTLS) {
-        return stream_note(s, ev, STREAM_STEP_STARTTLS, "%s out of turn ignored",
+        return stream_note(ev, STREAM_STEP_STARTTLS, "%s out of turn ignored",
                            log_quote(name).text);
     }
     if (slice_eq(name, SLICE_LIT("proceed"))) {
@@ -322,7 +322,7 @@ static enum stream_event_kind on_sasl(struct stream *s, const struct xml_tree *t
     struct pair *p;
 
     if (s->state != STREAM_STATE_OUT_SASL) {
-        return stream_note(s, ev, STREAM_STEP_SASL, "%s out of turn ignored", log_quote(name).text);
+        return stream_note(ev, STREAM_STEP_SASL, "%s out of turn ignored", log_quote(name).text);
     }
     if (slice_eq(name, SLICE_LIT("challenge")) && !s->is_response_sent) {
         s->is_response_sent = true;
@@ -382,6 +382,6 @@ enum stream_event_kind stream_out_element(struct stream *s, const struct xml_tre
                            "the peer sent %s on the stream that we opened",
                            log_quote(t->nodes[0].name).text);
     }
-    return stream_note(s, ev, stream_step_of(s), "unknown element %s ignored",
+    return stream_note(ev, stream_step_of(s), "unknown element %s ignored",
                        log_quote(t->nodes[0].name).text);
 }

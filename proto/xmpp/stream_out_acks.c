@@ -110,7 +110,7 @@ enum stream_event_kind stream_out_acks(struct stream *s, const struct xml_tree *
         return STREAM_ACKS_REFUSED;
     }
     if (s->acks.state != ACKS_ON) {
-        return stream_note(s, ev, STREAM_STEP_ACKS, "%s without acknowledgements agreed",
+        return stream_note(ev, STREAM_STEP_ACKS, "%s without acknowledgements agreed",
                            log_quote(name).text);
     }
     if (slice_eq(name, SLICE_LIT("a"))) {
@@ -122,5 +122,5 @@ enum stream_event_kind stream_out_acks(struct stream *s, const struct xml_tree *
         buf_put_lit(s->out, " h=\"0\"/>");
         return STREAM_MORE;
     }
-    return stream_note(s, ev, STREAM_STEP_ACKS, "unknown element %s", log_quote(name).text);
+    return stream_note(ev, STREAM_STEP_ACKS, "unknown element %s", log_quote(name).text);
 }

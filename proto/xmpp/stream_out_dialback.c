@@ -217,7 +217,7 @@ static enum stream_event_kind pair_refused(struct stream *s, struct pair *p,
 {
     const char *sasl = s->sasl_failure ? sasl_condition_name(s->sasl_failure) : "not tried";
 
-    stream_explain(s, ev, STREAM_STEP_DIALBACK,
+    stream_explain(ev, STREAM_STEP_DIALBACK,
                    "the peer answered our dialback with %s (%s); SASL EXTERNAL: %s",
                    dialback_verdict_name(ev->verdict), stanza_condition_name(ev->condition), sasl);
     ev->local = p->local;
@@ -234,16 +234,15 @@ enum stream_event_kind stream_out_pair_timeout(struct stream *s, struct pair *p,
     ev->verdict = DIALBACK_ERROR;
     ev->condition = STANZA_CONDITION_REMOTE_SERVER_TIMEOUT;
     kind = pair_refused(s, p, ev);
-    stream_explain(s, ev, STREAM_STEP_DIALBACK, "no answer to our dialback within %u ms",
+    stream_explain(ev, STREAM_STEP_DIALBACK, "no answer to our dialback within %u ms",
                    s->limits.dialback_ms);
     ev->failure.is_timeout = true;
     return kind;
 }
 
-static enum stream_event_kind unsolicited(struct stream *s, struct slice from,
-                                          struct stream_event *ev)
+static enum stream_event_kind unsolicited(struct slice from, struct stream_event *ev)
 {
-    return stream_note(s, ev, STREAM_STEP_DIALBACK, "unsolicited dialback answer from %s dropped",
+    return stream_note(ev, STREAM_STEP_DIALBACK, "unsolicited dialback answer from %s dropped",
                        log_quote(from).text);
 }
 
@@ -253,7 +252,7 @@ static enum stream_event_kind on_result(struct stream *s, struct slice from, str
     struct pair *p = pair_find(s, to, from);
 
     if (!p || p->is_proved) {
-        return unsolicited(s, from, ev);
+        return unsolicited(from, ev);
     }
     if (ev->verdict != DIALBACK_VALID) {
         return pair_refused(s, p, ev);
@@ -272,12 +271,12 @@ enum stream_event_kind stream_out_dialback(struct stream *s, const struct xml_tr
     struct verify *v;
 
     if (!is_verify && !slice_eq(t->nodes[0].name, SLICE_LIT("result"))) {
-        return stream_note(s, ev, STREAM_STEP_DIALBACK, "unknown dialback element %s",
+        return stream_note(ev, STREAM_STEP_DIALBACK, "unknown dialback element %s",
                            log_quote(t->nodes[0].name).text);
     }
     if (stream_read_domain(&from_mem, t, "from", &key.remote) != 1 ||
         stream_read_domain(&to_mem, t, "to", &key.local) != 1 || !read_verdict(t, ev)) {
-        return stream_note(s, ev, STREAM_STEP_DIALBACK,
+        return stream_note(ev, STREAM_STEP_DIALBACK,
                            "a dialback answer without addresses or type dropped");
     }
     if (!is_verify) {
@@ -286,7 +285,7 @@ enum stream_event_kind stream_out_dialback(struct stream *s, const struct xml_tr
     key.stream_id = xml_attr_value(t, 0, SLICE_LIT("id"));
     v = verify_find(s, &key);
     if (!v || !v->is_sent) {
-        return unsolicited(s, key.remote, ev);
+        return unsolicited(key.remote, ev);
     }
     return answered(s, v, ev);
 }

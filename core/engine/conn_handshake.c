@@ -167,13 +167,14 @@ static void give_up(struct conn *c, int err, const char *why)
 /* Also true when these bytes will never be a record: the library then has the right alert. */
 static bool has_first_record(const struct conn *c)
 {
-    const unsigned char *head = (const unsigned char *)c->in_raw.data + c->in_raw.head;
     size_t len = buf_len(&c->in_raw);
+    const unsigned char *head;
     size_t body;
 
     if (len < RECORD_HEADER_BYTES) {
         return false;
     }
+    head = (const unsigned char *)c->in_raw.data + c->in_raw.head;
     body = (size_t)head[3] << 8 | head[4];
     return head[0] != RECORD_HANDSHAKE || head[1] != 3 || body > RECORD_PLAIN_MAX ||
            len - RECORD_HEADER_BYTES >= body;

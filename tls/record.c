@@ -60,6 +60,7 @@ static void put_u64(void *to, uint64_t value)
     memcpy(to, &value, sizeof(value));
 }
 
+STATIC_ASSERT(TLS_SALT_BYTES + SEQ_BYTES == TLS_NONCE_BYTES, "make_nonce fills it");
 STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_u64 swaps");
 
 static void put_header(char *to, uint8_t type, size_t len)
@@ -75,15 +76,15 @@ static void put_header(char *to, uint8_t type, size_t len)
 static void make_nonce(const struct record_side *side, const char *explicit_part,
                        unsigned char nonce[TLS_NONCE_BYTES])
 {
-    memcpy(nonce, side->keys.iv, TLS_NONCE_BYTES);
+    memcpy(nonce, side->keys.iv, TLS_SALT_BYTES);
     if (explicit_bytes(side) > 0) {
         memcpy(nonce + TLS_SALT_BYTES, explicit_part, EXPLICIT_BYTES);
         return;
     }
     uint64_t low;
-    memcpy(&low, nonce + TLS_NONCE_BYTES - SEQ_BYTES, SEQ_BYTES);
+    memcpy(&low, side->keys.iv + TLS_SALT_BYTES, SEQ_BYTES);
     low ^= __builtin_bswap64(side->keys.seq);
-    memcpy(nonce + TLS_NONCE_BYTES - SEQ_BYTES, &low, SEQ_BYTES);
+    memcpy(nonce + TLS_SALT_BYTES, &low, SEQ_BYTES);
 }
 
 /* TLS 1.3: the header as it is; TLS 1.2: sequence number, type, version, length of the plaintext,

@@ -11,7 +11,7 @@ from . import plan
 from .fedgate import partner
 from .hostile import (EVIL, EVIL_ADDRESS, FEATURE_EXTERNAL, FEATURE_TLS, JOE, Ground, Raw,
                       answer_header, header)
-from .process import child_setup, port_open, wait_until
+from .process import child_setup
 from .splitter import Splitter
 from .stage import Skip
 from .xmpp import NS_SASL, NS_TLS
@@ -102,10 +102,11 @@ def gnutls_cli(lab, *options, name=plan.APP, port=plan.XMPPS_SERVER, address=pla
 
 def gnutls_serv(lab, port, certificate, *options):
     """gnutls-serv as an echo of lines; it is ready when this returns."""
-    tool = Tool(lab, ["gnutls-serv", "--echo", "-p", str(port), "--x509certfile",
+    tool = Tool(lab, ["stdbuf", "-oL", "gnutls-serv", "--echo", "-p", str(port), "--x509certfile",
                       lab.certs.crt(certificate), "--x509keyfile", lab.certs.key(certificate),
                       *options])
-    wait_until("gnutls-serv", lambda: tool.take(0.1) is None or port_open(EVIL_ADDRESS, port))
+    tool.until("IPv4 0.0.0.0 port")
+    tool.until("done")
     return tool
 
 

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/pool.h"
+#include "edge/debug.h"
 #include "edge/edge.h"
 #include "edge/http.h"
 #include "edge/logger.h"
@@ -464,6 +465,7 @@ int control_run(const char *config_path)
     struct setup *setup;
     int status;
 
+    debug_from_environment();
     make_secret(ctl.secret);
     random_bytes(&key, sizeof(key));
     hash_seed(key);

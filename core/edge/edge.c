@@ -49,6 +49,7 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     list_init(&e->legs_component);
     list_init(&e->legs_moving);
     list_init(&e->links_dirty);
+    list_init(&e->links_aside);
     for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
         list_init(&e->overflow[i]);
     }

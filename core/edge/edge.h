@@ -54,6 +54,7 @@ struct edge {
     struct list legs_component; /* struct component_leg.all, borrowed from their conns */
     struct list legs_moving;    /* struct leg_in.moving: to be handed over at the turn's end */
     struct list links_dirty;    /* struct link.dirty: have something to write */
+    struct list links_aside;    /* struct link.aside, owned: not in the map (link_renew.c) */
     struct sip_side *sip;    /* owned */
 
     struct list overflow[ENGINE_SHARDS_MAX]; /* owned: mails that did not fit; gates bound it */

@@ -3,6 +3,7 @@
 #include "edge/fail.h"
 
 #include "base/check.h"
+#include "base/err.h"
 
 enum fail_step fail_step_of(const struct stream_failure *failure)
 {
@@ -47,6 +48,44 @@ enum fail_step fail_step_of_dial(enum dial_step step)
         return FAIL_STEP_TLS;
     }
     UNREACHABLE("three steps");
+}
+
+static void note_truncated(struct edge *e, const struct conn *c, const char *direction,
+                           bool is_in_order)
+{
+    if (is_in_order) {
+        LOG_D(stream_closed, "dir=%s peer=%s note=\"no close_notify behind it\"", direction,
+              conn_peer_text(c));
+        return;
+    }
+    e->stats.streams_truncated++;
+    LOG_W(stream_truncated, "dir=%s peer=%s note=\"cut off: neither close_notify nor "
+                            "</stream:stream> came\"",
+          direction, conn_peer_text(c));
+}
+
+void fail_note_end(struct edge *e, const struct conn *c, const char *direction, int err,
+                   bool is_in_order)
+{
+    switch (err) {
+    case ERR_TLS_TRUNCATED:
+        note_truncated(e, c, direction, is_in_order);
+        break;
+    case ERR_TLS_REKEY:
+        e->stats.tls_rekey_closes++;
+        LOG_I(stream_rekey, "dir=%s peer=%s note=\"its new keys cannot be followed: closed in "
+                            "order\"",
+              direction, conn_peer_text(c));
+        break;
+    case ERR_TLS_RECORD:
+        e->stats.tls_record_errors++;
+        break;
+    case ERR_TLS_ALERT:
+        e->stats.tls_alerts++;
+        break;
+    default:
+        break;
+    }
 }
 
 uint32_t stat_method_idx(enum stream_method method)

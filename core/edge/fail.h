@@ -3,12 +3,17 @@
 #ifndef FG_EDGE_FAIL_H
 #define FG_EDGE_FAIL_H
 
+#include "edge/edge.h"
 #include "edge/stats.h"
 #include "engine/dial.h"
 #include "xmpp/stream.h"
 
 enum fail_step fail_step_of(const struct stream_failure *failure);
 enum fail_step fail_step_of_dial(enum dial_step step);
+/* What a connection's end (ops.closed) says about TLS: counted and logged. is_in_order: the stream
+ * was closed before. */
+void fail_note_end(struct edge *e, const struct conn *c, const char *direction, int err,
+                   bool is_in_order);
 /* 0 = EXTERNAL (or certificate), 1 = dialback over TLS, 2 = dialback in plain. */
 uint32_t stat_method_idx(enum stream_method method);
 

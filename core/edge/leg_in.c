@@ -32,6 +32,7 @@ struct leg_in {
     bool is_listed;  /* in edge.legs_in, and counted there */
     bool is_counted; /* in partner_run.streams_in */
     bool is_paused;
+    bool is_worn;  /* a TLS key is used up: closing has begun */
     bool is_ended; /* the stream is over, the connection is closing */
 };
 
@@ -339,6 +340,21 @@ static void handle_events(struct leg_in *leg, enum stream_event_kind kind)
     settle(leg);
 }
 
+/* The peer will dial again; what it has sent meanwhile is still taken. */
+static void close_if_worn(struct leg_in *leg)
+{
+    struct edge *e = leg->host.e;
+
+    if (leg->is_worn || leg->is_ended || !conn_is_worn(leg->c)) {
+        return;
+    }
+    leg->is_worn = true;
+    e->stats.tls_worn++;
+    LOG_I(stream_worn, "dir=in peer=%s remote=%s", conn_peer_text(leg->c),
+          log_quote(stream_remote(leg->s)).text);
+    stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_NONE, "");
+}
+
 static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
 {
     struct leg_in *leg = owner;
@@ -364,6 +380,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
             break;
         }
     }
+    close_if_worn(leg);
     settle(leg);
     return leg->is_ended || !leg->is_paused ? len : used;
 }
@@ -417,8 +434,13 @@ static void on_secured(struct conn *c, void *owner)
 
 static bool on_peer_ended(struct conn *c, void *owner)
 {
-    (void)c;
-    (void)owner;
+    struct leg_in *leg = owner;
+
+    if (conn_is_deaf(c) && leg->s && !leg->is_ended) {
+        stream_close(leg->s, shard_now_ms(leg->host.e->sh), STREAM_CONDITION_NONE, "");
+        leg->is_ended = true;
+        settle(leg);
+    }
     return false;
 }
 
@@ -435,10 +457,13 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     if (leg->s && !leg->is_ended) {
         if (stream_lost(leg->s, why, &e->in_event) == STREAM_FAILED) {
             on_failed(leg, &e->in_event.failure);
+        } else {
+            leg->is_ended = true;
         }
     } else if (!leg->s) {
         LOG_I(tls_failed, "dir=in peer=%s err=%s why=%s", conn_peer_text(c), err_name(err), why);
     }
+    fail_note_end(e, c, "in", err, leg->is_ended);
     if (leg->is_counted) {
         struct partner_run *run = run_of(leg);
 

@@ -55,14 +55,10 @@ static struct link *find(struct edge *e, struct slice local, struct slice remote
     return map_get(&e->links, link_gate(local, remote, mem));
 }
 
-static struct link *find_or_make(struct edge *e, struct slice local, struct slice remote)
+struct link *link_new(struct edge *e, struct slice local, struct slice remote)
 {
-    struct link *l = find(e, local, remote);
+    struct link *l = pool_zalloc(sizeof(*l) + local.len + 1 + remote.len + 1);
 
-    if (l) {
-        return l;
-    }
-    l = pool_zalloc(sizeof(*l) + local.len + 1 + remote.len + 1);
     if (!l) {
         return NULL;
     }
@@ -72,22 +68,39 @@ static struct link *find_or_make(struct edge *e, struct slice local, struct slic
     block_queue_init(&l->written);
     list_init(&l->verifies);
     list_init(&l->dirty);
+    list_init(&l->aside);
     l->local_len = (uint16_t)local.len;
     l->remote_len = (uint16_t)remote.len;
     memcpy(l->key, local.ptr, local.len);
     l->key[local.len] = ' ';
     memcpy(l->key + local.len + 1, remote.ptr, remote.len);
-    (void)map_add(&e->links, slice_make(l->key, local.len + 1 + remote.len), l);
     return l;
 }
 
-static void free_link(struct link *l)
+static struct link *find_or_make(struct edge *e, struct slice local, struct slice remote)
+{
+    struct link *l = find(e, local, remote);
+
+    if (l) {
+        return l;
+    }
+    l = link_new(e, local, remote);
+    if (l) {
+        (void)map_add(&e->links, slice_make(l->key, local.len + 1 + remote.len), l);
+    }
+    return l;
+}
+
+void link_free(struct link *l)
 {
     struct edge *e = l->host.e;
     struct block *b;
     struct list *link;
 
-    (void)map_remove(&e->links, slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len));
+    if (l->part == LINK_PART_MAIN) {
+        (void)map_remove(&e->links, slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len));
+    }
+    list_remove(&l->aside);
     shard_timer_disarm(e->sh, &l->timer);
     list_remove(&l->dirty);
     dial_free(l->dial);
@@ -346,6 +359,10 @@ void link_down(struct link *l, enum fail_step step, bool is_for_good, const char
     l->dial = NULL;
     l->avoid_tls = false;
     l->fail_step = step;
+    if (l->part != LINK_PART_MAIN) {
+        link_aside_over(l);
+        return;
+    }
     l->is_down_for_good = is_for_good;
     if (l->state != LINK_ST_BACKOFF) {
         link_set_state(l, LINK_ST_BACKOFF);
@@ -367,6 +384,15 @@ void link_after_stream(struct link *l)
     dial_free(l->dial);
     l->dial = NULL;
     l->avoid_tls = false;
+    l->is_held = false;
+    l->renew_failures = 0;
+    if (l->part != LINK_PART_MAIN) {
+        link_aside_over(l);
+        return;
+    }
+    if (link_succeed(l)) {
+        return;
+    }
     for (struct list *at = l->verifies.next; at != &l->verifies; at = at->next) {
         LIST_ENTRY(at, struct mail_verify, mail.link)->is_sent = false;
     }
@@ -396,9 +422,11 @@ void links_turn_end(struct edge *e)
         if (l->state == LINK_ST_READY) {
             link_write_waiting(l);
             link_settle(l);
+            link_renew(l);
             update_gate(l);
         }
     }
+    links_aside_turn_end(e);
 }
 
 /* Calls visit for each link; a link may be freed by its own visit. */
@@ -439,7 +467,7 @@ static void tick(struct link *l)
     }
     update_gate(l);
     if (l->state == LINK_ST_IDLE && l->waiting.count == 0 && list_is_empty(&l->verifies)) {
-        free_link(l);
+        link_free(l);
     }
 }
 
@@ -456,6 +484,7 @@ static void review(struct link *l)
         return;
     }
     bounce_queue(e, &l->waiting, BOUNCE_POLICY, NULL);
+    link_drop_successor(l);
     link_close(l, STREAM_CONDITION_NONE, "");
 }
 
@@ -467,6 +496,7 @@ void links_review(struct edge *e)
 /* What has no stream now will not get one: answered. What has one goes out and is confirmed. */
 static void drain_flush(struct link *l)
 {
+    link_drop_successor(l);
     if (l->state != LINK_ST_READY && l->state != LINK_ST_CLOSING) {
         bounce_queue(l->host.e, &l->waiting, BOUNCE_DRAIN, NULL);
     }
@@ -484,6 +514,7 @@ static void drain_close(struct link *l)
 
     bounce_queue(e, &l->waiting, BOUNCE_DRAIN, NULL);
     bounce_queue(e, &l->written, BOUNCE_UNACKED, NULL);
+    link_drop_successor(l);
     link_close(l, STREAM_CONDITION_NONE, "");
 }
 
@@ -510,12 +541,13 @@ uint32_t links_drain_close(struct edge *e)
     while ((l = map_next(&e->links, &cursor))) {
         open += l->c != NULL;
     }
-    return open;
+    return open + links_aside_close(e);
 }
 
 void links_free(struct edge *e)
 {
-    for_each(e, free_link);
+    links_aside_free(e);
+    for_each(e, link_free);
     map_deinit(&e->links);
 }
 

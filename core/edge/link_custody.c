@@ -49,7 +49,7 @@ void link_write_waiting(struct link *l)
     struct block *b;
 
     link_release_taken(l);
-    while (l->written.bytes < bytes_max && !conn_out_is_crowded(l->c) &&
+    while (!l->is_held && l->written.bytes < bytes_max && !conn_out_is_crowded(l->c) &&
            (b = block_queue_pop(&l->waiting))) {
         if (peer_max != 0 && b->bytes_len > peer_max) {
             bounce_block(e, b, BOUNCE_SIZE, NULL);

@@ -109,7 +109,7 @@ void link_fail_verifies(struct link *l, enum stanza_condition condition);
 void link_close(struct link *l, enum stream_condition condition, const char *text);
 
 /* link_renew.c */
-/* At the end of a turn, READY: looks whether the keys are used up and goes on replacing the stream. */
+/* At the end of a turn, READY: begins or goes on replacing a stream whose keys are used up. */
 void link_renew(struct link *l);
 void link_renew_held(struct link *l);
 /* READY was reached. */

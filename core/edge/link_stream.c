@@ -121,6 +121,7 @@ static void on_ready(struct link *l, const struct stream_event *ev)
           conn_peer_text(l->c), log_quote(link_local(l)).text, log_quote(link_remote(l)).text,
           stream_method_name(ev->method));
     link_mark_dirty(l);
+    link_aside_ready(l);
 }
 
 static void answer_verify(struct link *l, struct mail_verify *v)
@@ -309,6 +310,19 @@ static void on_secured(struct conn *c, void *owner)
                                     &l->host.e->out_event));
 }
 
+/* The peer's new keys cannot be followed: a farewell can still be written, so that what stands
+ * before it is taken, and the next stream is dialled at once. */
+static bool on_peer_ended(struct conn *c, void *owner)
+{
+    struct link *l = owner;
+
+    if (conn_is_deaf(c) && !l->is_failed && !l->is_orderly) {
+        link_close(l, STREAM_CONDITION_NONE, "");
+        l->is_orderly = true;
+    }
+    return false;
+}
+
 static void on_writable(struct conn *c, void *owner)
 {
     (void)c;
@@ -358,7 +372,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
             on_failed(l, &e->out_event.failure);
         }
     }
-    (void)err;
+    fail_note_end(e, c, "out", err, !l->is_failed);
     shard_timer_disarm(e->sh, &l->timer);
     if (l->was_ready) {
         struct partner_run *run = partner_run_of(e, link_remote(l));
@@ -379,7 +393,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     l->s = NULL;
     l->c = NULL;
     l->host.c = NULL;
-    if (l->was_ready || l->is_orderly) {
+    if (l->was_ready || l->is_orderly || l->part == LINK_PART_RETIRED) {
         link_after_stream(l);
     } else {
         after_failed_attempt(l);
@@ -390,6 +404,7 @@ static const struct conn_ops link_ops = {
     .data = on_data,
     .secured = on_secured,
     .writable = on_writable,
+    .peer_ended = on_peer_ended,
     .closed = on_closed,
 };
 

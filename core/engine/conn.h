@@ -94,7 +94,14 @@ NODISCARD int conn_start_tls(struct conn *c, const struct conn_tls_params *param
 bool conn_is_secured(const struct conn *c);
 /* NULL before ops.secured and on plain connections. Valid while the conn lives. */
 const struct tls_peer *conn_tls_peer(const struct conn *c);
+/* After a reload that changed trust or revocation lists: false = the peer's certificate, good until
+ * now, is no longer (conn_tls_peer says so from now on). True on plain connections. */
+bool conn_tls_rejudge(struct conn *c, const struct tls_context *now_in_force);
 
+/* A TLS key is used up and cannot be renewed: to be replaced by another connection. */
+bool conn_is_worn(const struct conn *c);
+/* Nothing more can be read: the peer has changed to keys that we cannot follow. Writing goes on. */
+bool conn_is_deaf(const struct conn *c);
 /* Who protects the records now: "plain", "library", "user", "kernel", and while, or because, only
  * one direction could be given away "kernel-out" or "kernel-in". */
 const char *conn_record_path(const struct conn *c);

@@ -70,6 +70,24 @@ bool conn_is_secured(const struct conn *c)
     return c->is_secured;
 }
 
+bool conn_is_worn(const struct conn *c)
+{
+    conn_check(c);
+    return c->is_secured && tls_session_is_worn(c->session);
+}
+
+bool conn_is_deaf(const struct conn *c)
+{
+    conn_check(c);
+    return c->is_deaf;
+}
+
+bool conn_tls_rejudge(struct conn *c, const struct tls_context *now_in_force)
+{
+    conn_check(c);
+    return !c->is_secured || tls_session_rejudge(c->session, now_in_force);
+}
+
 const struct tls_peer *conn_tls_peer(const struct conn *c)
 {
     conn_check(c);

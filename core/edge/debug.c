@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* debug: hooks of tests. */
+#include "edge/debug.h"
+
+#ifdef FEDGATE_DASSERT
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tls/record.h"
+
+void debug_from_environment(void)
+{
+    const char *limits = getenv("FEDGATE_TEST_RECORD_LIMITS");
+    char *rest;
+
+    if (limits) {
+        record_limits.gcm_soft = strtoull(limits, &rest, 10);
+        record_limits.gcm_hard = strtoull(rest, NULL, 10);
+        (void)fprintf(stderr, "fedgate: debug build: a key is for %lu to %lu records\n",
+                      record_limits.gcm_soft, record_limits.gcm_hard);
+    }
+}
+
+#else
+
+void debug_from_environment(void)
+{
+}
+
+#endif

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TLS keys that are used up: the stream is replaced under traffic, each stanza arrives once and in
+order, whatever the partner confirms with. Needs a build with all assertions: there a test may lower
+the limits per key."""
+import os
+import re
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, Skip, case, check, main, plan
+from lab.fedgate import Fedgate, binary, corp_dns, partner
+from lab.flood import Tally, send_all
+from lab.peer import Peer
+from lab.xmpp import Component
+
+SCRIPTED = "scripted.test"
+OUTSIDE = "u%d@scripted.test/home"
+INSIDE = "u%d@app.corp.test/desk"
+COUNT = 6000
+LIMITS = "40 100000"
+SM = "urn:xmpp:sm:3"
+UNIT = re.compile(rb"<message\b.*?</message>|<iq\b.*?</iq>|<enable\b[^>]*>|<r\b[^>]*>"
+                  rb"|</stream:stream>", re.S)
+
+
+class Counter(Peer):
+    """A partner that counts, confirms as told, and closes when it is asked to."""
+
+    def __init__(self, lab, confirms, tls12=True):
+        super().__init__(lab)
+        self.confirms = confirms
+        if tls12:  # its keys cannot be renewed within a session
+            self.server_tls.maximum_version = ssl.TLSVersion.TLSv1_2
+            self.client_tls.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.tally = Tally(self.answer_iq)
+        self.on_stream = self.take
+        self.most_at_once = 0
+        self.at_once = 0
+        self.farewells = 0
+        self.dials_refused = 0
+
+    def _answer(self, stream, features):
+        if features == "" and self.confirms == "acks":
+            features = f"<sm xmlns='{SM}'/>"
+        super()._answer(stream, features)
+
+    def take(self, stream):
+        with self.tally.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        stream.socket.settimeout(None)
+        got, held, data = 0, b"", stream.raw
+        try:
+            while data or (data := stream.socket.recv(1 << 16)):
+                held, data = held + data, b""
+                end = 0
+                for unit in UNIT.finditer(held):
+                    got += self.one(stream, unit.group(0), got)
+                    end = unit.end()
+                held = held[end:]
+        except OSError:
+            pass
+        with self.tally.lock:
+            self.at_once -= 1
+
+    def one(self, stream, unit, got):
+        """Acts on one element; 1 for a stanza."""
+        if unit.startswith(b"<enable"):
+            stream.send(f"<enabled xmlns='{SM}'/>")
+        elif unit.startswith(b"<r"):
+            stream.send(f"<a xmlns='{SM}' h='{got}'/>")
+        elif unit == b"</stream:stream>":
+            self.farewells += 1
+            stream.close()
+        elif unit.startswith(b"<iq"):
+            if self.confirms == "ping":
+                self.tally._answer(unit)
+            return 1
+        else:
+            self.tally._count(unit)
+            return 1
+        return 0
+
+
+def has_debug_hooks():
+    """Whether the program under test lets us lower the limits."""
+    with open(binary(), "rb") as program:
+        return b"FEDGATE_TEST_RECORD_LIMITS" in program.read()
+
+
+class Stage:
+    def __init__(self, lab, confirms, tls12=True):
+        if not has_debug_hooks():
+            raise Skip("this build's limits per key cannot be lowered")
+        os.environ["FEDGATE_TEST_RECORD_LIMITS"] = LIMITS
+        corp_dns(lab)
+        lab.dns.xmpp(SCRIPTED, plan.SCRIPTED)
+        self.peer = Counter(lab, confirms, tls12).listen()
+        row = partner(SCRIPTED, acks={"acks": "auto", "ping": "ping", "none": "off"}[confirms])
+        self.fedgate = Fedgate(lab, partners=[row])
+        self.fedgate.config["log"]["level"] = "info"
+        self.fedgate.start()
+        self.component = lab.own(Component(plan.APP, "inside", run=False))
+        self.back = Tally().follow(self.component.stream)
+
+    def flood(self, count=COUNT):
+        """In portions, so that many streams are needed one after the other."""
+        for first in range(0, count, 200):
+            send_all(self.component.stream.send, first + 200, INSIDE, OUTSIDE, first)
+            time.sleep(0.02)
+
+
+def outwards(confirms):
+    with Lab(f"worn-{confirms}") as lab:
+        stage = Stage(lab, confirms)
+        stage.flood()
+        stage.peer.tally.expect(COUNT, 120)
+        check(stage.back.errors == 0, "answered with errors", stage.back.errors)
+        totals = stage.fedgate.totals()
+        check(totals["tls_worn"] >= 3, "too few streams were replaced:", totals["tls_worn"])
+        check(stage.peer.farewells >= 3, "streams were not closed in order", stage.peer.farewells)
+        check(stage.peer.most_at_once >= 2, "the old stream was gone before the new one")
+        bad = {k: v for k, v in totals.items()
+               if v and k.startswith(("bounced", "dropped", "streams_lost", "streams_truncated"))}
+        check(not bad, "counted:", bad)
+        print(f"{confirms}: {totals['tls_worn']} streams replaced")
+
+
+def no_successor():
+    """The partner takes no second connection while the first is there: the first is given no more
+    and closed, the next one is dialled then; nothing is lost."""
+    with Lab("worn-alone") as lab:
+        stage = Stage(lab, "ping")
+        served = stage.peer._serve
+        first = threading.Lock()
+
+        def one_at_a_time(connected):
+            if stage.peer.tally.total and not first.acquire(blocking=False):
+                stage.peer.dials_refused += 1
+                connected.close()
+                return
+            try:
+                served(connected)
+            finally:
+                if first.locked():
+                    first.release()
+        stage.peer._serve = one_at_a_time
+        first.acquire()
+        stage.flood(1000)
+        count = 1000
+        deadline = time.monotonic() + 60
+        while not stage.peer.farewells and time.monotonic() < deadline:
+            send_all(stage.component.stream.send, count + 20, INSIDE, OUTSIDE, count)
+            count += 20
+            time.sleep(0.2)
+        check(stage.peer.farewells, "the used-up stream was never closed")
+        send_all(stage.component.stream.send, count + 200, INSIDE, OUTSIDE, count)
+        stage.peer.tally.expect(count + 200, 90)
+        check(stage.back.errors == 0, "answered with errors", stage.back.errors)
+        check(stage.peer.dials_refused >= 3, "tried too few times:", stage.peer.dials_refused)
+
+
+def inwards():
+    """A partner's own stream, used up by what it sends: closed in order, what it sent is taken."""
+    with Lab("worn-in") as lab:
+        stage = Stage(lab, "ping")
+        sent = 0
+        while stage.fedgate.totals()["tls_worn"] == 0:
+            stream = stage.peer.dial(plan.APP, run=False)
+            for _ in range(60):  # a record each
+                send_all(stream.send, sent + 1, OUTSIDE, INSIDE, sent)
+                sent += 1
+            check(sent < 600, "the key is never used up")
+            stream.socket.settimeout(10)
+            while b"</stream:stream>" not in stream.raw:
+                data = stream.socket.recv(65536)
+                check(data, "the connection ended without </stream:stream>")
+                stream.raw += data
+            stream.send("</stream:stream>")
+            check(stream.socket.recv(65536) == b"", "no close_notify behind it")
+        stage.back.expect(sent, 30)
+        totals = stage.fedgate.totals()
+        check(totals["streams_lost"] == 0, "counted as lost", totals["streams_lost"])
+
+
+if __name__ == "__main__":
+    main(*[case(f"outwards_{mode}", outwards, mode) for mode in ("acks", "ping", "none")],
+         inwards, no_successor)

@@ -9,16 +9,16 @@
 
 #include "base/check.h"
 
-/* Classes: 16, 32, 48, 64 bytes, then four to each doubling: 80, 96, 112, 128, 160 ... 8 MiB. A
- * block is at most a quarter larger than what was asked for. */
+/* Classes: 16, 32, 48 ... 128 bytes, then eight to each doubling: 144 ... 256, 288 ... 8 MiB. A
+ * block is at most an eighth larger than what was asked for. */
 #define POOL_GRAIN_BYTES     16u
-#define POOL_SMALL_COUNT     4u /* classes up to POOL_SMALL_BYTES */
-#define POOL_SMALL_SHIFT     6u
+#define POOL_SMALL_COUNT     8u /* classes up to POOL_SMALL_BYTES */
+#define POOL_SMALL_SHIFT     7u
 #define POOL_SMALL_BYTES     ((size_t)1 << POOL_SMALL_SHIFT)
 #define POOL_CLASS_SHIFT_MAX 23u /* POOL_BLOCK_BYTES_MAX */
-#define POOL_CLASS_COUNT     (POOL_SMALL_COUNT + 4 * (POOL_CLASS_SHIFT_MAX - POOL_SMALL_SHIFT))
-/* Free blocks kept per class: 512 KiB worth; blocks above that go back to the system. */
-#define POOL_KEEP_BYTES ((size_t)512 << 10)
+#define POOL_CLASS_COUNT     (POOL_SMALL_COUNT + 8 * (POOL_CLASS_SHIFT_MAX - POOL_SMALL_SHIFT))
+/* Free blocks kept per class: 256 KiB worth; blocks above that go back to the system. */
+#define POOL_KEEP_BYTES ((size_t)256 << 10)
 #define POOL_MAGIC_LIVE 0x4c495645u
 #define POOL_MAGIC_FREE 0x46524545u
 
@@ -48,7 +48,7 @@ static size_t class_bytes(uint32_t class_idx)
     if (class_idx < POOL_SMALL_COUNT) {
         return (class_idx + 1) * (size_t)POOL_GRAIN_BYTES;
     }
-    return (size_t)(5 + above % 4) << (POOL_SMALL_SHIFT - 2 + above / 4);
+    return (size_t)(9 + above % 8) << (POOL_SMALL_SHIFT - 3 + above / 8);
 }
 
 static uint32_t class_for(size_t size)
@@ -59,10 +59,10 @@ static uint32_t class_for(size_t size)
     if (size <= POOL_SMALL_BYTES) {
         return (uint32_t)(last / POOL_GRAIN_BYTES);
     }
-    /* The doubling that size is in, and which quarter of it: the two bits below the highest. */
+    /* The doubling that size is in, and which eighth of it: the three bits below the highest. */
     shift = 63u - (uint32_t)__builtin_clzll((unsigned long long)last);
-    return POOL_SMALL_COUNT + 4 * (shift - POOL_SMALL_SHIFT) +
-           (uint32_t)((last >> (shift - 2)) & 3u);
+    return POOL_SMALL_COUNT + 8 * (shift - POOL_SMALL_SHIFT) +
+           (uint32_t)((last >> (shift - 3)) & 7u);
 }
 
 static struct pool_head *head_of(const void *block)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pool: memory for everything that lives on a shard. Size classes, four to each doubling; one set
+/* pool: memory for everything that lives on a shard. Size classes, eight to each doubling; one set
  * of free lists per thread, so neither locks nor a pool argument are needed; a budget per thread.
  * Threads: each call works on the calling thread's pool. A block may be freed on another thread
  *   than the one that allocated it (a connection moves between shards): the block and its bytes

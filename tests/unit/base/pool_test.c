@@ -36,7 +36,7 @@ Test(pool, classes_fit_closely)
 
         cr_assert_geq(bytes, size);
         cr_assert_geq(bytes, before);
-        cr_assert(bytes < size + 16 || bytes <= size + size / 4, "%zu for %zu", bytes, size);
+        cr_assert(bytes < size + 16 || bytes <= size + size / 8, "%zu for %zu", bytes, size);
         cr_assert_eq(bytes % 16, 0);
         before = bytes;
         pool_free(block);

@@ -313,6 +313,15 @@ static void rest(struct xml_parser *p)
     p->assembly_cap = 0;
 }
 
+void xml_parser_rest(struct xml_parser *p)
+{
+    ASSERT(p->magic == PARSER_MAGIC);
+    if (!p->in_unit && p->place != XML_PLACE_BAD) {
+        unit_drop(p);
+        rest(p);
+    }
+}
+
 enum xml_event xml_parser_feed(struct xml_parser *p, const char *bytes, size_t len,
                                size_t *consumed)
 {

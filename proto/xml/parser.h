@@ -68,9 +68,12 @@ void xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits
 
 /* Consumes bytes up to and including the next event; *consumed says how many. The caller calls
  * again with the rest until XML_MORE. The tree of xml_parser_tree() is valid until the next call
- * of feed, reset or free on this parser, and may point into bytes: keep them until then.        */
+ * of feed, rest, reset or free on this parser, and may point into bytes: keep them until then.  */
 enum xml_event xml_parser_feed(struct xml_parser *p, const char *bytes, size_t len,
                                size_t *consumed);
+/* The caller has no more bytes and is done with the last event's tree: memory that an idle stream
+ * does not need goes back to the pool. Harmless inside a unit.                                  */
+void xml_parser_rest(struct xml_parser *p);
 const struct xml_tree *xml_parser_tree(const struct xml_parser *p);
 /* After XML_BAD. */
 enum xml_why xml_parser_why(const struct xml_parser *p);

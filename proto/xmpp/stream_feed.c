@@ -213,6 +213,9 @@ enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct sli
         }
         kind = on_xml(s, x, *consumed == bytes.len, ev);
     }
+    if (kind == STREAM_MORE) {
+        xml_parser_rest(s->parser); /* no event speaks of its tree any more */
+    }
     return kind;
 }
 

@@ -51,7 +51,9 @@ class LabDns:
         for tcp in (False, True):
             server = DNSServer(self.zones, port=self.port, address=self.address, tcp=tcp,
                                logger=_Quiet())
-            server.start_thread()
+            # Stopping waits for a poll: half a second of each test with the default interval.
+            threading.Thread(target=server.server.serve_forever, daemon=True,
+                             kwargs={"poll_interval": 0.02}).start()
             self.servers.append(server)
         return self
 

@@ -99,7 +99,7 @@ class Peer:
             if local(element) == "iq" and element.get("type") == "get":
                 try:
                     self.answer_iq(element.get("id"), element.get("to"), element.get("from"))
-                except OSError as error:  # fedgate is stopping
+                except (OSError, LabError) as error:  # fedgate is stopping
                     self.trouble.append(str(error))
             elif self.on_stanza:
                 self.on_stanza(stream, element)

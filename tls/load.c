@@ -123,6 +123,7 @@ int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
     struct tls_context *ctx = pool_heap_zalloc(sizeof(*ctx));
     ctx->magic = TLS_CONTEXT_MAGIC;
     ctx->backend = backend;
+    ctx->has_tickets = params->has_tickets;
     ctx->is_aes_first = params->is_aes_first || backend->is_aes_faster();
     atomic_init(&ctx->refs, 1);
     if (params->credential_count > 0) {

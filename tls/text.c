@@ -89,3 +89,24 @@ const char *tls_alert_name(int alert)
     }
     return "unknown alert";
 }
+
+const struct tls_suite *tls_suite_find(uint32_t code)
+{
+    static const struct tls_suite suites[] = {
+        {0x1301, TLS_CIPHER_AES_128_GCM, "TLS_AES_128_GCM_SHA256"},
+        {0x1302, TLS_CIPHER_AES_256_GCM, "TLS_AES_256_GCM_SHA384"},
+        {0x1303, TLS_CIPHER_CHACHA20_POLY1305, "TLS_CHACHA20_POLY1305_SHA256"},
+        {0xc02b, TLS_CIPHER_AES_128_GCM, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+        {0xc02c, TLS_CIPHER_AES_256_GCM, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+        {0xc02f, TLS_CIPHER_AES_128_GCM, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+        {0xc030, TLS_CIPHER_AES_256_GCM, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+        {0xcca8, TLS_CIPHER_CHACHA20_POLY1305, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+        {0xcca9, TLS_CIPHER_CHACHA20_POLY1305, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(suites); i++) {
+        if (suites[i].code == code) {
+            return &suites[i];
+        }
+    }
+    return NULL;
+}

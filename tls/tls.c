@@ -6,11 +6,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/ascii.h"
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
-#include "tls/cert.h"
 #include "tls/tls_int.h"
 
 static const struct tls_backend *const backends[] = {&tls_backend_wolfssl, &tls_backend_mbedtls};
@@ -73,7 +71,7 @@ int tls_why(struct tls_error *why, int err, const char *fmt, ...)
     return err;
 }
 
-static void set_state(struct tls_session *s, enum tls_state next)
+void tls_set_state(struct tls_session *s, enum tls_state next)
 {
     static const uint8_t allowed[] = {
         [TLS_STATE_HANDSHAKE] = 1u << TLS_STATE_OPEN | 1u << TLS_STATE_FAILED,
@@ -85,89 +83,56 @@ static void set_state(struct tls_session *s, enum tls_state next)
     s->state = next;
 }
 
+static void set_error(struct tls_session *s, int err, const char *fmt, va_list args)
+{
+    if (s->err != 0) {
+        return; /* the first one tells most */
+    }
+    s->err = err;
+    s->error = pool_alloc(sizeof(*s->error));
+    if (s->error) {
+        (void)set_why(s->error, err, fmt, args);
+    }
+}
+
+int tls_note_error(struct tls_session *s, int err, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    set_error(s, err, fmt, args);
+    va_end(args);
+    return s->err;
+}
+
 int tls_fail(struct tls_session *s, int err, const char *fmt, ...)
 {
-    set_state(s, TLS_STATE_FAILED);
-    if (s->error.err == 0) {
-        va_list args;
-        va_start(args, fmt);
-        (void)set_why(&s->error, err, fmt, args);
-        va_end(args);
-    }
-    return s->error.err;
+    tls_set_state(s, TLS_STATE_FAILED);
+    va_list args;
+    va_start(args, fmt);
+    set_error(s, err, fmt, args);
+    va_end(args);
+    return s->err;
 }
 
-static bool lower_cstr(struct slice from, char *out, size_t out_bytes)
+static int shake_new(struct tls_session *s, const struct tls_session_params *params)
 {
-    if (!slice_to_cstr(from, out, out_bytes)) {
-        return false;
+    struct tls_shake *k = pool_zalloc(sizeof(*k));
+    if (!k) {
+        return ERR_NOMEM;
     }
-    for (char *c = out; *c; c++) {
-        *c = ascii_lower(*c);
+    s->shake = k;
+    k->version_min = (uint16_t)params->version_min;
+    k->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
+    int err = tls_choose_credential(s, params);
+    if (err != 0) {
+        return err;
     }
-    return true;
-}
-
-static bool names_hold(const struct tls_names *names, struct slice domain)
-{
-    for (uint32_t i = 0; i < names->count; i++) {
-        enum tls_name_kind kind;
-        struct slice name = tls_names_get(names, i, &kind);
-        if (kind == TLS_NAME_DNS && slice_eq_nocase(name, domain)) {
-            return true;
-        }
+    struct slice sni = s->role == TLS_ROLE_CLIENT ? params->sni : SLICE_NONE;
+    if (!tls_lower_cstr(sni, k->sni, sizeof(k->sni)) ||
+        !slice_to_cstr(params->alpn, k->alpn, sizeof(k->alpn))) {
+        return ERR_BAD_INPUT;
     }
-    return false;
-}
-
-/* The credential meant for domain, else the first that names it, else the first that covers it,
- * else fallback. */
-static uint32_t cred_for(const struct tls_context *ctx, struct slice domain, uint32_t fallback)
-{
-    for (uint32_t i = 0; i < ctx->cred_count && domain.len != 0; i++) {
-        if (slice_eq_cstr(domain, ctx->creds[i].domain)) {
-            return i;
-        }
-    }
-    for (uint32_t i = 0; i < ctx->cred_count; i++) {
-        if (names_hold(&ctx->creds[i].names, domain)) {
-            return i;
-        }
-    }
-    for (uint32_t i = 0; i < ctx->cred_count; i++) {
-        if (tls_names_match_xmpp(&ctx->creds[i].names, domain)) {
-            return i;
-        }
-    }
-    return fallback;
-}
-
-uint32_t tls_cred_for_sni(struct tls_session *s, struct slice server_name)
-{
-    if (!lower_cstr(server_name, s->peer.sni, sizeof(s->peer.sni))) {
-        return s->cred_idx; /* no host name is that long: as if it had sent none */
-    }
-    if (!s->cred_is_fixed) {
-        s->cred_idx = cred_for(s->ctx, slice_from_cstr(s->peer.sni), s->cred_idx);
-    }
-    return s->cred_idx;
-}
-
-static int choose_credential(struct tls_session *s, const struct tls_session_params *params)
-{
-    const struct tls_context *ctx = s->ctx;
-    uint32_t first = ctx->cred_count ? 0 : UINT32_MAX;
-    if (params->credential_idx != UINT32_MAX) {
-        if (params->credential_idx >= ctx->cred_count) {
-            return ERR_NOT_FOUND;
-        }
-        s->cred_idx = params->credential_idx;
-        s->cred_is_fixed = true;
-    } else {
-        /* A server without SNI falls back on what covers our domain on this connection. */
-        s->cred_idx = cred_for(ctx, params->credential_domain, first);
-    }
-    return s->role == TLS_ROLE_SERVER && s->cred_idx == UINT32_MAX ? ERR_TLS_CONFIG : 0;
+    return s->ctx->backend->session_new(s);
 }
 
 int tls_session_new(struct tls_session **out, struct tls_context *ctx,
@@ -180,18 +145,10 @@ int tls_session_new(struct tls_session **out, struct tls_context *ctx,
         return ERR_NOMEM;
     }
     s->magic = TLS_SESSION_MAGIC;
-    s->role = params->role;
+    s->role = (uint8_t)params->role;
     s->ctx = tls_context_ref(ctx);
-    s->version_min = params->version_min;
-    s->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
-    int err = choose_credential(s, params);
-    if (err == 0 && (!lower_cstr(params->sni, s->sni, sizeof(s->sni)) ||
-                     !slice_to_cstr(params->alpn, s->alpn, sizeof(s->alpn)))) {
-        err = ERR_BAD_INPUT;
-    }
-    if (err == 0) {
-        err = ctx->backend->session_new(s);
-    }
+    s->peer.subject = s->peer.issuer = s->peer.sni = s->peer.alpn = "";
+    int err = shake_new(s, params);
     if (err != 0) {
         tls_session_free(s);
         return err;
@@ -206,221 +163,94 @@ void tls_session_free(struct tls_session *s)
         return;
     }
     ASSERT(s->magic == TLS_SESSION_MAGIC);
-    s->ctx->backend->session_free(s);
+    tls_shake_free(s);
+    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
+        record_side_deinit(&s->sides[i]);
+    }
     tls_names_deinit(&s->peer.names);
     tls_context_unref(s->ctx);
+    pool_free(s->texts);
+    pool_free(s->error);
     s->magic = 0;
-    pool_free(s);
-}
-
-void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count)
-{
-    struct chain_params params = {
-        .trust = s->ctx->trust,
-        .signed_by = s->ctx->backend->signed_by,
-        .now_unix_s = s->now_unix_s,
-        .peer_is_server = s->role == TLS_ROLE_CLIENT,
-        .crl_required = s->ctx->crl_required,
-        .crls = s->ctx->crls,
-        .cache = s->ctx->cache,
-    };
-    s->peer_seen = true;
-    s->peer.chain = chain_judge(&params, chain, count);
-    struct cert leaf;
-    tls_names_deinit(&s->peer.names); /* of a chain that was shown earlier */
-    if (count == 0 || cert_parse(&leaf, chain[0]) != 0) {
-        return;
-    }
-    if (tls_names_parse(&s->peer.names, chain[0]) != 0) {
-        s->peer.chain = TLS_CHAIN_BAD;
-    }
-    s->peer.not_after_unix_s = leaf.not_after_unix_s;
-    cert_name_text(leaf.subject, s->peer.subject, sizeof(s->peer.subject));
-    cert_name_text(leaf.issuer, s->peer.issuer, sizeof(s->peer.issuer));
-}
-
-/* Follows record borders over what the backend has just read. */
-static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size_t len)
-{
-    while (len > 0) {
-        if (f->body_left > 0) {
-            uint32_t take = len < f->body_left ? (uint32_t)len : f->body_left;
-            f->body_left -= take;
-            bytes += take;
-            len -= take;
-        } else {
-            f->header[f->header_have++] = *bytes++;
-            len--;
-            if (f->header_have < sizeof(f->header)) {
-                continue;
-            }
-            f->body_left = (uint32_t)(f->header[3] << 8 | f->header[4]);
-            if (!f->saw_record) {
-                f->is_not_tls = f->header[0] < 20 || f->header[0] > 24 || f->header[1] != 3;
-                f->saw_record = true;
-            }
-        }
-        if (f->header_have == sizeof(f->header) && f->body_left == 0) {
-            f->header_have = 0;
-        }
-    }
-}
-
-size_t tls_wire_read(struct tls_session *s, void *dst, size_t room)
-{
-    size_t len = s->in.len - s->in_used;
-    if (len > room) {
-        len = room;
-    }
-    if (len > 0) {
-        memcpy(dst, s->in.ptr + s->in_used, len);
-        if (s->state == TLS_STATE_HANDSHAKE) {
-            framing_feed(&s->framing, dst, len);
-        }
-        s->in_used += len;
-    }
-    return len;
-}
-
-bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len)
-{
-    if (!s->out) {
-        return false;
-    }
-    buf_append(s->out, bytes, len);
-    return !s->out->failed;
-}
-
-static void call_begin(struct tls_session *s, struct slice in, struct buf *out)
-{
-    ASSERT(s->magic == TLS_SESSION_MAGIC);
-    s->in = in;
-    s->in_used = 0;
-    s->out = out;
-}
-
-/* Nothing borrowed survives the call. */
-static size_t call_end(struct tls_session *s)
-{
-    size_t used = s->in_used;
-    s->in = SLICE_NONE;
-    s->in_used = 0;
-    s->out = NULL;
-    return used;
+    pool_free_wiped(s);
 }
 
 enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size_t *consumed,
                                     struct buf *out)
 {
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
     *consumed = 0;
     if (s->state != TLS_STATE_HANDSHAKE) {
         return s->state == TLS_STATE_OPEN ? TLS_STEP_DONE : TLS_STEP_BAD;
     }
-    call_begin(s, in, out);
-    enum tls_step step = TLS_STEP_BAD;
-    if (s->version_min > s->ctx->backend->version_max) {
-        (void)tls_fail(s, ERR_TLS_CONFIG,
-                       "TLS 1.3 is demanded here, and %s does not know it: use the backend wolfssl",
-                       s->ctx->backend->name);
-    } else {
-        step = s->ctx->backend->handshake(s);
-    }
-    if (out->failed && step != TLS_STEP_BAD) {
-        (void)tls_fail(s, ERR_NOMEM, "no room for the handshake's output");
-        step = TLS_STEP_BAD;
-    }
-    if (step == TLS_STEP_DONE) {
-        s->ctx->backend->describe(s);
-        set_state(s, TLS_STATE_OPEN);
-    } else if (step == TLS_STEP_BAD) {
-        (void)tls_fail(s, ERR_TLS_HANDSHAKE, "handshake failed");
-    }
-    *consumed = call_end(s);
+    s->out = out;
+    enum tls_step step = tls_shake(s, in, consumed);
+    s->out = NULL;
     return step;
 }
 
-/* Bytes of the record at the head of in; 0 = its header is not complete. One whose header cannot be
- * right needs no more than that header to be refused. */
-static size_t record_bytes(struct slice in, bool *is_possible)
-{
-    const unsigned char *header = (const unsigned char *)in.ptr;
-    *is_possible = false;
-    if (in.len < RECORD_HEADER_BYTES) {
-        return 0;
-    }
-    size_t body = (size_t)(header[3] << 8 | header[4]);
-    *is_possible = header[0] >= RECORD_CHANGE_CIPHER_SPEC && header[0] <= RECORD_APPLICATION_DATA &&
-                   header[1] == 3 && body <= RECORD_BODY_MAX;
-    return *is_possible ? RECORD_HEADER_BYTES + body : RECORD_HEADER_BYTES;
-}
+/* --- records --- */
 
 size_t tls_session_record_bytes(const struct tls_session *s, struct slice in)
 {
     ASSERT(s->magic == TLS_SESSION_MAGIC);
     bool is_possible;
-    return record_bytes(in, &is_possible);
+    return tls_library_record_bytes(in, &is_possible);
 }
 
-/* The library reads the one record that is in s->in into its own memory; its plaintext (*got bytes)
- * may then overwrite the caller's. */
-static int open_one(struct tls_session *s, char *dst, size_t room, size_t *got)
+/* What stands at the head of rest is as much as it takes to open it or to refuse it. *err then. */
+static bool is_whole(struct tls_session *s, struct slice rest, size_t *need, int *err)
 {
-    *got = 0;
-    while (true) {
-        size_t used_before = s->in_used;
-        int len = s->ctx->backend->read(s, dst + *got, room - *got);
-        if (len < 0) {
-            return len;
+    *err = 0;
+    if (s->path[TLS_IN] == TLS_PATH_LIBRARY) {
+        bool is_possible;
+        *need = tls_library_record_bytes(rest, &is_possible);
+    } else {
+        *err = record_need(&s->sides[TLS_IN], rest, need, &s->alert);
+        if (*err != 0) {
+            *err = tls_note_error(s, *err, "a record's header is not acceptable (%s)",
+                                  tls_alert_name(s->alert));
+            return true;
         }
-        ASSERT((size_t)len <= room - *got);
-        *got += (size_t)len;
-        if (len == 0 && s->in_used == s->in.len) {
+    }
+    return *need > 0 && *need <= rest.len;
+}
+
+/* As many records as are whole. What stands before a bad one is delivered first. */
+static int open_records(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
+                        size_t *plain_len)
+{
+    while (true) {
+        char *at = bytes + *consumed;
+        size_t need = 0;
+        size_t got = 0;
+        int err;
+        if (!is_whole(s, slice_make(at, len - *consumed), &need, &err)) {
             return 0;
         }
-        if (*got == room || (len == 0 && s->in_used == used_before)) {
-            return tls_fail(s, ERR_TLS_RECORD, "the TLS library did not use up a record");
+        char *plain = bytes + *plain_len;
+        if (err == 0 && s->path[TLS_IN] == TLS_PATH_LIBRARY) {
+            err = tls_library_open(s, slice_make(at, need), plain, (size_t)(at + need - plain),
+                                   &got);
+        } else if (err == 0) {
+            err = tls_user_open(s, at, need, plain, &got);
         }
-    }
-}
-
-static int count_quiet(struct tls_session *s, size_t got)
-{
-    s->quiet_count = got > 0 ? 0 : s->quiet_count + 1;
-    if (s->quiet_count > TLS_QUIET_RECORDS_MAX) {
-        return tls_fail(s, ERR_TLS_RECORD, "more than %u records in a row without data",
-                        TLS_QUIET_RECORDS_MAX);
-    }
-    return 0;
-}
-
-static int open_by_library(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
-                           size_t *plain_len)
-{
-    int err = 0;
-    while (err == 0) {
-        size_t at = *consumed;
-        bool is_possible;
-        size_t need = record_bytes(slice_make(bytes + at, len - at), &is_possible);
-        if (need == 0 || need > len - at) {
-            break;
+        if (err == ERR_CLOSED) {
+            return err;
         }
-        size_t got = 0;
-        s->in = slice_make(bytes + at, need);
-        s->in_used = 0;
-        *consumed = at + need;
-        err = open_one(s, bytes + *plain_len, at + need - *plain_len, &got);
+        if (err != 0) {
+            s->is_failing = true;
+            return *plain_len > 0 ? 0 : tls_raise(s);
+        }
+        *consumed += need;
         *plain_len += got;
-        if (err == 0) {
-            err = is_possible ? count_quiet(s, got)
-                              : tls_fail(s, ERR_TLS_RECORD, "what came is no record, or too long");
-        }
     }
-    return err;
 }
 
 int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
                      struct slice *plain, struct buf *out)
 {
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
     *consumed = 0;
     *plain = SLICE_NONE;
     if (s->state == TLS_STATE_PEER_CLOSED) {
@@ -428,72 +258,102 @@ int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *con
         return ERR_CLOSED;
     }
     if (s->state != TLS_STATE_OPEN) {
-        return s->state == TLS_STATE_FAILED ? s->error.err : ERR_STATE;
+        return s->state == TLS_STATE_FAILED ? s->err : ERR_STATE;
     }
-    call_begin(s, SLICE_NONE, out);
+    ASSERT(s->path[TLS_IN] != TLS_PATH_KERNEL);
+    s->out = out;
     size_t plain_len = 0;
-    int err = open_by_library(s, bytes, len, consumed, &plain_len);
+    int err = s->is_failing ? tls_raise(s) : open_records(s, bytes, len, consumed, &plain_len);
     if (err == ERR_CLOSED) {
-        set_state(s, TLS_STATE_PEER_CLOSED);
+        tls_set_state(s, TLS_STATE_PEER_CLOSED);
         *consumed = len;
-    } else if (err != 0) {
-        err = tls_fail(s, err, "record not readable");
-    } else if (out->failed) {
+    } else if (err == 0 && out->failed) {
         err = tls_fail(s, ERR_NOMEM, "no room for answers to the peer");
+    } else if (err != 0) {
+        *consumed = len;
     }
     if (err == 0 || err == ERR_CLOSED) {
         *plain = slice_make(bytes, plain_len);
     }
-    (void)call_end(s);
+    s->out = NULL;
     return err;
 }
 
-static int seal_by_library(struct tls_session *s, struct slice plain)
+/* Small records first: what the peer has of one is of no use to it before its end. */
+static int seal_pieces(struct tls_session *s, struct slice plain)
 {
     int err = 0;
     while (plain.len > 0 && err == 0) {
         size_t fresh = TLS_FRESH_BYTES - s->fresh_bytes;
-        size_t take = fresh > 0 && plain.len > fresh ? fresh : plain.len;
-        err = s->ctx->backend->write(s, slice_to(plain, take),
-                                     fresh > 0 ? TLS_FRESH_RECORD_BYTES : RECORD_PLAIN_MAX);
-        s->fresh_bytes += fresh > 0 ? (uint32_t)take : 0;
-        plain = slice_from(plain, take);
+        struct slice piece = fresh > 0 ? slice_to(plain, fresh) : plain;
+        size_t record_bytes = fresh > 0 ? TLS_FRESH_RECORD_BYTES : RECORD_PLAIN_MAX;
+        err = s->path[TLS_OUT] == TLS_PATH_LIBRARY
+                  ? s->ctx->backend->write(s, piece, record_bytes)
+                  : tls_user_seal(s, piece, record_bytes);
+        s->fresh_bytes += fresh > 0 ? (uint32_t)piece.len : 0;
+        plain = slice_from(plain, piece.len);
     }
     return err;
 }
 
 int tls_session_seal(struct tls_session *s, struct slice plain, struct buf *out)
 {
-    if (s->state != TLS_STATE_OPEN && s->state != TLS_STATE_PEER_CLOSED) {
-        return s->state == TLS_STATE_FAILED ? s->error.err : ERR_STATE;
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    if (s->state == TLS_STATE_FAILED) {
+        return s->err;
     }
-    if (slice_is_empty(plain)) {
-        return 0;
+    if (s->state == TLS_STATE_HANDSHAKE || s->is_said_bye) {
+        return ERR_STATE;
     }
-    call_begin(s, SLICE_NONE, out);
-    int err = seal_by_library(s, plain);
+    ASSERT(s->path[TLS_OUT] != TLS_PATH_KERNEL);
+    s->out = out;
+    int err = s->path[TLS_OUT] == TLS_PATH_USER ? tls_say(s, 0) : 0;
+    if (err == 0) {
+        err = seal_pieces(s, plain);
+    }
     if (err == 0 && out->failed) {
         err = ERR_NOMEM;
     }
     if (err != 0) {
-        err = tls_fail(s, err, "data not writable");
+        err = tls_fail(s, err, "data not writable: %s", err_text(err));
     }
-    (void)call_end(s);
+    s->out = NULL;
     return err;
 }
 
 void tls_session_close(struct tls_session *s, struct buf *out)
 {
-    if (s->state == TLS_STATE_OPEN || s->state == TLS_STATE_PEER_CLOSED) {
-        call_begin(s, SLICE_NONE, out);
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    if (s->state == TLS_STATE_HANDSHAKE || s->state == TLS_STATE_FAILED || s->is_said_bye) {
+        return;
+    }
+    s->out = out;
+    if (s->path[TLS_OUT] == TLS_PATH_LIBRARY) {
         s->ctx->backend->close(s);
-        (void)call_end(s);
+        s->is_said_bye = true;
+    } else {
+        int err = tls_say(s, TLS_SAY_CLOSE);
+        if (err != 0) {
+            (void)tls_fail(s, err, "close_notify not writable");
+        }
+    }
+    s->out = NULL;
+}
+
+void tls_session_rest(struct tls_session *s)
+{
+    ASSERT(s->magic == TLS_SESSION_MAGIC);
+    s->fresh_bytes = 0;
+    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
+        record_rest(&s->sides[i]);
     }
 }
 
 const struct tls_error *tls_session_error(const struct tls_session *s)
 {
-    return &s->error;
+    static const struct tls_error none;
+    static const struct tls_error no_memory = {ERR_NOMEM, "no memory to say what went wrong"};
+    return s->error ? s->error : s->err == 0 ? &none : &no_memory;
 }
 
 const struct tls_peer *tls_session_peer(const struct tls_session *s)
@@ -501,61 +361,8 @@ const struct tls_peer *tls_session_peer(const struct tls_session *s)
     return &s->peer;
 }
 
-/* --- who protects the records: the library, in both directions --- */
-
 enum tls_path tls_session_path(const struct tls_session *s, enum tls_direction direction)
 {
     ASSERT(s->magic == TLS_SESSION_MAGIC && direction < TLS_DIRECTION_COUNT);
-    return TLS_PATH_LIBRARY;
-}
-
-void tls_session_rest(struct tls_session *s)
-{
-    ASSERT(s->magic == TLS_SESSION_MAGIC);
-    s->fresh_bytes = 0; /* the library keeps what it has, and nothing of it belongs to a thread */
-}
-
-/* The library changes its keys by itself when they are used up. */
-bool tls_session_is_worn(const struct tls_session *s)
-{
-    ASSERT(s->magic == TLS_SESSION_MAGIC);
-    return false;
-}
-
-const struct tls_keys *tls_session_keys(const struct tls_session *s, enum tls_direction direction)
-{
-    ASSERT(tls_session_path(s, direction) == TLS_PATH_LIBRARY);
-    return NULL;
-}
-
-void tls_session_to_kernel(struct tls_session *s, enum tls_direction direction, bool can_rekey)
-{
-    (void)can_rekey;
-    ASSERT(tls_session_keys(s, direction));
-}
-
-int tls_session_control(struct tls_session *s, uint8_t type, struct slice content)
-{
-    (void)type;
-    (void)content;
-    ASSERT(tls_session_path(s, TLS_IN) == TLS_PATH_KERNEL);
-    return ERR_STATE;
-}
-
-bool tls_session_wants_rekey(const struct tls_session *s, enum tls_direction direction)
-{
-    return tls_session_path(s, direction) != TLS_PATH_LIBRARY;
-}
-
-void tls_session_count(struct tls_session *s, enum tls_direction direction, uint64_t records)
-{
-    (void)records;
-    ASSERT(tls_session_path(s, direction) == TLS_PATH_KERNEL);
-}
-
-bool tls_session_note(struct tls_session *s, struct tls_note *note)
-{
-    (void)s;
-    (void)note;
-    return false;
+    return (enum tls_path)s->path[direction];
 }

@@ -122,17 +122,20 @@ enum tls_path tls_session_path(const struct tls_session *s, enum tls_direction d
 
 /* Opens whole records at the head of bytes, in place: *plain is one stretch inside the consumed
  * part of bytes (all their application data, moved together). *consumed ends at a record's border;
- * what is behind it, less than a record, is the caller's to keep and to bring again with more.
+ * what is behind it, less than a record, is the caller's to keep and to bring again with more. So
+ * is a bad record behind data: that is for the owner first, the next call tells what was wrong.
  * Answers (alerts, key updates) are appended to out. 0; ERR_CLOSED after close_notify (again on
- * every later call; plain may hold what came before it); ERR_TLS_*: plain is empty. A transport
- * that ends without ERR_CLOSED was cut (ERR_TLS_TRUNCATED is for the caller to raise). Not for a
- * direction that the kernel protects.                                                           */
+ * every later call; plain may hold what came before it); ERR_TLS_*: plain is empty, out has the
+ * alert. ERR_TLS_REKEY is no failure of ours: what we have to say, and close_notify, can still go
+ * out. A transport that ends without ERR_CLOSED was cut (ERR_TLS_TRUNCATED is for the caller to
+ * raise). Not for a direction that the kernel protects.                                        */
 NODISCARD int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
                                struct slice *plain, struct buf *out);
 /* Bytes that the record at the head of in needs in all; 0 = its header is not complete. */
 size_t tls_session_record_bytes(const struct tls_session *s, struct slice in);
 /* Encrypts all of plain into records appended to out: small ones at a stream's start (the peer can
- * use them as they come), full ones later. */
+ * use them as they come), full ones later. Empty plain: only what tls_session_control has left to
+ * be said. */
 NODISCARD int tls_session_seal(struct tls_session *s, struct slice plain, struct buf *out);
 /* Appends close_notify; with the kernel path: becomes a note. */
 void tls_session_close(struct tls_session *s, struct buf *out);
@@ -190,12 +193,12 @@ struct tls_peer {
     enum tls_chain chain;
     struct tls_names names;     /* of the leaf; empty when there is none */
     int64_t not_after_unix_s;   /* leaf */
-    char subject[128];          /* for people and logs; escaped, cut */
-    char issuer[128];
+    const char *subject;        /* for people and logs; escaped, cut; these four are never NULL */
+    const char *issuer;
     const char *version;        /* "TLSv1.3" */
     const char *cipher;         /* "TLS_AES_128_GCM_SHA256" */
-    char sni[256];              /* server: what the client asked for, lower case; "" = nothing */
-    char alpn[32];              /* what was agreed; "" = nothing */
+    const char *sni;            /* server: what the client asked for, lower case; "" = nothing */
+    const char *alpn;           /* what was agreed; "" = nothing */
     bool is_resumed;            /* chain and names are those of the session it continues */
 };
 /* Valid while the session lives, after TLS_STEP_DONE. */

@@ -9,7 +9,9 @@
 
 #include <stdatomic.h>
 
+#include "tls/aead.h"
 #include "tls/chain.h"
+#include "tls/control.h"
 #include "tls/record.h"
 #include "tls/tls.h"
 
@@ -20,9 +22,8 @@
 /* A stream's first bytes go in small records: a peer opens a record only when it has all of it. */
 #define TLS_FRESH_BYTES 65536u
 #define TLS_FRESH_RECORD_BYTES 4096u
-/* Records in a row that carry no application data (tickets, key updates, alerts, empty ones):
- * a peer that sends more is only making us work (SEC-38). */
-#define TLS_QUIET_RECORDS_MAX 64u
+/* Client of TLS 1.3: records without data that the library may see before its keys are taken. */
+#define TLS_LIBRARY_QUIET_MAX 8u
 
 struct tls_cred {
     char domain[256]; /* lower case; empty = none in particular */
@@ -40,6 +41,7 @@ struct tls_context {
     struct chain_cache *cache; /* owned */
     bool crl_required;
     bool is_aes_first;
+    bool has_tickets;
     struct tls_cred *creds;    /* owned, cred_count */
     uint32_t cred_count;
 };
@@ -51,32 +53,64 @@ struct tls_framing {
     unsigned char header[5];
     uint8_t header_have;
     uint32_t body_left;
-    bool is_not_tls;       /* first bytes of the peer were no record */
+    bool is_not_tls; /* first bytes of the peer were no record */
     bool saw_record;
+};
+
+/* What is needed only until the keys are taken: of the handshake, and the library's objects. */
+struct tls_shake {
+    void *lib;             /* owned by the backend */
+    int64_t now_unix_s;
+    uint32_t cred_idx;     /* UINT32_MAX = none */
+    uint16_t version_min;
+    bool cred_is_fixed;    /* server: do not choose by SNI */
+    bool peer_seen;        /* the peer's chain was looked at */
+    uint32_t quiet_count;  /* records without data that the library has read */
+    struct slice in;       /* borrowed for one call */
+    size_t in_used;
+    struct tls_framing framing;
+    char sni[256];         /* client: to send; server: received, lower case */
+    char alpn[32];         /* client: to offer; server: to require */
+    char agreed[32];       /* ALPN */
+    char subject[128];
+    char issuer[128];
+    /* As far as the library tells them by callbacks: secrets of TLS 1.3, keys of TLS 1.2. */
+    struct tls_keys keys[TLS_DIRECTION_COUNT];
+};
+
+/* What waits to be said in a record of its own (bits), sent in this order. */
+enum tls_say {
+    TLS_SAY_NO_RENEGOTIATION = 1,
+    TLS_SAY_KEY_UPDATE = 2,     /* ours has changed */
+    TLS_SAY_KEY_UPDATE_ASK = 4, /* and theirs should */
+    TLS_SAY_ALERT = 8,          /* fatal, its number in session.alert */
+    TLS_SAY_CLOSE = 16,
 };
 
 struct tls_session {
     uint32_t magic;
-    enum tls_role role;
-    enum tls_state state;
-    struct tls_context *ctx; /* shared (ref) */
-    uint32_t cred_idx;       /* UINT32_MAX = none */
-    bool cred_is_fixed;      /* server: do not choose by SNI */
-    int64_t now_unix_s;
-    enum tls_version version_min;
+    uint8_t role;      /* enum tls_role */
+    uint8_t state;     /* enum tls_state */
+    uint8_t path[TLS_DIRECTION_COUNT]; /* enum tls_path */
+    uint8_t say;       /* enum tls_say bits */
+    uint8_t alert;
+    bool is_failing;   /* err is to be raised when what came before it was taken */
+    bool is_said_bye;  /* close_notify or a fatal alert went out: nothing may follow */
+    bool has_asked;    /* for new keys of the peer */
+    bool is_due[TLS_DIRECTION_COUNT]; /* kernel: new keys are to be installed */
     uint32_t fresh_bytes;    /* sealed since the stream began or rested, up to TLS_FRESH_BYTES */
-    uint32_t quiet_count;    /* complete records since the last application data */
-    struct slice in;         /* borrowed for one call */
-    size_t in_used;
+    struct tls_context *ctx; /* shared (ref) */
+    struct tls_shake *shake; /* owned; NULL once the keys were taken */
+    struct tls_error *error; /* owned; NULL = none, or no memory for it */
+    int err;                 /* of error */
+    struct control control;
     struct buf *out;         /* borrowed for one call */
-    struct tls_framing framing;
-    bool peer_seen;          /* the peer's chain was looked at */
-    char sni[256];           /* client: to send */
-    char alpn[32];
-    struct tls_error error;
+    char *texts;             /* owned: what peer's pointers point to */
     struct tls_peer peer;
-    void *lib; /* owned by the backend */
+    struct record_side sides[TLS_DIRECTION_COUNT];
 };
+
+STATIC_ASSERT(sizeof(struct tls_session) <= 512, "an idle stream keeps one");
 
 struct tls_backend {
     const char *name;
@@ -95,19 +129,53 @@ struct tls_backend {
     int (*session_new)(struct tls_session *s);
     void (*session_free)(struct tls_session *s);
     enum tls_step (*handshake)(struct tls_session *s);
-    /* After the handshake: version, cipher, alpn into s->peer; the chain, if not seen earlier. */
-    void (*describe)(struct tls_session *s);
+    /* After the handshake: version into s->peer, the protocol into s->shake->agreed; the suite. */
+    uint32_t (*describe)(struct tls_session *s);
     /* > 0: bytes; 0: more input needed; ERR_CLOSED; another error with s->error set. */
     int (*read)(struct tls_session *s, char *dst, size_t room);
     /* Records of at most record_bytes plaintext each. */
     int (*write)(struct tls_session *s, struct slice plain, size_t record_bytes);
     void (*close)(struct tls_session *s);
+    /* After the handshake: the keys of both directions with their sequence numbers; of TLS 1.3 also
+     * secrets, if has_secrets (those at the handshake's end are enough). An error with its text. */
+    int (*take_keys)(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT]);
+    const struct tls_aead_ops *aead;
     chain_signed_by_fn *signed_by;
 };
 
 extern const struct tls_backend tls_backend_wolfssl;
 extern const struct tls_backend tls_backend_mbedtls;
 
+/* shake.c: up to the hand-over, and records while the library holds the keys */
+enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed);
+/* Takes the keys and frees what only the handshake needed. */
+int tls_hand_over(struct tls_session *s);
+void tls_shake_free(struct tls_session *s);
+/* The whole record at bytes; its plaintext goes to plain, which may lie before bytes in the same
+ * memory (room bytes up to the record's end). */
+int tls_library_open(struct tls_session *s, struct slice record, char *plain, size_t room,
+                     size_t *plain_len);
+/* Bytes of the record at the head of in; 0 = its header is not complete. One whose header cannot be
+ * right needs no more than that header to be refused. */
+size_t tls_library_record_bytes(struct slice in, bool *is_possible);
+
+/* user.c: our own records, and what the kernel's need of us */
+/* The whole record at record; data is moved to plain. ERR_CLOSED; other errors are raised by
+ * tls_raise, now or when what came before has been taken. */
+int tls_user_open(struct tls_session *s, char *record, size_t len, char *plain, size_t *plain_len);
+int tls_user_seal(struct tls_session *s, struct slice plain, size_t record_bytes);
+/* The session ends with s->err: the alert that belongs to it goes out. */
+int tls_raise(struct tls_session *s);
+/* To be said as soon as possible, in its order. */
+int tls_say(struct tls_session *s, enum tls_say what);
+
+/* peer.c */
+bool tls_lower_cstr(struct slice from, char *out, size_t out_bytes);
+int tls_choose_credential(struct tls_session *s, const struct tls_session_params *params);
+/* The peer as tls.h shows it, from what the handshake has found. */
+int tls_peer_finish(struct tls_session *s);
+
+void tls_set_state(struct tls_session *s, enum tls_state next);
 /* For the backends' I/O callbacks: at most room bytes of what came in, 0 = none left. */
 size_t tls_wire_read(struct tls_session *s, void *dst, size_t room);
 /* False when the caller's buffer is full. */
@@ -116,9 +184,18 @@ bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len);
 void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count);
 /* Server: which credential for this server name; cred_idx stays when nothing fits. */
 uint32_t tls_cred_for_sni(struct tls_session *s, struct slice server_name);
-/* Records the first error; returns err. */
+/* Records the first error; returns that. */
 int tls_fail(struct tls_session *s, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same without ending the session. */
+int tls_note_error(struct tls_session *s, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int tls_why(struct tls_error *why, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+struct tls_suite {
+    uint16_t code;
+    uint8_t cipher; /* enum tls_cipher */
+    const char *name; /* IANA's */
+};
+/* NULL for one that we do not offer. */
+const struct tls_suite *tls_suite_find(uint32_t code);
 /* "handshake_failure" for 40; "alert" for unknown ones. */
 const char *tls_alert_name(int alert);
 

@@ -77,11 +77,7 @@ static const char *version(void)
 
 static bool has_fast_aes(void)
 {
-#ifdef WOLFSSL_AESNI
-    return __builtin_cpu_supports("aes") != 0;
-#else
-    return false;
-#endif
+    return tls_aead_wolfcrypt.is_accelerated(TLS_CIPHER_AES_128_GCM);
 }
 
 /* --- primitives --- */
@@ -307,21 +303,43 @@ static int cred_new(const struct tls_context *ctx, struct tls_cred *cred, struct
 
 /* --- sessions --- */
 
+#ifdef HAVE_SECRET_CALLBACK
+static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int len, void *arg)
+{
+    (void)ssl;
+    struct tls_session *s = arg;
+    enum tls_role owner = id == CLIENT_TRAFFIC_SECRET ? TLS_ROLE_CLIENT : TLS_ROLE_SERVER;
+    struct tls_keys *keys = &s->shake->keys[owner == s->role ? TLS_OUT : TLS_IN];
+    if (id != CLIENT_TRAFFIC_SECRET && id != SERVER_TRAFFIC_SECRET) {
+        return 0;
+    }
+    if (len < 0 || (size_t)len > sizeof(keys->secret)) {
+        return BAD_FUNC_ARG;
+    }
+    memcpy(keys->secret, secret, (size_t)len);
+    keys->secret_len = (uint8_t)len;
+    return 0;
+}
+#endif
+
 static int session_setup(struct tls_session *s, WOLFSSL *ssl)
 {
     wolfSSL_SetIOReadCtx(ssl, s);
     wolfSSL_SetIOWriteCtx(ssl, s);
     wolfSSL_SetCertCbCtx(ssl, s);
     bool ok = true;
-    if (s->version_min == TLS_VERSION_1_3) {
+#ifdef HAVE_SECRET_CALLBACK
+    ok = wolfSSL_set_tls13_secret_cb(ssl, on_secret, s) == WOLFSSL_SUCCESS;
+#endif
+    if (ok && s->shake->version_min == TLS_VERSION_1_3) {
         ok = wolfSSL_SetMinVersion(ssl, WOLFSSL_TLSV1_3) == WOLFSSL_SUCCESS;
     }
-    if (ok && s->role == TLS_ROLE_CLIENT && s->sni[0] != '\0') {
-        ok = wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, s->sni,
-                            (unsigned short)strlen(s->sni)) == WOLFSSL_SUCCESS;
+    if (ok && s->role == TLS_ROLE_CLIENT && s->shake->sni[0] != '\0') {
+        ok = wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, s->shake->sni,
+                            (unsigned short)strlen(s->shake->sni)) == WOLFSSL_SUCCESS;
     }
-    if (ok && s->alpn[0] != '\0') {
-        ok = wolfSSL_UseALPN(ssl, s->alpn, (unsigned)strlen(s->alpn),
+    if (ok && s->shake->alpn[0] != '\0') {
+        ok = wolfSSL_UseALPN(ssl, s->shake->alpn, (unsigned)strlen(s->shake->alpn),
                              WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
     }
     return ok ? 0 : ERR_BAD_INPUT;
@@ -333,48 +351,48 @@ static int session_new(struct tls_session *s)
     (void)pthread_setspecific(thread_state, &thread_state); /* only: not NULL */
     WOLFSSL_CTX *ctx = NULL;
     WOLFSSL_CTX *own = NULL; /* a client without credentials */
-    if (s->cred_idx != UINT32_MAX) {
-        const struct wolf_cred *wolf = s->ctx->creds[s->cred_idx].lib;
+    if (s->shake->cred_idx != UINT32_MAX) {
+        const struct wolf_cred *wolf = s->ctx->creds[s->shake->cred_idx].lib;
         ctx = wolf->by_role[s->role];
     } else {
         ctx = own = ctx_new(s->ctx, s->role);
     }
     WOLFSSL *ssl = ctx ? wolfSSL_new(ctx) : NULL;
     wolfSSL_CTX_free(own); /* counted: lives on in ssl */
-    s->lib = ssl;
+    s->shake->lib = ssl;
     return ssl ? session_setup(s, ssl) : ERR_NOMEM;
 }
 
 static void session_free(struct tls_session *s)
 {
-    wolfSSL_free(s->lib);
+    wolfSSL_free(s->shake->lib);
     wolfSSL_ERR_clear_error(); /* of this thread: it would grow with every bad peer */
-    s->lib = NULL;
+    s->shake->lib = NULL;
 }
 
 /* A code or the peer's alert, in words. */
 static int fail_with(struct tls_session *s, int fallback, int code)
 {
     WOLFSSL_ALERT_HISTORY history = {{-1, -1}, {-1, -1}};
-    (void)wolfSSL_get_alert_history(s->lib, &history);
+    (void)wolfSSL_get_alert_history(s->shake->lib, &history);
     if (code == FATAL_ERROR && history.last_rx.level == alert_fatal) {
-        return tls_fail(s, ERR_TLS_ALERT, "the peer sent the alert %s (%d)",
+        return tls_note_error(s, ERR_TLS_ALERT, "the peer sent the alert %s (%d)",
                         tls_alert_name(history.last_rx.code), history.last_rx.code);
     }
-    if (s->framing.is_not_tls) {
-        return tls_fail(s, fallback, "what the peer sent is not TLS");
+    if (s->shake->framing.is_not_tls) {
+        return tls_note_error(s, fallback, "what the peer sent is not TLS");
     }
     if (code <= ASN_PARSE_E && code >= ASN_CRIT_EXT_E) {
         fallback = ERR_TLS_CERTIFICATE;
     }
     char text[WOLFSSL_MAX_ERROR_SZ];
     wolfSSL_ERR_error_string_n((unsigned long)code, text, sizeof(text));
-    return tls_fail(s, fallback, "%s (%d)", text, code);
+    return tls_note_error(s, fallback, "%s (%d)", text, code);
 }
 
 static enum tls_step handshake(struct tls_session *s)
 {
-    WOLFSSL *ssl = s->lib;
+    WOLFSSL *ssl = s->shake->lib;
     int done = s->role == TLS_ROLE_CLIENT ? wolfSSL_connect(ssl) : wolfSSL_accept(ssl);
     if (done == WOLFSSL_SUCCESS) {
         return TLS_STEP_DONE;
@@ -387,48 +405,61 @@ static enum tls_step handshake(struct tls_session *s)
     return TLS_STEP_BAD;
 }
 
-/* IANA names, the same for both backends. */
-static const char *cipher_name(WOLFSSL *ssl)
+static uint32_t describe(struct tls_session *s)
 {
-    static const struct {
-        const char *theirs;
-        const char *iana;
-    } names[] = {
-        {"TLS13-CHACHA20-POLY1305-SHA256", "TLS_CHACHA20_POLY1305_SHA256"},
-        {"TLS13-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"},
-        {"TLS13-AES256-GCM-SHA384", "TLS_AES_256_GCM_SHA384"},
-        {"ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
-        {"ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
-        {"ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
-        {"ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
-        {"ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
-        {"ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
-    };
-    const char *name = wolfSSL_get_cipher(ssl);
-    for (size_t i = 0; name && i < ARRAY_COUNT(names); i++) {
-        if (strcmp(name, names[i].theirs) == 0) {
-            return names[i].iana;
-        }
-    }
-    return name ? name : "";
-}
-
-static void describe(struct tls_session *s)
-{
-    WOLFSSL *ssl = s->lib;
+    WOLFSSL *ssl = s->shake->lib;
     s->peer.version = wolfSSL_version(ssl) == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2";
-    s->peer.cipher = cipher_name(ssl);
     char *protocol = NULL;
     unsigned short len = 0;
-    if (wolfSSL_ALPN_GetProtocol(ssl, &protocol, &len) == WOLFSSL_SUCCESS &&
-        !slice_to_cstr(slice_make(protocol, len), s->peer.alpn, sizeof(s->peer.alpn))) {
-        s->peer.alpn[0] = '\0';
+    if (wolfSSL_ALPN_GetProtocol(ssl, &protocol, &len) == WOLFSSL_SUCCESS) {
+        slice_to_cstr_cut(slice_make(protocol, len), s->shake->agreed, sizeof(s->shake->agreed));
     }
+    return (uint32_t)wolfSSL_get_current_cipher_suite(ssl);
 }
+
+/* --- the keys --- */
+
+static int take_keys(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT])
+{
+    WOLFSSL *ssl = s->shake->lib;
+    const struct tls_suite *suite =
+        tls_suite_find((uint32_t)wolfSSL_get_current_cipher_suite(ssl));
+    int key_bytes = wolfSSL_GetKeySize(ssl);
+    int iv_bytes = wolfSSL_GetIVSize(ssl);
+    if (!suite || wolfSSL_pending(ssl) != 0 || iv_bytes < (int)TLS_SALT_BYTES ||
+        iv_bytes > (int)TLS_IV_BYTES ||
+        key_bytes != (int)tls_cipher_key_bytes((enum tls_cipher)suite->cipher)) {
+        return tls_note_error(s, ERR_TLS_HANDSHAKE,
+                              "wolfSSL's state after the handshake is not as expected");
+    }
+    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
+        bool is_clients = (i == TLS_OUT) == (s->role == TLS_ROLE_CLIENT);
+        const unsigned char *key =
+            is_clients ? wolfSSL_GetClientWriteKey(ssl) : wolfSSL_GetServerWriteKey(ssl);
+        const unsigned char *iv =
+            is_clients ? wolfSSL_GetClientWriteIV(ssl) : wolfSSL_GetServerWriteIV(ssl);
+        word64 seq = 0;
+        int got = i == TLS_OUT ? wolfSSL_GetSequenceNumber(ssl, &seq)
+                               : wolfSSL_GetPeerSequenceNumber(ssl, &seq);
+        if (!key || !iv || got < 0) {
+            return tls_note_error(s, ERR_TLS_HANDSHAKE, "wolfSSL does not give out its keys");
+        }
+        keys[i] = s->shake->keys[i]; /* the secret */
+        keys[i].version = wolfSSL_version(ssl) == TLS1_3_VERSION ? TLS_VERSION_1_3
+                                                                 : TLS_VERSION_1_2;
+        keys[i].cipher = suite->cipher;
+        keys[i].seq = seq;
+        memcpy(keys[i].key, key, (size_t)key_bytes);
+        memcpy(keys[i].iv, iv, (size_t)iv_bytes);
+    }
+    return 0;
+}
+
+/* --- records as long as the library has the keys --- */
 
 static int read_plain(struct tls_session *s, char *dst, size_t room)
 {
-    WOLFSSL *ssl = s->lib;
+    WOLFSSL *ssl = s->shake->lib;
     int got = wolfSSL_read(ssl, dst, (int)room);
     if (got > 0) {
         return got;
@@ -447,7 +478,7 @@ static int read_plain(struct tls_session *s, char *dst, size_t room)
 
 static int write_plain(struct tls_session *s, struct slice plain, size_t record_bytes)
 {
-    WOLFSSL *ssl = s->lib;
+    WOLFSSL *ssl = s->shake->lib;
     while (plain.len > 0) {
         size_t len = plain.len < record_bytes ? plain.len : record_bytes;
         int put = wolfSSL_write(ssl, plain.ptr, (int)len);
@@ -462,7 +493,7 @@ static int write_plain(struct tls_session *s, struct slice plain, size_t record_
 
 static void close_session(struct tls_session *s)
 {
-    (void)wolfSSL_shutdown(s->lib);
+    (void)wolfSSL_shutdown(s->shake->lib);
 }
 
 const struct tls_backend tls_backend_wolfssl = {
@@ -485,5 +516,7 @@ const struct tls_backend tls_backend_wolfssl = {
     .read = read_plain,
     .write = write_plain,
     .close = close_session,
+    .take_keys = take_keys,
+    .aead = &tls_aead_wolfcrypt,
     .signed_by = signed_by,
 };

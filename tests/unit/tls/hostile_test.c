@@ -136,7 +136,7 @@ Test(tls_hostile, replayed_and_reordered_records)
         cr_assert_eq(tls_session_seal(p.client.session, SLICE_LIT("once"), &p.client.out), 0);
         buf_put(&p.client.out, buf_slice(&p.client.out));
         cr_expect_eq(pair_carry(&p, &p.client, &p.server), ERR_TLS_RECORD);
-        cr_expect_eq(buf_len(&p.server.plain), 0, "they came together");
+        cr_expect(slice_eq_cstr(buf_slice(&p.server.plain), "once"));
         pair_deinit(&p);
 
         pair_init(&p, &params);
@@ -198,38 +198,6 @@ Test(tls_hostile, cut_at_every_place_waits_without_data, .timeout = 60)
         cr_expect(slice_eq_cstr(buf_slice(&p.server.plain), "whole"));
         pair_deinit(&p);
     }
-}
-
-/* Straight into the library: tls.h has no call for these. */
-int wolfSSL_update_keys(void *ssl);
-
-Test(tls_hostile, key_updates_are_followed_but_not_for_ever)
-{
-    struct pair p;
-    (void)pair_of(&p, "wolfssl", TLS_ROLE_CLIENT);
-    cr_assert(pair_handshake(&p));
-    (void)pair_carry(&p, &p.server, &p.client);
-    for (unsigned i = 0; i < 200; i++) {
-        p.client.session->out = &p.client.out;
-        cr_assert_eq(wolfSSL_update_keys(p.client.session->lib), 1);
-        p.client.session->out = NULL;
-        pair_say(&p, &p.client, SLICE_LIT("under new keys"));
-        (void)pair_carry(&p, &p.server, &p.client);
-        pair_say(&p, &p.server, SLICE_LIT("and back"));
-    }
-    unsigned count = 0;
-    int err = 0;
-    while (err == 0 && count < 1000) {
-        p.client.session->out = &p.client.out;
-        cr_assert_eq(wolfSSL_update_keys(p.client.session->lib), 1);
-        p.client.session->out = NULL;
-        err = pair_carry(&p, &p.client, &p.server);
-        (void)pair_carry(&p, &p.server, &p.client);
-        count++;
-    }
-    cr_expect_eq(err, ERR_TLS_RECORD);
-    cr_expect_leq(count, TLS_QUIET_RECORDS_MAX + 2, "%u", count);
-    pair_deinit(&p);
 }
 
 Test(tls_hostile, pools_that_run_dry_fail_cleanly)

@@ -16,7 +16,8 @@ const char *pair_file(const char *name, const char *ext)
     return text;
 }
 
-struct tls_context *pair_context(const char *backend, const char *certs, const char *trust)
+static struct tls_context *context_for(const char *backend, const char *certs, const char *trust,
+                                       const struct pair_params *how)
 {
     struct tls_credential credentials[8] = {0};
     uint32_t count = 0;
@@ -39,12 +40,19 @@ struct tls_context *pair_context(const char *backend, const char *certs, const c
         .credentials = credentials,
         .credential_count = count,
         .trust_path = trust[0] ? pair_file(trust, "crt") : NULL,
+        .has_tickets = how->has_tickets,
+        .is_aes_first = how->is_aes_first,
     };
     struct tls_context *ctx;
     struct tls_error why;
     int err = tls_context_new(&ctx, tls_backend_find(backend), &params, &why);
     cr_assert_eq(err, 0, "%s", why.text);
     return ctx;
+}
+
+struct tls_context *pair_context(const char *backend, const char *certs, const char *trust)
+{
+    return context_for(backend, certs, trust, &(struct pair_params){0});
 }
 
 static const char *or(const char *value, const char *otherwise)
@@ -55,9 +63,9 @@ static const char *or(const char *value, const char *otherwise)
 static void end_init(struct pair_end *e, const struct pair_params *p, enum tls_role role)
 {
     bool is_client = role == TLS_ROLE_CLIENT;
-    e->ctx = pair_context(or(is_client ? p->client_backend : p->server_backend, "wolfssl"),
-                          or(is_client ? p->client_cert : p->server_certs, "good"),
-                          or(p->trust, "trust"));
+    e->ctx = context_for(or(is_client ? p->client_backend : p->server_backend, "wolfssl"),
+                         or(is_client ? p->client_cert : p->server_certs, "good"),
+                         or(p->trust, "trust"), p);
     buf_init(&e->in, PAIR_BYTES_MAX);
     buf_init(&e->out, PAIR_BYTES_MAX);
     buf_init(&e->plain, PAIR_BYTES_MAX);
@@ -163,10 +171,13 @@ int pair_open(struct pair_end *e, size_t *used)
         buf_put(&e->plain, plain);
     }
     size_t rest = len - *used;
-    if (err == 0) {
-        struct slice in = slice_make(bytes + *used, rest);
-        size_t need = rest > 0 ? tls_session_record_bytes(e->session, in) : 0;
-        cr_assert(rest == 0 || need == 0 || need > rest, "a whole record was left");
+    struct slice in = slice_make(bytes + *used, rest);
+    size_t need = err == 0 && rest > 0 ? tls_session_record_bytes(e->session, in) : 0;
+    if (need > 0 && need <= rest) { /* a bad one: what came before it counts first */
+        cr_assert_gt(plain.len, 0);
+        err = tls_session_open(e->session, bytes + *used, rest, used, &plain, &e->out);
+        cr_assert(err != 0 && err != ERR_CLOSED && plain.len == 0);
+        *used = len;
     }
     buf_consume(&e->in, *used);
     return err;

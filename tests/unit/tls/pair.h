@@ -37,6 +37,8 @@ struct pair_params {
     size_t step_bytes;
     int64_t now_unix_s;
     enum tls_version version_min;
+    bool has_tickets;
+    bool is_aes_first;
 };
 
 /* "DIR/NAME.EXT" in a static buffer (a few live at a time). */

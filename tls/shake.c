@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* shake: a session as long as the library is part of it: the handshake, the hand-over of its keys,
+ * and the records that it may have to open and seal in between. */
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "tls/tls_int.h"
+
+/* Follows record borders over what the backend has just read. */
+static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size_t len)
+{
+    while (len > 0) {
+        if (f->body_left > 0) {
+            uint32_t take = len < f->body_left ? (uint32_t)len : f->body_left;
+            f->body_left -= take;
+            bytes += take;
+            len -= take;
+        } else {
+            f->header[f->header_have++] = *bytes++;
+            len--;
+            if (f->header_have < sizeof(f->header)) {
+                continue;
+            }
+            f->body_left = (uint32_t)(f->header[3] << 8 | f->header[4]);
+            if (!f->saw_record) {
+                f->is_not_tls = f->header[0] < 20 || f->header[0] > 24 || f->header[1] != 3;
+                f->saw_record = true;
+            }
+        }
+        if (f->header_have == sizeof(f->header) && f->body_left == 0) {
+            f->header_have = 0;
+        }
+    }
+}
+
+size_t tls_wire_read(struct tls_session *s, void *dst, size_t room)
+{
+    struct tls_shake *k = s->shake;
+    size_t len = k->in.len - k->in_used;
+    if (len > room) {
+        len = room;
+    }
+    if (len > 0) {
+        memcpy(dst, k->in.ptr + k->in_used, len);
+        framing_feed(&k->framing, dst, len);
+        k->in_used += len;
+    }
+    return len;
+}
+
+bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len)
+{
+    if (!s->out) {
+        return false;
+    }
+    buf_append(s->out, bytes, len);
+    return !s->out->failed;
+}
+
+void tls_shake_free(struct tls_session *s)
+{
+    struct tls_shake *k = s->shake;
+    if (k) {
+        s->ctx->backend->session_free(s);
+        s->shake = NULL;
+        pool_free_wiped(k);
+    }
+}
+
+/* --- the keys change hands --- */
+
+/* The secret that the library gave out leads to the keys that it uses, perhaps some generations
+ * later: the library follows KeyUpdates while it has the keys, and tells nobody. */
+static int match_secret(const struct tls_session *s, struct tls_keys *keys)
+{
+    struct record_side side;
+    struct tls_keys first = *keys;
+    const struct tls_aead_ops *aead = s->ctx->backend->aead;
+    int err = record_keys_from_secret(aead, &first);
+    bool matches = false;
+    record_side_init(&side, aead, &first);
+    for (uint32_t i = 0; i <= TLS_LIBRARY_QUIET_MAX && err == 0 && !matches; i++) {
+        matches = memcmp(side.keys.key, keys->key, sizeof(keys->key)) == 0 &&
+                  memcmp(side.keys.iv, keys->iv, sizeof(keys->iv)) == 0;
+        if (!matches) {
+            err = record_update(&side);
+        }
+    }
+    memcpy(keys->secret, side.keys.secret, sizeof(keys->secret));
+    record_side_deinit(&side);
+    tls_keys_wipe(&first);
+    return err == 0 && !matches ? ERR_TLS_HANDSHAKE : err;
+}
+
+static int check_secrets(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT])
+{
+    bool wanted = s->ctx->backend->has_secrets && keys[TLS_IN].version == TLS_VERSION_1_3;
+    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT && wanted; i++) {
+        uint8_t len = keys[i].cipher == TLS_CIPHER_AES_256_GCM ? 48 : 32;
+        int err = keys[i].secret_len == len ? match_secret(s, &keys[i]) : ERR_TLS_HANDSHAKE;
+        if (err != 0) {
+            return tls_note_error(s, err, "%s gave out traffic secrets that do not fit its keys",
+                                  s->ctx->backend->name);
+        }
+    }
+    return 0;
+}
+
+static int take(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT])
+{
+    const struct tls_framing *f = &s->shake->framing;
+    if (f->header_have > 0 || f->body_left > 0) {
+        return tls_note_error(s, ERR_TLS_HANDSHAKE,
+                              "%s has read a part of a record beyond the handshake",
+                              s->ctx->backend->name);
+    }
+    int err = s->ctx->backend->take_keys(s, keys);
+    return err == 0 ? check_secrets(s, keys) : err;
+}
+
+int tls_hand_over(struct tls_session *s)
+{
+    struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
+    int err = take(s, keys);
+    if (err == 0) {
+        control_init(&s->control, s->role == TLS_ROLE_CLIENT,
+                     keys[TLS_IN].version == TLS_VERSION_1_3);
+        for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
+            record_side_init(&s->sides[i], s->ctx->backend->aead, &keys[i]);
+            s->path[i] = TLS_PATH_USER;
+        }
+        tls_shake_free(s);
+    }
+    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
+        tls_keys_wipe(&keys[i]);
+    }
+    return err;
+}
+
+/* --- the handshake --- */
+
+static int finish(struct tls_session *s)
+{
+    const struct tls_suite *suite = tls_suite_find(s->ctx->backend->describe(s));
+    if (!suite) {
+        return tls_note_error(s, ERR_TLS_HANDSHAKE, "%s agreed on a suite that was not offered",
+                              s->ctx->backend->name);
+    }
+    s->peer.cipher = suite->name;
+    int err = tls_peer_finish(s);
+    if (err != 0) {
+        return tls_note_error(s, err, "no memory for what the peer has shown");
+    }
+    tls_set_state(s, TLS_STATE_OPEN);
+    bool may_wait = s->role == TLS_ROLE_CLIENT && s->ctx->has_tickets &&
+                    strcmp(s->peer.version, "TLSv1.3") == 0;
+    return may_wait ? 0 : tls_hand_over(s);
+}
+
+enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed)
+{
+    struct tls_shake *k = s->shake;
+    enum tls_step step = TLS_STEP_BAD;
+    k->in = in;
+    k->in_used = 0;
+    if (k->version_min > s->ctx->backend->version_max) {
+        (void)tls_note_error(s, ERR_TLS_CONFIG,
+                             "TLS 1.3 is demanded here, and %s does not know it: use the backend "
+                             "wolfssl",
+                             s->ctx->backend->name);
+    } else {
+        step = s->ctx->backend->handshake(s);
+    }
+    *consumed = k->in_used;
+    k->in = SLICE_NONE;
+    if (s->out->failed && step != TLS_STEP_BAD) {
+        (void)tls_note_error(s, ERR_NOMEM, "no room for the handshake's output");
+        step = TLS_STEP_BAD;
+    }
+    if (step == TLS_STEP_DONE && finish(s) != 0) {
+        step = TLS_STEP_BAD;
+    }
+    if (step == TLS_STEP_BAD) {
+        (void)tls_fail(s, ERR_TLS_HANDSHAKE, "handshake failed");
+        tls_shake_free(s);
+    }
+    return step;
+}
+
+/* --- records --- */
+
+size_t tls_library_record_bytes(struct slice in, bool *is_possible)
+{
+    const unsigned char *header = (const unsigned char *)in.ptr;
+    *is_possible = false;
+    if (in.len < RECORD_HEADER_BYTES) {
+        return 0;
+    }
+    size_t body = (size_t)(header[3] << 8 | header[4]);
+    *is_possible = header[0] >= RECORD_CHANGE_CIPHER_SPEC && header[0] <= RECORD_APPLICATION_DATA &&
+                   header[1] == 3 && body <= RECORD_BODY_MAX;
+    return *is_possible ? RECORD_HEADER_BYTES + body : RECORD_HEADER_BYTES;
+}
+
+/* The library reads the record into its own memory before it writes plaintext. */
+static int read_record(struct tls_session *s, char *plain, size_t room, size_t *got)
+{
+    struct tls_shake *k = s->shake;
+    while (true) {
+        size_t used_before = k->in_used;
+        int len = s->ctx->backend->read(s, plain + *got, room - *got);
+        if (len < 0) {
+            return len;
+        }
+        ASSERT((size_t)len <= room - *got);
+        *got += (size_t)len;
+        if (len == 0 && k->in_used == k->in.len) {
+            return 0;
+        }
+        if (*got == room || (len == 0 && k->in_used == used_before)) {
+            return tls_note_error(s, ERR_TLS_RECORD, "%s did not use up a record",
+                                  s->ctx->backend->name);
+        }
+    }
+}
+
+int tls_library_open(struct tls_session *s, struct slice record, char *plain, size_t room,
+                     size_t *plain_len)
+{
+    struct tls_shake *k = s->shake;
+    bool is_possible;
+    (void)tls_library_record_bytes(record, &is_possible);
+    *plain_len = 0;
+    k->in = record;
+    k->in_used = 0;
+    int err = read_record(s, plain, room, plain_len);
+    k->in = SLICE_NONE;
+    if (err != 0) {
+        return err == ERR_CLOSED ? err : tls_note_error(s, err, "record not readable");
+    }
+    if (!is_possible) {
+        return tls_note_error(s, ERR_TLS_RECORD, "what came is no record, or too long");
+    }
+    k->quiet_count++;
+    if (*plain_len > 0 || k->quiet_count >= TLS_LIBRARY_QUIET_MAX) {
+        return tls_hand_over(s);
+    }
+    return 0;
+}

@@ -34,7 +34,8 @@ if(FEDGATE_TESTS)
   fg_unit(tls_schedule SOURCES ${tls_unit}/schedule_test.c ${tls_kit} ${tls_oracle}
     NEEDS fg_tls PkgConfig::OPENSSL)
   fg_unit(tls_control SOURCES ${tls_unit}/control_test.c ${tls_kit} NEEDS fg_tls)
-  set_tests_properties(tls_aead PROPERTIES LABELS "unit;threads")
+  fg_threads_test(tls_aead_threads SOURCES ${tls_unit}/aead_threads_test.c ${tls_kit} ${tls_oracle}
+    NEEDS fg_tls PkgConfig::OPENSSL)
   set_tests_properties(tls_threads PROPERTIES LABELS "unit;threads")
   foreach(test tls_session tls_openssl tls_names tls_chain tls_crl tls_context tls_threads)
     add_dependencies(${test}_test tls_certs)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* aead: published vectors, forgeries, and OpenSSL as the oracle for both libraries. */
 #include <criterion/criterion.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -324,37 +323,3 @@ Test(aead, only_what_the_processor_has_is_claimed)
                  tls_aead_wolfcrypt.is_accelerated(TLS_CIPHER_AES_256_GCM));
 }
 #endif
-
-/* The first keys of a process, on many threads at once. */
-static void *work(void *arg)
-{
-    const struct tls_aead_ops *ops = libraries[(uintptr_t)arg % 2];
-    for (uint32_t i = 0; i < 200; i++) {
-        char text[600 + TLS_TAG_BYTES];
-        char want[600 + TLS_TAG_BYTES];
-        unsigned char key[TLS_KEY_BYTES_MAX];
-        enum tls_cipher cipher = (enum tls_cipher)(i % TLS_CIPHER_COUNT);
-        struct tls_aead_head head = {.ad = SLICE_LIT("ad")};
-        kit_fill(key, sizeof(key), i);
-        kit_fill(text, sizeof(text), i);
-        oracle_seal(cipher, key, &head, slice_make(text, 600), want);
-        struct tls_aead *aead = ops->create(cipher, key);
-        cr_assert_eq(ops->seal(aead, &head, slice_make(text, 599), slice_make(text + 599, 1), text),
-                     0);
-        cr_assert_eq(memcmp(text, want, sizeof(want)), 0);
-        ops->destroy(aead);
-    }
-    pool_trim();
-    return NULL;
-}
-
-Test(aead, threads_do_not_meet)
-{
-    pthread_t threads[6];
-    for (uintptr_t i = 0; i < ARRAY_COUNT(threads); i++) {
-        cr_assert_eq(pthread_create(&threads[i], NULL, work, (void *)i), 0);
-    }
-    for (uintptr_t i = 0; i < ARRAY_COUNT(threads); i++) {
-        cr_assert_eq(pthread_join(threads[i], NULL), 0);
-    }
-}

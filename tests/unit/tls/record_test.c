@@ -176,6 +176,35 @@ Test(record, a_key_wears_out)
     }
 }
 
+/* TLS 1.2 AES-GCM: the explicit nonce is the number that is never used twice. */
+Test(record, explicit_nonces_are_the_sequence_numbers)
+{
+    struct kit k;
+    for (uint32_t case_idx = 0; case_idx < 4; case_idx++) {
+        kit_init(&k, case_idx);
+        kit_set_seq(&k, 0x0102030405060708);
+        cr_assert_eq(record_seal(&k.from, 23, SLICE_LIT("ab"), 1, &k.wire), 0);
+        struct slice wire = buf_slice(&k.wire);
+        cr_assert(slice_eq(slice_to(slice_from(wire, 5), 8), kit_hex("0102030405060708")));
+        wire = slice_from(wire, wire.len / 2);
+        cr_assert(slice_eq(slice_to(slice_from(wire, 5), 8), kit_hex("0102030405060709")));
+        kit_deinit(&k);
+    }
+}
+
+Test(record, both_ends_count)
+{
+    struct kit k;
+    FOR_EACH_CASE(&k)
+    {
+        kit_seal(&k, 23, SLICE_LIT("x"));
+        kit_seal(&k, 23, SLICE_LIT("y"));
+        expect_on_wire(&k, 23, SLICE_LIT("xy"));
+        cr_assert_eq(k.from.count, 2);
+        cr_assert_eq(k.to.count, 2);
+    }
+}
+
 Test(record, what_was_done_before_counts)
 {
     struct kit k;

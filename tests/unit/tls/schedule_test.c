@@ -224,6 +224,34 @@ Test(schedule, generations_do_not_mix)
     }
 }
 
+/* Not only both ends alike: what is sealed is under the new key, and what is opened. */
+Test(schedule, an_expanded_key_is_not_kept)
+{
+    struct kit k;
+    uint8_t type;
+    uint8_t alert;
+    struct slice plain;
+    for (uint32_t i = 6; i < KIT_CASES; i++) {
+        kit_init(&k, i);
+        const struct tls_aead_ops *ops = k.from.ops;
+        kit_seal(&k, 23, SLICE_LIT("old"));
+        cr_assert_eq(kit_open(&k, buf_slice(&k.wire), &type, &plain, &alert), 0);
+        buf_clear(&k.wire);
+        cr_assert_eq(record_update(&k.from), 0);
+        cr_assert_eq(record_update(&k.to), 0);
+        struct tls_keys keys = k.from.keys;
+        struct record_side to = k.to;
+        cr_assert_eq(record_expanded_count(), 0);
+        record_side_init(&k.to, ops, &keys);
+        kit_seal(&k, 23, SLICE_LIT("new"));
+        cr_assert_eq(kit_open(&k, buf_slice(&k.wire), &type, &plain, &alert), 0);
+        record_rest(&k.to);
+        k.to = to;
+        cr_assert_eq(kit_open(&k, buf_slice(&k.wire), &type, &plain, &alert), 0);
+        kit_deinit(&k);
+    }
+}
+
 Test(schedule, no_update_without_the_secret)
 {
     struct kit k;

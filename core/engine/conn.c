@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn: life of a connection: making, owner, closing order, end. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -69,20 +68,9 @@ struct conn *conn_new(struct shard *sh, int fd, enum conn_state state, int *err)
 
 void conn_set_peer(struct conn *c, const struct sockaddr *addr, socklen_t len)
 {
-    char text[INET6_ADDRSTRLEN] = "?";
-
     ASSERT(len <= sizeof(c->peer));
     memcpy(&c->peer, addr, len);
     c->peer_len = len;
-    if (addr->sa_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &c->peer.in.sin_addr, text, sizeof(text));
-        (void)snprintf(c->peer_text, sizeof(c->peer_text), "%s:%u", text,
-                       ntohs(c->peer.in.sin_port));
-    } else {
-        (void)inet_ntop(AF_INET6, &c->peer.in6.sin6_addr, text, sizeof(text));
-        (void)snprintf(c->peer_text, sizeof(c->peer_text), "[%s]:%u", text,
-                       ntohs(c->peer.in6.sin6_port));
-    }
 }
 
 void conn_end(struct conn *c, int err, const char *why)

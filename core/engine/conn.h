@@ -116,7 +116,7 @@ void conn_abort(struct conn *c, int err, const char *why);
 void conn_set_read_timeout(struct conn *c, uint32_t timeout_ms);
 /* Ends the counting of this inbound connection against the cap per address. */
 void conn_set_authenticated(struct conn *c);
-/* "192.0.2.1:5269" / "[2001:db8::1]:5269"; for logs; valid while the conn lives. */
+/* "192.0.2.1:5269" / "[2001:db8::1]:5269"; for logs; valid until the shard is asked for another. */
 const char *conn_peer_text(const struct conn *c);
 const struct sockaddr *conn_peer_addr(const struct conn *c, socklen_t *len);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_api: the small calls of conn.h: owner, references, names, wishes. */
+#include <arpa/inet.h>
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/err.h"
 #include "engine/conn_int.h"
@@ -133,8 +136,19 @@ void conn_set_authenticated(struct conn *c)
 
 const char *conn_peer_text(const struct conn *c)
 {
+    char host[INET6_ADDRSTRLEN] = "?";
+    char *text = c->sh->peer_text;
+
     conn_check(c);
-    return c->peer_text;
+    if (c->peer.any.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &c->peer.in.sin_addr, host, sizeof(host));
+        (void)snprintf(text, SHARD_PEER_TEXT_BYTES, "%s:%u", host, ntohs(c->peer.in.sin_port));
+    } else {
+        (void)inet_ntop(AF_INET6, &c->peer.in6.sin6_addr, host, sizeof(host));
+        (void)snprintf(text, SHARD_PEER_TEXT_BYTES, "[%s]:%u", host,
+                       ntohs(c->peer.in6.sin6_port));
+    }
+    return text;
 }
 
 const struct sockaddr *conn_peer_addr(const struct conn *c, socklen_t *len)

@@ -33,7 +33,6 @@
 /* Held input above which receiving is cancelled. */
 #define CONN_HELD_BYTES ((size_t)64 << 10)
 #define CONN_LINGER_MS 5000u
-#define CONN_PEER_TEXT_BYTES 56u
 
 /* CONN_STATE(name, successors): from where to where. */
 #define CONN_TO(name) (1u << CONN_ST_##name)
@@ -74,6 +73,7 @@ struct conn_kernel {
     bool is_required;
     bool is_attached; /* a TLS socket, with or without keys */
     bool is_note_flying;
+    bool is_update_sent; /* a KeyUpdate: the next record out is under new keys */
     uint8_t alert;          /* to be sent next; 0 = none */
     char *fetch;            /* owned; being filled by the receive in flight with a record's rest */
     struct io_record *note; /* owned; the control record that goes out next, or flies */
@@ -103,6 +103,7 @@ struct conn {
     bool is_fin_sent;
     bool is_writable_due; /* the output emptied while no ops could be called */
     bool is_over;        /* the end is decided: err and why hold */
+    bool is_deaf;        /* nothing more can be read: only the peer's end is waited for */
 
     struct list dirty_link;
     struct list input_link;
@@ -124,23 +125,22 @@ struct conn {
     struct handshake_start *start;    /* owned; before its first step, instead of a session */
     struct tls_session *session;      /* owned */
     int err;
-    const char *why; /* static, or the session's */
+    int end_err; /* why the input ended, if not by the peer's will: outcome of the close */
+    const char *why;     /* static, or the session's */
+    const char *end_why; /* static */
 
     struct wheel_timer state_timer; /* connect, handshake, linger */
     struct wheel_timer read_timer;
     uint64_t received_ms;
     uint32_t read_timeout_ms;
+    uint32_t move_to;
 
     struct conn_kernel ktls;
-    bool is_deaf;        /* nothing more can be read: only the peer's end is waited for */
-    int end_err;         /* why the input ended, if not by the peer's will: outcome of the close */
-    const char *end_why; /* static */
 
     struct ticket *ticket; /* owned while counted against the address */
     shard_connect_fn *connect_done;
     void *connect_ctx; /* borrowed until connect_done */
     conn_arrived_fn *arrived;
-    uint32_t move_to;
     struct mail mail; /* for the journey */
 
     union {
@@ -149,7 +149,6 @@ struct conn {
         struct sockaddr_in6 in6;
     } peer;
     socklen_t peer_len;
-    char peer_text[CONN_PEER_TEXT_BYTES];
 };
 
 /* slab.c: slots and generations */

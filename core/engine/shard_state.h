@@ -30,6 +30,7 @@
 #define SHARD_TIMERS_PER_TURN 1024u
 #define SHARD_INPUTS_PER_TURN 256u
 #define SHARD_SLEEP_MS_MAX 60000u
+#define SHARD_PEER_TEXT_BYTES 56u
 /* Mail that waits on the producer's side for room in the ring; replies may go beyond. */
 #define SHARD_MAIL_RESERVE 1024u
 #define SHARD_MAIL_ROOM (MAILBOX_ENTRIES + SHARD_MAIL_RESERVE)
@@ -106,6 +107,7 @@ struct shard {
         void (*stop)(struct shard *sh, void *object);
     } objects[SHARD_SLOT_COUNT];
 
+    char peer_text[SHARD_PEER_TEXT_BYTES]; /* the last conn_peer_text() */
     struct log_ring log;        /* drained by the control thread */
     struct engine_stats stats;  /* stat_add by the shard, read by the control thread */
     pthread_t thread;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* aead: authenticated encryption with the linked libraries' primitives (wolfCrypt, mbedcrypto), one
  * table per backend. Never our own cipher code. Tags are 16 bytes. RFC 5116, 8439, SP 800-38D.
- * A struct tls_aead is an expanded key: at most 2 KiB, of one thread at a time, made from the pool
+ * A struct tls_aead is an expanded key: about 1 KiB, of one thread at a time, made from the pool
  * of the calling thread (mbedcrypto adds 300 bytes of heap for AES), wiped when freed. No call on
  * one allocates.                                                                               */
 #ifndef FG_TLS_AEAD_H

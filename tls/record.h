@@ -2,7 +2,7 @@
 /* record: the record protocol of TLS 1.2 and 1.3 after the handshake, AEAD suites only: one record
  * opened in place, plaintext sealed into as few records as hold it. RFC 8446 5, 5246 6.2, 7905.
  *
- * A record_side is one direction. Its expanded key (up to 2 KiB) is made when needed and given back
+ * A record_side is one direction. Its expanded key (about 1 KiB) is made when needed and given back
  * by record_rest or when the thread holds RECORD_EXPANDED_MAX of them (one not used lately goes):
  * an idle connection keeps struct tls_keys only. Memory of the calling thread's pool. The list is
  * the thread's: record_rest before a side changes its thread, and before it is moved in memory. */
@@ -25,7 +25,7 @@
 #define RECORD_PLAIN_MAX 16384u
 /* Body on the wire: what TLS 1.3 allows at most; our ciphers need 24 bytes over the plaintext. */
 #define RECORD_BODY_MAX (RECORD_PLAIN_MAX + 256u)
-/* Expanded keys per thread, 1 MiB; making one anew takes 20 ns (AES-NI) to 250 ns. */
+/* Expanded keys per thread, half a MiB; making one anew takes 20 ns (AES-NI) to 250 ns. */
 #define RECORD_EXPANDED_MAX 512u
 
 enum record_type {

@@ -29,6 +29,9 @@ if(FEDGATE_TESTS)
   set(tls_oracle ${tls_unit}/oracle.c)
   fg_unit(tls_record SOURCES ${tls_unit}/record_test.c ${tls_kit} NEEDS fg_tls)
   fg_unit(tls_record_hostile SOURCES ${tls_unit}/record_hostile_test.c ${tls_kit} NEEDS fg_tls)
+  if(NOT FEDGATE_SANITIZE)
+    fg_unit(tls_record_heap SOURCES ${tls_unit}/record_heap_test.c ${tls_kit} NEEDS fg_tls)
+  endif()
   fg_unit(tls_aead SOURCES ${tls_unit}/aead_test.c ${tls_kit} ${tls_oracle}
     NEEDS fg_tls PkgConfig::OPENSSL)
   fg_unit(tls_schedule SOURCES ${tls_unit}/schedule_test.c ${tls_kit} ${tls_oracle}

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/pool.h"
 #include "tls/cert.h"
 #include "tls/chain_cache.h"
@@ -14,6 +15,7 @@
 
 struct anchor {
     char *der; /* owned; cert borrows it */
+    uint64_t hash; /* of der */
     struct cert cert;
 };
 
@@ -61,6 +63,7 @@ static bool trust_add(struct chain_trust *trust, struct slice der)
     anchor->der = pool_heap_strdup(der.ptr, der.len);
     int err = cert_parse(&anchor->cert, slice_make(anchor->der, der.len));
     ASSERT(err == 0);
+    anchor->hash = hash_bytes(der);
     trust->count++;
     return true;
 }
@@ -276,8 +279,21 @@ static enum tls_chain judge_path(const struct path *p, int64_t *until_unix_s)
     return too_early ? TLS_CHAIN_NOT_YET_VALID : judge_revocation(p, until_unix_s);
 }
 
+static void write_proof(const struct path *p, struct chain_proof *proof)
+{
+    *proof = (struct chain_proof){.anchor_hash = hash_bytes(p->path[p->path_count - 1]->der)};
+    for (uint32_t i = 0; i + 1 < p->path_count; i++) {
+        if (i == CHAIN_PROOF_CERTS ||
+            !crl_trace_make(&proof->certs[i], p->path[i], p->path[i + 1])) {
+            proof->count = UINT32_MAX;
+            return;
+        }
+        proof->count++;
+    }
+}
+
 static enum tls_chain judge(const struct chain_params *params, const struct slice *chain,
-                            uint32_t count, int64_t *until_unix_s)
+                            uint32_t count, struct chain_proof *proof, int64_t *until_unix_s)
 {
     struct path p = {.params = params, .signatures_left = CHAIN_SIGNATURES_MAX};
     for (; p.shown_count < count; p.shown_count++) {
@@ -288,6 +304,7 @@ static enum tls_chain judge(const struct chain_params *params, const struct slic
         return TLS_CHAIN_BAD;
     }
     if (build(&p)) {
+        write_proof(&p, proof);
         return judge_path(&p, until_unix_s);
     }
     if (p.bad_signature) {
@@ -303,6 +320,8 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
                            uint32_t count)
 {
     int64_t until_unix_s = INT64_MAX;
+    struct chain_proof own_proof;
+    struct chain_proof *proof = params->proof ? params->proof : &own_proof;
     struct chain_cache_key key;
     if (count == 0) {
         return TLS_CHAIN_NONE;
@@ -312,13 +331,41 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
     }
     if (params->cache) {
         key = chain_cache_key(params->cache, chain, count, params->peer_is_server);
-        if (chain_cache_has(params->cache, &key, params->now_unix_s)) {
+        if (chain_cache_get(params->cache, &key, params->now_unix_s, proof)) {
             return TLS_CHAIN_OK;
         }
     }
-    enum tls_chain verdict = judge(params, chain, count, &until_unix_s);
+    enum tls_chain verdict = judge(params, chain, count, proof, &until_unix_s);
     if (params->cache && verdict == TLS_CHAIN_OK) {
-        chain_cache_add(params->cache, &key, params->now_unix_s, until_unix_s);
+        chain_cache_add(params->cache, &key, &(struct chain_cache_value){params->now_unix_s,
+                                                                         until_unix_s, *proof});
     }
     return verdict;
+}
+
+enum tls_chain chain_rejudge(const struct chain_params *params, const struct chain_proof *proof)
+{
+    const struct chain_trust *trust = params->trust;
+    bool has_anchor = false;
+    if (!proof || proof->count == UINT32_MAX) {
+        return TLS_CHAIN_UNKNOWN_CA;
+    }
+    for (uint32_t i = 0; params->crls && i < proof->count; i++) {
+        if (crl_names(params->crls, &proof->certs[i], params->now_unix_s)) {
+            return TLS_CHAIN_REVOKED;
+        }
+    }
+    for (uint32_t i = 0; trust && i < trust->count && !has_anchor; i++) {
+        has_anchor = trust->anchors[i].hash == proof->anchor_hash;
+    }
+    return has_anchor ? TLS_CHAIN_OK : TLS_CHAIN_UNKNOWN_CA;
+}
+
+uint64_t chain_grounds_hash(const struct chain_trust *trust, const struct crl_store *crls)
+{
+    uint64_t sum = crl_store_hash(crls);
+    for (uint32_t i = 0; trust && i < trust->count; i++) {
+        sum += trust->anchors[i].hash; /* in any order */
+    }
+    return sum;
 }

@@ -16,6 +16,7 @@
 
 #include "base/attr.h"
 #include "base/slice.h"
+#include "tls/crl.h"
 #include "tls/tls.h"
 
 #define CHAIN_CERTS_MAX      10u  /* what a peer may show */
@@ -27,13 +28,21 @@ typedef bool chain_signed_by_fn(struct slice child_der, struct slice issuer_der)
 
 struct chain_cache;
 struct chain_trust;
-struct crl_store;
 
 /* Takes every certificate of a PEM text; unusable ones are skipped and counted. NULL when none is
  * left. Control thread.                                                                         */
 struct chain_trust *chain_trust_new(struct slice pem, uint32_t *skipped_count);
 void chain_trust_free(struct chain_trust *trust);
 uint32_t chain_trust_count(const struct chain_trust *trust);
+
+#define CHAIN_PROOF_CERTS 3u
+
+/* What a good verdict rests upon, short enough to be kept with a connection. */
+struct chain_proof {
+    uint64_t anchor_hash;
+    uint32_t count; /* of certificates below the anchor; UINT32_MAX = more than fit */
+    struct crl_trace certs[CHAIN_PROOF_CERTS];
+};
 
 struct chain_params {
     const struct chain_trust *trust; /* NULL = trust nobody */
@@ -43,10 +52,18 @@ struct chain_params {
     bool crl_required;   /* an issuer without list: its certificates are TLS_CHAIN_CRL_STALE */
     struct crl_store *crls;    /* borrowed; NULL = revocation is not looked at */
     struct chain_cache *cache; /* borrowed; NULL = judge anew each time */
+    struct chain_proof *proof; /* filled with a good verdict; NULL = not wanted */
 };
 
 /* chain: as shown by the peer, leaf first; the rest in any order. */
 enum tls_chain chain_judge(const struct chain_params *params, const struct slice *chain,
                            uint32_t count);
+
+/* Whether it still holds where other anchors and lists are in force: OK; REVOKED; UNKNOWN_CA: its
+ * anchor is gone, or it is NULL or too long to tell (connecting again will). A list that is out of
+ * date says nothing here: who was let in is put out for what is known, not for what is not. */
+enum tls_chain chain_rejudge(const struct chain_params *params, const struct chain_proof *proof);
+/* Differs when anchors or lists do. */
+uint64_t chain_grounds_hash(const struct chain_trust *trust, const struct crl_store *crls);
 
 #endif

@@ -6,14 +6,12 @@
 
 #include "base/check.h"
 #include "base/pool.h"
-#include "tls/chain.h"
 
-#define CHAIN_CACHE_SLOTS 1024u /* 48 KiB */
+#define CHAIN_CACHE_SLOTS 1024u /* 200 KiB */
 
 struct slot {
     struct chain_cache_key key;
-    int64_t from_unix_s;
-    int64_t until_unix_s; /* 0 = empty */
+    struct chain_cache_value value; /* until 0 = empty */
 };
 
 struct chain_cache {
@@ -61,23 +59,26 @@ static struct slot *slot_of(struct chain_cache *cache, const struct chain_cache_
     return &cache->slots[at % CHAIN_CACHE_SLOTS];
 }
 
-bool chain_cache_has(struct chain_cache *cache, const struct chain_cache_key *key,
-                     int64_t now_unix_s)
+bool chain_cache_get(struct chain_cache *cache, const struct chain_cache_key *key,
+                     int64_t now_unix_s, struct chain_proof *proof)
 {
     const struct slot *slot = slot_of(cache, key);
     (void)pthread_mutex_lock(&cache->lock);
-    bool has = slot->until_unix_s != 0 && now_unix_s >= slot->from_unix_s &&
-               now_unix_s <= slot->until_unix_s &&
-               memcmp(&slot->key, key, sizeof(*key)) == 0;
+    bool is_good = slot->value.until_unix_s != 0 && now_unix_s >= slot->value.from_unix_s &&
+                   now_unix_s <= slot->value.until_unix_s &&
+                   memcmp(&slot->key, key, sizeof(*key)) == 0;
+    if (is_good) {
+        *proof = slot->value.proof;
+    }
     (void)pthread_mutex_unlock(&cache->lock);
-    return has;
+    return is_good;
 }
 
 void chain_cache_add(struct chain_cache *cache, const struct chain_cache_key *key,
-                     int64_t now_unix_s, int64_t until_unix_s)
+                     const struct chain_cache_value *value)
 {
     struct slot *slot = slot_of(cache, key);
     (void)pthread_mutex_lock(&cache->lock);
-    *slot = (struct slot){*key, now_unix_s, until_unix_s};
+    *slot = (struct slot){*key, *value};
     (void)pthread_mutex_unlock(&cache->lock);
 }

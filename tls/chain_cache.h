@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "base/slice.h"
+#include "tls/chain.h"
 
 struct chain_cache;
 
@@ -18,15 +19,21 @@ struct chain_cache_key {
     unsigned char digest[CRYPTO_SHA256_BYTES];
 };
 
+struct chain_cache_value {
+    int64_t from_unix_s; /* good from here to there, both included */
+    int64_t until_unix_s;
+    struct chain_proof proof;
+};
+
 struct chain_cache *chain_cache_new(const struct crypto *crypto);
 void chain_cache_free(struct chain_cache *cache);
 /* Of what the peer showed, in its order, and of what it was judged for. */
 struct chain_cache_key chain_cache_key(const struct chain_cache *cache, const struct slice *chain,
                                        uint32_t count, bool peer_is_server);
-bool chain_cache_has(struct chain_cache *cache, const struct chain_cache_key *key,
-                     int64_t now_unix_s);
-/* Good from now_unix_s to until_unix_s, both included. */
+/* Whether it is good now; then *proof is filled. */
+bool chain_cache_get(struct chain_cache *cache, const struct chain_cache_key *key,
+                     int64_t now_unix_s, struct chain_proof *proof);
 void chain_cache_add(struct chain_cache *cache, const struct chain_cache_key *key,
-                     int64_t now_unix_s, int64_t until_unix_s);
+                     const struct chain_cache_value *value);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/pool.h"
 #include "tls/crl_int.h"
 #include "tls/der.h"
@@ -65,6 +66,7 @@ bool crl_fill(struct crl *out, const struct crl_view *v, const struct signature_
     out->kept = pool_heap_zalloc(v->issuer.len + v->authority_key_id.len + number.len +
                                  v->scope.len + v->points.len + v->signature.bytes.len + 1);
     keep(out, &out->issuer, v->issuer, &used);
+    out->issuer_hash = hash_bytes(out->issuer);
     keep(out, &out->authority_key_id, v->authority_key_id, &used);
     keep(out, &out->number, number, &used);
     keep(out, &out->scope, v->scope, &used);
@@ -100,7 +102,8 @@ static int compare_lists(const void *left, const void *right)
 {
     const struct crl *a = left;
     const struct crl *b = right;
-    int order = compare_slices(a->issuer, b->issuer);
+    int order = (a->issuer_hash > b->issuer_hash) - (a->issuer_hash < b->issuer_hash);
+    order = order ? order : compare_slices(a->issuer, b->issuer);
     order = order ? order : compare_slices(a->authority_key_id, b->authority_key_id);
     order = order ? order : compare_slices(a->scope, b->scope);
     if (order == 0 && a->number.len > 0 && b->number.len > 0) {
@@ -136,14 +139,14 @@ void crl_store_sort(struct crl_store *store)
 
 /* --- questions --- */
 
-/* The first list of the issuer, or where it would be. */
-static uint32_t first_of(const struct crl_store *store, struct slice issuer)
+/* The first list of an issuer whose name has this hash, or where it would be. */
+static uint32_t first_of(const struct crl_store *store, uint64_t issuer_hash)
 {
     uint32_t low = 0;
     uint32_t high = store->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (compare_slices(store->lists[middle].issuer, issuer) < 0) {
+        if (store->lists[middle].issuer_hash < issuer_hash) {
             low = middle + 1;
         } else {
             high = middle;
@@ -256,10 +259,12 @@ enum crl_verdict crl_check(struct crl_store *store, const struct cert *cert,
 {
     const struct crl *decided = NULL;
     enum crl_verdict verdict = CRL_NONE;
-    for (uint32_t i = first_of(store, cert->issuer); i < store->count; i++) {
+    uint64_t hash = hash_bytes(cert->issuer);
+    for (uint32_t i = first_of(store, hash);
+         i < store->count && store->lists[i].issuer_hash == hash; i++) {
         struct crl *list = &store->lists[i];
         if (!slice_eq(list->issuer, cert->issuer)) {
-            break;
+            continue;
         }
         if (!is_about(list, cert, issuer) || (decided && same_scope(decided, list))) {
             continue;
@@ -279,6 +284,48 @@ enum crl_verdict crl_check(struct crl_store *store, const struct cert *cert,
         }
     }
     return verdict;
+}
+
+bool crl_names(const struct crl_store *store, const struct crl_trace *trace, int64_t now_unix_s)
+{
+    struct slice serial = slice_make((const char *)trace->serial, trace->serial_len);
+    for (uint32_t i = first_of(store, trace->issuer_hash);
+         i < store->count && store->lists[i].issuer_hash == trace->issuer_hash; i++) {
+        const struct crl *list = &store->lists[i];
+        bool is_of_key = slice_is_empty(list->authority_key_id) || trace->key_hash == 0 ||
+                         hash_bytes(list->authority_key_id) == trace->key_hash;
+        if (list->is_newest && is_of_key && now_unix_s >= list->this_update_unix_s &&
+            lists_serial(list, serial)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool crl_trace_make(struct crl_trace *out, const struct cert *cert, const struct cert *issuer)
+{
+    *out = (struct crl_trace){.issuer_hash = hash_bytes(cert->issuer)};
+    if (!slice_is_empty(issuer->subject_key_id)) {
+        out->key_hash = hash_bytes(issuer->subject_key_id);
+    }
+    if (cert->serial.len > sizeof(out->serial)) {
+        return false;
+    }
+    memcpy(out->serial, cert->serial.ptr, cert->serial.len);
+    out->serial_len = (uint8_t)cert->serial.len;
+    return true;
+}
+
+uint64_t crl_store_hash(const struct crl_store *store)
+{
+    uint64_t hash = crl_store_count(store);
+    for (uint32_t i = 0; i < crl_store_count(store); i++) {
+        const struct crl *list = &store->lists[i];
+        uint64_t pair[2] = {hash, hash_bytes(slice_make((const char *)list->signature.digest,
+                                                        SIGNATURE_DIGEST_BYTES_MAX))};
+        hash = hash_bytes(slice_make((const char *)pair, sizeof(pair)));
+    }
+    return hash;
 }
 
 uint32_t crl_store_count(const struct crl_store *store)

@@ -56,6 +56,17 @@ bool crl_next_entry(struct slice *entries, struct slice *serial);
 /* The number as width bytes, two's complement; false when it needs more. */
 bool crl_serial_pad(struct slice serial, unsigned char *out, uint32_t width);
 
+/* What is enough to find a certificate in later lists. */
+struct crl_trace {
+    uint64_t issuer_hash; /* hash_bytes of its issuer's name */
+    uint64_t key_hash;    /* of its issuer's key identifier; 0 = it has none */
+    uint8_t serial_len;
+    unsigned char serial[23]; /* as in the certificate; RFC 5280: at most 21 */
+};
+
+/* False when its serial number is too long. */
+bool crl_trace_make(struct crl_trace *out, const struct cert *cert, const struct cert *issuer);
+
 struct crl_store;
 
 struct crl_store_params {
@@ -83,5 +94,11 @@ enum crl_verdict {
  * up to which the answer holds. */
 enum crl_verdict crl_check(struct crl_store *store, const struct cert *cert,
                            const struct cert *issuer, int64_t now_unix_s, int64_t *until_unix_s);
+
+/* Whether a newest list names it: a shorter question than crl_check, for whose answer signatures
+ * and the end of lists do not matter. */
+bool crl_names(const struct crl_store *store, const struct crl_trace *trace, int64_t now_unix_s);
+/* Differs when the lists do. NULL = no lists. */
+uint64_t crl_store_hash(const struct crl_store *store);
 
 #endif

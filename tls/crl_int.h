@@ -18,6 +18,7 @@ struct crl {
     char *kept;               /* owned; the slices here, and the signature's, are in it */
     unsigned char *serials;   /* owned; entry_count of serial_bytes each, ascending */
     struct slice issuer;
+    uint64_t issuer_hash; /* the order of the store */
     struct slice authority_key_id;
     struct slice number; /* magnitude, without leading zeros */
     struct slice scope;

@@ -142,6 +142,7 @@ int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
         tls_context_unref(ctx);
         return err;
     }
+    ctx->grounds_hash = chain_grounds_hash(ctx->trust, ctx->crls);
     *out = ctx;
     return 0;
 }
@@ -183,6 +184,11 @@ const struct tls_names *tls_context_names(const struct tls_context *ctx, uint32_
 int64_t tls_context_not_after_unix_s(const struct tls_context *ctx, uint32_t credential_idx)
 {
     return credential_idx < ctx->cred_count ? ctx->creds[credential_idx].not_after_unix_s : 0;
+}
+
+bool tls_context_is_aes_first(const struct tls_context *ctx)
+{
+    return ctx->is_aes_first;
 }
 
 uint32_t tls_context_trust_count(const struct tls_context *ctx)

@@ -82,6 +82,7 @@ int tls_choose_credential(struct tls_session *s, const struct tls_session_params
 
 void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count)
 {
+    struct chain_proof proof;
     struct chain_params params = {
         .trust = s->ctx->trust,
         .signed_by = s->ctx->backend->signed_by,
@@ -90,9 +91,11 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
         .crl_required = s->ctx->crl_required,
         .crls = s->ctx->crls,
         .cache = s->ctx->cache,
+        .proof = &proof,
     };
     s->shake->peer_seen = true;
     s->peer.chain = chain_judge(&params, chain, count);
+    tls_proof_keep(s, s->peer.chain == TLS_CHAIN_OK ? &proof : NULL);
     struct cert leaf;
     tls_names_deinit(&s->peer.names); /* of a chain that was shown earlier */
     if (count == 0 || cert_parse(&leaf, chain[0]) != 0) {

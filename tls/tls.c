@@ -168,6 +168,7 @@ void tls_session_free(struct tls_session *s)
         record_side_deinit(&s->sides[i]);
     }
     tls_names_deinit(&s->peer.names);
+    tls_proof_keep(s, NULL);
     tls_context_unref(s->ctx);
     pool_free(s->texts);
     pool_free(s->error);

@@ -74,6 +74,8 @@ const struct tls_names *tls_context_names(const struct tls_context *ctx, uint32_
 int64_t tls_context_not_after_unix_s(const struct tls_context *ctx, uint32_t credential_idx);
 /* Certificates in the trust bundle. */
 uint32_t tls_context_trust_count(const struct tls_context *ctx);
+/* The order of suites: AES-GCM before ChaCha20. */
+bool tls_context_is_aes_first(const struct tls_context *ctx);
 
 enum tls_role { TLS_ROLE_CLIENT, TLS_ROLE_SERVER };
 
@@ -201,6 +203,9 @@ struct tls_peer {
     const char *alpn;           /* what was agreed; "" = nothing */
     bool is_resumed;            /* chain and names are those of the session it continues */
 };
+/* Another context is in force: a chain that was OK but does not stand under its anchors and lists
+ * becomes TLS_CHAIN_REVOKED or TLS_CHAIN_UNKNOWN_CA. False = it has just become so. */
+bool tls_session_rejudge(struct tls_session *s, const struct tls_context *now_in_force);
 /* Valid while the session lives, after TLS_STEP_DONE. */
 const struct tls_peer *tls_session_peer(const struct tls_session *s);
 

@@ -39,6 +39,7 @@ struct tls_context {
     struct chain_trust *trust; /* owned; NULL = trust nobody */
     struct crl_store *crls;    /* owned; NULL = revocation is not looked at */
     struct chain_cache *cache; /* owned */
+    uint64_t grounds_hash;     /* of trust and crls */
     bool crl_required;
     bool is_aes_first;
     bool has_tickets;
@@ -107,6 +108,7 @@ struct tls_session {
     struct buf *out;         /* borrowed for one call */
     char *texts;             /* owned: what peer's pointers point to */
     struct tls_peer peer;
+    struct chain_proof *proof; /* owned; what peer.chain = OK rests upon; NULL = unknown */
     struct record_side sides[TLS_DIRECTION_COUNT];
 };
 
@@ -182,6 +184,8 @@ size_t tls_wire_read(struct tls_session *s, void *dst, size_t room);
 bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len);
 /* Judges the peer's chain, leaf first, and notes its names. count 0 = it showed none. */
 void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count);
+/* Keeps what is needed of a good chain's proof, or drops the one that is there. */
+void tls_proof_keep(struct tls_session *s, const struct chain_proof *proof);
 /* Server: which credential for this server name; cred_idx stays when nothing fits. */
 uint32_t tls_cred_for_sni(struct tls_session *s, struct slice server_name);
 /* Records the first error; returns that. */

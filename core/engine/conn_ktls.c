@@ -207,11 +207,13 @@ bool conn_ktls_send_note(struct conn *c)
 
     _Static_assert(sizeof(((struct tls_note *)0)->bytes) <= IO_RECORD_BYTES_MAX, "fits");
     ASSERT(c->ktls.out == CONN_KERNEL_ON && buf_len(&c->flying) == 0);
+    if (c->ktls.is_update_sent && tls_session_wants_rekey(c->session, TLS_OUT) &&
+        install(c, TLS_OUT)) {
+        conn_abort(c, ERR_TLS_REKEY, "the kernel refused new keys of the output");
+        return false;
+    }
+    c->ktls.is_update_sent = false;
     if (!take_note(c)) {
-        if (c->state != CONN_ST_ENDING && tls_session_wants_rekey(c->session, TLS_OUT) &&
-            install(c, TLS_OUT)) {
-            conn_abort(c, ERR_TLS_REKEY, "the kernel refused new keys of the output");
-        }
         return false;
     }
     if (io->vt->send_record(io, c->fd, c->ktls.note,
@@ -232,6 +234,7 @@ bool conn_ktls_note_sent(struct conn *c, const struct io_event *ev)
     }
     c->ktls.is_note_flying = false;
     if (ev->result == c->ktls.note->len) {
+        c->ktls.is_update_sent = c->ktls.note->type == RECORD_HANDSHAKE;
         pool_free(c->ktls.note);
         c->ktls.note = NULL;
     } else if (ev->result != -ECANCELED && ev->result != -EINTR && ev->result != -EAGAIN &&

@@ -2,7 +2,8 @@
 /* The engine on the simulated kernel: several shards taken in turn by one thread, hundreds of
  * seeds. Gentle worlds must carry every byte to its end; cruel ones, where connections break and
  * memory runs out, must end every connection exactly once and leak nothing. A failing seed is
- * named. */
+ * named. Worlds of TLS: some ends let the kernel do the records, some do them themselves, and the
+ * kernel does not always want to. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,9 +17,10 @@
 #include "base/pool.h"
 #include "engine/conn_int.h"
 #include "engine/shard_state.h"
+#include "io/ktls.h"
 #include "sim_io.h"
 
-enum { PORT = 5269, CLIENTS = 12, BYTES = 6000, STEPS_MAX = 400000, SEEDS = 400 };
+enum { PORT = 5269, CLIENTS = 12, BYTES = 6000, STEPS_MAX = 400000, SEEDS = 400, TLS_SEEDS = 60 };
 
 struct end { /* one side of a connection */
     bool is_server;
@@ -32,6 +34,15 @@ static struct {
     uint64_t seed;
     uint32_t opened, done, failed_connects, accepted, closed, clean, moves, timeouts;
 } run;
+
+enum world_kind { GENTLE, CRUEL, GENTLE_TLS, CRUEL_TLS };
+
+/* What the simulated kernel offers. */
+static struct ktls_caps caps = {.is_there = true,
+                                .ciphers = {{true, true, true}, {true, true, true}}};
+static struct tls_context *contexts[2]; /* wolfSSL, mbedTLS; in worlds of TLS */
+static int64_t pool_before; /* what the contexts hold */
+static uint64_t total_moves, total_kernel_out, total_kernel_in, total_refused;
 
 #define SIM_CHECK(c) ((c) ? (void)0 : failed(#c))
 
@@ -153,6 +164,20 @@ static void closed(struct conn *c, void *owner, int err, const char *why, size_t
 
 static const struct conn_ops ops = {.data = data, .writable = writable, .closed = closed};
 
+static void tls_begin(struct conn *c, bool is_server)
+{
+    struct conn_tls_params params = {
+        .ctx = contexts[sim_dice(4) == 0],
+        .session = {.role = is_server ? TLS_ROLE_SERVER : TLS_ROLE_CLIENT,
+                    .sni = SLICE_LIT("fabrikam.test"),
+                    .credential_idx = UINT32_MAX},
+        .ktls = sim_dice(3) ? CONN_KTLS_AUTO : CONN_KTLS_OFF};
+
+    if (conn_start_tls(c, &params)) {
+        conn_abort(c, ERR_NOMEM, "no memory for TLS");
+    }
+}
+
 static void own(struct conn *c, bool is_server, uint32_t number)
 {
     struct end *e = pool_zalloc(sizeof(*e));
@@ -171,6 +196,9 @@ static void own(struct conn *c, bool is_server, uint32_t number)
     conn_set_owner(c, &ops, e);
     conn_set_out_max(c, 4000);
     conn_set_read_timeout(c, 20000000);
+    if (contexts[0]) {
+        tls_begin(c, is_server);
+    }
     if (!is_server) {
         write_some(e);
     }
@@ -260,6 +288,7 @@ static void begin(struct engine **out)
                               .recv_buf_count = 1u << sim_dice(5),
                               .recv_buf_bytes = 1 + sim_dice(600),
                               .conn_per_address_max = sim_dice(2) ? 2 * CLIENTS : 0,
+                              .ktls = &caps,
                               .io = &sim_backend};
     struct listen_mail *m;
     char why[100];
@@ -299,27 +328,33 @@ static void end(struct engine *e)
     for (uint32_t s = 0; s < e->shard_count; s++) {
         SIM_CHECK(e->shards[s].stats.stale_events == 0);
         SIM_CHECK(e->shards[s].stats.conn_open == 0);
+        total_kernel_out += e->shards[s].stats.tls_kernel_out;
+        total_kernel_in += e->shards[s].stats.tls_kernel_in;
+        total_refused += e->shards[s].stats.tls_kernel_refused;
         shard_finish(&e->shards[s]);
         shard_mail_leave(&e->shards[s]);
     }
     SIM_CHECK(run.closed == run.opened);
     SIM_CHECK(sim_sockets_open() == 0);
     engine_free(e);
-    SIM_CHECK(pool_used_bytes() == 0);
+    SIM_CHECK(pool_used_bytes() == pool_before);
 }
 
-static void world_run(uint64_t seed, bool is_cruel)
+static void world_run(uint64_t seed, enum world_kind kind)
 {
     static const uint32_t gentle[] = {SIM_BUSY,      SIM_SHORT_RECV, SIM_SHORT_SEND,
                                       SIM_LAST_SHOT, SIM_NO_BUFFER,  SIM_LATE_CANCEL,
-                                      SIM_NO_ACCEPT, SIM_TIME_JUMP};
+                                      SIM_NO_ACCEPT, SIM_TIME_JUMP,  SIM_NO_ULP,
+                                      SIM_NO_KEYS_OUT, SIM_NO_KEYS_IN, SIM_SPLIT_RECORD};
     static const uint32_t cruel[] = {SIM_ABORTED, SIM_NO_SOCKET, SIM_REFUSED, SIM_RESET};
+    bool is_cruel = kind == CRUEL || kind == CRUEL_TLS;
     struct engine *e;
     uint32_t dialled = 0;
 
     memset(&run, 0, sizeof(run));
     run.seed = seed;
     sim_reset(seed);
+    caps.can_rekey = sim_world.can_rekey = sim_dice(2);
     begin(&e);
     for (size_t i = 0; i < ARRAY_COUNT(gentle); i++) { /* a swarm: another mixture every time */
         sim_world.knobs[gentle[i]] = sim_dice(2) ? 2 + sim_dice(20) : 0;
@@ -352,17 +387,17 @@ static void world_run(uint64_t seed, bool is_cruel)
 }
 
 static uint64_t totals[SIM_FAULT_COUNT];
-static uint64_t total_moves;
 
-static void sweep(bool is_cruel)
+static void sweep(enum world_kind kind)
 {
     const char *from = getenv("FEDGATE_SIM_SEED"); /* to look at a failed one */
     const char *many = getenv("FEDGATE_SIM_COUNT"); /* for a long run */
     uint64_t first = from ? strtoull(from, NULL, 10) : 1;
-    uint64_t count = many ? strtoull(many, NULL, 10) : from ? 1 : SEEDS;
+    uint64_t seeds = kind < GENTLE_TLS ? SEEDS : TLS_SEEDS;
+    uint64_t count = many ? strtoull(many, NULL, 10) : from ? 1 : seeds;
 
     for (uint64_t seed = first; seed < first + count; seed++) {
-        world_run(seed, is_cruel);
+        world_run(seed, kind);
         for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++) {
             totals[i] += sim_world.happened[i];
         }
@@ -373,7 +408,7 @@ static void sweep(bool is_cruel)
 
 Test(engine_sim, gentle_worlds_carry_everything)
 {
-    sweep(false);
+    sweep(GENTLE);
     for (uint32_t i = 0; i <= SIM_NO_ACCEPT; i++) {
         cr_assert_gt(totals[i], 0, "fault %u never happened: test too weak", i);
     }
@@ -382,8 +417,47 @@ Test(engine_sim, gentle_worlds_carry_everything)
 
 Test(engine_sim, cruel_worlds_end_everything)
 {
-    sweep(true);
+    sweep(CRUEL);
     for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++) {
+        if (i < SIM_NO_ULP || i > SIM_SPLIT_RECORD) {
+            cr_assert_gt(totals[i], 0, "fault %u never happened: test too weak", i);
+        }
+    }
+}
+
+static void sweep_tls(enum world_kind kind)
+{
+    static const char *const backends[2] = {"wolfssl", "mbedtls"};
+    struct tls_credential credential = {.certificate_path = TLS_CERTS "/good.crt",
+                                        .key_path = TLS_CERTS "/good.key"};
+    struct tls_context_params params = {
+        .credentials = &credential, .credential_count = 1, .trust_path = TLS_CERTS "/trust.crt"};
+    struct tls_error why;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        SIM_CHECK(tls_context_new(&contexts[i], tls_backend_find(backends[i]), &params, &why) == 0);
+    }
+    pool_before = pool_used_bytes();
+    sweep(kind);
+    tls_context_unref(contexts[0]);
+    tls_context_unref(contexts[1]);
+    SIM_CHECK(pool_used_bytes() == 0);
+    for (uint32_t i = SIM_NO_ULP; i <= SIM_SPLIT_RECORD; i++) {
         cr_assert_gt(totals[i], 0, "fault %u never happened: test too weak", i);
     }
+    cr_assert_gt(total_kernel_out, 200, "hardly ever in the kernel: test too weak");
+    cr_assert_gt(total_kernel_in, 100);
+    cr_assert_lt(total_kernel_in, total_kernel_out, "mixed ones too");
+    cr_assert_gt(total_refused, 10);
+    cr_assert_gt(total_moves, 100);
+}
+
+Test(engine_sim, gentle_worlds_of_tls_carry_everything)
+{
+    sweep_tls(GENTLE_TLS);
+}
+
+Test(engine_sim, cruel_worlds_of_tls_end_everything)
+{
+    sweep_tls(CRUEL_TLS);
 }

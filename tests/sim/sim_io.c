@@ -5,55 +5,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/check.h"
 #include "base/pool.h"
-
-#define SOCKS_MAX 512
-#define OPS_MAX 2048
-#define EVENTS_MAX 8192
-#define BACKLOG_MAX 64
-#define FD_BASE 100000 /* not to be mistaken for a real one */
-#define WINDOW_BYTES 20000u
-
-struct sock {
-    bool is_used;
-    bool is_fin;   /* the peer sends no more */
-    bool is_reset; /* broken */
-    bool is_shut;  /* we send no more */
-    int peer;      /* -1 = gone */
-    uint16_t port; /* listeners */
-    int backlog[BACKLOG_MAX];
-    uint32_t backlog_count;
-    struct buf rx;
-};
-
-struct op {
-    bool is_used;
-    struct io_tag tag;
-    struct io *io;
-    int sock;
-    const char *bytes; /* send: the engine's, until the event */
-    size_t len;
-    uint16_t port;
-    struct io_tag target;
-};
-
-struct sim_io {
-    struct io io;
-    struct io_event *events; /* ring */
-    uint32_t head, tail;
-    char *memory;
-    uint8_t *is_lent;
-};
+#include "sim_int.h"
 
 struct sim_world sim_world;
-static struct sock socks[SOCKS_MAX];
-static struct op ops[OPS_MAX];
-static uint32_t ops_count; /* ops[0..ops_count) are used */
+struct sock sim_socks[SOCKS_MAX];
+struct op sim_ops[OPS_MAX];
+uint32_t sim_ops_count; /* sim_ops[0..sim_ops_count) are used */
 
 uint32_t sim_dice(uint32_t below)
 {
@@ -61,7 +21,7 @@ uint32_t sim_dice(uint32_t below)
     return (uint32_t)(sim_world.dice >> 33) % below;
 }
 
-static bool fault(enum sim_fault which)
+bool sim_fault(enum sim_fault which)
 {
     uint32_t knob = sim_world.knobs[which];
 
@@ -72,7 +32,7 @@ static bool fault(enum sim_fault which)
     return true;
 }
 
-static struct sim_io *sim_of(struct io *io)
+struct sim_io *sim_of(struct io *io)
 {
     return CONTAINER_OF(io, struct sim_io, io);
 }
@@ -80,20 +40,28 @@ static struct sim_io *sim_of(struct io *io)
 static struct sock *sock_of(int fd)
 {
     ASSERT(fd >= FD_BASE && fd < FD_BASE + SOCKS_MAX);
-    ASSERT(socks[fd - FD_BASE].is_used);
-    return &socks[fd - FD_BASE];
+    ASSERT(sim_socks[fd - FD_BASE].is_used);
+    return &sim_socks[fd - FD_BASE];
 }
 
-static int sock_new(void)
+int sim_sock_new(void)
 {
     for (int i = 0; i < SOCKS_MAX; i++) {
-        if (!socks[i].is_used) {
-            socks[i] = (struct sock){.is_used = true, .peer = -1};
-            buf_init(&socks[i].rx, WINDOW_BYTES);
+        if (!sim_socks[i].is_used) {
+            sim_socks[i] = (struct sock){.is_used = true, .peer = -1};
+            buf_init(&sim_socks[i].rx, RX_BYTES_MAX);
+            sim_tls_init(&sim_socks[i].tls);
             return i;
         }
     }
     return -1;
+}
+
+void sim_sock_free(struct sock *s)
+{
+    buf_deinit(&s->rx);
+    sim_tls_deinit(&s->tls);
+    s->is_used = false;
 }
 
 uint32_t sim_sockets_open(void)
@@ -101,7 +69,7 @@ uint32_t sim_sockets_open(void)
     uint32_t count = 0;
 
     for (int i = 0; i < SOCKS_MAX; i++) {
-        count += socks[i].is_used;
+        count += sim_socks[i].is_used;
     }
     return count;
 }
@@ -109,45 +77,47 @@ uint32_t sim_sockets_open(void)
 void sim_reset(uint64_t seed)
 {
     for (int i = 0; i < SOCKS_MAX; i++) {
-        if (socks[i].is_used) {
-            buf_deinit(&socks[i].rx);
+        if (sim_socks[i].is_used) {
+            sim_sock_free(&sim_socks[i]);
         }
-        socks[i] = (struct sock){0};
+        sim_socks[i] = (struct sock){0};
     }
-    ops_count = 0;
+    sim_ops_count = 0;
     sim_world = (struct sim_world){.dice = seed * 0x9e3779b97f4a7c15u + 1, .now_ms = 1000000};
 }
 
 int sim_listen(uint16_t port)
 {
-    int i = sock_new();
+    int i = sim_sock_new();
 
     ASSERT(i >= 0);
-    socks[i].port = port;
+    sim_socks[i].port = port;
     return FD_BASE + i;
 }
 
 static int start(struct io *io, struct op op)
 {
-    if (fault(SIM_BUSY) || ops_count == OPS_MAX) {
+    if (sim_fault(SIM_BUSY) || sim_ops_count == OPS_MAX) {
         return -EBUSY;
     }
     op.io = io;
     op.is_used = true;
-    for (uint32_t i = 0; i < ops_count; i++) { /* unique among those in flight */
-        ASSERT(ops[i].io != io || ops[i].tag.op != op.tag.op || ops[i].tag.slot != op.tag.slot ||
-               ops[i].tag.generation != op.tag.generation || op.tag.generation == 0);
+    for (uint32_t i = 0; i < sim_ops_count; i++) { /* unique among those in flight */
+        const struct io_tag *other = &sim_ops[i].tag;
+
+        ASSERT(sim_ops[i].io != io || other->op != op.tag.op || other->slot != op.tag.slot ||
+               other->generation != op.tag.generation || op.tag.generation == 0);
     }
-    ops[ops_count++] = op;
+    sim_ops[sim_ops_count++] = op;
     return 0;
 }
 
-static void end_op(uint32_t i)
+void sim_end_op(uint32_t i)
 {
-    ops[i] = ops[--ops_count];
+    sim_ops[i] = sim_ops[--sim_ops_count];
 }
 
-static struct io_event *event_new(struct io *io, struct io_tag tag, int result, bool is_last)
+struct io_event *sim_event_new(struct io *io, struct io_tag tag, int result, bool is_last)
 {
     struct sim_io *s = sim_of(io);
     struct io_event *ev = &s->events[s->tail++ % EVENTS_MAX];
@@ -159,10 +129,10 @@ static struct io_event *event_new(struct io *io, struct io_tag tag, int result, 
 }
 
 /* Ends the operation with this result. */
-static void finish(uint32_t i, int result)
+void sim_finish(uint32_t i, int result)
 {
-    (void)event_new(ops[i].io, ops[i].tag, result, true);
-    end_op(i);
+    (void)sim_event_new(sim_ops[i].io, sim_ops[i].tag, result, true);
+    sim_end_op(i);
 }
 
 static int vt_enable(struct io *io)
@@ -183,7 +153,7 @@ static void vt_destroy(struct io *io)
 
 static int vt_accept(struct io *io, int fd, struct io_tag tag)
 {
-    return start(io, (struct op){.tag = tag, .sock = (int)(sock_of(fd) - socks)});
+    return start(io, (struct op){.tag = tag, .sock = (int)(sock_of(fd) - sim_socks)});
 }
 
 static int vt_connect(struct io *io, int fd, const struct sockaddr *addr, socklen_t len,
@@ -193,22 +163,89 @@ static int vt_connect(struct io *io, int fd, const struct sockaddr *addr, sockle
 
     ASSERT(len == sizeof(*in));
     return start(io, (struct op){.tag = tag,
-                                 .sock = (int)(sock_of(fd) - socks),
+                                 .sock = (int)(sock_of(fd) - sim_socks),
                                  .port = ntohs(in->sin_port)});
 }
 
 static int vt_recv(struct io *io, int fd, struct io_tag tag)
 {
-    return start(io, (struct op){.tag = tag, .sock = (int)(sock_of(fd) - socks)});
+    return start(io, (struct op){.tag = tag, .sock = (int)(sock_of(fd) - sim_socks)});
 }
 
 static int vt_send(struct io *io, int fd, const char *bytes, size_t len, struct io_tag tag)
 {
     ASSERT(len > 0);
     return start(io, (struct op){.tag = tag,
-                                 .sock = (int)(sock_of(fd) - socks),
+                                 .sock = (int)(sock_of(fd) - sim_socks),
                                  .bytes = bytes,
                                  .len = len});
+}
+
+static int vt_recv_once(struct io *io, int fd, char *bytes, size_t len, struct io_tag tag)
+{
+    ASSERT(tag.op == IO_OP_RECV && len > 0 && !sock_of(fd)->tls.in);
+    return start(io, (struct op){.tag = tag,
+                                 .sock = (int)(sock_of(fd) - sim_socks),
+                                 .into = bytes,
+                                 .len = len});
+}
+
+static int vt_recv_end(struct io *io, int fd, struct io_tag tag)
+{
+    ASSERT(tag.op == IO_OP_RECV);
+    return start(io, (struct op){.tag = tag,
+                                 .sock = (int)(sock_of(fd) - sim_socks),
+                                 .is_end_only = true});
+}
+
+static int vt_send_record(struct io *io, int fd, struct io_record *record, struct io_tag tag)
+{
+    ASSERT(tag.op == IO_OP_SEND && sock_of(fd)->tls.out);
+    return start(io, (struct op){.tag = tag,
+                                 .sock = (int)(sock_of(fd) - sim_socks),
+                                 .bytes = record->bytes,
+                                 .len = record->len,
+                                 .record = record});
+}
+
+static bool has_op(const struct sock *s, enum io_op op)
+{
+    for (uint32_t i = 0; i < sim_ops_count; i++) {
+        if (sim_ops[i].tag.op == op && sim_ops[i].sock == (int)(s - sim_socks)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int vt_ktls_attach(struct io *io, int fd)
+{
+    (void)io;
+    ASSERT(!has_op(sock_of(fd), IO_OP_SEND));
+    return sim_fault(SIM_NO_ULP) ? -ENOENT : sim_tls_attach(&sock_of(fd)->tls);
+}
+
+static int vt_ktls_set(struct io *io, int fd, bool is_out, const struct ktls_keys *keys)
+{
+    struct sock *s = sock_of(fd);
+
+    (void)io;
+    ASSERT(!has_op(s, is_out ? IO_OP_SEND : IO_OP_RECV));
+    if ((is_out ? s->tls.out : s->tls.in) && !sim_world.can_rekey) {
+        return -EBUSY;
+    }
+    return sim_fault(is_out ? SIM_NO_KEYS_OUT : SIM_NO_KEYS_IN) ? -ENOMEM
+                                                           : sim_tls_set(&s->tls, is_out, keys);
+}
+
+static int vt_ktls_recv(struct io *io, int fd, uint8_t *type, char *bytes, size_t len)
+{
+    struct sim_tls *tls = &sock_of(fd)->tls;
+
+    (void)io;
+    ASSERT(tls->in && !has_op(sock_of(fd), IO_OP_RECV));
+    *type = tls->held_type;
+    return *type ? (int)sim_tls_take(tls, bytes, len) : -EAGAIN;
 }
 
 static int vt_poll(struct io *io, int fd, uint32_t mask, struct io_tag tag)
@@ -267,10 +304,10 @@ static int vt_socket(struct io *io, int family)
 
     (void)io;
     (void)family;
-    if (fault(SIM_NO_SOCKET)) {
+    if (sim_fault(SIM_NO_SOCKET)) {
         return -EMFILE;
     }
-    i = sock_new();
+    i = sim_sock_new();
     return i < 0 ? -EMFILE : FD_BASE + i;
 }
 
@@ -294,16 +331,16 @@ static void vt_shutdown_send(struct io *io, int fd)
     (void)io;
     s->is_shut = true;
     if (s->peer >= 0) {
-        socks[s->peer].is_fin = true;
+        sim_socks[s->peer].is_fin = true;
     }
 }
 
-static void break_pair(struct sock *s)
+void sim_break_pair(struct sock *s)
 {
     if (s->peer >= 0) {
-        socks[s->peer].is_reset = true;
-        buf_clear(&socks[s->peer].rx);
-        socks[s->peer].peer = -1;
+        sim_socks[s->peer].is_reset = true;
+        buf_clear(&sim_socks[s->peer].rx);
+        sim_socks[s->peer].peer = -1;
         s->peer = -1;
     }
 }
@@ -313,32 +350,32 @@ static void vt_close(struct io *io, int fd, bool is_reset)
     struct sock *s = sock_of(fd);
 
     (void)io;
-    for (uint32_t i = 0; i < ops_count; i++) {
+    for (uint32_t i = 0; i < sim_ops_count; i++) {
         /* Only an accept may be in flight on what is closed. */
-        ASSERT(ops[i].sock != (int)(s - socks) || ops[i].tag.op == IO_OP_ACCEPT ||
-               ops[i].tag.op == IO_OP_CANCEL);
+        ASSERT(sim_ops[i].sock != (int)(s - sim_socks) || sim_ops[i].tag.op == IO_OP_ACCEPT ||
+               sim_ops[i].tag.op == IO_OP_CANCEL);
     }
     for (uint32_t i = 0; i < s->backlog_count; i++) {
-        break_pair(&socks[s->backlog[i]]);
-        buf_deinit(&socks[s->backlog[i]].rx);
-        socks[s->backlog[i]].is_used = false;
+        sim_break_pair(&sim_socks[s->backlog[i]]);
+        sim_sock_free(&sim_socks[s->backlog[i]]);
     }
-    if (is_reset || buf_len(&s->rx)) {
-        break_pair(s);
+    if (is_reset || buf_len(&s->rx) || s->tls.held_type) {
+        sim_break_pair(s);
     } else if (s->peer >= 0) {
-        socks[s->peer].is_fin = true;
-        socks[s->peer].peer = -1;
+        sim_socks[s->peer].is_fin = true;
+        sim_socks[s->peer].peer = -1;
     }
-    buf_deinit(&s->rx);
-    s->is_used = false;
+    sim_sock_free(s);
 }
 
 static void vt_shutdown_listen(struct io *io, int fd)
 {
+    const struct sock *listener = sock_of(fd);
+
     (void)io;
-    for (uint32_t i = 0; i < ops_count; i++) {
-        if (ops[i].tag.op == IO_OP_ACCEPT && ops[i].sock == (int)(sock_of(fd) - socks)) {
-            finish(i, -EINVAL);
+    for (uint32_t i = 0; i < sim_ops_count; i++) {
+        if (sim_ops[i].tag.op == IO_OP_ACCEPT && &sim_socks[sim_ops[i].sock] == listener) {
+            sim_finish(i, -EINVAL);
             return;
         }
     }
@@ -369,7 +406,10 @@ static const struct io_vtable vtable = {
     .accept = vt_accept,
     .connect = vt_connect,
     .recv = vt_recv,
+    .recv_once = vt_recv_once,
+    .recv_end = vt_recv_end,
     .send = vt_send,
+    .send_record = vt_send_record,
     .poll = vt_poll,
     .cancel = vt_cancel,
     .bell = vt_bell,
@@ -382,6 +422,9 @@ static const struct io_vtable vtable = {
     .shutdown_listen = vt_shutdown_listen,
     .close = vt_close,
     .unacked = vt_unacked,
+    .ktls_attach = vt_ktls_attach,
+    .ktls_set = vt_ktls_set,
+    .ktls_recv = vt_ktls_recv,
     .now_ms = vt_now_ms,
     .now_unix_s = vt_now_unix_s,
 };
@@ -404,188 +447,3 @@ static int sim_create(struct io **out, const struct io_params *params, char *why
 }
 
 const struct io_backend sim_backend = {.name = "sim", .create = sim_create};
-
-static void step_recv(uint32_t i)
-{
-    struct op *op = &ops[i];
-    struct sock *s = &socks[op->sock];
-    struct sim_io *io = sim_of(op->io);
-    struct io_event *ev;
-    uint32_t buf_idx = 0;
-    size_t len = buf_len(&s->rx);
-
-    if (s->is_reset) {
-        finish(i, -ECONNRESET);
-        return;
-    }
-    if (len == 0) {
-        if (s->is_fin) {
-            finish(i, 0);
-        }
-        return;
-    }
-    while (buf_idx < io->io.buf_count && io->is_lent[buf_idx]) {
-        buf_idx++;
-    }
-    if (buf_idx == io->io.buf_count || fault(SIM_NO_BUFFER)) {
-        finish(i, -ENOBUFS);
-        return;
-    }
-    len = len < io->io.buf_bytes ? len : io->io.buf_bytes;
-    if (fault(SIM_SHORT_RECV)) {
-        len = 1 + sim_dice((uint32_t)len);
-    }
-    ev = event_new(op->io, op->tag, (int)len, fault(SIM_LAST_SHOT));
-    ev->buf_idx = buf_idx;
-    ev->bytes = io->memory + (size_t)buf_idx * io->io.buf_bytes;
-    io->is_lent[buf_idx] = 1;
-    io->io.bufs_lent++;
-    memcpy(ev->bytes, buf_slice(&s->rx).ptr, len);
-    buf_consume(&s->rx, len);
-    if (ev->is_last) {
-        end_op(i);
-    }
-}
-
-static void step_send(uint32_t i)
-{
-    struct op *op = &ops[i];
-    struct sock *s = &socks[op->sock];
-    size_t len = op->len;
-    size_t room;
-
-    if (s->is_reset || s->peer < 0) {
-        finish(i, s->is_reset ? -ECONNRESET : -EPIPE);
-        return;
-    }
-    ASSERT(!s->is_shut);
-    room = buf_room(&socks[s->peer].rx);
-    len = len < room ? len : room;
-    if (len == 0) {
-        return;
-    }
-    if (fault(SIM_SHORT_SEND)) {
-        len = 1 + sim_dice((uint32_t)len);
-    }
-    buf_append(&socks[s->peer].rx, op->bytes, len);
-    finish(i, (int)len);
-}
-
-static void step_connect(uint32_t i)
-{
-    struct op *op = &ops[i];
-    int accepted;
-
-    for (int l = 0; l < SOCKS_MAX; l++) {
-        struct sock *listener = &socks[l];
-
-        if (!listener->is_used || listener->port != op->port || listener->port == 0) {
-            continue;
-        }
-        if (fault(SIM_REFUSED) || listener->backlog_count == BACKLOG_MAX) {
-            break;
-        }
-        accepted = sock_new();
-        ASSERT(accepted >= 0);
-        socks[accepted].peer = op->sock;
-        socks[op->sock].peer = accepted;
-        listener->backlog[listener->backlog_count++] = accepted;
-        finish(i, 0);
-        return;
-    }
-    finish(i, -ECONNREFUSED);
-}
-
-static void step_accept(uint32_t i)
-{
-    struct op *op = &ops[i];
-    struct sock *listener = &socks[op->sock];
-    int taken;
-
-    if (listener->backlog_count == 0) {
-        return;
-    }
-    if (fault(SIM_NO_ACCEPT)) {
-        finish(i, -EMFILE);
-        return;
-    }
-    taken = listener->backlog[0];
-    memmove(listener->backlog, listener->backlog + 1,
-            --listener->backlog_count * sizeof(listener->backlog[0]));
-    if (fault(SIM_ABORTED)) {
-        break_pair(&socks[taken]);
-        buf_deinit(&socks[taken].rx);
-        socks[taken].is_used = false;
-        finish(i, -ECONNABORTED);
-        return;
-    }
-    (void)event_new(op->io, op->tag, FD_BASE + taken, false);
-}
-
-static void step_cancel(uint32_t i)
-{
-    struct op cancel = ops[i];
-    uint32_t t = 0;
-
-    while (t < ops_count &&
-           (ops[t].io != cancel.io || ops[t].tag.op != cancel.target.op ||
-            ops[t].tag.slot != cancel.target.slot ||
-            ops[t].tag.generation != cancel.target.generation)) {
-        t++;
-    }
-    if (t == ops_count) {
-        finish(i, -ENOENT);
-    } else if (fault(SIM_LATE_CANCEL)) {
-        finish(i, -EALREADY);
-    } else if (sim_dice(2)) {
-        finish(i, 0);
-        /* end_op may have moved the target into this place. */
-        finish(t == ops_count ? i : t, -ECANCELED);
-    } else {
-        (void)event_new(ops[t].io, ops[t].tag, -ECANCELED, true);
-        (void)event_new(cancel.io, cancel.tag, 0, true);
-        end_op(t > i ? t : i);
-        end_op(t > i ? i : t);
-    }
-}
-
-void sim_step(void)
-{
-    uint32_t i;
-
-    sim_world.now_ms += sim_dice(3);
-    if (fault(SIM_TIME_JUMP)) {
-        sim_world.now_ms += 200;
-    }
-    if (ops_count == 0) {
-        return;
-    }
-    i = sim_dice(ops_count);
-    switch (ops[i].tag.op) {
-    case IO_OP_RECV:
-        if (fault(SIM_RESET)) {
-            socks[ops[i].sock].is_reset = true;
-            break_pair(&socks[ops[i].sock]);
-        }
-        step_recv(i);
-        break;
-    case IO_OP_SEND:
-        step_send(i);
-        break;
-    case IO_OP_CONNECT:
-        step_connect(i);
-        break;
-    case IO_OP_ACCEPT:
-        step_accept(i);
-        break;
-    case IO_OP_CANCEL:
-        step_cancel(i);
-        break;
-    case IO_OP_POLL:
-    case IO_OP_BELL:
-    case IO_OP_WOKEN:
-    case IO_OP_NONE:
-    case IO_OP_COUNT:
-        UNREACHABLE("never started here");
-    }
-}

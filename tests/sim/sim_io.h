@@ -23,6 +23,10 @@
     FAULT(ABORTED)    /* -ECONNABORTED on accept */                                    \
     FAULT(NO_SOCKET)  /* socket() fails */                                             \
     FAULT(REFUSED)    /* connect fails */                                              \
+    FAULT(NO_ULP)     /* no kernel TLS for this socket */                              \
+    FAULT(NO_KEYS_OUT) /* the kernel does not take them */                             \
+    FAULT(NO_KEYS_IN)                                                                  \
+    FAULT(SPLIT_RECORD) /* the end of a record comes later */                          \
     FAULT(RESET)      /* the connection breaks at any time */                          \
     FAULT(TIME_JUMP)  /* the clock leaps */
 
@@ -38,6 +42,7 @@ struct sim_world {
     uint64_t now_ms;
     uint32_t knobs[SIM_FAULT_COUNT];
     uint64_t happened[SIM_FAULT_COUNT];
+    bool can_rekey; /* its kernel TLS takes new keys */
 };
 extern struct sim_world sim_world;
 

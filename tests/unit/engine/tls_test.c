@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tls: TLS on connections, with both backends on either side: directly and after an upgrade, in any
- * cutting, with pauses and moves; ends with and without close_notify; what does not fit. */
+ * cutting, with pauses and moves; ends with and without close_notify; what does not fit. With
+ * FEDGATE_TEST_KTLS in the environment (tests/ktls) the kernel has to do the records. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "io/ktls.h"
 #include "machine.h"
 #include "tls/tls.h"
 
@@ -19,6 +22,7 @@
 
 static struct machine m;
 static struct tls_context *server_ctx, *client_ctx;
+static struct ktls_caps caps;
 
 /* What the accepting side does. */
 static struct {
@@ -44,6 +48,8 @@ static struct {
     char why[200];
 } client;
 
+static void server_accepted(struct shard *sh, struct conn *c, uint32_t tag);
+
 static struct tls_context *context(const char *backend)
 {
     struct tls_credential credential = {.certificate_path = TLS_CERTS "/good.crt",
@@ -58,12 +64,32 @@ static struct tls_context *context(const char *backend)
     return ctx;
 }
 
+static bool is_kernel_wanted(void)
+{
+    return getenv("FEDGATE_TEST_KTLS") != NULL;
+}
+
+static void start(const struct engine_params *params)
+{
+    struct engine_params p = *params;
+
+    if (is_kernel_wanted()) {
+        ktls_probe(&caps);
+        cr_assert(caps.is_there, "%s", caps.text);
+        p.ktls = &caps;
+    }
+    machine_accepted = server_accepted;
+    machine_start(&m, &p);
+}
+
 static void server_tls(struct conn *c)
 {
     struct conn_tls_params params = {.ctx = server_ctx,
                                      .session = {.role = TLS_ROLE_SERVER,
                                                  .credential_idx = UINT32_MAX},
-                                     .handshake_timeout_ms = server.handshake_timeout_ms};
+                                     .handshake_timeout_ms = server.handshake_timeout_ms,
+                                     .ktls = is_kernel_wanted() ? CONN_KTLS_REQUIRE
+                                                                : CONN_KTLS_OFF};
 
     cr_expect_eq(conn_start_tls(c, &params), 0);
     cr_expect_eq(conn_start_tls(c, &params), ERR_STATE);
@@ -188,7 +214,9 @@ static void client_tls(struct conn *c)
                                      .session = {.role = TLS_ROLE_CLIENT,
                                                  .sni = SLICE_LIT("fabrikam.test"),
                                                  .credential_idx = UINT32_MAX},
-                                     .handshake_timeout_ms = 10000};
+                                     .handshake_timeout_ms = 10000,
+                                     .ktls = is_kernel_wanted() ? CONN_KTLS_REQUIRE
+                                                                : CONN_KTLS_OFF};
 
     cr_expect_eq(conn_start_tls(c, &params), 0);
     client_write(c); /* waits for the handshake */
@@ -307,12 +335,20 @@ static void talk(const char *client_backend, const char *server_backend)
 
 static void all_pairs(const struct engine_params *params)
 {
-    machine_accepted = server_accepted;
-    machine_start(&m, params);
+    uint64_t in = 0;
+    uint64_t out = 0;
+
+    start(params);
     for (uint32_t i = 0; i < 4; i++) {
         talk(i & 1 ? "mbedtls" : "wolfssl", i & 2 ? "mbedtls" : "wolfssl");
     }
-    cr_assert_eq(machine_stats(&m, 0).tls_failures, 0);
+    for (uint32_t i = 0; i < engine_shard_count(m.engine); i++) {
+        cr_assert_eq(machine_stats(&m, i).tls_failures, 0);
+        in += machine_stats(&m, i).tls_kernel_in;
+        out += machine_stats(&m, i).tls_kernel_out;
+    }
+    cr_assert_eq(out, is_kernel_wanted() ? 8 : 0, "both ends of each pair");
+    cr_assert_eq(in, is_kernel_wanted() ? 8 : 0);
     machine_stop(&m);
 }
 
@@ -418,8 +454,7 @@ static void raw_start(bool is_direct)
     server.is_direct = is_direct;
     server_ctx = context("wolfssl");
     client_ctx = context("wolfssl");
-    machine_accepted = server_accepted;
-    machine_start(&m, &(struct engine_params){0});
+    start(&(struct engine_params){0});
 }
 
 Test(tls, byte_by_byte_then_cut_off)

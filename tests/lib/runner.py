@@ -15,7 +15,8 @@ TREE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LOGS = os.path.join(TREE, "build", "test-logs")
 ENTER = os.path.join(TREE, "tests", "lib", "enter")
 PYTHON = "/usr/bin/python3"
-STAGES = ("style", "unit", "distro", "asan", "tsan", "fuzz", "live")
+STAGES = ("style", "unit", "distro", "asan", "tsan", "fuzz", "ktls", "live")
+KTLS_TIMEOUT_S = 900
 LIVE_PARALLEL = 2
 LIVE_TIMEOUT_S = 420
 FUZZ_S = 5
@@ -205,6 +206,21 @@ def fuzz(run, only):
                 run.say(f"fuzz {name}: {done.group(1)} runs")
 
 
+def ktls(run, only):
+    """Programs and whole daemons on a kernel with TLS, in user-mode-linux."""
+    if not build(run, "dev", ["uml_tests", "fedgate"]):
+        return
+    status, log = run.command("ktls", [PYTHON, "tests/ktls/run", *only], timeout=KTLS_TIMEOUT_S)
+    lines = read(log).splitlines()
+    passed = [line for line in lines if line.startswith("PASS ")]
+    run.count("kernel TLS", len(passed))
+    for line in passed:
+        run.say("ktls " + line.removeprefix("PASS "))
+    if status != 0 or not passed:
+        run.fail("ktls", log)
+        show_tail(log, 40)
+
+
 def live_tests(only):
     """(file, test) for each live test, in the order of the files' own lists."""
     found = []
@@ -269,6 +285,8 @@ def plan_stages(only):
     for name in only:
         if name in STAGES:
             chosen.setdefault(name, [])
+        elif name.startswith("ktls:"):
+            chosen.setdefault("ktls", []).append(name.removeprefix("ktls:"))
         elif name.split(":")[0] in live_files:
             chosen.setdefault("live", []).append(name)
         elif (fuzz_name := name.removesuffix("_fuzz")) in fuzzers:
@@ -293,7 +311,7 @@ def main():
                           ("unit with the distribution's wolfSSL", "passed"),
                           ("unit under asan+ubsan", "passed"),
                           ("threads under tsan", "passed"), ("live under tsan", "passed"),
-                          ("live", "passed"),
+                          ("kernel TLS", "jobs passed"), ("live", "passed"),
                           ("fuzz-smoke", "targets")):
         if kind in run.passed:
             parts.append(f"{kind}: {run.passed[kind]} {unit_of}")

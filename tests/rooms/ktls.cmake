@@ -27,3 +27,5 @@ fg_uml(ktls_io SOURCES ktls/io_test.c NEEDS fg_io)
 fg_uml(engine_conn SOURCES unit/engine/conn_test.c ${machine} NEEDS fg_engine)
 fg_uml(engine_move SOURCES unit/engine/move_test.c ${machine} NEEDS fg_engine)
 fg_uml(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine)
+fg_uml(ktls_engine SOURCES ktls/engine_test.c ktls/peer.c ${machine}
+  NEEDS fg_engine PkgConfig::OPENSSL)

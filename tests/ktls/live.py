@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whole daemons whose records the kernel protects; run by tests/ktls/run inside user-mode-linux.
+
+Every fedgate says tls.ktls "require". The kernel counts per network namespace, and each test has
+one of its own: what /proc/net/tls_stat says is this test's.
+"""
+import os
+import sys
+
+TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.path[:0] = [os.path.join(TESTS, "lib"), os.path.join(TESTS, "live")]
+from lab import Lab, Skip, case, check, main, plan
+from lab.fedgate import Fedgate, corp_dns, partner
+from lab.prosody import Prosody
+from lab.xmpp import Component, User
+from partners import Stage
+
+JOE = "joe@app.corp.test"
+MESSAGES = 60
+SIZES = (1, 300, 3000, 40000)  # characters of text; the last is several records
+
+
+def kernel():
+    """The kernel's counters."""
+    try:
+        with open("/proc/net/tls_stat", encoding="ascii") as stat:
+            return {line.split()[0]: int(line.split()[1]) for line in stat if line.strip()}
+    except FileNotFoundError:
+        raise Skip("this kernel has no TLS: see tests/ktls/run") from None
+
+
+def require(fedgate, backend="wolfssl"):
+    fedgate.config["tls"].update(ktls="require", backend=backend)
+
+
+def traffic(say, hears):
+    for i in range(MESSAGES):
+        text = f"{i} " + "x" * SIZES[i % len(SIZES)]
+        say(text)
+        heard = hears(text, 20)
+        check(heard is not None, "not heard", i)
+
+
+def went_through_the_kernel(sessions):
+    """So many connections, both directions of each, and nothing that could not be opened."""
+    now = kernel()
+    check(min(now["TlsTxSw"], now["TlsRxSw"]) >= sessions, "too few kernel sessions", now)
+    check(now["TlsTxSw"] == now["TlsRxSw"], "only one direction was given to the kernel", now)
+    check(now["TlsDecryptError"] == 0, "the kernel could not open records", now)
+
+
+def prosody(backend, tls_options):
+    """Prosody speaks first, fedgate dials back: a stream in each role."""
+    kernel()
+    with Lab(f"ktls-{backend}") as lab:
+        stage = Stage(lab, "prosody", {}, tls_options=tls_options)
+        require(stage.fedgate, backend)
+        stage.start()
+        stage.both_ways()
+        stage.authenticated_by("external")
+        traffic(lambda text: stage.ann.say(JOE, text), stage.joe.hears)
+        traffic(lambda text: stage.joe.say(JOE, stage.ann.bare, text), stage.ann.hears)
+        went_through_the_kernel(2)
+        stage.fedgate.stop()
+        went_through_the_kernel(2)
+        now = kernel()
+        check(now["TlsCurrTxSw"] == 0 and now["TlsCurrRxSw"] == 0, "sessions were left", now)
+
+
+def fedgate_to_fedgate(backend):
+    """Two of them, a component behind each: four ends of two streams."""
+    kernel()
+    with Lab(f"ktls-two-{backend}") as lab:
+        corp_dns(lab)
+        lab.dns.xmpp(plan.ADATUM, plan.PROSODY2)
+        lab.certs.make(plan.ADATUM, name="adatum")
+        one = Fedgate(lab, partners=[partner(plan.ADATUM)])
+        two = Fedgate(lab, partners=[partner(plan.APP)], address=plan.PROSODY2, name="two")
+        two.config["node"]["name"] = "edge.adatum.test"
+        two.config["tls"].update(certificate=lab.certs.crt("adatum"), key=lab.certs.key("adatum"))
+        two.config["domains"] = [{"name": plan.ADATUM, "next_hop": "app"}]
+        del two.config["next_hops"]["pool"]
+        for fedgate in (one, two):
+            require(fedgate, backend)
+            fedgate.start()
+        joe = lab.own(Component(plan.APP, "inside"))
+        sue = lab.own(Component(plan.ADATUM, "inside", address=plan.PROSODY2))
+        there = f"sue@{plan.ADATUM}"
+        traffic(lambda text: joe.say(JOE, there, text), sue.hears)
+        traffic(lambda text: sue.say(there, JOE, text), joe.hears)
+        went_through_the_kernel(4)
+        two.stop()
+        one.stop()
+        now = kernel()
+        check(now["TlsCurrTxSw"] == 0 and now["TlsCurrRxSw"] == 0, "sessions were left", now)
+
+
+if __name__ == "__main__":
+    main(case("prosody_tls13", prosody, "wolfssl", ""),
+         case("prosody_tls12", prosody, "mbedtls", ""),
+         case("fedgate_tls13", fedgate_to_fedgate, "wolfssl"),
+         case("fedgate_tls12", fedgate_to_fedgate, "mbedtls"))

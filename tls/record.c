@@ -2,6 +2,7 @@
 /* record: opening and sealing. */
 #include "tls/record.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -56,12 +57,11 @@ static size_t overhead(const struct record_side *side)
 
 static void put_u64(void *to, uint64_t value)
 {
-    value = __builtin_bswap64(value);
+    value = htobe64(value);
     memcpy(to, &value, sizeof(value));
 }
 
 STATIC_ASSERT(TLS_SALT_BYTES + SEQ_BYTES == TLS_NONCE_BYTES, "make_nonce fills it");
-STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_u64 swaps");
 
 static void put_header(char *to, uint8_t type, size_t len)
 {
@@ -83,7 +83,7 @@ static void make_nonce(const struct record_side *side, const char *explicit_part
     }
     uint64_t low;
     memcpy(&low, side->keys.iv + TLS_SALT_BYTES, SEQ_BYTES);
-    low ^= __builtin_bswap64(side->keys.seq);
+    low ^= htobe64(side->keys.seq);
     memcpy(nonce + TLS_SALT_BYTES, &low, SEQ_BYTES);
 }
 

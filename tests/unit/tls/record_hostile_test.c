@@ -132,6 +132,23 @@ Test(record_hostile, other_outer_types_and_versions)
     }
 }
 
+/* Opening looks at the header itself, too. */
+Test(record_hostile, a_header_is_refused_by_open)
+{
+    struct kit k;
+    FOR_EACH_CASE(&k, 0)
+    {
+        char bytes[] = "\x80\3\3\0\x20" "0123456789abcdef0123456789abcdef";
+        uint8_t type;
+        uint8_t alert;
+        struct slice plain;
+        cr_assert_eq(record_open(&k.to, bytes, sizeof(bytes) - 1, &type, &plain, &alert),
+                     ERR_TLS_RECORD);
+        cr_assert_eq(alert, TLS_ALERT_UNEXPECTED_MESSAGE);
+        cr_assert_eq(k.to.keys.seq, 0);
+    }
+}
+
 /* What a middlebox, or an attacker before the handshake's end, writes in the clear. */
 Test(record_hostile, plaintext_is_not_taken)
 {

@@ -287,6 +287,45 @@ Test(record, without_memory_nothing_changes)
     }
 }
 
+static int no_seal(struct tls_aead *aead, const struct tls_aead_head *head, struct slice plain,
+                   struct slice tail, char *out)
+{
+    (void)aead;
+    (void)head;
+    (void)plain;
+    (void)tail;
+    out[0] = 'x';
+    return ERR_TLS_RECORD;
+}
+
+/* The nonce may have been used: it is not used again. */
+Test(record, a_library_that_fails)
+{
+    struct tls_aead_ops ops = tls_aead_wolfcrypt;
+    struct kit k;
+    ops.seal = no_seal;
+    FOR_EACH_CASE(&k)
+    {
+        struct tls_keys keys = k.from.keys;
+        struct record_side side;
+        record_side_init(&side, &ops, &keys);
+        cr_assert_eq(record_seal(&side, 23, SLICE_LIT("text"), 2, &k.wire), ERR_TLS_RECORD);
+        cr_assert_eq(buf_len(&k.wire), 0);
+        cr_assert_eq(side.keys.seq, 1);
+        record_side_deinit(&side);
+    }
+}
+
+Test(record, ciphers_have_names_and_keys)
+{
+    cr_assert_str_eq(tls_cipher_name(TLS_CIPHER_AES_128_GCM), "AES-128-GCM");
+    cr_assert_str_eq(tls_cipher_name(TLS_CIPHER_AES_256_GCM), "AES-256-GCM");
+    cr_assert_str_eq(tls_cipher_name(TLS_CIPHER_CHACHA20_POLY1305), "CHACHA20-POLY1305");
+    cr_assert_eq(tls_cipher_key_bytes(TLS_CIPHER_AES_128_GCM), 16);
+    cr_assert_eq(tls_cipher_key_bytes(TLS_CIPHER_AES_256_GCM), 32);
+    cr_assert_eq(tls_cipher_key_bytes(TLS_CIPHER_CHACHA20_POLY1305), 32);
+}
+
 Test(record, an_end_is_wiped)
 {
     static const struct record_side zeros;

@@ -3,6 +3,9 @@
 #include "edge/host.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
 
 /* The snapshot's tables are keyed by A-labels, streams speak U-labels. A domain that has no A-label
  * form is in no table; it must not look like an absent one. */
@@ -50,6 +53,42 @@ static void rules_for_strangers(const struct snapshot *s, struct stream_rules *o
     };
 }
 
+static enum tls_version version_of(uint32_t min)
+{
+    return min == PARTNER_TLS_1_3 ? TLS_VERSION_1_3 : TLS_VERSION_1_2;
+}
+
+enum tls_version host_tls_min(const struct edge *e, struct slice remote)
+{
+    struct jid_ascii ascii;
+    const struct partner *p = snapshot_partner(edge_policy(e), key_of(remote, &ascii));
+
+    return version_of(p ? p->tls_min : (uint32_t)edge_policy(e)->any_partner_tls_min);
+}
+
+enum tls_version host_tls_min_inside(const struct edge *e)
+{
+    return version_of(edge_policy(e)->tls_min);
+}
+
+static const struct stream_refusal refusal_tls_version = {
+    STREAM_CONDITION_POLICY_VIOLATION, STANZA_CONDITION_POLICY_VIOLATION,
+    "a later version of TLS is required: 1.3"};
+
+/* TLS may have been agreed before the partner was known, or under rules that changed since. */
+static const struct stream_refusal *judge_version(const struct host_ctx *h, const struct partner *p)
+{
+    const struct tls_peer *peer = h->c ? conn_tls_peer(h->c) : NULL;
+
+    if (!peer || p->tls_min != PARTNER_TLS_1_3 || strcmp(peer->version, "TLSv1.3") == 0) {
+        return NULL;
+    }
+    h->e->stats.tls_version_refused++;
+    LOG_W(stream_refused, "peer=%s remote=%s why=tls-version version=%s", conn_peer_text(h->c),
+          log_quote(p->domain).text, peer->version);
+    return &refusal_tls_version;
+}
+
 static const struct stream_refusal *rules(void *ctx, enum stream_role role, struct slice local,
                                           struct slice remote, struct stream_rules *out)
 {
@@ -75,7 +114,7 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
             return &stream_refusal_unknown_partner;
         }
         host_rules_of(h->e, p, out);
-        return NULL;
+        return judge_version(h, p);
     }
     verdict = policy_pair(edge_policy(h->e), local, remote);
     if (!verdict.allowed) {
@@ -83,7 +122,7 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
                                                       : &stream_refusal_unknown_partner;
     }
     host_rules_of(h->e, verdict.partner, out);
-    return NULL;
+    return judge_version(h, verdict.partner);
 }
 
 static uint64_t rules_version(void *ctx)

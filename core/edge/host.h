@@ -16,4 +16,10 @@ extern const struct stream_host host_ops;
 /* The rules of a partner's row as the stream machine takes them. */
 void host_rules_of(const struct edge *e, const struct partner *p, struct stream_rules *out);
 
+/* The lowest TLS version of the partner whose domain this is; empty or nobody's: the lowest that
+ * some partner may use. */
+enum tls_version host_tls_min(const struct edge *e, struct slice remote);
+/* Of connections that are no partner's. */
+enum tls_version host_tls_min_inside(const struct edge *e);
+
 #endif

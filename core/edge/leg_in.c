@@ -123,7 +123,10 @@ static void start_tls(struct leg_in *leg)
         .ctx = edge_setup(leg->host.e)->tls,
         .session = {.role = TLS_ROLE_SERVER,
                     .alpn = SLICE_LIT("xmpp-server"),
-                    .credential_idx = UINT32_MAX},
+                    .credential_idx = UINT32_MAX,
+                    /* Before STARTTLS the header may have named the partner. */
+                    .version_min = host_tls_min(leg->host.e, leg->s ? stream_remote(leg->s)
+                                                                    : SLICE_NONE)},
         .handshake_timeout_ms = policy->gateway.stream_establishment_timeout_s * 1000,
     };
 

@@ -85,7 +85,10 @@ static struct conn_tls_params tls_params(struct link *l)
                     .sni = link_remote(l),
                     .alpn = SLICE_LIT("xmpp-server"),
                     .credential_idx = UINT32_MAX,
-                    .credential_domain = link_local(l)},
+                    .credential_domain = link_local(l),
+                    .version_min = host_tls_min(l->host.e, link_remote(l)),
+                    .may_resume =
+                        edge_policy(l->host.e)->resumption == TLS_RESUMPTION_ON},
         .handshake_timeout_ms = 20000,
     };
 }

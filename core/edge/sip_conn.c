@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
+#include "edge/host.h"
 #include "edge/sip_int.h"
 #include "xmpp/jid.h"
 
@@ -230,7 +231,9 @@ void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls)
     struct sip_conn *sc = sip_conn_new(s, c, is_tls);
     struct conn_tls_params params = {
         .ctx = edge_setup(s->e)->tls,
-        .session = {.role = TLS_ROLE_SERVER, .credential_idx = UINT32_MAX},
+        .session = {.role = TLS_ROLE_SERVER,
+                    .credential_idx = UINT32_MAX,
+                    .version_min = host_tls_min_inside(s->e)},
         .handshake_timeout_ms = HANDSHAKE_MS,
     };
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
+#include "edge/host.h"
 #include "edge/sip_int.h"
 
 #define SIP_PORT 5060u
@@ -286,7 +287,8 @@ static void start(struct sip_peer *p)
         .tls = {.ctx = edge_setup(e)->tls,
                 .session = {.role = TLS_ROLE_CLIENT,
                             .sni = hop->host_is_address ? SLICE_NONE : hop->host,
-                            .credential_idx = UINT32_MAX},
+                            .credential_idx = UINT32_MAX,
+                            .version_min = host_tls_min_inside(e)},
                 .handshake_timeout_ms = 15000},
     };
     if (hop->port == 0 && !hop->host_is_address) {

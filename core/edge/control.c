@@ -23,9 +23,12 @@
 #include "edge/http.h"
 #include "edge/logger.h"
 #include "edge/report.h"
+#include "tls/revocation.h"
 
 #define LOOP_MS 50
 #define CERTIFICATE_WARN_S ((int64_t)14 * 86400)
+#define CRL_WARN_S ((int64_t)86400)
+#define CRL_WARNINGS_MAX 8u
 #define WHY_BYTES 512u
 #define STATS_BYTES_MAX ((size_t)8 << 20)
 
@@ -136,6 +139,31 @@ static void warn_of_certificates(const struct setup *setup)
     }
 }
 
+/* Lists that are out of date refuse their issuers' certificates. */
+static void warn_of_crls(const struct setup *setup)
+{
+    int64_t now_unix_s = time(NULL);
+    uint32_t warned = 0;
+    struct tls_crl_info info;
+
+    if (!setup->tls || !setup->policy->crl_path) {
+        return;
+    }
+    LOG_I(crl_loaded, "file=%s lists=%u revoked=%lu",
+          log_quote(slice_from_cstr(setup->policy->crl_path)).text,
+          tls_context_crl_count(setup->tls), tls_context_crl_entry_count(setup->tls));
+    for (uint32_t i = 0; tls_context_crl_info(setup->tls, i, &info) && warned < CRL_WARNINGS_MAX;
+         i++) {
+        if (info.is_newest && info.next_update_unix_s - now_unix_s < CRL_WARN_S) {
+            LOG_W(crl_expires, "file=%s issuer=%s hours_left=%ld",
+                  log_quote(slice_from_cstr(info.path)).text,
+                  log_quote(slice_from_cstr(info.issuer)).text,
+                  (info.next_update_unix_s - now_unix_s) / 3600);
+            warned++;
+        }
+    }
+}
+
 /* What only a start brings into force, as one number. */
 static uint64_t hash_start_only(const struct snapshot *p)
 {
@@ -175,6 +203,7 @@ static void reload(struct control *ctl)
           log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
           setup->policy->domain_count, ctl->generation);
     warn_of_certificates(setup);
+    warn_of_crls(setup);
     if (hash_start_only(setup->policy) != ctl->start_only) {
         LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_*, "
                              "limits.handshakes_* and limits.memory_* need a restart\"");
@@ -438,6 +467,7 @@ static int run(struct control *ctl, struct setup *setup)
     remember(ctl, setup);
     ctl->start_only = hash_start_only(setup->policy);
     warn_of_certificates(setup);
+    warn_of_crls(setup);
     status = start_engine(ctl, setup);
     if (status != EX_OK) {
         setup_free(setup);

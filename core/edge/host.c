@@ -89,6 +89,31 @@ static const struct stream_refusal *judge_version(const struct host_ctx *h, cons
     return &refusal_tls_version;
 }
 
+static const struct stream_refusal refusal_gone = {
+    STREAM_CONDITION_POLICY_VIOLATION, STANZA_CONDITION_NOT_AUTHORIZED, "no longer federated"};
+static const struct stream_refusal refusal_certificate = {
+    STREAM_CONDITION_NOT_AUTHORIZED, STANZA_CONDITION_NOT_AUTHORIZED,
+    "the certificate is no longer accepted"};
+
+const struct stream_refusal *host_review(const struct host_ctx *h, struct slice remote,
+                                         bool rests_on_certificate)
+{
+    struct jid_ascii ascii;
+    const struct partner *p = snapshot_partner(edge_policy(h->e), key_of(remote, &ascii));
+    bool stands = !h->c || conn_tls_rejudge(h->c, edge_setup(h->e)->tls);
+
+    if (!p) {
+        return &refusal_gone;
+    }
+    if (!stands && rests_on_certificate) {
+        h->e->stats.certificates_withdrawn++;
+        LOG_W(stream_refused, "peer=%s remote=%s why=certificate chain=%s", conn_peer_text(h->c),
+              log_quote(p->domain).text, tls_chain_name(conn_tls_peer(h->c)->chain));
+        return &refusal_certificate;
+    }
+    return judge_version(h, p);
+}
+
 static const struct stream_refusal *rules(void *ctx, enum stream_role role, struct slice local,
                                           struct slice remote, struct stream_rules *out)
 {

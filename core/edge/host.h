@@ -19,6 +19,10 @@ void host_rules_of(const struct edge *e, const struct partner *p, struct stream_
 /* The lowest TLS version of the partner whose domain this is; empty or nobody's: the lowest that
  * some partner may use. */
 enum tls_version host_tls_min(const struct edge *e, struct slice remote);
+/* After a reload: why a live connection may not go on, NULL = it may. Also makes the certificate's
+ * verdict that of the configuration in force. */
+const struct stream_refusal *host_review(const struct host_ctx *h, struct slice remote,
+                                         bool rests_on_certificate);
 /* Of connections that are no partner's. */
 enum tls_version host_tls_min_inside(const struct edge *e);
 

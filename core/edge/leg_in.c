@@ -33,6 +33,7 @@ struct leg_in {
     bool is_counted; /* in partner_run.streams_in */
     bool is_paused;
     bool is_worn;  /* a TLS key is used up: closing has begun */
+    bool rests_on_certificate; /* one of its pairs does */
     bool is_ended; /* the stream is over, the connection is closing */
 };
 
@@ -182,6 +183,7 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
         return; /* the machine asks the rules again at the first stanza */
     }
     conn_set_authenticated(leg->c);
+    leg->rests_on_certificate = leg->rests_on_certificate || stat_method_idx(ev->method) == 0;
     count_method(e, run, ev->method);
     LOG_I(stream_authenticated, "dir=in peer=%s local=%s remote=%s method=%s",
           conn_peer_text(leg->c), log_quote(ev->local).text, log_quote(ev->remote).text,
@@ -421,6 +423,7 @@ static void on_secured(struct conn *c, void *owner)
 
     LOG_D(tls_established, "dir=in peer=%s version=%s cipher=%s chain=%s", conn_peer_text(c),
           peer->version, peer->cipher, tls_chain_name(peer->chain));
+    (void)conn_tls_rejudge(c, edge_setup(e)->tls); /* a reload may have come meanwhile */
     if (!leg->s) {
         e->stats.streams_in_opened++;
         if (open_stream(leg, true) != 0) {
@@ -433,6 +436,22 @@ static void on_secured(struct conn *c, void *owner)
     }
     handle_events(leg, stream_secured(leg->s, shard_now_ms(e->sh), slice_from_cstr(peer->sni),
                                       &e->in_event));
+}
+
+/* After a reload. */
+static void review(struct leg_in *leg)
+{
+    struct slice remote = leg->s ? stream_remote(leg->s) : SLICE_NONE;
+    const struct stream_refusal *refusal;
+
+    if (!leg->s || leg->is_ended || slice_is_empty(remote)) {
+        return;
+    }
+    refusal = host_review(&leg->host, remote, leg->rests_on_certificate);
+    if (refusal) {
+        stream_close(leg->s, shard_now_ms(leg->host.e->sh), refusal->condition, refusal->text);
+        settle(leg);
+    }
 }
 
 static bool on_peer_ended(struct conn *c, void *owner)
@@ -540,6 +559,7 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
     leg->is_paused = false;
     conn_resume(c);
     settle(leg);
+    review(leg); /* a reload may have passed it on its journey */
 }
 
 void legs_in_turn_end(struct edge *e)
@@ -590,15 +610,9 @@ void legs_in_review(struct edge *e)
 
     while (at != &e->legs_in) {
         struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
-        struct slice remote = leg->s ? stream_remote(leg->s) : SLICE_NONE;
 
         at = at->next;
-        if (leg->s && !leg->is_ended && !slice_is_empty(remote) &&
-            !snapshot_partner(edge_policy(e), remote)) {
-            stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_POLICY_VIOLATION,
-                         "no longer federated");
-            settle(leg);
-        }
+        review(leg);
     }
 }
 

@@ -476,11 +476,31 @@ void links_tick(struct edge *e)
     for_each(e, tick);
 }
 
+static const struct stream_refusal *refusal_of(const struct link *l)
+{
+    return host_review(&l->host, link_remote(l),
+                       l->state == LINK_ST_READY && l->rests_on_certificate);
+}
+
+/* What waits is kept for a stream that may be. */
+static void review_streams(struct link *l)
+{
+    const struct stream_refusal *refusal = refusal_of(l);
+
+    if (refusal || (l->successor && refusal_of(l->successor))) {
+        link_drop_successor(l);
+    }
+    if (refusal) {
+        link_close(l, refusal->condition, refusal->text);
+    }
+}
+
 static void review(struct link *l)
 {
     struct edge *e = l->host.e;
 
     if (policy_pair(edge_policy(e), link_local(l), link_remote(l)).allowed) {
+        review_streams(l);
         return;
     }
     bounce_queue(e, &l->waiting, BOUNCE_POLICY, NULL);

@@ -72,6 +72,7 @@ struct link {
     uint32_t attempts;      /* failed in a row */
     bool is_down_for_good;  /* BACKOFF after a failure that waiting does not mend */
     bool was_ready;         /* the current connection has been READY */
+    bool rests_on_certificate; /* the current READY does */
     bool is_failed;         /* the current connection failed: fail_* say how */
     bool is_orderly;        /* the current stream was closed in order */
     bool avoid_tls;         /* TLS failed and the rules allow to do without */

@@ -101,6 +101,7 @@ static void on_ready(struct link *l, const struct stream_event *ev)
 
     link_set_state(l, LINK_ST_READY);
     l->was_ready = true;
+    l->rests_on_certificate = idx == 0;
     l->attempts = 0;
     l->is_down_for_good = false;
     dial_free(l->dial);
@@ -309,6 +310,8 @@ static void on_secured(struct conn *c, void *owner)
 
     LOG_D(tls_established, "dir=out peer=%s version=%s cipher=%s chain=%s", conn_peer_text(c),
           peer->version, peer->cipher, tls_chain_name(peer->chain));
+    /* A reload may have come meanwhile. */
+    (void)conn_tls_rejudge(c, edge_setup(l->host.e)->tls);
     handle_events(l, stream_secured(l->s, shard_now_ms(l->host.e->sh), SLICE_NONE,
                                     &l->host.e->out_event));
 }

@@ -46,6 +46,7 @@ static int load_tls(struct setup *s, struct tls_error *why)
         .trust_path = p->trust_path,
         .crl_path = p->crl_path,
         .crl_required = p->crl_required,
+        .has_tickets = p->resumption != TLS_RESUMPTION_OFF,
     };
     err = tls_context_new(&s->tls, backend, &params, why);
     pool_heap_free(credentials);

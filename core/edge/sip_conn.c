@@ -145,7 +145,8 @@ static void on_secured(struct conn *c, void *owner)
 {
     struct sip_conn *sc = owner;
 
-    (void)c;
+    /* A reload may have come meanwhile. */
+    (void)conn_tls_rejudge(c, edge_setup(sc->side->e)->tls);
     require_trust(sc);
 }
 
@@ -254,6 +255,7 @@ void sip_conn_review(struct sip_conn *sc)
         return; /* dialled ones go with their peer */
     }
     sc->is_trusted = false;
+    (void)conn_tls_rejudge(sc->c, edge_setup(sc->side->e)->tls);
     find_hop(sc);
     if (!sc->is_trusted) {
         sip_conn_close(sc);

@@ -404,6 +404,12 @@ void sip_peer_review(struct sip_peer *p)
         return;
     }
     place_of(hop, place);
+    if (p->conn && !conn_tls_rejudge(p->conn->c, edge_setup(p->side->e)->tls)) {
+        LOG_W(sip_refused, "next_hop=%s peer=%s chain=%s why=certificate-withdrawn", p->name,
+              conn_peer_text(p->conn->c), tls_chain_name(conn_tls_peer(p->conn->c)->chain));
+        sip_conn_close(p->conn);
+        return;
+    }
     if (strcmp(place, p->place) == 0 ||
         (p->state != SIP_PEER_UP && p->state != SIP_PEER_DIALLING)) {
         return;

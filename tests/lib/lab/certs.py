@@ -34,6 +34,12 @@ class Certs:
             self.make(domain, f"conference.{domain}", f"xmpp.{domain}", name=domain)
         return domain
 
+    def crl(self, name, issuer="ca", revoke=(), **options):
+        """Makes a revocation list of names of certificates; returns its path."""
+        spec = {"crl": name, "ca": issuer, "revoke": ",".join(revoke), **options}
+        self._run(" ".join(f"{key}={value}" for key, value in spec.items() if value != ""))
+        return os.path.join(self.folder, f"{name}.crl")
+
     def crt(self, name):
         return os.path.join(self.folder, f"{name}.crt")
 

@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the configuration demands of TLS: lowest versions, revocation lists, the kernel; in both
+directions, before and after a reload."""
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, Skip, case, check, main, plan
+from lab.fedgate import Fedgate, binary, partner
+from lab.hostile import EVIL, EVIL_ADDRESS, GOOD, JOE, Ground, Raw, header, refused
+from lab.peer import Peer
+from lab.process import wait_until
+from lab.stage import LabError
+from lab.xmpp import local
+
+ANN = f"ann@{EVIL}"
+TLS_1_2 = ssl.TLSVersion.TLSv1_2
+TLS_1_3 = ssl.TLSVersion.TLSv1_3
+EX_CONFIG = 78
+
+
+def evil_peer(lab, certificate=None, version=None):
+    """EVIL's server; version: the highest that it speaks."""
+    peer = Peer(lab, EVIL, EVIL_ADDRESS, certificate)
+    if version:
+        peer.client_tls.maximum_version = peer.server_tls.maximum_version = version
+    return peer.listen()
+
+
+def message(text, ident="m1"):
+    return (f"<message from='{ANN}' to='{JOE}' id='{ident}' type='chat'><body>{text}</body>"
+            "</message>")
+
+
+def lets_in(ground, peer, text):
+    """A new stream from the peer carries; returns it."""
+    stream = peer.dial(plan.APP)
+    stream.send(message(text))
+    ground.hears(text)
+    return stream
+
+
+def lets_out(ground, peer, text):
+    ground.component.say(JOE, ANN, text)
+    heard = peer.inbox.get(timeout=30)
+    check(heard[0].text == text, "out of order:", heard[0].text, text)
+
+
+def bounces(ground, ident, *steps):
+    """What the inside sends to EVIL comes back, and the failure is counted as one of steps."""
+    ground.component.say(JOE, ANN, "must not arrive", ident=ident)
+    ground.component.gets_error(ident, 30)
+    failures = ground.fedgate.partner(EVIL)["out"]["failures"]
+    check(set(failures) & set(steps), f"expected a failure of {steps}, got", failures)
+
+
+# --- versions -------------------------------------------------------------------------------------
+
+def impatient(config):
+    """A failed handshake may be a passing trouble: what waits for a better one does so briefly."""
+    config["limits"]["queue_age_s_max"] = 3
+
+
+def no_handshake(peer, port):
+    """The handshake itself is refused, with protocol_version."""
+    raw = Raw(port)
+    try:
+        if port == plan.XMPP_SERVER:
+            raw.starttls(peer.client_tls)
+        else:
+            raw.tls(peer.client_tls)
+    except ssl.SSLError as error:
+        check("PROTOCOL_VERSION" in str(error).upper(), "another alert:", error)
+        return
+    raise LabError("TLS 1.2 was agreed")
+
+
+def version_in():
+    """A partner with min_tls_version 1.3 that speaks 1.2 only: where it is known before TLS, and
+    where it can only be that one, the handshake fails; with 1.3 it comes in."""
+    with Lab("vin") as lab:
+        def change(config):
+            config["partners"][0]["min_tls_version"] = "1.3"
+        ground = Ground(lab, {"min_tls_version": "1.3"}, change)
+        old = evil_peer(lab, version=TLS_1_2)
+        before = ground.totals()
+        no_handshake(old, plan.XMPP_SERVER)
+        no_handshake(old, plan.XMPPS_SERVER)
+        ground.untouched(before, "streams_in_external")
+        old.client_tls.maximum_version = TLS_1_3
+        lets_in(ground, old, "with 1.3")
+        ground.calm()
+
+
+def version_in_late():
+    """Another partner may use 1.2: who did not name itself is let through the handshake and
+    refused by name, whatever would have proved it."""
+    with Lab("vlate") as lab:
+        ground = Ground(lab, {"min_tls_version": "1.3", "sasl": "optional", "dialback": True})
+        old = evil_peer(lab, version=TLS_1_2)
+        no_handshake(old, plan.XMPP_SERVER)  # STARTTLS: the header named it
+        before = ground.totals()
+        raw = Raw(plan.XMPPS_SERVER).tls(old.client_tls)
+        raw.send(header())
+        text = refused(raw, "policy-violation")
+        check("TLS" in text and "1.3" in text, "it does not say why:", text)
+        ground.grown(before, tls_version_refused=1, streams_in_failed=1)
+        check("policy" in ground.fedgate.partner(EVIL)["in"]["failures"], "not counted by step")
+        # Dialback, the header without from.
+        before = ground.totals()
+        raw = Raw(plan.XMPPS_SERVER).tls(old.client_tls)
+        raw.send(header(sender=None)).until("</stream:features>")
+        raw.send(f"<db:result from='{EVIL}' to='{plan.APP}'>key</db:result>")
+        text = raw.until("type=\"error\"")
+        check("policy-violation" in text, "another error:", text)
+        raw.close()
+        ground.grown(before, tls_version_refused=1)
+        ground.untouched(before, "streams_in_external", "streams_in_dialback_tls")
+        check("why=tls-version" in ground.fedgate.log_text(), "no line in the log")
+        ground.inside_hears_nothing()
+
+
+def version_out():
+    """A partner's server that speaks 1.2 only is not used below the minimum; the partner's own
+    minimum goes before the node's, in both directions."""
+    with Lab("vout") as lab:
+        ground = Ground(lab, {"min_tls_version": "1.3"}, impatient)
+        old = evil_peer(lab, version=TLS_1_2)
+        bounces(ground, "v1", "tls")
+        check(not old.accepted, "a stream was opened")
+        config = ground.fedgate.config
+        config["tls"]["min_version"] = "1.3"
+        config["partners"][1]["min_tls_version"] = "1.2"
+        config["limits"]["queue_age_s_max"] = 60  # the failure's back-off may last longer
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 2)
+        lets_out(ground, old, "exempt")
+        check(old.accepted[-1].socket.version() == "TLSv1.2", old.accepted[-1].socket.version())
+        lets_in(ground, old, "exempt, in")
+        ground.calm()
+
+
+def version_raised():
+    """A reload that raises the minimum ends the streams below it; others live on."""
+    with Lab("vup") as lab:
+        ground = Ground(lab, {}, impatient)
+        old = evil_peer(lab, version=TLS_1_2)
+        stream = lets_in(ground, old, "before")
+        lets_out(ground, old, "before")
+        ground.fedgate.config["partners"][1]["min_tls_version"] = "1.3"
+        ground.fedgate.reload()
+        ends_with(stream, "policy-violation")
+        wait_until("our stream to end", lambda: old.accepted[0].ended, 10)
+        ground.calm()
+        bounces(ground, "v2", "tls", "policy")
+
+
+# --- revocation -----------------------------------------------------------------------------------
+
+def ends_with(stream, condition):
+    """The stream, read by its thread, gets that stream error and the closing tag."""
+    error = stream.wait(lambda e: local(e) == "error")
+    check(local(error[0]) == condition, "another condition:", local(error[0]))
+    wait_until("the closing tag", lambda: stream.ended, 10)
+
+
+def refuses_in(ground, peer, chain):
+    """EXTERNAL with the peer's certificate fails for that reason; nothing is proved."""
+    before = ground.fedgate.authenticated(EVIL)["in"]
+    raw = Raw().starttls(peer.client_tls)
+    raw.send(header())
+    refused(raw, "not-authorized")
+    check(ground.fedgate.authenticated(EVIL)["in"] == before, "let in")
+    wait_until("the log", lambda: f"chain={chain}" in ground.fedgate.log_text(), 5)
+
+
+def with_crl(path, backend="wolfssl", required=False):
+    def change(config):
+        config["tls"].update(crl=path, crl_required=required, backend=backend)
+    return change
+
+
+def revoked(backend):
+    """A certificate that its issuer's list names proves nothing, in both directions."""
+    with Lab("revoked") as lab:
+        bad = lab.certs.make(EVIL, name="withdrawn")
+        ground = Ground(lab, {}, with_crl(lab.certs.crl("ca", revoke=[bad]), backend))
+        peer = evil_peer(lab, bad)
+        refuses_in(ground, peer, "revoked")
+        bounces(ground, "r1", "certificate")
+        # The same server with another certificate of the same authority.
+        peer.stop()
+        again = evil_peer(lab, lab.certs.make(EVIL, name="renewed"))
+        lets_in(ground, again, "renewed")
+        ground.calm()
+
+
+def two_authorities(lab):
+    """A trust file with both of the lab's."""
+    path = os.path.join(lab.root, "both.pem")
+    with open(path, "w", encoding="ascii") as out:
+        for name in ("ca", "other"):
+            with open(lab.certs.crt(name), encoding="ascii") as source:
+                out.write(source.read())
+    return path
+
+
+def stale(backend):
+    """A list that is out of date, or of another key, proves nothing and refuses all; without list
+    an issuer is not asked about unless that is demanded."""
+    with Lab("stale") as lab:
+        # The good partner has nothing to do with it.
+        lab.certs.make(GOOD, f"xmpp.{GOOD}", name=GOOD, ca="other")
+        trust = two_authorities(lab)
+
+        def change(config):
+            with_crl(lab.certs.crl("old", days=-1, start=-3), backend)(config)
+            config["tls"]["trust"] = trust
+        ground = Ground(lab, {}, change)
+        peer = evil_peer(lab)
+        refuses_in(ground, peer, "crl-stale")
+        bounces(ground, "s1", "certificate")
+        check("crl_expires" in ground.fedgate.log_text(), "no warning of an old list")
+        config = ground.fedgate.config
+        config["tls"]["crl"] = lab.certs.crl("foreign", issuer="other")
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 2)
+        stream = lets_in(ground, peer, "no list, not asked")
+        config["tls"]["crl_required"] = True
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 3)
+        refuses_in(ground, peer, "crl-stale")
+        # What is only not known ends no live stream.
+        stream.send(message("still here"))
+        ground.hears("still here")
+        config["tls"]["crl"] = lab.certs.crl("fresh")
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 4)
+        lets_in(ground, peer, "listed, required")
+
+
+def reload_revokes(shards):
+    """A reload whose list names the partner's certificate ends its live streams and keeps it out;
+    the other partner's go on. Back with a list that does not."""
+    with Lab("rereject") as lab:
+        folder = lab.folder("lists")
+        bad = lab.certs.make(EVIL, name="doomed")
+
+        def lists(*revoke):
+            shutil.copy(lab.certs.crl("now", revoke=revoke), os.path.join(folder, ".new"))
+            os.rename(os.path.join(folder, ".new"), os.path.join(folder, "ca.crl"))
+            generation = ground.fedgate.stats()["config_generation"]
+            ground.fedgate.reload()
+            ground.fedgate.wait_stats("reload",
+                                      lambda s: s["config_generation"] == generation + 1)
+        ground = Ground(lab, {}, with_crl(folder), shards=shards)
+        peer = evil_peer(lab, bad)
+        streams = [lets_in(ground, peer, f"before {n}") for n in range(4)]
+        lets_out(ground, peer, "before")
+        before = ground.totals()
+        lists(bad)
+        for stream in streams:
+            ends_with(stream, "not-authorized")
+        wait_until("our stream to end", lambda: peer.accepted[0].ended, 10)
+        ground.grown(before, certificates_withdrawn=5)
+        ground.calm()
+        refuses_in(ground, peer, "revoked")
+        bounces(ground, "rr1", "certificate")
+        lists()
+        lets_in(ground, peer, "back")
+        ground.calm()
+
+
+def reload_distrusts():
+    """A reload that takes the authority away ends what it proved, and only that: dialback streams
+    go on."""
+    with Lab("distrust") as lab:
+        both = two_authorities(lab)
+        ground = Ground(lab, {}, lambda config: config["tls"].update(trust=both))
+        peer = evil_peer(lab, lab.certs.make(EVIL, name="elsewhere", ca="other"))
+        stream = lets_in(ground, peer, "trusted")
+        lets_out(ground, peer, "trusted")
+        ground.fedgate.config["tls"]["trust"] = lab.certs.trust
+        ground.fedgate.reload()
+        ends_with(stream, "not-authorized")
+        wait_until("our stream to end", lambda: peer.accepted[0].ended, 10)
+        ground.calm()
+        refuses_in(ground, peer, "unknown-ca")
+
+
+def bad_lists():
+    """A file that is no usable list: the start is refused, a reload changes nothing; it is named."""
+    with Lab("badlist") as lab:
+        bad = lab.certs.make(EVIL, name="listed")
+        delta = lab.certs.crl("delta", delta=1)
+        ground = Ground(lab, {}, with_crl(lab.certs.crl("good", revoke=[bad])))
+        peer = evil_peer(lab, bad)
+        ground.fedgate.config["tls"]["crl"] = delta
+        ground.fedgate.reload()
+        wait_until("the refusal", lambda: "config_refused" in ground.fedgate.log_text(), 10)
+        check(ground.fedgate.stats()["config_generation"] == 1, "a bad list was taken")
+        refuses_in(ground, peer, "revoked")
+        ground.calm()
+        done = subprocess.run([binary(), "--config", ground.fedgate.config_path, "--check"],
+                              capture_output=True, text=True, timeout=60)
+        said = done.stderr + done.stdout
+        check(done.returncode == EX_CONFIG, "status", done.returncode, said)
+        check(delta in said and "delta" in said, "file and fault:", said)
+
+
+# --- the kernel -----------------------------------------------------------------------------------
+
+def ktls_required():
+    """Where the kernel cannot protect records, "require" is refused with the reason."""
+    with Lab("ktls") as lab:
+        fedgate = Fedgate(lab, partners=[partner(EVIL)])
+        fedgate.config["tls"]["ktls"] = "require"
+        fedgate.write_config()
+        done = subprocess.run([binary(), "--config", fedgate.config_path, "--check"],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode == 0:
+            raise Skip("this kernel protects records")
+        check(done.returncode == EX_CONFIG, "status", done.returncode, done.stderr)
+        check(re.search("tls.ktls \"require\": .+", done.stderr), "no reason:", done.stderr)
+
+
+main(version_in, version_in_late, version_out, version_raised,
+     case("revoked", revoked, "wolfssl"), case("revoked_mbedtls", revoked, "mbedtls"),
+     case("stale", stale, "wolfssl"), case("stale_mbedtls", stale, "mbedtls"),
+     case("reload_revokes", reload_revokes, 1),
+     case("reload_revokes_two_shards", reload_revokes, 2),
+     reload_distrusts, bad_lists, ktls_required)

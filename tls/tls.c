@@ -80,10 +80,11 @@ void tls_set_state(struct tls_session *s, enum tls_state next)
         [TLS_STATE_FAILED] = 1u << TLS_STATE_FAILED,
     };
     ASSERT((allowed[s->state] & 1u << next) != 0);
-    s->state = next;
+    s->state = (uint8_t)next;
 }
 
-static void set_error(struct tls_session *s, int err, const char *fmt, va_list args)
+static void PRINTF_LIKE(3, 0)
+    set_error(struct tls_session *s, int err, const char *fmt, va_list args)
 {
     if (s->err != 0) {
         return; /* the first one tells most */

@@ -19,6 +19,7 @@
 #include "engine/shard_state.h"
 #include "io/ktls.h"
 #include "sim_io.h"
+#include "tls/record.h"
 
 enum { PORT = 5269, CLIENTS = 12, BYTES = 6000, STEPS_MAX = 400000, SEEDS = 400, TLS_SEEDS = 60 };
 
@@ -42,7 +43,8 @@ static struct ktls_caps caps = {.is_there = true,
                                 .ciphers = {{true, true, true}, {true, true, true}}};
 static struct tls_context *contexts[2]; /* wolfSSL, mbedTLS; in worlds of TLS */
 static int64_t pool_before; /* what the contexts hold */
-static uint64_t total_moves, total_kernel_out, total_kernel_in, total_refused;
+static uint64_t total_moves, total_kernel_out, total_kernel_in, total_refused, total_rekeys,
+    total_rekey_ends;
 
 #define SIM_CHECK(c) ((c) ? (void)0 : failed(#c))
 
@@ -331,6 +333,8 @@ static void end(struct engine *e)
         total_kernel_out += e->shards[s].stats.tls_kernel_out;
         total_kernel_in += e->shards[s].stats.tls_kernel_in;
         total_refused += e->shards[s].stats.tls_kernel_refused;
+        total_rekeys += e->shards[s].stats.tls_rekeys;
+        total_rekey_ends += e->shards[s].stats.tls_rekey_ends;
         shard_finish(&e->shards[s]);
         shard_mail_leave(&e->shards[s]);
     }
@@ -355,6 +359,9 @@ static void world_run(uint64_t seed, enum world_kind kind)
     run.seed = seed;
     sim_reset(seed);
     caps.can_rekey = sim_world.can_rekey = sim_dice(2);
+    /* Keys are used up soon; gentle kernels must then be able to take new ones. */
+    record_limits.gcm_soft =
+        sim_dice(2) && (is_cruel || caps.can_rekey) ? 15 + sim_dice(30) : (uint64_t)1 << 24;
     begin(&e);
     for (size_t i = 0; i < ARRAY_COUNT(gentle); i++) { /* a swarm: another mixture every time */
         sim_world.knobs[gentle[i]] = sim_dice(2) ? 2 + sim_dice(20) : 0;
@@ -362,6 +369,7 @@ static void world_run(uint64_t seed, enum world_kind kind)
     for (size_t i = 0; is_cruel && i < ARRAY_COUNT(cruel); i++) {
         sim_world.knobs[cruel[i]] = sim_dice(2) ? 5 + sim_dice(500) : 0;
     }
+    sim_world.knobs[SIM_NO_NEW_KEYS] = is_cruel && sim_dice(2) ? 2 + sim_dice(6) : 0;
     for (uint32_t i = 0; i < STEPS_MAX && run.done < CLIENTS; i++) {
         if (dialled < CLIENTS && sim_dice(50) == 0) {
             dial_one(e, dialled++);
@@ -419,7 +427,7 @@ Test(engine_sim, cruel_worlds_end_everything)
 {
     sweep(CRUEL);
     for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++) {
-        if (i < SIM_NO_ULP || i > SIM_SPLIT_RECORD) {
+        if (i < SIM_NO_ULP || i > SIM_NO_NEW_KEYS) {
             cr_assert_gt(totals[i], 0, "fault %u never happened: test too weak", i);
         }
     }
@@ -450,6 +458,13 @@ static void sweep_tls(enum world_kind kind)
     cr_assert_lt(total_kernel_in, total_kernel_out, "mixed ones too");
     cr_assert_gt(total_refused, 10);
     cr_assert_gt(total_moves, 100);
+    if (tls_backend_has_secrets(tls_backend_find("wolfssl"))) {
+        cr_assert_gt(total_rekeys, 10);
+        cr_assert_eq(total_rekey_ends > 0, kind == CRUEL_TLS);
+        cr_assert_eq(totals[SIM_NO_NEW_KEYS] > 0, kind == CRUEL_TLS);
+    } else {
+        cr_assert_eq(total_rekeys, 0);
+    }
 }
 
 Test(engine_sim, gentle_worlds_of_tls_carry_everything)

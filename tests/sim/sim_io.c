@@ -228,14 +228,17 @@ static int vt_ktls_attach(struct io *io, int fd)
 static int vt_ktls_set(struct io *io, int fd, bool is_out, const struct ktls_keys *keys)
 {
     struct sock *s = sock_of(fd);
+    bool is_first = !(is_out ? s->tls.out : s->tls.in);
 
     (void)io;
     ASSERT(!has_op(s, is_out ? IO_OP_SEND : IO_OP_RECV));
-    if ((is_out ? s->tls.out : s->tls.in) && !sim_world.can_rekey) {
+    if (!is_first && !sim_world.can_rekey) {
         return -EBUSY;
     }
-    return sim_fault(is_out ? SIM_NO_KEYS_OUT : SIM_NO_KEYS_IN) ? -ENOMEM
-                                                           : sim_tls_set(&s->tls, is_out, keys);
+    if (sim_fault(!is_first ? SIM_NO_NEW_KEYS : is_out ? SIM_NO_KEYS_OUT : SIM_NO_KEYS_IN)) {
+        return -ENOMEM;
+    }
+    return sim_tls_set(&s->tls, is_out, keys);
 }
 
 static int vt_ktls_recv(struct io *io, int fd, uint8_t *type, char *bytes, size_t len)

@@ -27,6 +27,7 @@
     FAULT(NO_KEYS_OUT) /* the kernel does not take them */                             \
     FAULT(NO_KEYS_IN)                                                                  \
     FAULT(SPLIT_RECORD) /* the end of a record comes later */                          \
+    FAULT(NO_NEW_KEYS) /* nor others later */                                          \
     FAULT(RESET)      /* the connection breaks at any time */                          \
     FAULT(TIME_JUMP)  /* the clock leaps */
 

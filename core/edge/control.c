@@ -48,6 +48,8 @@ struct control {
     char node_name[256];
     char tls_backend[32];
     char tls_version[64];
+    struct report_tls tls;
+    struct ktls_caps kernel; /* found out once */
     uint32_t drain_timeout_s;
     uint64_t start_only; /* of the configuration that the engine was started with */
 };
@@ -63,11 +65,13 @@ static void print_report(const struct config_report *report)
 }
 
 /* Loads; says on stderr what is wrong. */
-static int load(struct setup **out, const char *path, const char *secret)
+static int load(struct setup **out, const struct control *ctl)
 {
+    const char *path = ctl->config_path;
+    struct setup_params params = {path, ctl->secret, &ctl->kernel};
     struct config_report report = {0};
     struct tls_error why;
-    int err = setup_load(out, path, secret, &report, &why);
+    int err = setup_load(out, &params, &report, &why);
 
     print_report(&report);
     config_report_deinit(&report);
@@ -79,9 +83,11 @@ static int load(struct setup **out, const char *path, const char *secret)
 
 int control_check(const char *config_path)
 {
+    struct control ctl = {.config_path = config_path};
     struct setup *setup;
 
-    if (load(&setup, config_path, "") != 0) {
+    ktls_probe(&ctl.kernel);
+    if (load(&setup, &ctl) != 0) {
         return EX_CONFIG;
     }
     setup_free(setup);
@@ -109,6 +115,19 @@ static void make_secret(char out[65])
     explicit_bzero(bytes, sizeof(bytes));
 }
 
+static const char *ktls_mode_name(enum tls_ktls mode)
+{
+    switch (mode) {
+    case TLS_KTLS_AUTO:
+        return "auto";
+    case TLS_KTLS_REQUIRE:
+        return "require";
+    case TLS_KTLS_OFF:
+        break;
+    }
+    return "off";
+}
+
 static void remember(struct control *ctl, const struct setup *setup)
 {
     const struct tls_backend *backend = tls_backend_find(setup->policy->tls_backend);
@@ -117,6 +136,18 @@ static void remember(struct control *ctl, const struct setup *setup)
     (void)snprintf(ctl->tls_backend, sizeof(ctl->tls_backend), "%s", setup->policy->tls_backend);
     (void)snprintf(ctl->tls_version, sizeof(ctl->tls_version), "%s",
                    tls_backend_version(backend));
+    ctl->tls = (struct report_tls){
+        .build = tls_backend_build(backend),
+        .has_fast_aes = tls_backend_has_fast_aes(backend),
+        .has_secrets = tls_backend_has_secrets(backend),
+        .is_aes_first = setup->tls && tls_context_is_aes_first(setup->tls),
+        .ktls_mode = ktls_mode_name(setup->policy->ktls),
+        .kernel = &ctl->kernel,
+        .crl_count = setup->tls ? tls_context_crl_count(setup->tls) : 0,
+        .crl_entry_count = setup->tls ? tls_context_crl_entry_count(setup->tls) : 0,
+        .crl_next_update_unix_s =
+            setup->tls ? tls_context_crl_next_update_unix_s(setup->tls) : 0,
+    };
     ctl->drain_timeout_s = setup->policy->limits.drain_timeout_s;
     log_set_level((enum log_level)setup->policy->log_level);
     ctl->generation++;
@@ -190,7 +221,7 @@ static void reload(struct control *ctl)
 {
     struct setup *setup;
 
-    if (load(&setup, ctl->config_path, ctl->secret) != 0) {
+    if (load(&setup, ctl) != 0) {
         LOG_E(config_refused, "file=%s note=\"the running configuration stays\"",
               log_quote(slice_from_cstr(ctl->config_path)).text);
         return;
@@ -256,6 +287,7 @@ static void write_figures(struct control *ctl, struct buf *out, bool as_metrics)
         .state = ctl->is_draining ? "draining" : "running",
         .uptime_s = (uint64_t)(time(NULL) - ctl->started),
         .config_generation = ctl->generation,
+        .tls = ctl->tls,
     };
 
     collect(ctl, reports, engine);
@@ -302,6 +334,7 @@ static int start_engine(struct control *ctl, struct setup *setup)
         .conn_per_address_max = policy->limits.connections_per_address_max,
         .handshakes_max = policy->limits.handshakes_per_shard_max,
         .handshakes_per_address_max = policy->limits.handshakes_per_address_max,
+        .ktls = &ctl->kernel,
         .dns_servers = policy->dns_servers,
         .snapshot = setup,
         .snapshot_free = setup_free_void,
@@ -459,6 +492,19 @@ static void close_logs(struct control *ctl)
     }
 }
 
+/* What protects connections here, and how fast. */
+static void log_tls(const struct control *ctl)
+{
+    const struct report_tls *tls = &ctl->tls;
+
+    LOG_I(tls_library, "backend=%s version=%s build=%s aes=%s first_cipher=%s key_updates=%d",
+          ctl->tls_backend, log_quote(slice_from_cstr(ctl->tls_version)).text, tls->build,
+          tls->has_fast_aes ? "fast" : "slow", tls->is_aes_first ? "aes-gcm" : "chacha20-poly1305",
+          tls->has_secrets);
+    LOG_I(tls_kernel, "mode=%s available=%d found=%s", tls->ktls_mode, ctl->kernel.is_there,
+          log_quote(slice_from_cstr(ctl->kernel.text)).text);
+}
+
 /* Starts, runs until told to stop. setup belongs to the engine from start_engine on. */
 static int run(struct control *ctl, struct setup *setup)
 {
@@ -475,6 +521,7 @@ static int run(struct control *ctl, struct setup *setup)
     }
     LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, ctl->node_name,
           engine_shard_count(ctl->engine), log_quote(slice_from_cstr(ctl->tls_version)).text);
+    log_tls(ctl);
     status = listen_all(ctl, setup->policy);
     if (status == EX_OK) {
         status = start_http(ctl, setup->policy->http);
@@ -497,9 +544,10 @@ int control_run(const char *config_path)
 
     debug_from_environment();
     make_secret(ctl.secret);
+    ktls_probe(&ctl.kernel);
     random_bytes(&key, sizeof(key));
     hash_seed(key);
-    if (load(&setup, config_path, ctl.secret) != 0) {
+    if (load(&setup, &ctl) != 0) {
         return EX_CONFIG;
     }
     ctl.shared = pool_heap_zalloc(sizeof(*ctl.shared));

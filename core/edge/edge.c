@@ -2,6 +2,7 @@
 /* edge: the engine's callbacks on one shard, and mail between the shards' edges. */
 #include "edge/edge.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -210,6 +211,33 @@ const struct engine_app edge_app = {
     .snapshot_changed = on_snapshot_changed,
     .turn_end = on_turn_end,
 };
+
+struct edge_tls_text edge_tls_text(const struct conn *c)
+{
+    const struct tls_peer *peer = conn_tls_peer(c);
+    struct edge_tls_text out;
+
+    if (peer) {
+        (void)snprintf(out.text, sizeof(out.text), "tls=%s cipher=%s records=%s resumed=%d",
+                       peer->version, peer->cipher, conn_record_path(c), peer->is_resumed);
+    } else {
+        (void)snprintf(out.text, sizeof(out.text), "tls=none");
+    }
+    return out;
+}
+
+enum conn_ktls edge_ktls(const struct edge *e)
+{
+    switch (edge_policy(e)->ktls) {
+    case TLS_KTLS_AUTO:
+        return CONN_KTLS_AUTO;
+    case TLS_KTLS_REQUIRE:
+        return CONN_KTLS_REQUIRE;
+    case TLS_KTLS_OFF:
+        break;
+    }
+    return CONN_KTLS_OFF;
+}
 
 uint32_t edge_home_of_partner(const struct edge *e, const struct partner *p)
 {

@@ -95,6 +95,14 @@ static inline const struct snapshot *edge_policy(const struct edge *e)
     return edge_setup(e)->policy;
 }
 
+/* What a connection's TLS is, for log lines: "tls=TLSv1.3 cipher=... records=user resumed=0". */
+struct edge_tls_text {
+    char text[112];
+};
+struct edge_tls_text edge_tls_text(const struct conn *c);
+/* Whether the kernel is to protect the records of our connections (tls.ktls). */
+enum conn_ktls edge_ktls(const struct edge *e);
+
 /* Home shard of a pair with a partner / of the component of one of our domains. */
 uint32_t edge_home_of_partner(const struct edge *e, const struct partner *p);
 uint32_t edge_home_of_domain(const struct edge *e, struct slice local);

@@ -10,6 +10,7 @@
 #include "edge/host.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/report_tls.h"
 #include "edge/route.h"
 
 #define LEG_IN_MAGIC 0x4c454749u
@@ -129,6 +130,7 @@ static void start_tls(struct leg_in *leg)
                     .version_min = host_tls_min(leg->host.e, leg->s ? stream_remote(leg->s)
                                                                     : SLICE_NONE)},
         .handshake_timeout_ms = policy->gateway.stream_establishment_timeout_s * 1000,
+        .ktls = edge_ktls(leg->host.e),
     };
 
     if (!params.ctx || conn_start_tls(leg->c, &params) != 0) {
@@ -185,9 +187,9 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
     conn_set_authenticated(leg->c);
     leg->rests_on_certificate = leg->rests_on_certificate || stat_method_idx(ev->method) == 0;
     count_method(e, run, ev->method);
-    LOG_I(stream_authenticated, "dir=in peer=%s local=%s remote=%s method=%s",
+    LOG_I(stream_authenticated, "dir=in peer=%s local=%s remote=%s method=%s %s",
           conn_peer_text(leg->c), log_quote(ev->local).text, log_quote(ev->remote).text,
-          stream_method_name(ev->method));
+          stream_method_name(ev->method), edge_tls_text(leg->c).text);
     link_seen(e, ev->local, ev->remote);
     if (leg->run) {
         return;
@@ -421,8 +423,8 @@ static void on_secured(struct conn *c, void *owner)
     struct edge *e = leg->host.e;
     const struct tls_peer *peer = conn_tls_peer(c);
 
-    LOG_D(tls_established, "dir=in peer=%s version=%s cipher=%s chain=%s", conn_peer_text(c),
-          peer->version, peer->cipher, tls_chain_name(peer->chain));
+    LOG_D(tls_established, "dir=in peer=%s %s chain=%s", conn_peer_text(c), edge_tls_text(c).text,
+          tls_chain_name(peer->chain));
     (void)conn_tls_rejudge(c, edge_setup(e)->tls); /* a reload may have come meanwhile */
     if (!leg->s) {
         e->stats.streams_in_opened++;
@@ -613,6 +615,18 @@ void legs_in_review(struct edge *e)
 
         at = at->next;
         review(leg);
+    }
+}
+
+void legs_in_report(const struct edge *e, struct report_streams *out)
+{
+    for (struct list *at = e->legs_in.next; at != &e->legs_in; at = at->next) {
+        const struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
+
+        if (leg->run && leg->s && !leg->is_ended) {
+            report_stream_add(out, leg->c, PARTNER_IN, stream_local(leg->s),
+                              stream_remote(leg->s));
+        }
     }
 }
 

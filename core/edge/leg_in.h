@@ -16,5 +16,8 @@ void legs_in_review(struct edge *e);
 void legs_in_turn_end(struct edge *e);
 /* Orderly stop: closes all; returns how many are still open. */
 uint32_t legs_in_drain(struct edge *e);
+/* One row per authenticated stream. */
+struct report_streams;
+void legs_in_report(const struct edge *e, struct report_streams *out);
 
 #endif

@@ -587,6 +587,18 @@ void links_report(struct edge *e, struct slice primary, struct report_partner *o
     }
 }
 
+void links_report_streams(const struct edge *e, struct report_streams *out)
+{
+    size_t cursor = 0;
+    struct link *l;
+
+    while ((l = map_next(&e->links, &cursor))) {
+        if (l->state == LINK_ST_READY) {
+            report_stream_add(out, l->c, PARTNER_OUT, link_local(l), link_remote(l));
+        }
+    }
+}
+
 uint32_t links_open_count(const struct edge *e)
 {
     size_t cursor = 0;

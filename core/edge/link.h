@@ -42,6 +42,9 @@ void links_free(struct edge *e);
 struct report_partner;
 /* Adds queue and stream figures of this shard's links of the partner with this primary domain. */
 void links_report(struct edge *e, struct slice primary, struct report_partner *out);
+/* One row per stream that is up. */
+struct report_streams;
+void links_report_streams(const struct edge *e, struct report_streams *out);
 uint32_t links_open_count(const struct edge *e);
 
 #endif

@@ -90,6 +90,7 @@ static struct conn_tls_params tls_params(struct link *l)
                     .may_resume =
                         edge_policy(l->host.e)->resumption == TLS_RESUMPTION_ON},
         .handshake_timeout_ms = 20000,
+        .ktls = edge_ktls(l->host.e),
     };
 }
 
@@ -121,9 +122,9 @@ static void on_ready(struct link *l, const struct stream_event *ev)
         run->streams_out++;
         run->stats.authenticated[PARTNER_OUT][idx]++;
     }
-    LOG_I(stream_authenticated, "dir=out peer=%s local=%s remote=%s method=%s",
+    LOG_I(stream_authenticated, "dir=out peer=%s local=%s remote=%s method=%s %s",
           conn_peer_text(l->c), log_quote(link_local(l)).text, log_quote(link_remote(l)).text,
-          stream_method_name(ev->method));
+          stream_method_name(ev->method), edge_tls_text(l->c).text);
     link_mark_dirty(l);
     link_aside_ready(l);
 }
@@ -308,8 +309,8 @@ static void on_secured(struct conn *c, void *owner)
     struct link *l = owner;
     const struct tls_peer *peer = conn_tls_peer(c);
 
-    LOG_D(tls_established, "dir=out peer=%s version=%s cipher=%s chain=%s", conn_peer_text(c),
-          peer->version, peer->cipher, tls_chain_name(peer->chain));
+    LOG_D(tls_established, "dir=out peer=%s %s chain=%s", conn_peer_text(c), edge_tls_text(c).text,
+          tls_chain_name(peer->chain));
     /* A reload may have come meanwhile. */
     (void)conn_tls_rejudge(c, edge_setup(l->host.e)->tls);
     handle_events(l, stream_secured(l->s, shard_now_ms(l->host.e->sh), SLICE_NONE,

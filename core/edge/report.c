@@ -12,25 +12,8 @@ void edge_report_deinit(struct edge_report *r)
     pool_heap_free(r->partners);
     pool_heap_free(r->components);
     pool_heap_free(r->sip);
+    pool_heap_free(r->streams.rows);
     *r = (struct edge_report){0};
-}
-
-static void put_json_text(struct buf *out, const char *text)
-{
-    buf_putc(out, '"');
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-
-        if (c == '"' || c == '\\') {
-            buf_putc(out, '\\');
-            buf_putc(out, (char)c);
-        } else if (c < 0x20 || c == 0x7f) {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_putc(out, (char)c);
-        }
-    }
-    buf_putc(out, '"');
 }
 
 /* Partners may appear on several shards (counters of streams before they moved): summed by name. */
@@ -106,7 +89,7 @@ static void put_partner_direction(struct buf *out, const struct report_partner *
     buf_put_lit(out, "}, \"last_failure\": ");
     if (p->trouble.last_failure_unix_s[d] != 0) {
         buf_printf(out, "{\"unix_s\": %ld, \"text\": ", p->trouble.last_failure_unix_s[d]);
-        put_json_text(out, p->trouble.last_failure[d]);
+        report_put_text(out, p->trouble.last_failure[d]);
         buf_putc(out, '}');
     } else {
         buf_put_lit(out, "null");
@@ -139,7 +122,7 @@ static void put_partners(struct buf *out, struct edge_report *shards, uint32_t s
         const struct report_partner *p = list[i];
 
         buf_put_cstr(out, i ? ",\n    " : "\n    ");
-        put_json_text(out, p->domain);
+        report_put_text(out, p->domain);
         buf_put_lit(out, ": {");
         put_partner_direction(out, p, 0);
         buf_put_lit(out, ", ");
@@ -165,9 +148,9 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
 
             buf_put_cstr(out, first ? "\n    {\"domain\": " : ",\n    {\"domain\": ");
             first = false;
-            put_json_text(out, c->domain);
+            report_put_text(out, c->domain);
             buf_put_lit(out, ", \"peer\": ");
-            put_json_text(out, c->peer);
+            report_put_text(out, c->peer);
             buf_printf(out, ", \"shard\": %u, \"in\": %lu, \"out\": %lu}", shards[i].shard_idx,
                        c->stanzas[0], c->stanzas[1]);
         }
@@ -180,13 +163,13 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
 
             buf_put_cstr(out, first ? "\n    {\"next_hop\": " : ",\n    {\"next_hop\": ");
             first = false;
-            put_json_text(out, s->name);
+            report_put_text(out, s->name);
             buf_printf(out, ", \"shard\": %u, \"state\": \"%s\", \"peer\": ", shards[i].shard_idx,
                        s->state);
-            put_json_text(out, s->peer);
+            report_put_text(out, s->peer);
             buf_printf(out, ", \"pending\": %u, \"in\": %lu, \"out\": %lu, \"last_failure\": ",
                        s->pending, s->requests[0], s->requests[1]);
-            put_json_text(out, s->last_failure);
+            report_put_text(out, s->last_failure);
             buf_putc(out, '}');
         }
     }
@@ -198,6 +181,9 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
     X(conn_accepted) X(conn_refused_full) X(conn_refused_address) X(conn_moved_in) X(conn_open)  \
     X(bytes_in) X(bytes_out) X(turns) X(events) X(sends) X(recv_no_buffer) X(stale_events)       \
     X(cq_overflows) X(mail_in) X(mail_full) X(doorbells) X(tls_handshakes) X(tls_failures)       \
+    X(tls_full_in) X(tls_full_out) X(tls_resumed_in) X(tls_resumed_out)                          \
+    X(tls_failed_timeout) X(tls_failed_alert) X(tls_failed_closed) X(tls_failed_protocol)        \
+    X(tls_kernel_out) X(tls_kernel_in) X(tls_kernel_refused) X(tls_rekeys) X(tls_rekey_ends)     \
     X(handshakes_in_progress) X(handshakes_waiting) X(handshakes_waited) X(handshakes_refused)   \
     X(handshakes_overdue) X(handshake_steps)                                                     \
     X(dns_queries) X(dns_cache_hits) X(dns_failures) X(pool_bytes) X(log_lost)
@@ -234,13 +220,12 @@ void report_write_json(struct buf *out, const struct report_node *node, struct e
                        const struct engine_stats *engine, uint32_t shard_count)
 {
     buf_put_lit(out, "{\n  \"node\": ");
-    put_json_text(out, node->node_name);
+    report_put_text(out, node->node_name);
     buf_printf(out, ",\n  \"version\": \"%s\",\n  \"state\": \"%s\",\n  \"uptime_s\": %lu,\n",
                node->version, node->state, node->uptime_s);
-    buf_printf(out, "  \"config_generation\": %lu,\n  \"tls\": {\"backend\": \"%s\", \"version\": ",
-               node->config_generation, node->tls_backend);
-    put_json_text(out, node->tls_version);
-    buf_put_lit(out, "},\n  \"totals\": {");
+    buf_printf(out, "  \"config_generation\": %lu,\n", node->config_generation);
+    report_tls_write_json(out, &node->tls, node->tls_backend, node->tls_version);
+    buf_put_lit(out, "  \"totals\": {");
     for (size_t k = 0; k < stat_desc_count; k++) {
         uint64_t sum = 0;
 
@@ -252,6 +237,7 @@ void report_write_json(struct buf *out, const struct report_node *node, struct e
     buf_put_lit(out, "},\n");
     put_partners(out, shards, shard_count);
     put_components_and_sip(out, shards, shard_count);
+    report_streams_write_json(out, shards, shard_count);
     put_shards(out, shards, engine, shard_count);
     buf_put_lit(out, "}\n");
 }
@@ -316,8 +302,9 @@ void report_write_metrics(struct buf *out, const struct report_node *node,
     struct report_partner **list = sum_partners(shards, shard_count, &count);
 
     put_metric_head(out, "info", "gauge", "version and TLS library");
-    buf_printf(out, "fedgate_info{version=\"%s\",tls=\"%s\"} 1\n", node->version,
-               node->tls_backend);
+    buf_printf(out,
+               "fedgate_info{version=\"%s\",tls=\"%s\",tls_version=\"%s\",tls_build=\"%s\"} 1\n",
+               node->version, node->tls_backend, node->tls_version, node->tls.build);
     put_metric_head(out, "uptime_seconds", "gauge", "since start");
     buf_printf(out, "fedgate_uptime_seconds %lu\n", node->uptime_s);
     for (size_t k = 0; k < stat_desc_count; k++) {
@@ -336,5 +323,6 @@ void report_write_metrics(struct buf *out, const struct report_node *node,
     ENGINE_FIELDS(X)
 #undef X
     put_partner_metrics(out, list, count);
+    report_tls_write_metrics(out, &node->tls, shards, shard_count);
     pool_heap_free(list);
 }

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "edge/report_tls.h"
 #include "edge/stats.h"
 #include "engine/engine.h"
 
@@ -47,6 +48,7 @@ struct edge_report {
     struct report_sip *sip; /* owned heap array */
     uint32_t sip_count;
     uint32_t streams_in_open, streams_out_open;
+    struct report_streams streams;
 };
 
 void edge_report_deinit(struct edge_report *r);
@@ -59,6 +61,7 @@ struct report_node {
     const char *state; /* "running", "draining" */
     uint64_t uptime_s;
     uint64_t config_generation;
+    struct report_tls tls;
 };
 
 /* The /stats document from all shards' reports. */

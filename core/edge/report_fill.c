@@ -4,6 +4,7 @@
 
 #include "base/pool.h"
 #include "edge/leg_component.h"
+#include "edge/leg_in.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
 #include "edge/report.h"
@@ -32,6 +33,8 @@ void report_fill(struct edge *e, const struct mail_report *m)
         p->streams_out = run->streams_out;
         links_report(e, slice_make(run->domain, run->domain_len), p);
     }
+    legs_in_report(e, &out->streams);
+    links_report_streams(e, &out->streams);
     legs_component_report(e, out);
     sip_side_report(e->sip, out);
     (void)sem_post(m->done);

@@ -7,9 +7,10 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "io/ktls.h"
 
 /* The library's context with every certificate of the configuration. */
-static int load_tls(struct setup *s, struct tls_error *why)
+static int load_tls(struct setup *s, const struct ktls_caps *kernel, struct tls_error *why)
 {
     const struct snapshot *p = s->policy;
     const struct tls_backend *backend = tls_backend_find(p->tls_backend);
@@ -23,11 +24,10 @@ static int load_tls(struct setup *s, struct tls_error *why)
                        p->tls_backend);
         return ERR_TLS_CONFIG;
     }
-    if (p->ktls == TLS_KTLS_REQUIRE) {
+    if (p->ktls == TLS_KTLS_REQUIRE && !kernel->is_there) {
         why->err = ERR_UNSUPPORTED;
-        (void)snprintf(why->text, sizeof(why->text),
-                       "tls.ktls \"require\": records are protected in user space here; write "
-                       "\"auto\" or \"off\"");
+        (void)snprintf(why->text, sizeof(why->text), "tls.ktls \"require\": %s; write \"auto\"",
+                       kernel->text);
         return ERR_UNSUPPORTED;
     }
     s->crypto = tls_backend_crypto(backend);
@@ -47,13 +47,14 @@ static int load_tls(struct setup *s, struct tls_error *why)
         .crl_path = p->crl_path,
         .crl_required = p->crl_required,
         .has_tickets = p->resumption != TLS_RESUMPTION_OFF,
+        .is_aes_first = p->ktls != TLS_KTLS_OFF && kernel->ciphers[1][KTLS_AES_128_GCM],
     };
     err = tls_context_new(&s->tls, backend, &params, why);
     pool_heap_free(credentials);
     return err;
 }
 
-int setup_load(struct setup **out, const char *config_path, const char *secret,
+int setup_load(struct setup **out, const struct setup_params *params,
                struct config_report *report, struct tls_error *tls_why)
 {
     struct setup *s = pool_heap_zalloc(sizeof(*s));
@@ -61,9 +62,9 @@ int setup_load(struct setup **out, const char *config_path, const char *secret,
 
     *out = NULL;
     *tls_why = (struct tls_error){0};
-    err = config_load_file(&s->policy, config_path, report);
+    err = config_load_file(&s->policy, params->config_path, report);
     if (err == 0) {
-        err = load_tls(s, tls_why);
+        err = load_tls(s, params->kernel, tls_why);
     }
     if (err != 0) {
         setup_free(s);
@@ -78,7 +79,7 @@ int setup_load(struct setup **out, const char *config_path, const char *secret,
             return ERR_CONFIG;
         }
     } else {
-        slice_to_cstr_cut(slice_from_cstr(secret), s->secret, sizeof(s->secret));
+        slice_to_cstr_cut(slice_from_cstr(params->secret), s->secret, sizeof(s->secret));
     }
     *out = s;
     return 0;

@@ -8,6 +8,8 @@
 #include "policy/config.h"
 #include "tls/tls.h"
 
+struct ktls_caps;
+
 struct setup {
     struct snapshot *policy;     /* owned */
     struct tls_context *tls;     /* shared (ref); NULL = no certificate configured */
@@ -16,8 +18,14 @@ struct setup {
 };
 
 /* Reads the configuration and the certificates it names. ERR_CONFIG or ERR_TLS_*: *out is NULL and
- * report says why. secret: used when the configuration names none. Control thread. */
-NODISCARD int setup_load(struct setup **out, const char *config_path, const char *secret,
+ * report says why. secret: used when the configuration names none. kernel: what its TLS can do.
+ * Control thread. */
+struct setup_params {
+    const char *config_path;
+    const char *secret;
+    const struct ktls_caps *kernel;
+};
+NODISCARD int setup_load(struct setup **out, const struct setup_params *params,
                          struct config_report *report, struct tls_error *tls_why);
 void setup_free(struct setup *s);
 /* For engine_publish. */

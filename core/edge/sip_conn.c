@@ -236,6 +236,7 @@ void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls)
                     .credential_idx = UINT32_MAX,
                     .version_min = host_tls_min_inside(s->e)},
         .handshake_timeout_ms = HANDSHAKE_MS,
+        .ktls = edge_ktls(s->e),
     };
 
     if (!sc) {

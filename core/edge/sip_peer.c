@@ -289,7 +289,8 @@ static void start(struct sip_peer *p)
                             .sni = hop->host_is_address ? SLICE_NONE : hop->host,
                             .credential_idx = UINT32_MAX,
                             .version_min = host_tls_min_inside(e)},
-                .handshake_timeout_ms = 15000},
+                .handshake_timeout_ms = 15000,
+                .ktls = edge_ktls(e)},
     };
     if (hop->port == 0 && !hop->host_is_address) {
         params.services[0] =

@@ -22,12 +22,29 @@ struct handshake_start {
     char bytes[];
 };
 
+/* closed: the peer ended the connection. */
+static void count_failure(struct conn *c, int err, bool is_closed)
+{
+    struct engine_stats *stats = &c->sh->stats;
+
+    stat_add(&stats->tls_failures, 1);
+    if (err == ERR_TIMEOUT) {
+        stat_add(&stats->tls_failed_timeout, 1);
+    } else if (err == ERR_TLS_ALERT) {
+        stat_add(&stats->tls_failed_alert, 1);
+    } else if (is_closed) {
+        stat_add(&stats->tls_failed_closed, 1);
+    } else {
+        stat_add(&stats->tls_failed_protocol, 1);
+    }
+}
+
 static void handshake_late(struct wheel_timer *timer, void *ctx)
 {
     struct conn *c = ctx;
 
     (void)timer;
-    stat_add(&c->sh->stats.tls_failures, 1);
+    count_failure(c, ERR_TIMEOUT, false);
     if (handshake_is_waiting(c)) {
         stat_add(&c->sh->stats.handshakes_refused, 1);
         conn_abort(c, ERR_TIMEOUT, "too many TLS handshakes: its turn did not come in time");
@@ -160,7 +177,7 @@ bool handshake_is_waiting(const struct conn *c)
 /* There is nothing to say to the peer. */
 static void give_up(struct conn *c, int err, const char *why)
 {
-    stat_add(&c->sh->stats.tls_failures, 1);
+    count_failure(c, err, err == ERR_TLS_HANDSHAKE && c->is_input_ended);
     conn_end(c, err, why);
 }
 
@@ -206,9 +223,22 @@ void handshake_over(struct conn *c)
     start_free(c);
 }
 
+static void count_success(struct conn *c)
+{
+    struct engine_stats *stats = &c->sh->stats;
+    bool is_resumed = tls_session_peer(c->session)->is_resumed;
+
+    stat_add(&stats->tls_handshakes, 1);
+    if (c->admission.side == ADMISSION_IN) {
+        stat_add(is_resumed ? &stats->tls_resumed_in : &stats->tls_full_in, 1);
+    } else {
+        stat_add(is_resumed ? &stats->tls_resumed_out : &stats->tls_full_out, 1);
+    }
+}
+
 static void secured(struct conn *c)
 {
-    stat_add(&c->sh->stats.tls_handshakes, 1);
+    count_success(c);
     wheel_disarm(&c->sh->wheel, &c->state_timer);
     handshake_over(c);
     c->is_secured = true;
@@ -237,7 +267,7 @@ static void advance(struct conn *c)
             conn_want_input(c); /* the first records came right behind */
         }
     } else if (step == TLS_STEP_BAD) {
-        stat_add(&c->sh->stats.tls_failures, 1);
+        count_failure(c, tls_session_error(c->session)->err, false);
         conn_tls_fail(c, ERR_TLS_HANDSHAKE);
     } else if (used && buf_len(&c->in_raw)) {
         admission_want_step(&c->sh->admission, &c->admission);
@@ -287,10 +317,11 @@ static void look_for_overdue(struct wheel_timer *timer, void *ctx)
     struct admission_entry *entry;
 
     while ((entry = admission_overdue(&sh->admission, sh->now_ms))) {
+        struct conn *c = CONTAINER_OF(entry, struct conn, admission);
+
         stat_add(&sh->stats.handshakes_overdue, 1);
-        stat_add(&sh->stats.tls_failures, 1);
-        conn_abort(CONTAINER_OF(entry, struct conn, admission), ERR_TIMEOUT,
-                   "the TLS handshake was slow while others waited");
+        count_failure(c, ERR_TIMEOUT, false);
+        conn_abort(c, ERR_TIMEOUT, "the TLS handshake was slow while others waited");
         let_in(sh); /* whose place that was; the next one's is another */
     }
     if (admission_waiting_count(&sh->admission)) {

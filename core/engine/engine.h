@@ -93,6 +93,9 @@ struct engine_stats {
     uint64_t turns, events, sends, recv_no_buffer, stale_events, cq_overflows;
     uint64_t mail_in, mail_full, doorbells;
     uint64_t tls_handshakes, tls_failures;
+    uint64_t tls_full_in, tls_full_out, tls_resumed_in, tls_resumed_out; /* of tls_handshakes */
+    /* Handshakes that failed: too late, by the peer's alert, by its end, for what was said. */
+    uint64_t tls_failed_timeout, tls_failed_alert, tls_failed_closed, tls_failed_protocol;
     uint64_t tls_kernel_out, tls_kernel_in; /* connections given to the kernel, per direction */
     uint64_t tls_kernel_refused; /* it could not take a direction's keys */
     uint64_t tls_rekeys;         /* new keys of a peer given to the kernel */

@@ -6,6 +6,8 @@
 
 #include "edge/report.h"
 
+static const struct ktls_caps kernel = {.text = "no \"tls\" here"};
+
 static bool is_balanced(struct slice text)
 {
     int depth = 0;
@@ -38,7 +40,8 @@ Test(report, sums_partners_over_shards_and_escapes)
     static struct report_partner partners[2];
     static struct edge_report shards[2];
     static struct engine_stats engine[2];
-    struct report_node node = {"edge\"1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1};
+    struct report_node node = {"edge\"1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
     struct buf out;
 
     (void)snprintf(partners[0].domain, sizeof(partners[0].domain), "fabrikam.test");
@@ -71,7 +74,8 @@ Test(report, metrics_have_a_line_per_counter_and_shard)
 {
     static struct edge_report shards[2];
     static struct engine_stats engine[2];
-    struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1};
+    struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
     struct buf out;
 
     shards[1].stats.bounced_queue_full = 9;
@@ -80,5 +84,55 @@ Test(report, metrics_have_a_line_per_counter_and_shard)
     buf_putc(&out, 0);
     cr_assert_not_null(strstr(buf_slice(&out).ptr,
                               "fedgate_bounced_queue_full_total{shard=\"1\"} 9\n"));
+    buf_deinit(&out);
+}
+
+/* What peers put into names and ciphers does not break the document; rows are numbered by shard. */
+Test(report, streams_are_rows_and_sums)
+{
+    static struct report_stream rows[2] = {
+        {.direction = 0,
+         .version = REPORT_VERSION_TLS13,
+         .path = REPORT_PATH_KERNEL,
+         .is_resumed = true,
+         .cipher = "TLS_AES_128_GCM_SHA256",
+         .peer = "192.0.2.1:1",
+         .local = "corp.test",
+         .remote = "a\"b\\.test"},
+        {.direction = 1, .path = REPORT_PATH_PLAIN, .remote = "plain.test"}};
+    static struct edge_report shards[2];
+    static struct engine_stats engine[2];
+    struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
+                               {.build = "distribution",
+                                .ktls_mode = "auto",
+                                .kernel = &kernel,
+                                .crl_next_update_unix_s = 1900000000}};
+    struct buf out;
+
+    shards[1].shard_idx = 1;
+    shards[1].streams = (struct report_streams){.rows = rows, .row_count = 2, .omitted_count = 3};
+    shards[0].streams.counts[0][REPORT_VERSION_TLS13][REPORT_PATH_KERNEL] = 4;
+    shards[1].streams.counts[0][REPORT_VERSION_TLS13][REPORT_PATH_KERNEL] = 5;
+    buf_init(&out, 1 << 20);
+    report_write_json(&out, &node, shards, engine, 2);
+    buf_putc(&out, 0);
+    cr_assert(is_balanced(slice_to(buf_slice(&out), buf_len(&out) - 1)));
+    cr_expect_not_null(strstr(
+        buf_slice(&out).ptr,
+        "{\"direction\": \"in\", \"shard\": 1, \"local\": \"corp.test\", \"remote\": "
+        "\"a\\\"b\\\\.test\", \"peer\": \"192.0.2.1:1\", \"tls\": \"TLSv1.3\", \"cipher\": "
+        "\"TLS_AES_128_GCM_SHA256\", \"records\": \"kernel\", \"resumed\": true}"));
+    cr_expect_not_null(strstr(buf_slice(&out).ptr, "\"tls\": \"none\", \"cipher\": \"\""));
+    cr_expect_not_null(strstr(buf_slice(&out).ptr, "\"streams_omitted\": 3"));
+    cr_expect_not_null(strstr(buf_slice(&out).ptr, "\"build\": \"distribution\""));
+    cr_expect_not_null(strstr(buf_slice(&out).ptr, "\"found\": \"no \\\"tls\\\" here\""));
+    cr_expect_not_null(strstr(buf_slice(&out).ptr, "\"next_update_unix_s\": 1900000000"));
+    buf_clear(&out);
+    report_write_metrics(&out, &node, shards, engine, 2);
+    buf_putc(&out, 0);
+    cr_expect_not_null(strstr(
+        buf_slice(&out).ptr,
+        "fedgate_tls_streams{direction=\"in\",version=\"TLSv1.3\",path=\"kernel\"} 9\n"));
+    cr_expect_not_null(strstr(buf_slice(&out).ptr, "tls_build=\"distribution\""));
     buf_deinit(&out);
 }

@@ -294,7 +294,8 @@ def reload_distrusts():
 
 
 def bad_lists():
-    """A file that is no usable list: the start is refused, a reload changes nothing; it is named."""
+    """A file that is no usable list: the start is refused and a reload changes nothing; it is named
+    in both."""
     with Lab("badlist") as lab:
         bad = lab.certs.make(EVIL, name="listed")
         delta = lab.certs.crl("delta", delta=1)

@@ -13,8 +13,8 @@ from lab.gnutls import GnutlsServer, described
 from lab.hostile import EVIL, EVIL_ADDRESS, Ground, Raw
 from lab.process import wait_until
 from lab.splitter import Splitter
-from lab.tls_tools import (Partners, StarttlsOut, farewell, gnutls_cli, gnutls_serv, log_in, say,
-                           take_message, take_stream)
+from lab.tls_tools import (Partners, StarttlsOut, farewell, follows_key_updates, gnutls_cli,
+                           gnutls_serv, log_in, say, take_message, take_stream)
 
 CIPHERS = ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
 TLS_13 = "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -124,6 +124,13 @@ def server_key_updates():
             say(on, tool, f"after {number}")
     with Lab("gs-keys") as lab:
         on = ground(lab, "wolfssl")
+        if not follows_key_updates(on):
+            before = on.totals()
+            tool = gnutls_cli(lab, "--inline-commands", "--priority", TLS_13, certificate=EVIL)
+            log_in(tool).send("^rekey1^\n").until("</stream:stream>")
+            check(GOODBYE in tool.until_end(), "no close_notify:", tool.text[-300:])
+            on.grown(before, tls_rekey_closes=1)
+            return
         accepts(on, "--inline-commands", "--priority", TLS_13, more=rekey)
         on.calm()
 
@@ -215,12 +222,15 @@ def client_more(backend):
         on = Played(lab, 6, "rsa", backend)
         raw, domain = on.played(TLS_12 if backend == "mbedtls" else TLS_13)
         number = 1
-        for step in (False, True, True) if backend == "wolfssl" else ():
+        can_renew = backend == "wolfssl" and follows_key_updates(on)
+        for step in (False, True, True) if can_renew else ():
             raw.socket.tickets(10)
             raw.socket.update_keys(step)
             number += 1
             on.component.say("joe@app.corp.test", f"ann@{domain}", f"after {number}")
             take_message(raw, f"after {number}", number)
+        if backend == "wolfssl" and not can_renew:
+            raw.socket.update_keys(False)
         on.bye(raw)
         if backend == "wolfssl":  # mbedTLS takes no message of the handshake in pieces
             raw, domain = on.played(TLS_13, record_max=512)

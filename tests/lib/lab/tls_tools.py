@@ -110,6 +110,11 @@ def gnutls_serv(lab, port, certificate, *options):
     return tool
 
 
+def follows_key_updates(on):
+    """Whether this fedgate can take new keys of a peer; one that cannot closes in order."""
+    return on.fedgate.stats()["tls"]["key_updates"]
+
+
 class StarttlsOut(Splitter):
     """To be connected to by a TLS client: connects to fedgate, asks for TLS there, and passes the
     handshake and all after it. piece: so many bytes at once."""
@@ -151,7 +156,8 @@ def log_in(raw, **options):
     raw.send(opening(**options)).until("</stream:features>")
     raw.send(f"<auth xmlns='{NS_SASL}' mechanism='EXTERNAL'>=</auth>\n").until('sasl"/>')
     raw.text = ""
-    return raw.send(opening(**options)).until("</stream:features>")
+    raw.send(opening(**options)).until("</stream:features>")
+    return raw
 
 
 def message_of(text, sender=f"ann@{EVIL}", to=JOE):

@@ -23,12 +23,9 @@
 #include "edge/http.h"
 #include "edge/logger.h"
 #include "edge/report.h"
-#include "tls/revocation.h"
+#include "edge/tls_facts.h"
 
 #define LOOP_MS 50
-#define CERTIFICATE_WARN_S ((int64_t)14 * 86400)
-#define CRL_WARN_S ((int64_t)86400)
-#define CRL_WARNINGS_MAX 8u
 #define WHY_BYTES 512u
 #define STATS_BYTES_MAX ((size_t)8 << 20)
 
@@ -115,19 +112,6 @@ static void make_secret(char out[65])
     explicit_bzero(bytes, sizeof(bytes));
 }
 
-static const char *ktls_mode_name(enum tls_ktls mode)
-{
-    switch (mode) {
-    case TLS_KTLS_AUTO:
-        return "auto";
-    case TLS_KTLS_REQUIRE:
-        return "require";
-    case TLS_KTLS_OFF:
-        break;
-    }
-    return "off";
-}
-
 static void remember(struct control *ctl, const struct setup *setup)
 {
     const struct tls_backend *backend = tls_backend_find(setup->policy->tls_backend);
@@ -136,63 +120,10 @@ static void remember(struct control *ctl, const struct setup *setup)
     (void)snprintf(ctl->tls_backend, sizeof(ctl->tls_backend), "%s", setup->policy->tls_backend);
     (void)snprintf(ctl->tls_version, sizeof(ctl->tls_version), "%s",
                    tls_backend_version(backend));
-    ctl->tls = (struct report_tls){
-        .build = tls_backend_build(backend),
-        .has_fast_aes = tls_backend_has_fast_aes(backend),
-        .has_secrets = tls_backend_has_secrets(backend),
-        .is_aes_first = setup->tls && tls_context_is_aes_first(setup->tls),
-        .ktls_mode = ktls_mode_name(setup->policy->ktls),
-        .kernel = &ctl->kernel,
-        .crl_count = setup->tls ? tls_context_crl_count(setup->tls) : 0,
-        .crl_entry_count = setup->tls ? tls_context_crl_entry_count(setup->tls) : 0,
-        .crl_next_update_unix_s =
-            setup->tls ? tls_context_crl_next_update_unix_s(setup->tls) : 0,
-    };
+    ctl->tls = tls_facts(setup, &ctl->kernel);
     ctl->drain_timeout_s = setup->policy->limits.drain_timeout_s;
     log_set_level((enum log_level)setup->policy->log_level);
     ctl->generation++;
-}
-
-/* An expired certificate is no reason not to start, but partners will refuse it. */
-static void warn_of_certificates(const struct setup *setup)
-{
-    int64_t now_unix_s = time(NULL);
-
-    for (uint32_t i = 0; i < setup->policy->credential_count; i++) {
-        int64_t left_s = tls_context_not_after_unix_s(setup->tls, i) - now_unix_s;
-
-        if (left_s < CERTIFICATE_WARN_S) {
-            const char *path = setup->policy->credentials[i].certificate_path;
-
-            LOG_W(certificate_expires, "file=%s hours_left=%ld",
-                  log_quote(slice_from_cstr(path)).text, left_s / 3600);
-        }
-    }
-}
-
-/* Lists that are out of date refuse their issuers' certificates. */
-static void warn_of_crls(const struct setup *setup)
-{
-    int64_t now_unix_s = time(NULL);
-    uint32_t warned = 0;
-    struct tls_crl_info info;
-
-    if (!setup->tls || !setup->policy->crl_path) {
-        return;
-    }
-    LOG_I(crl_loaded, "file=%s lists=%u revoked=%lu",
-          log_quote(slice_from_cstr(setup->policy->crl_path)).text,
-          tls_context_crl_count(setup->tls), tls_context_crl_entry_count(setup->tls));
-    for (uint32_t i = 0; tls_context_crl_info(setup->tls, i, &info) && warned < CRL_WARNINGS_MAX;
-         i++) {
-        if (info.is_newest && info.next_update_unix_s - now_unix_s < CRL_WARN_S) {
-            LOG_W(crl_expires, "file=%s issuer=%s hours_left=%ld",
-                  log_quote(slice_from_cstr(info.path)).text,
-                  log_quote(slice_from_cstr(info.issuer)).text,
-                  (info.next_update_unix_s - now_unix_s) / 3600);
-            warned++;
-        }
-    }
 }
 
 /* What only a start brings into force, as one number. */
@@ -233,8 +164,7 @@ static void reload(struct control *ctl)
     LOG_I(config_loaded, "file=%s partners=%u domains=%u generation=%lu",
           log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
           setup->policy->domain_count, ctl->generation);
-    warn_of_certificates(setup);
-    warn_of_crls(setup);
+    tls_facts_warn(setup);
     if (hash_start_only(setup->policy) != ctl->start_only) {
         LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_*, "
                              "limits.handshakes_* and limits.memory_* need a restart\"");
@@ -492,19 +422,6 @@ static void close_logs(struct control *ctl)
     }
 }
 
-/* What protects connections here, and how fast. */
-static void log_tls(const struct control *ctl)
-{
-    const struct report_tls *tls = &ctl->tls;
-
-    LOG_I(tls_library, "backend=%s version=%s build=%s aes=%s first_cipher=%s key_updates=%d",
-          ctl->tls_backend, log_quote(slice_from_cstr(ctl->tls_version)).text, tls->build,
-          tls->has_fast_aes ? "fast" : "slow", tls->is_aes_first ? "aes-gcm" : "chacha20-poly1305",
-          tls->has_secrets);
-    LOG_I(tls_kernel, "mode=%s available=%d found=%s", tls->ktls_mode, ctl->kernel.is_there,
-          log_quote(slice_from_cstr(ctl->kernel.text)).text);
-}
-
 /* Starts, runs until told to stop. setup belongs to the engine from start_engine on. */
 static int run(struct control *ctl, struct setup *setup)
 {
@@ -512,8 +429,7 @@ static int run(struct control *ctl, struct setup *setup)
 
     remember(ctl, setup);
     ctl->start_only = hash_start_only(setup->policy);
-    warn_of_certificates(setup);
-    warn_of_crls(setup);
+    tls_facts_warn(setup);
     status = start_engine(ctl, setup);
     if (status != EX_OK) {
         setup_free(setup);
@@ -521,7 +437,7 @@ static int run(struct control *ctl, struct setup *setup)
     }
     LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, ctl->node_name,
           engine_shard_count(ctl->engine), log_quote(slice_from_cstr(ctl->tls_version)).text);
-    log_tls(ctl);
+    tls_facts_log(&ctl->tls, ctl->tls_backend, ctl->tls_version);
     status = listen_all(ctl, setup->policy);
     if (status == EX_OK) {
         status = start_http(ctl, setup->policy->http);

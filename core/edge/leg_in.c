@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* leg_in: incoming s2s streams. */
-#include "edge/leg_in.h"
+/* leg_in: one incoming s2s stream. legs_in.c: all of them. */
+#include "edge/leg_in_int.h"
 
 #include "base/check.h"
 #include "base/err.h"
@@ -10,35 +10,10 @@
 #include "edge/host.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
-#include "edge/report_tls.h"
 #include "edge/route.h"
 
-#define LEG_IN_MAGIC 0x4c454749u
 #define LINGER_MS 5000u
 
-struct leg_in {
-    uint32_t magic;
-    struct host_ctx host;
-    struct conn *c;   /* owned by the engine; valid until closed */
-    struct stream *s; /* owned; NULL before direct TLS is up */
-    struct list all;    /* in edge.legs_in */
-    struct list moving; /* in edge.legs_moving */
-    struct wheel_timer timer;
-    struct flow_waiter waiter;
-    /* Borrowed from the edge, which outlives us; NULL before a pair is proved. On a journey it is
-     * still the old shard's: then only its name, which never changes, may be read.            */
-    struct partner_run *run;
-    uint32_t home; /* shard it should live on */
-    uint64_t accepted_ms;
-    bool is_listed;  /* in edge.legs_in, and counted there */
-    bool is_counted; /* in partner_run.streams_in */
-    bool is_paused;
-    bool is_worn;  /* a TLS key is used up: closing has begun */
-    bool rests_on_certificate; /* one of its pairs does */
-    bool is_ended; /* the stream is over, the connection is closing */
-};
-
-static void handle_events(struct leg_in *leg, enum stream_event_kind kind);
 
 static void on_deadline(struct wheel_timer *t, void *ctx)
 {
@@ -46,12 +21,12 @@ static void on_deadline(struct wheel_timer *t, void *ctx)
 
     (void)t;
     ASSERT(leg->magic == LEG_IN_MAGIC);
-    handle_events(leg, stream_timeout(leg->s, shard_now_ms(leg->host.e->sh),
+    leg_in_handle(leg, stream_timeout(leg->s, shard_now_ms(leg->host.e->sh),
                                       &leg->host.e->in_event));
 }
 
 /* After every call on the machine: what it wrote goes out, its next deadline is armed. */
-static void settle(struct leg_in *leg)
+void leg_in_settle(struct leg_in *leg)
 {
     struct edge *e = leg->host.e;
     uint64_t deadline;
@@ -78,7 +53,7 @@ static void enlist(struct leg_in *leg, struct edge *e)
     leg->is_listed = true;
 }
 
-static void delist(struct leg_in *leg, struct edge *e)
+void leg_in_delist(struct leg_in *leg, struct edge *e)
 {
     if (leg->is_listed) {
         list_remove(&leg->all);
@@ -95,7 +70,7 @@ static struct partner_run *run_of(struct leg_in *leg)
     return leg->s ? partner_run_of(leg->host.e, stream_remote(leg->s)) : NULL;
 }
 
-static void end(struct leg_in *leg)
+void leg_in_end(struct leg_in *leg)
 {
     leg->is_ended = true;
     conn_close(leg->c, LINGER_MS);
@@ -316,13 +291,13 @@ static bool handle_event(struct leg_in *leg, enum stream_event_kind kind)
         return true;
     case STREAM_FAILED:
         on_failed(leg, &ev->failure);
-        end(leg);
+        leg_in_end(leg);
         return false;
     case STREAM_PEER_CLOSED:
     case STREAM_CLOSED:
         LOG_I(stream_closed, "dir=in peer=%s remote=%s", conn_peer_text(leg->c),
               log_quote(stream_remote(leg->s)).text);
-        end(leg);
+        leg_in_end(leg);
         return false;
     case STREAM_VERIFY_ANSWER:
     case STREAM_READY:
@@ -337,14 +312,14 @@ static bool handle_event(struct leg_in *leg, enum stream_event_kind kind)
 }
 
 /* Events outside of received bytes: deadlines, verdicts, the end of TLS. */
-static void handle_events(struct leg_in *leg, enum stream_event_kind kind)
+void leg_in_handle(struct leg_in *leg, enum stream_event_kind kind)
 {
     struct edge *e = leg->host.e;
 
     while (kind != STREAM_MORE && handle_event(leg, kind)) {
         kind = stream_timeout(leg->s, shard_now_ms(e->sh), &e->in_event);
     }
-    settle(leg);
+    leg_in_settle(leg);
 }
 
 /* The peer will dial again; what it has sent meanwhile is still taken. */
@@ -380,7 +355,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
         used += consumed;
         if (kind == STREAM_START_TLS) {
             (void)handle_event(leg, kind);
-            settle(leg);
+            leg_in_settle(leg);
             return used; /* plaintext behind it ends the connection */
         }
         if (!handle_event(leg, kind) || kind == STREAM_MORE) {
@@ -388,7 +363,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
         }
     }
     close_if_worn(leg);
-    settle(leg);
+    leg_in_settle(leg);
     return leg->is_ended || !leg->is_paused ? len : used;
 }
 
@@ -433,15 +408,15 @@ static void on_secured(struct conn *c, void *owner)
             conn_abort(c, ERR_NOMEM, "out of memory");
             return;
         }
-        settle(leg);
+        leg_in_settle(leg);
         return;
     }
-    handle_events(leg, stream_secured(leg->s, shard_now_ms(e->sh), slice_from_cstr(peer->sni),
+    leg_in_handle(leg, stream_secured(leg->s, shard_now_ms(e->sh), slice_from_cstr(peer->sni),
                                       &e->in_event));
 }
 
 /* After a reload. */
-static void review(struct leg_in *leg)
+void leg_in_review(struct leg_in *leg)
 {
     struct slice remote = leg->s ? stream_remote(leg->s) : SLICE_NONE;
     const struct stream_refusal *refusal;
@@ -452,7 +427,7 @@ static void review(struct leg_in *leg)
     refusal = host_review(&leg->host, remote, leg->rests_on_certificate);
     if (refusal) {
         stream_close(leg->s, shard_now_ms(leg->host.e->sh), refusal->condition, refusal->text);
-        settle(leg);
+        leg_in_settle(leg);
     }
 }
 
@@ -463,7 +438,7 @@ static bool on_peer_ended(struct conn *c, void *owner)
     if (conn_is_deaf(c) && leg->s && !leg->is_ended) {
         stream_close(leg->s, shard_now_ms(leg->host.e->sh), STREAM_CONDITION_NONE, "");
         leg->is_ended = true;
-        settle(leg);
+        leg_in_settle(leg);
     }
     return false;
 }
@@ -496,7 +471,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
             run->streams_in--;
         }
     }
-    delist(leg, e);
+    leg_in_delist(leg, e);
     list_remove(&leg->moving);
     flow_wait_cancel(&leg->waiter);
     shard_timer_disarm(e->sh, &leg->timer);
@@ -538,10 +513,10 @@ void leg_in_accept(struct edge *e, struct conn *c, bool direct_tls)
         conn_abort(c, ERR_NOMEM, "out of memory");
         return;
     }
-    settle(leg);
+    leg_in_settle(leg);
 }
 
-static void on_arrived(struct shard *sh, struct conn *c, void *owner)
+void leg_in_arrived(struct shard *sh, struct conn *c, void *owner)
 {
     struct leg_in *leg = owner;
     struct edge *e = shard_app(sh);
@@ -560,94 +535,6 @@ static void on_arrived(struct shard *sh, struct conn *c, void *owner)
     }
     leg->is_paused = false;
     conn_resume(c);
-    settle(leg);
-    review(leg); /* a reload may have passed it on its journey */
-}
-
-void legs_in_turn_end(struct edge *e)
-{
-    struct list *at = e->legs_moving.next;
-
-    while (at != &e->legs_moving) {
-        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, moving);
-
-        at = at->next;
-        if (!leg->is_ended && stream_asked_count(leg->s) != 0) {
-            continue; /* answers about its other pairs are sent here: they are awaited first */
-        }
-        list_remove(&leg->moving);
-        if (leg->is_ended) {
-            continue;
-        }
-        shard_timer_disarm(e->sh, &leg->timer);
-        delist(leg, e);
-        LOG_D(conn_moved, "peer=%s to=shard%u", conn_peer_text(leg->c), leg->home);
-        conn_move(leg->c, leg->home, on_arrived);
-    }
-}
-
-void leg_in_verify_result(struct edge *e, const struct mail_verify *v)
-{
-    struct conn *c = conn_find(e->sh, v->asker);
-    struct leg_in *leg = c ? conn_owner(c) : NULL;
-    struct stream_verify answer = mail_verify_view(v);
-
-    if (v->verdict == DIALBACK_VALID) {
-        e->stats.dialback_verified++;
-    } else {
-        e->stats.dialback_refused++;
-    }
-    /* Gone, or moved after another pair was proved: then its own deadline answers. */
-    if (!leg || leg->magic != LEG_IN_MAGIC || leg->is_ended || !leg->s) {
-        return;
-    }
-    handle_events(leg, stream_verify_result(leg->s, shard_now_ms(e->sh), &answer,
-                                            (enum dialback_verdict)v->verdict,
-                                            (enum stanza_condition)v->condition, &e->in_event));
-}
-
-void legs_in_review(struct edge *e)
-{
-    struct list *at = e->legs_in.next;
-
-    while (at != &e->legs_in) {
-        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
-
-        at = at->next;
-        review(leg);
-    }
-}
-
-void legs_in_report(const struct edge *e, struct report_streams *out)
-{
-    for (struct list *at = e->legs_in.next; at != &e->legs_in; at = at->next) {
-        const struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
-
-        if (leg->run && leg->s && !leg->is_ended) {
-            report_stream_add(out, leg->c, PARTNER_IN, stream_local(leg->s),
-                              stream_remote(leg->s));
-        }
-    }
-}
-
-uint32_t legs_in_drain(struct edge *e)
-{
-    uint32_t open = 0;
-
-    for (struct list *at = e->legs_in.next; at != &e->legs_in; at = at->next) {
-        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
-
-        open++;
-        if (leg->is_ended) {
-            continue;
-        }
-        if (leg->s) {
-            stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_SYSTEM_SHUTDOWN,
-                         "gateway is stopping");
-            settle(leg);
-        } else {
-            end(leg);
-        }
-    }
-    return open;
+    leg_in_settle(leg);
+    leg_in_review(leg); /* a reload may have passed it on its journey */
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link: queue, life and retries of the traffic towards one domain of a partner. */
+/* link: queue, life and retries of the traffic towards one domain of a partner. links.c: of all. */
 #include "edge/link.h"
 
 #include <stdio.h>
@@ -118,7 +118,7 @@ void link_free(struct link *l)
 /* Half full: readers are told to stop; a quarter: to go on. Who reads at the inside reads for all
  * partners, so one that hangs may hold it for GATE_HOLD_MS only: then its queue fills up, and what
  * does not fit is answered with errors.                                                          */
-static void update_gate(struct link *l)
+void link_update_gate(struct link *l)
 {
     struct edge *e = l->host.e;
     const struct limit_settings *limits = &edge_policy(e)->limits;
@@ -179,7 +179,7 @@ void link_deliver(struct edge *e, struct block *b)
     if (l->state == LINK_ST_IDLE) {
         link_connect(l);
     }
-    update_gate(l);
+    link_update_gate(l);
 }
 
 void link_verify(struct edge *e, struct mail_verify *v)
@@ -374,7 +374,7 @@ void link_down(struct link *l, enum fail_step step, bool is_for_good, const char
         bounce_queue(e, &l->waiting,
                      step == FAIL_STEP_DNS ? BOUNCE_NOT_FOUND : BOUNCE_NO_STREAM, NULL);
     }
-    update_gate(l);
+    link_update_gate(l);
 }
 
 void link_after_stream(struct link *l)
@@ -396,7 +396,7 @@ void link_after_stream(struct link *l)
     for (struct list *at = l->verifies.next; at != &l->verifies; at = at->next) {
         LIST_ENTRY(at, struct mail_verify, mail.link)->is_sent = false;
     }
-    update_gate(l);
+    link_update_gate(l);
     if (e->is_draining) {
         link_set_state(l, LINK_ST_IDLE);
         bounce_queue(e, &l->waiting, BOUNCE_DRAIN, NULL);
@@ -410,203 +410,4 @@ void link_after_stream(struct link *l)
     } else {
         link_connect(l);
     }
-}
-
-void links_turn_end(struct edge *e)
-{
-    struct list *link;
-
-    while ((link = list_pop_front(&e->links_dirty))) {
-        struct link *l = LIST_ENTRY(link, struct link, dirty);
-
-        if (l->state == LINK_ST_READY) {
-            link_write_waiting(l);
-            link_settle(l);
-            link_renew(l);
-            update_gate(l);
-        }
-    }
-    links_aside_turn_end(e);
-}
-
-/* Calls visit for each link; a link may be freed by its own visit. */
-static void for_each(struct edge *e, void (*visit)(struct link *l))
-{
-    size_t cursor = 0;
-    size_t count = 0;
-    struct link **all;
-    struct link *l;
-
-    if (e->links.count == 0) {
-        return;
-    }
-    all = pool_heap_zalloc(e->links.count * sizeof(struct link *));
-    while ((l = map_next(&e->links, &cursor))) {
-        all[count++] = l;
-    }
-    for (size_t i = 0; i < count; i++) {
-        visit(all[i]);
-    }
-    pool_heap_free(all);
-}
-
-static void tick(struct link *l)
-{
-    struct edge *e = l->host.e;
-    uint64_t age_max_ms = (uint64_t)edge_policy(e)->limits.queue_age_s_max * 1000;
-    uint64_t now = shard_now_ms(e->sh);
-    struct block *b;
-
-    while ((b = block_queue_peek(&l->waiting)) && now - b->created_ms > age_max_ms) {
-        (void)block_queue_pop(&l->waiting);
-        bounce_block(e, b, BOUNCE_QUEUE_AGE, NULL);
-    }
-    if (l->state == LINK_ST_READY) {
-        link_ping_tick(l);
-        link_mark_dirty(l);
-    }
-    update_gate(l);
-    if (l->state == LINK_ST_IDLE && l->waiting.count == 0 && list_is_empty(&l->verifies)) {
-        link_free(l);
-    }
-}
-
-void links_tick(struct edge *e)
-{
-    for_each(e, tick);
-}
-
-static const struct stream_refusal *refusal_of(const struct link *l)
-{
-    return host_review(&l->host, link_remote(l),
-                       l->state == LINK_ST_READY && l->rests_on_certificate);
-}
-
-/* What waits is kept for a stream that may be. */
-static void review_streams(struct link *l)
-{
-    const struct stream_refusal *refusal = refusal_of(l);
-
-    if (refusal || (l->successor && refusal_of(l->successor))) {
-        link_drop_successor(l);
-    }
-    if (refusal) {
-        link_close(l, refusal->condition, refusal->text);
-    }
-}
-
-static void review(struct link *l)
-{
-    struct edge *e = l->host.e;
-
-    if (policy_pair(edge_policy(e), link_local(l), link_remote(l)).allowed) {
-        review_streams(l);
-        return;
-    }
-    bounce_queue(e, &l->waiting, BOUNCE_POLICY, NULL);
-    link_drop_successor(l);
-    link_close(l, STREAM_CONDITION_NONE, "");
-}
-
-void links_review(struct edge *e)
-{
-    for_each(e, review);
-}
-
-/* What has no stream now will not get one: answered. What has one goes out and is confirmed. */
-static void drain_flush(struct link *l)
-{
-    link_drop_successor(l);
-    if (l->state != LINK_ST_READY && l->state != LINK_ST_CLOSING) {
-        bounce_queue(l->host.e, &l->waiting, BOUNCE_DRAIN, NULL);
-    }
-    if (l->state == LINK_ST_DIALLING) {
-        dial_free(l->dial);
-        l->dial = NULL;
-        link_fail_verifies(l, STANZA_CONDITION_REMOTE_CONNECTION_FAILED);
-        link_set_state(l, LINK_ST_IDLE);
-    }
-}
-
-static void drain_close(struct link *l)
-{
-    struct edge *e = l->host.e;
-
-    bounce_queue(e, &l->waiting, BOUNCE_DRAIN, NULL);
-    bounce_queue(e, &l->written, BOUNCE_UNACKED, NULL);
-    link_drop_successor(l);
-    link_close(l, STREAM_CONDITION_NONE, "");
-}
-
-uint32_t links_drain_flush(struct edge *e)
-{
-    size_t cursor = 0;
-    uint32_t busy = 0;
-    struct link *l;
-
-    for_each(e, drain_flush);
-    while ((l = map_next(&e->links, &cursor))) {
-        busy += l->waiting.count != 0 || l->written.count != 0;
-    }
-    return busy;
-}
-
-uint32_t links_drain_close(struct edge *e)
-{
-    size_t cursor = 0;
-    uint32_t open = 0;
-    struct link *l;
-
-    for_each(e, drain_close);
-    while ((l = map_next(&e->links, &cursor))) {
-        open += l->c != NULL;
-    }
-    return open + links_aside_close(e);
-}
-
-void links_free(struct edge *e)
-{
-    links_aside_free(e);
-    for_each(e, link_free);
-    map_deinit(&e->links);
-}
-
-void links_report(struct edge *e, struct slice primary, struct report_partner *out)
-{
-    size_t cursor = 0;
-    struct link *l;
-
-    while ((l = map_next(&e->links, &cursor))) {
-        const struct partner *p = snapshot_partner(edge_policy(e), link_remote(l));
-
-        if (p && slice_eq(p->domain, primary)) {
-            out->queue_count += l->waiting.count;
-            out->queue_bytes += l->waiting.bytes;
-            out->unacked_count += l->written.count;
-        }
-    }
-}
-
-void links_report_streams(const struct edge *e, struct report_streams *out)
-{
-    size_t cursor = 0;
-    struct link *l;
-
-    while ((l = map_next(&e->links, &cursor))) {
-        if (l->state == LINK_ST_READY) {
-            report_stream_add(out, l->c, PARTNER_OUT, link_local(l), link_remote(l));
-        }
-    }
-}
-
-uint32_t links_open_count(const struct edge *e)
-{
-    size_t cursor = 0;
-    uint32_t count = 0;
-    struct link *l;
-
-    while ((l = map_next(&e->links, &cursor))) {
-        count += l->state == LINK_ST_READY;
-    }
-    return count;
 }

@@ -129,6 +129,8 @@ void links_aside_free(struct edge *e);
 /* Not in the map. NULL without memory. */
 struct link *link_new(struct edge *e, struct slice local, struct slice remote);
 void link_free(struct link *l);
+/* Opens or closes the gate of this link, by the length of its queue. */
+void link_update_gate(struct link *l);
 /* No attempt is left: answers who waits, backs off. */
 void link_down(struct link *l, enum fail_step step, bool is_for_good, const char *text);
 /* After the connection is gone in order or was lost when READY. */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* leg_in_int: an incoming stream's inside, shared by leg_in.c (one) and legs_in.c (all of them). */
+#ifndef FG_EDGE_LEG_IN_INT_H
+#define FG_EDGE_LEG_IN_INT_H
+
+#include "edge/host.h"
+#include "edge/leg_in.h"
+#include "edge/partner_run.h"
+
+#define LEG_IN_MAGIC 0x4c454749u
+
+struct leg_in {
+    uint32_t magic;
+    struct host_ctx host;
+    struct conn *c;   /* owned by the engine; valid until closed */
+    struct stream *s; /* owned; NULL before direct TLS is up */
+    struct list all;    /* in edge.legs_in */
+    struct list moving; /* in edge.legs_moving */
+    struct wheel_timer timer;
+    struct flow_waiter waiter;
+    /* Borrowed from the edge, which outlives us; NULL before a pair is proved. On a journey it is
+     * still the old shard's: then only its name, which never changes, may be read.            */
+    struct partner_run *run;
+    uint32_t home; /* shard it should live on */
+    uint64_t accepted_ms;
+    bool is_listed;  /* in edge.legs_in, and counted there */
+    bool is_counted; /* in partner_run.streams_in */
+    bool is_paused;
+    bool is_worn;  /* a TLS key is used up: closing has begun */
+    bool rests_on_certificate; /* one of its pairs does */
+    bool is_ended; /* the stream is over, the connection is closing */
+};
+
+/* After every call on the machine: what it wrote goes out, its next deadline is armed. */
+void leg_in_settle(struct leg_in *leg);
+/* Events outside of received bytes: deadlines, verdicts, the end of TLS. */
+void leg_in_handle(struct leg_in *leg, enum stream_event_kind kind);
+/* The stream is over: closes the connection. */
+void leg_in_end(struct leg_in *leg);
+/* Whether it may go on under the rules in force. */
+void leg_in_review(struct leg_in *leg);
+/* Out of the edge's list and count. */
+void leg_in_delist(struct leg_in *leg, struct edge *e);
+/* For conn_move. */
+void leg_in_arrived(struct shard *sh, struct conn *c, void *owner);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* legs_in: what is done with all incoming streams of a shard: journeys, answers from other shards,
+ * new rules, the orderly stop, figures. */
+#include "edge/leg_in_int.h"
+#include "edge/report_tls.h"
+
+void legs_in_turn_end(struct edge *e)
+{
+    struct list *at = e->legs_moving.next;
+
+    while (at != &e->legs_moving) {
+        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, moving);
+
+        at = at->next;
+        if (!leg->is_ended && stream_asked_count(leg->s) != 0) {
+            continue; /* answers about its other pairs are sent here: they are awaited first */
+        }
+        list_remove(&leg->moving);
+        if (leg->is_ended) {
+            continue;
+        }
+        shard_timer_disarm(e->sh, &leg->timer);
+        leg_in_delist(leg, e);
+        LOG_D(conn_moved, "peer=%s to=shard%u", conn_peer_text(leg->c), leg->home);
+        conn_move(leg->c, leg->home, leg_in_arrived);
+    }
+}
+
+void leg_in_verify_result(struct edge *e, const struct mail_verify *v)
+{
+    struct conn *c = conn_find(e->sh, v->asker);
+    struct leg_in *leg = c ? conn_owner(c) : NULL;
+    struct stream_verify answer = mail_verify_view(v);
+
+    if (v->verdict == DIALBACK_VALID) {
+        e->stats.dialback_verified++;
+    } else {
+        e->stats.dialback_refused++;
+    }
+    /* Gone, or moved after another pair was proved: then its own deadline answers. */
+    if (!leg || leg->magic != LEG_IN_MAGIC || leg->is_ended || !leg->s) {
+        return;
+    }
+    leg_in_handle(leg, stream_verify_result(leg->s, shard_now_ms(e->sh), &answer,
+                                            (enum dialback_verdict)v->verdict,
+                                            (enum stanza_condition)v->condition, &e->in_event));
+}
+
+void legs_in_review(struct edge *e)
+{
+    struct list *at = e->legs_in.next;
+
+    while (at != &e->legs_in) {
+        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
+
+        at = at->next;
+        leg_in_review(leg);
+    }
+}
+
+void legs_in_report(const struct edge *e, struct report_streams *out)
+{
+    for (struct list *at = e->legs_in.next; at != &e->legs_in; at = at->next) {
+        const struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
+
+        if (leg->run && leg->s && !leg->is_ended) {
+            report_stream_add(out, leg->c, PARTNER_IN, stream_local(leg->s),
+                              stream_remote(leg->s));
+        }
+    }
+}
+
+uint32_t legs_in_drain(struct edge *e)
+{
+    uint32_t open = 0;
+
+    for (struct list *at = e->legs_in.next; at != &e->legs_in; at = at->next) {
+        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
+
+        open++;
+        if (leg->is_ended) {
+            continue;
+        }
+        if (leg->s) {
+            stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_SYSTEM_SHUTDOWN,
+                         "gateway is stopping");
+            leg_in_settle(leg);
+        } else {
+            leg_in_end(leg);
+        }
+    }
+    return open;
+}

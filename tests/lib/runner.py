@@ -24,7 +24,8 @@ FUZZ_LONG_S = 450
 FUZZ_SEED = 20261121
 # Whole-daemon tests in which shards work on each other's behalf: run once more under TSan.
 THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:reload_under_traffic",
-                 "flood:inwards_wolfssl_2", "flood:outwards_wolfssl_2")
+                 "flood:inwards_wolfssl_2", "flood:outwards_wolfssl_2", "tls_reload:renewals",
+                 "tls_policy:reload_revokes_two_shards")
 SKIPPED = 77
 SYNTHESIS = re.compile(r"Synthesis: Tested: \D*(\d+)\D.*?Passing: \D*(\d+)\D.*?Failing: \D*(\d+)"
                        r"\D.*?Crashing: \D*(\d+)")

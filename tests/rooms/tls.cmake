@@ -40,7 +40,10 @@ if(FEDGATE_TESTS)
   fg_threads_test(tls_aead_threads SOURCES ${tls_unit}/aead_threads_test.c ${tls_kit} ${tls_oracle}
     NEEDS fg_tls PkgConfig::OPENSSL)
   set_tests_properties(tls_threads PROPERTIES LABELS "unit;threads")
-  foreach(test tls_session tls_openssl tls_names tls_chain tls_crl tls_context tls_threads)
+  fg_threads_test(tls_chain_threads SOURCES ${tls_unit}/chain_threads_test.c
+    ${tls_unit}/der_file.c NEEDS fg_tls)
+  foreach(test tls_session tls_openssl tls_names tls_chain tls_chain_threads tls_crl tls_context
+      tls_threads)
     add_dependencies(${test}_test tls_certs)
     target_compile_definitions(${test}_test PRIVATE TLS_CERTS="${tls_certs}")
   endforeach()

@@ -16,6 +16,8 @@
 #include "tls/record.h"
 
 #define ALERT_BYTES 2u
+/* A record's rest is fetched in steps: a header alone must not cost us its record's memory. */
+#define FETCH_BYTES_MAX ((size_t)4096)
 
 static const enum ktls_cipher kernel_cipher[TLS_CIPHER_COUNT] = {
     [TLS_CIPHER_AES_128_GCM] = KTLS_AES_128_GCM,
@@ -120,6 +122,7 @@ static void fetch(struct conn *c)
     struct io *io = c->sh->io;
     size_t have = buf_len(&c->in_raw);
     size_t need = tls_session_record_bytes(c->session, buf_slice(&c->in_raw));
+    size_t len;
 
     if (need == 0 && have < RECORD_HEADER_BYTES) {
         need = RECORD_HEADER_BYTES;
@@ -127,12 +130,13 @@ static void fetch(struct conn *c)
     if (need <= have) {
         return; /* to be opened first: the owner pauses */
     }
-    c->ktls.fetch = pool_alloc(need - have);
+    len = need - have < FETCH_BYTES_MAX ? need - have : FETCH_BYTES_MAX;
+    c->ktls.fetch = pool_alloc(len);
     if (!c->ktls.fetch) {
         conn_abort(c, ERR_NOMEM, "no memory for a record");
         return;
     }
-    if (io->vt->recv_once(io, c->fd, c->ktls.fetch, need - have,
+    if (io->vt->recv_once(io, c->fd, c->ktls.fetch, len,
                           (struct io_tag){IO_OP_RECV, c->slot, c->generation})) {
         pool_free(c->ktls.fetch);
         c->ktls.fetch = NULL;

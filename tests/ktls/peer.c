@@ -117,6 +117,12 @@ void peer_ticket(struct peer *p)
     cr_assert_eq(SSL_new_session_ticket(p->ssl), 1);
 }
 
+void peer_renegotiate(struct peer *p)
+{
+    cr_assert_eq(SSL_renegotiate(p->ssl), 1);
+    cr_assert_eq(SSL_do_handshake(p->ssl), -1);
+}
+
 void peer_key_update(struct peer *p, bool is_requested)
 {
     cr_assert_eq(SSL_key_update(p->ssl, is_requested ? SSL_KEY_UPDATE_REQUESTED

@@ -36,6 +36,8 @@ void peer_send(struct peer *p);
 /* To be sent: */
 void peer_close_notify(struct peer *p);
 void peer_ticket(struct peer *p);
+/* TLS 1.2. */
+void peer_renegotiate(struct peer *p);
 void peer_key_update(struct peer *p, bool is_requested);
 /* All of len bytes of data. */
 void peer_read(struct peer *p, void *bytes, size_t len);

@@ -363,6 +363,8 @@ Test(handshake_sim, waiting__ends_with_the_handshakes_time)
     turns_until(&seen.closed, 6);
     cr_expect_eq(seen.timeouts, 3);
     cr_expect_geq(sh->stats.handshakes_refused, 1);
+    cr_expect_eq(sh->stats.tls_failed_timeout, 3);
+    cr_expect_eq(sh->stats.tls_failures, 3);
     cr_expect_eq(sh->stats.handshakes_waiting, 0);
     cr_expect_eq(sh->stats.handshakes_in_progress, 0);
     end();

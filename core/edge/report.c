@@ -176,17 +176,18 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
     buf_put_lit(out, "],\n");
 }
 
-/* Every counter of the engine, by the name it has in its struct. */
-#define ENGINE_FIELDS(X)                                                                         \
-    X(conn_accepted) X(conn_refused_full) X(conn_refused_address) X(conn_moved_in) X(conn_open)  \
+/* Every figure of the engine, by the name it has in its struct. */
+#define ENGINE_GAUGES(X) \
+    X(conn_open) X(handshakes_in_progress) X(handshakes_waiting) X(pool_bytes)
+#define ENGINE_COUNTERS(X)                                                                       \
+    X(conn_accepted) X(conn_refused_full) X(conn_refused_address) X(conn_moved_in)               \
     X(bytes_in) X(bytes_out) X(turns) X(events) X(sends) X(recv_no_buffer) X(stale_events)       \
     X(cq_overflows) X(mail_in) X(mail_full) X(doorbells) X(tls_handshakes) X(tls_failures)       \
     X(tls_full_in) X(tls_full_out) X(tls_resumed_in) X(tls_resumed_out)                          \
     X(tls_failed_timeout) X(tls_failed_alert) X(tls_failed_closed) X(tls_failed_protocol)        \
     X(tls_kernel_out) X(tls_kernel_in) X(tls_kernel_refused) X(tls_rekeys) X(tls_rekey_ends)     \
-    X(handshakes_in_progress) X(handshakes_waiting) X(handshakes_waited) X(handshakes_refused)   \
-    X(handshakes_overdue) X(handshake_steps)                                                     \
-    X(dns_queries) X(dns_cache_hits) X(dns_failures) X(pool_bytes) X(log_lost)
+    X(handshakes_waited) X(handshakes_refused) X(handshakes_overdue) X(handshake_steps)          \
+    X(dns_queries) X(dns_cache_hits) X(dns_failures) X(log_lost)
 
 static uint64_t stat_value(const struct edge_stats *s, const struct stat_desc *d)
 {
@@ -205,7 +206,8 @@ static void put_shards(struct buf *out, const struct edge_report *shards,
         buf_printf(out, "{\"shard\": %u, \"streams_in\": %u, \"streams_out\": %u", i,
                    shards[i].streams_in_open, shards[i].streams_out_open);
 #define X(name) buf_printf(out, ", \"" #name "\": %lu", engine[i].name);
-        ENGINE_FIELDS(X)
+        ENGINE_GAUGES(X)
+        ENGINE_COUNTERS(X)
 #undef X
         for (size_t k = 0; k < stat_desc_count; k++) {
             buf_printf(out, ", \"%s\": %lu", stat_descs[k].name,
@@ -315,12 +317,17 @@ void report_write_metrics(struct buf *out, const struct report_node *node,
                        stat_value(&shards[i].stats, &stat_descs[k]));
         }
     }
-#define X(name)                                                                           \
-    buf_put_lit(out, "# TYPE fedgate_engine_" #name " gauge\n");                          \
+#define Y(name, type)                                                                     \
+    buf_put_lit(out, "# TYPE fedgate_engine_" #name " " type "\n");                       \
     for (uint32_t i = 0; i < shard_count; i++) {                                          \
         buf_printf(out, "fedgate_engine_" #name "{shard=\"%u\"} %lu\n", i, engine[i].name); \
     }
-    ENGINE_FIELDS(X)
+#define X(name) Y(name, "gauge")
+    ENGINE_GAUGES(X)
+#undef X
+#define X(name) Y(name, "counter")
+    ENGINE_COUNTERS(X)
+#undef Y
 #undef X
     put_partner_metrics(out, list, count);
     report_tls_write_metrics(out, &node->tls, shards, shard_count);

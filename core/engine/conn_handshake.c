@@ -14,6 +14,7 @@
 /* One: the input of live streams is served between any two. */
 #define HANDSHAKE_STEPS_PER_TURN 1u
 #define OVERDUE_LOOK_MS          500u
+#define ERRNO_COUNT              4096 /* errors above -4096 are the kernel's */
 
 /* What the session will be made of once there is a place. */
 struct handshake_start {
@@ -22,17 +23,19 @@ struct handshake_start {
     char bytes[];
 };
 
-/* closed: the peer ended the connection. */
-static void count_failure(struct conn *c, int err, bool is_closed)
+static void count_failure(struct conn *c, int err)
 {
     struct engine_stats *stats = &c->sh->stats;
 
+    if (err == 0 || err == ERR_SHUTDOWN) {
+        return; /* our own wish */
+    }
     stat_add(&stats->tls_failures, 1);
     if (err == ERR_TIMEOUT) {
         stat_add(&stats->tls_failed_timeout, 1);
     } else if (err == ERR_TLS_ALERT) {
         stat_add(&stats->tls_failed_alert, 1);
-    } else if (is_closed) {
+    } else if (err > -ERRNO_COUNT || (err == ERR_TLS_HANDSHAKE && c->is_input_ended)) {
         stat_add(&stats->tls_failed_closed, 1);
     } else {
         stat_add(&stats->tls_failed_protocol, 1);
@@ -44,7 +47,6 @@ static void handshake_late(struct wheel_timer *timer, void *ctx)
     struct conn *c = ctx;
 
     (void)timer;
-    count_failure(c, ERR_TIMEOUT, false);
     if (handshake_is_waiting(c)) {
         stat_add(&c->sh->stats.handshakes_refused, 1);
         conn_abort(c, ERR_TIMEOUT, "too many TLS handshakes: its turn did not come in time");
@@ -177,7 +179,6 @@ bool handshake_is_waiting(const struct conn *c)
 /* There is nothing to say to the peer. */
 static void give_up(struct conn *c, int err, const char *why)
 {
-    count_failure(c, err, err == ERR_TLS_HANDSHAKE && c->is_input_ended);
     conn_end(c, err, why);
 }
 
@@ -219,6 +220,9 @@ void handshake_input(struct conn *c)
 
 void handshake_over(struct conn *c)
 {
+    if (c->state == CONN_ST_HANDSHAKE && c->is_over) {
+        count_failure(c, c->err);
+    }
     admission_leave(&c->sh->admission, &c->admission);
     start_free(c);
 }
@@ -267,7 +271,6 @@ static void advance(struct conn *c)
             conn_want_input(c); /* the first records came right behind */
         }
     } else if (step == TLS_STEP_BAD) {
-        count_failure(c, tls_session_error(c->session)->err, false);
         conn_tls_fail(c, ERR_TLS_HANDSHAKE);
     } else if (used && buf_len(&c->in_raw)) {
         admission_want_step(&c->sh->admission, &c->admission);
@@ -320,7 +323,6 @@ static void look_for_overdue(struct wheel_timer *timer, void *ctx)
         struct conn *c = CONTAINER_OF(entry, struct conn, admission);
 
         stat_add(&sh->stats.handshakes_overdue, 1);
-        count_failure(c, ERR_TIMEOUT, false);
         conn_abort(c, ERR_TIMEOUT, "the TLS handshake was slow while others waited");
         let_in(sh); /* whose place that was; the next one's is another */
     }

@@ -123,7 +123,7 @@ int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
     struct tls_context *ctx = pool_heap_zalloc(sizeof(*ctx));
     ctx->magic = TLS_CONTEXT_MAGIC;
     ctx->backend = backend;
-    ctx->has_tickets = params->has_tickets;
+    ctx->resume = params->has_tickets ? resume_new(backend) : NULL;
     ctx->is_aes_first = params->is_aes_first || backend->is_aes_faster();
     atomic_init(&ctx->refs, 1);
     if (params->credential_count > 0) {
@@ -171,6 +171,7 @@ void tls_context_unref(struct tls_context *ctx)
     chain_cache_free(ctx->cache);
     crl_store_free(ctx->crls);
     chain_trust_free(ctx->trust);
+    resume_free(ctx->resume);
     pool_heap_free(ctx->creds);
     ctx->magic = 0;
     pool_heap_free(ctx);

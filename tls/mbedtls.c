@@ -16,6 +16,7 @@
 #include <mbedtls/sha1.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/ssl_internal.h>
 #include <mbedtls/version.h>
 #include <pthread.h>
 
@@ -57,6 +58,7 @@ struct mbed_session {
     mbedtls_ssl_context ssl; /* first: on_sni gets from it to the rest */
     mbedtls_ssl_config config;
     struct tls_session *session; /* borrowed: our owner */
+    bool is_resumed;
     const char *protocols[2];
 };
 
@@ -274,6 +276,12 @@ static int on_keys(void *arg, const unsigned char *master, const unsigned char *
     (void)server_random;
     (void)prf;
     struct tls_session *s = arg;
+    struct mbed_session *m = s->shake->lib;
+    m->is_resumed = m->ssl.handshake->resume != 0;
+    s->shake->has_ems = m->ssl.handshake->extended_ms == MBEDTLS_SSL_EXTENDED_MS_ENABLED;
+    if (m->is_resumed && !s->shake->has_ems) {
+        return MBEDTLS_ERR_SSL_BAD_HS_CLIENT_HELLO; /* the first one had it: RFC 7627 5.3 */
+    }
     if (mac_bytes != 0 || key_bytes > TLS_KEY_BYTES_MAX || iv_bytes > TLS_IV_BYTES) {
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
     }
@@ -285,6 +293,108 @@ static int on_keys(void *arg, const unsigned char *master, const unsigned char *
         memcpy(keys->iv, block + 2 * key_bytes + (is_clients ? 0 : iv_bytes), iv_bytes);
     }
     return 0;
+}
+
+/* --- tickets --- */
+
+static void judge_chain(struct tls_session *s, const mbedtls_x509_crt *crt)
+{
+    struct slice chain[CHAIN_CERTS_MAX + 1]; /* one too many is for chain_judge to refuse */
+    uint32_t count = 0;
+    for (; crt && count < ARRAY_COUNT(chain); crt = crt->next) {
+        chain[count++] = slice_make((const char *)crt->raw.p, crt->raw.len);
+    }
+    tls_peer_judge(s, chain, count);
+}
+
+/* Before the handshake is complete, but behind the peer's proof that the key is its own. */
+static int on_new_ticket(void *arg, const mbedtls_ssl_session *session, unsigned char *start,
+                         const unsigned char *end, size_t *len, uint32_t *lifetime_s)
+{
+    struct tls_session *s = arg;
+    struct mbed_session *m = s->shake->lib;
+    struct resume_ticket ticket;
+    size_t room = (size_t)(end - start);
+    unsigned char *text = start + sizeof(ticket);
+    size_t text_len = 0;
+    if (!s->shake->has_ems || room < sizeof(ticket) + RESUME_TAG_BYTES ||
+        mbedtls_ssl_session_save(session, text, room - sizeof(ticket) - RESUME_TAG_BYTES,
+                                 &text_len) != 0) {
+        return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL; /* it then gives an empty one */
+    }
+    if (!m->is_resumed && !s->shake->peer_seen) {
+        judge_chain(s, session->peer_cert);
+    }
+    s->shake->is_resumed = m->is_resumed && s->shake->resumed;
+    if (resume_seal(s, &ticket, (char *)text, text_len) != 0) {
+        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    }
+    memcpy(start, &ticket, sizeof(ticket));
+    *len = sizeof(ticket) + text_len + RESUME_TAG_BYTES;
+    *lifetime_s = RESUME_SERVER_SECONDS;
+    return 0;
+}
+
+static int on_ticket(void *arg, mbedtls_ssl_session *session, unsigned char *bytes, size_t len)
+{
+    struct tls_session *s = arg;
+    struct resume_ticket ticket;
+    if (len < sizeof(ticket) + RESUME_TAG_BYTES) {
+        return MBEDTLS_ERR_SSL_INVALID_MAC;
+    }
+    memcpy(&ticket, bytes, sizeof(ticket));
+    unsigned char *text = bytes + sizeof(ticket);
+    size_t text_len = len - sizeof(ticket);
+    if (!resume_open(s, &ticket, (char *)text, text_len, slice_from_cstr(s->shake->sni))) {
+        return MBEDTLS_ERR_SSL_INVALID_MAC;
+    }
+    return mbedtls_ssl_session_load(session, text, text_len - RESUME_TAG_BYTES);
+}
+
+static bool is_resumed(struct tls_session *s)
+{
+    const struct mbed_session *m = s->shake->lib;
+    return m->is_resumed;
+}
+
+static void keep(struct tls_session *s)
+{
+    struct mbed_session *m = s->shake->lib;
+    mbedtls_ssl_session session;
+    struct buf bytes;
+    size_t len = 0;
+    mbedtls_ssl_session_init(&session);
+    buf_init(&bytes, RESUME_OFFER_BYTES_MAX);
+    char *at = buf_reserve(&bytes, RESUME_OFFER_BYTES_MAX);
+    if (at && s->shake->has_ems && mbedtls_ssl_get_session(&m->ssl, &session) == 0 &&
+        session.ticket_len > 0 &&
+        mbedtls_ssl_session_save(&session, (unsigned char *)at, RESUME_OFFER_BYTES_MAX, &len) ==
+            0) {
+        /* RFC 5077 3.3: 0 says nothing. */
+        resume_keep_offer(s, slice_make(at, len),
+                          session.ticket_lifetime ? session.ticket_lifetime
+                                                  : RESUME_SERVER_SECONDS);
+    }
+    buf_commit(&bytes, len);
+    buf_deinit_wiped(&bytes);
+    mbedtls_ssl_session_free(&session);
+}
+
+/* Client: an earlier session, if there is one. */
+static void offer(struct tls_session *s, struct mbed_session *m)
+{
+    mbedtls_ssl_session session;
+    struct buf bytes;
+    mbedtls_ssl_session_init(&session);
+    buf_init(&bytes, RESUME_OFFER_BYTES_MAX);
+    if (resume_take_offer(s, &bytes) &&
+        (mbedtls_ssl_session_load(&session, (const unsigned char *)buf_slice(&bytes).ptr,
+                                  buf_len(&bytes)) != 0 ||
+         mbedtls_ssl_set_session(&m->ssl, &session) != 0)) {
+        tls_shake_drop_resumed(s->shake);
+    }
+    buf_deinit_wiped(&bytes);
+    mbedtls_ssl_session_free(&session);
 }
 
 static int configure(struct tls_session *s, struct mbed_session *m)
@@ -305,7 +415,11 @@ static int configure(struct tls_session *s, struct mbed_session *m)
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(c, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
     mbedtls_ssl_conf_export_keys_ext_cb(c, on_keys, s);
-    mbedtls_ssl_conf_session_tickets(c, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    mbedtls_ssl_conf_session_tickets(c, s->ctx->resume ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
+                                                       : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    if (!is_client && s->ctx->resume) {
+        mbedtls_ssl_conf_session_tickets_cb(c, on_new_ticket, on_ticket, s);
+    }
     if (!is_client) {
         /* A list of CAs would only make peers hold back certificates of other ones. */
         mbedtls_ssl_conf_cert_req_ca_list(c, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
@@ -339,6 +453,9 @@ static int session_new(struct tls_session *s)
     }
     if (err == 0 && s->role == TLS_ROLE_CLIENT && s->shake->sni[0] != '\0') {
         err = mbedtls_ssl_set_hostname(&m->ssl, s->shake->sni);
+    }
+    if (err == 0 && s->role == TLS_ROLE_CLIENT && s->ctx->resume && s->shake->may_resume) {
+        offer(s, m);
     }
     mbedtls_ssl_set_bio(&m->ssl, s, on_send, on_recv, NULL);
     return err == 0 ? 0 : ERR_NOMEM;
@@ -377,22 +494,14 @@ static int fail_with(struct tls_session *s, int fallback, int code)
     return tls_note_error(s, fallback, "%s (-0x%04x)", text, (unsigned)-code);
 }
 
-static void judge_chain(struct tls_session *s, const mbedtls_x509_crt *crt)
-{
-    struct slice chain[CHAIN_CERTS_MAX + 1]; /* one too many is for chain_judge to refuse */
-    uint32_t count = 0;
-    for (; crt && count < ARRAY_COUNT(chain); crt = crt->next) {
-        chain[count++] = slice_make((const char *)crt->raw.p, crt->raw.len);
-    }
-    tls_peer_judge(s, chain, count);
-}
-
 static enum tls_step handshake(struct tls_session *s)
 {
     struct mbed_session *m = s->shake->lib;
     int code = mbedtls_ssl_handshake(&m->ssl);
     if (code == 0) {
-        judge_chain(s, mbedtls_ssl_get_peer_cert(&m->ssl));
+        if (!m->is_resumed && !s->shake->peer_seen) {
+            judge_chain(s, mbedtls_ssl_get_peer_cert(&m->ssl));
+        }
         return TLS_STEP_DONE;
     }
     if (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE) {
@@ -496,6 +605,8 @@ const struct tls_backend tls_backend_mbedtls = {
     .write = write_plain,
     .close = close_session,
     .take_keys = take_keys,
+    .is_resumed = is_resumed,
+    .keep = keep,
     .aead = &tls_aead_mbedcrypto,
     .signed_by = signed_by,
 };

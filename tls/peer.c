@@ -52,14 +52,18 @@ static uint32_t cred_for(const struct tls_context *ctx, struct slice domain, uin
     return fallback;
 }
 
+uint32_t tls_cred_for(const struct tls_session *s, struct slice name)
+{
+    const struct tls_shake *k = s->shake;
+    return k->cred_is_fixed ? k->cred_idx : cred_for(s->ctx, name, k->cred_idx);
+}
+
 uint32_t tls_cred_for_sni(struct tls_session *s, struct slice server_name)
 {
     if (!tls_lower_cstr(server_name, s->shake->sni, sizeof(s->shake->sni))) {
         return s->shake->cred_idx; /* no host name is that long: as if it had sent none */
     }
-    if (!s->shake->cred_is_fixed) {
-        s->shake->cred_idx = cred_for(s->ctx, slice_from_cstr(s->shake->sni), s->shake->cred_idx);
-    }
+    s->shake->cred_idx = tls_cred_for(s, slice_from_cstr(s->shake->sni));
     return s->shake->cred_idx;
 }
 
@@ -80,6 +84,17 @@ int tls_choose_credential(struct tls_session *s, const struct tls_session_params
     return s->role == TLS_ROLE_SERVER && s->shake->cred_idx == UINT32_MAX ? ERR_TLS_CONFIG : 0;
 }
 
+/* Of all that was shown, needed or not. */
+static void note_expiry(struct tls_shake *k, const struct slice *chain, uint32_t count)
+{
+    struct cert cert;
+    k->chain_expires_unix_s = INT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t end = cert_parse(&cert, chain[i]) == 0 ? cert.not_after_unix_s : 0;
+        k->chain_expires_unix_s = end < k->chain_expires_unix_s ? end : k->chain_expires_unix_s;
+    }
+}
+
 void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count)
 {
     struct chain_proof proof;
@@ -94,6 +109,7 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
         .proof = &proof,
     };
     s->shake->peer_seen = true;
+    note_expiry(s->shake, chain, count);
     s->peer.chain = chain_judge(&params, chain, count);
     tls_proof_keep(s, s->peer.chain == TLS_CHAIN_OK ? &proof : NULL);
     struct cert leaf;
@@ -118,9 +134,30 @@ static const char *keep(char **at, const char *text)
     return kept;
 }
 
+/* What a resumed session knows of its peer is what the first one has found. */
+static void adopt(struct tls_session *s, struct tls_shake *k)
+{
+    struct resume_identity *identity = k->resumed;
+    const char *issuer = identity->texts + strlen(identity->texts) + 1;
+    tls_names_deinit(&s->peer.names);
+    s->peer.names = identity->names;
+    identity->names = (struct tls_names){0};
+    tls_proof_keep(s, NULL);
+    s->proof = identity->proof;
+    identity->proof = NULL;
+    s->peer.chain = (enum tls_chain)identity->chain;
+    s->peer.not_after_unix_s = identity->not_after_unix_s;
+    s->peer.is_resumed = true;
+    slice_to_cstr_cut(slice_from_cstr(identity->texts), k->subject, sizeof(k->subject));
+    slice_to_cstr_cut(slice_from_cstr(issuer), k->issuer, sizeof(k->issuer));
+}
+
 int tls_peer_finish(struct tls_session *s)
 {
-    const struct tls_shake *k = s->shake;
+    struct tls_shake *k = s->shake;
+    if (k->is_resumed) {
+        adopt(s, k);
+    }
     const char *sni = s->role == TLS_ROLE_SERVER ? k->sni : "";
     char *at = pool_alloc(strlen(k->subject) + strlen(k->issuer) + strlen(sni) +
                           strlen(k->agreed) + 4);

@@ -8,12 +8,17 @@
 #include "base/pool.h"
 #include "tls/tls_int.h"
 
+size_t tls_proof_bytes(const struct chain_proof *proof)
+{
+    return offsetof(struct chain_proof, certs) + proof->count * sizeof(*proof->certs);
+}
+
 void tls_proof_keep(struct tls_session *s, const struct chain_proof *proof)
 {
     pool_free(s->proof);
     s->proof = NULL;
     if (proof && proof->count <= CHAIN_PROOF_CERTS) {
-        size_t bytes = offsetof(struct chain_proof, certs) + proof->count * sizeof(*proof->certs);
+        size_t bytes = tls_proof_bytes(proof);
         s->proof = pool_alloc(bytes); /* NULL: as if it could not be told */
         if (s->proof) {
             memcpy(s->proof, proof, bytes);

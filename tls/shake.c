@@ -57,11 +57,21 @@ bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len)
     return !s->out->failed;
 }
 
+void tls_shake_drop_resumed(struct tls_shake *k)
+{
+    if (k->resumed) {
+        resume_identity_deinit(k->resumed);
+        pool_free(k->resumed);
+        k->resumed = NULL;
+    }
+}
+
 void tls_shake_free(struct tls_session *s)
 {
     struct tls_shake *k = s->shake;
     if (k) {
         s->ctx->backend->session_free(s);
+        tls_shake_drop_resumed(k);
         s->shake = NULL;
         pool_free_wiped(k);
     }
@@ -122,6 +132,9 @@ int tls_hand_over(struct tls_session *s)
 {
     struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
     int err = take(s, keys);
+    if (err == 0 && s->role == TLS_ROLE_CLIENT && s->ctx->resume) {
+        s->ctx->backend->keep(s);
+    }
     if (err == 0) {
         control_init(&s->control, s->role == TLS_ROLE_CLIENT,
                      keys[TLS_IN].version == TLS_VERSION_1_3);
@@ -139,6 +152,25 @@ int tls_hand_over(struct tls_session *s)
 
 /* --- the handshake --- */
 
+/* A session is continued with the identity of its peer, or not at all; in TLS 1.2 with an extended
+ * master secret only (RFC 7627 5.3, 5.4). */
+static int settle_resumption(struct tls_session *s)
+{
+    struct tls_shake *k = s->shake;
+    bool is_resumed = s->ctx->backend->is_resumed(s);
+    bool is_bound = k->has_ems || strcmp(s->peer.version, "TLSv1.3") == 0;
+    if (is_resumed && (!k->resumed || !is_bound || !resume_identity_fits(k->resumed, s))) {
+        return tls_note_error(s, ERR_TLS_HANDSHAKE,
+                              "%s continued a session that may not be continued",
+                              s->ctx->backend->name);
+    }
+    if (!is_bound && s->ctx->resume) {
+        resume_revoke(s);
+    }
+    k->is_resumed = is_resumed;
+    return 0;
+}
+
 static int finish(struct tls_session *s)
 {
     const struct tls_suite *suite = tls_suite_find(s->ctx->backend->describe(s));
@@ -147,12 +179,16 @@ static int finish(struct tls_session *s)
                               s->ctx->backend->name);
     }
     s->peer.cipher = suite->name;
-    int err = tls_peer_finish(s);
+    int err = settle_resumption(s);
+    if (err != 0) {
+        return err;
+    }
+    err = tls_peer_finish(s);
     if (err != 0) {
         return tls_note_error(s, err, "no memory for what the peer has shown");
     }
     tls_set_state(s, TLS_STATE_OPEN);
-    bool may_wait = s->role == TLS_ROLE_CLIENT && s->ctx->has_tickets &&
+    bool may_wait = s->role == TLS_ROLE_CLIENT && s->ctx->resume &&
                     strcmp(s->peer.version, "TLSv1.3") == 0;
     return may_wait ? 0 : tls_hand_over(s);
 }

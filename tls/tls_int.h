@@ -13,6 +13,7 @@
 #include "tls/chain.h"
 #include "tls/control.h"
 #include "tls/record.h"
+#include "tls/resume.h"
 #include "tls/tls.h"
 
 #define TLS_CONTEXT_MAGIC 0x544c5343u
@@ -42,7 +43,7 @@ struct tls_context {
     uint64_t grounds_hash;     /* of trust and crls */
     bool crl_required;
     bool is_aes_first;
-    bool has_tickets;
+    struct resume *resume; /* owned; NULL = no tickets */
     struct tls_cred *creds;    /* owned, cred_count */
     uint32_t cred_count;
 };
@@ -66,6 +67,13 @@ struct tls_shake {
     uint16_t version_min;
     bool cred_is_fixed;    /* server: do not choose by SNI */
     bool peer_seen;        /* the peer's chain was looked at */
+    bool may_resume;       /* client: to offer an earlier session */
+    bool is_resumed;       /* this handshake continues one, whose peer is in resumed */
+    bool has_ems;          /* TLS 1.2: extended master secret */
+    bool has_ticket_id;
+    unsigned char ticket_id[RESUME_ID_BYTES]; /* server: of the ticket given */
+    struct resume_identity *resumed; /* owned; of the session offered, or NULL */
+    int64_t chain_expires_unix_s;    /* the first of the certificates shown */
     uint32_t quiet_count;  /* records without data that the library has read */
     struct slice in;       /* borrowed for one call */
     size_t in_used;
@@ -133,6 +141,10 @@ struct tls_backend {
     enum tls_step (*handshake)(struct tls_session *s);
     /* After the handshake: version into s->peer, the protocol into s->shake->agreed; the suite. */
     uint32_t (*describe)(struct tls_session *s);
+    /* After the handshake: it continued an earlier session. Sets shake->has_ems. */
+    bool (*is_resumed)(struct tls_session *s);
+    /* Client: the session, if it came with a ticket, to resume_keep_offer. */
+    void (*keep)(struct tls_session *s);
     /* > 0: bytes; 0: more input needed; ERR_CLOSED; another error with s->error set. */
     int (*read)(struct tls_session *s, char *dst, size_t room);
     /* Records of at most record_bytes plaintext each. */
@@ -150,6 +162,7 @@ extern const struct tls_backend tls_backend_mbedtls;
 
 /* shake.c: up to the hand-over, and records while the library holds the keys */
 enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed);
+void tls_shake_drop_resumed(struct tls_shake *k);
 /* Takes the keys and frees what only the handshake needed. */
 int tls_hand_over(struct tls_session *s);
 void tls_shake_free(struct tls_session *s);
@@ -173,6 +186,8 @@ int tls_say(struct tls_session *s, enum tls_say what);
 
 /* peer.c */
 bool tls_lower_cstr(struct slice from, char *out, size_t out_bytes);
+/* Which credential a server would show for this name. */
+uint32_t tls_cred_for(const struct tls_session *s, struct slice name);
 int tls_choose_credential(struct tls_session *s, const struct tls_session_params *params);
 /* The peer as tls.h shows it, from what the handshake has found. */
 int tls_peer_finish(struct tls_session *s);
@@ -184,6 +199,8 @@ size_t tls_wire_read(struct tls_session *s, void *dst, size_t room);
 bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len);
 /* Judges the peer's chain, leaf first, and notes its names. count 0 = it showed none. */
 void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count);
+/* Of a proof that was kept. */
+size_t tls_proof_bytes(const struct chain_proof *proof);
 /* Keeps what is needed of a good chain's proof, or drops the one that is there. */
 void tls_proof_keep(struct tls_session *s, const struct chain_proof *proof);
 /* Server: which credential for this server name; cred_idx stays when nothing fits. */

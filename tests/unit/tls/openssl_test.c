@@ -25,6 +25,7 @@ struct peer {
     int to;   /* its stdin */
     int from; /* its stdout and stderr */
     int sock; /* to it */
+    struct sockaddr_in addr; /* of s_server */
     struct pair_end end;
     struct buf said; /* what it printed */
 };
@@ -58,9 +59,8 @@ static void spawn(struct peer *p, const char *command)
     buf_init(&p->said, PAIR_BYTES_MAX);
 }
 
-static void end_init(struct peer *p, const char *backend, enum tls_role role, const char *alpn)
+static void end_start(struct peer *p, enum tls_role role, const char *alpn, bool may_resume)
 {
-    p->end.ctx = pair_context(backend, "good,rsa", "trust");
     buf_init(&p->end.in, PAIR_BYTES_MAX);
     buf_init(&p->end.out, PAIR_BYTES_MAX);
     buf_init(&p->end.plain, PAIR_BYTES_MAX);
@@ -69,16 +69,21 @@ static void end_init(struct peer *p, const char *backend, enum tls_role role, co
         .sni = role == TLS_ROLE_CLIENT ? SLICE_LIT("fabrikam.test") : SLICE_NONE,
         .alpn = slice_from_cstr(alpn),
         .credential_idx = UINT32_MAX,
+        .may_resume = may_resume,
     };
     cr_assert_eq(tls_session_new(&p->end.session, p->end.ctx, &params), 0);
     p->end.step = TLS_STEP_MORE;
+    p->end.err = 0;
 }
 
-/* We listen, s_client comes. */
-static void start_client(struct peer *p, const char *backend, const char *alpn,
-                         const char *options)
+static void end_init(struct peer *p, const char *backend, enum tls_role role, const char *alpn)
 {
-    *p = (struct peer){0};
+    p->end.ctx = pair_context(backend, "good,rsa", "trust");
+    end_start(p, role, alpn, false);
+}
+
+static void wait_for_client(struct peer *p, const char *options)
+{
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(addr);
@@ -94,14 +99,26 @@ static void start_client(struct peer *p, const char *backend, const char *alpn,
     p->sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     cr_assert_geq(p->sock, 0);
     (void)close(listener);
-    end_init(p, backend, TLS_ROLE_SERVER, alpn);
 }
 
-/* s_server listens on a port that it picks and prints. */
-static void start_server(struct peer *p, const char *backend, const char *alpn,
+/* We listen, s_client comes. */
+static void start_client(struct peer *p, const char *backend, const char *alpn,
                          const char *options)
 {
     *p = (struct peer){0};
+    wait_for_client(p, options);
+    end_init(p, backend, TLS_ROLE_SERVER, alpn);
+}
+
+static void go_to_server(struct peer *p)
+{
+    p->sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(p->sock, (struct sockaddr *)&p->addr, sizeof(p->addr)), 0);
+}
+
+/* s_server listens on a port that it picks and prints. */
+static void spawn_server(struct peer *p, const char *options)
+{
     char command[1024];
     (void)snprintf(command, sizeof(command), "exec openssl s_server -accept 127.0.0.1:0 %s",
                    options);
@@ -117,30 +134,46 @@ static void start_server(struct peer *p, const char *backend, const char *alpn,
         line[len] = '\0';
         at = strstr(line, "ACCEPT 127.0.0.1:");
     }
-    struct sockaddr_in addr = {
+    p->addr = (struct sockaddr_in){
         .sin_family = AF_INET,
         .sin_addr = {htonl(INADDR_LOOPBACK)},
         .sin_port = htons((uint16_t)strtoul(at + strlen("ACCEPT 127.0.0.1:"), NULL, 10)),
     };
-    p->sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(connect(p->sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    go_to_server(p);
+}
+
+static void start_server(struct peer *p, const char *backend, const char *alpn,
+                         const char *options)
+{
+    *p = (struct peer){0};
+    spawn_server(p, options);
     end_init(p, backend, TLS_ROLE_CLIENT, alpn);
 }
 
-static void stop(struct peer *p)
+static void stop_process(struct peer *p)
 {
     (void)kill(p->pid, SIGTERM);
     int status;
     cr_assert_eq(waitpid(p->pid, &status, 0), p->pid);
     (void)close(p->to);
     (void)close(p->from);
+    buf_deinit(&p->said);
+}
+
+static void stop_session(struct peer *p)
+{
     (void)close(p->sock);
     tls_session_free(p->end.session);
-    tls_context_unref(p->end.ctx);
     buf_deinit(&p->end.in);
     buf_deinit(&p->end.out);
     buf_deinit(&p->end.plain);
-    buf_deinit(&p->said);
+}
+
+static void stop(struct peer *p)
+{
+    stop_process(p);
+    stop_session(p);
+    tls_context_unref(p->end.ctx);
 }
 
 static void use_input(struct pair_end *e)
@@ -429,5 +462,102 @@ Test(tls_openssl, padding_and_small_records, .timeout = 60)
             }
             stop(&p);
         }
+    }
+}
+
+static struct tls_context *context_with_tickets(const char *backend)
+{
+    struct tls_credential credential = {.certificate_path = TLS_CERTS "/good.crt",
+                                        .key_path = TLS_CERTS "/good.key"};
+    struct tls_context_params params = {
+        .credentials = &credential, .credential_count = 1, .trust_path = TLS_CERTS "/trust.crt",
+        .has_tickets = true};
+    struct tls_context *ctx;
+    struct tls_error why;
+    cr_assert_eq(tls_context_new(&ctx, tls_backend_find(backend), &params, &why), 0, "%s",
+                 why.text);
+    return ctx;
+}
+
+Test(tls_openssl, s_server_is_resumed, .timeout = 60)
+{
+    static const char *const options[] = {"-tls1_3", "-tls1_2"}; /* by backend */
+    for (size_t b = 0; b < ARRAY_COUNT(backends); b++) {
+        char text[512];
+        struct peer p = {0};
+        (void)snprintf(text, sizeof(text),
+                       GOOD_CERT "-Verify 3 -verify_return_error -CAfile " TLS_CERTS
+                                 "/trust.crt -alpn xmpp-server -rev %s",
+                       options[b]);
+        p.end.ctx = context_with_tickets(backends[b]);
+        spawn_server(&p, text);
+        for (int round = 0; round < 4; round++) {
+            if (round > 0) {
+                go_to_server(&p);
+            }
+            end_start(&p, TLS_ROLE_CLIENT, "xmpp-server", round < 3);
+            cr_assert(pump(&p, shaken) && p.end.step == TLS_STEP_DONE, "%s: %s", backends[b],
+                      tls_session_error(p.end.session)->text);
+            cr_assert_eq(tls_session_seal(p.end.session, SLICE_LIT("desrever\n"), &p.end.out), 0);
+            cr_expect(pump(&p, got_line) && has(&p.end.plain, "reversed\n"));
+            const struct tls_peer *peer = tls_session_peer(p.end.session);
+            cr_expect_eq(peer->is_resumed, round == 1 || round == 2, "%s, %d", backends[b], round);
+            cr_expect_eq(peer->chain, TLS_CHAIN_OK);
+            cr_expect_str_eq(peer->subject, "CN=good");
+            cr_expect_eq(tls_session_path(p.end.session, TLS_IN), TLS_PATH_USER);
+            stop_session(&p);
+        }
+        stop_process(&p);
+        tls_context_unref(p.end.ctx);
+    }
+}
+
+Test(tls_openssl, s_client_resumes, .timeout = 60)
+{
+    static const struct {
+        const char *options;
+        bool is_mbedtls;
+        bool is_resumed; /* the second one */
+        const char *second;
+    } cases[] = {
+        {"-tls1_3", false, true, "-servername fabrikam.test"},
+        {"-tls1_2", false, true, "-servername fabrikam.test"},
+        {"-tls1_2", true, true, "-servername fabrikam.test"},
+        {"-tls1_3", false, false, "-servername contoso.test"},
+        {"-tls1_2", false, false, "-servername contoso.test"},
+        {"-tls1_2", true, false, "-servername contoso.test"},
+    };
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/tmp/fedgate-session-%d", (int)getpid());
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        const char *backend = backends[cases[i].is_mbedtls];
+        struct peer p = {0};
+        p.end.ctx = context_with_tickets(backend);
+        for (int round = 0; round < 2; round++) {
+            char options[512];
+            (void)snprintf(options, sizeof(options),
+                           "-quiet -nocommands " GOOD_CERT "%s %s -sess_%s %s", cases[i].options,
+                           round ? cases[i].second : "-servername fabrikam.test",
+                           round ? "in" : "out", path);
+            wait_for_client(&p, options);
+            end_start(&p, TLS_ROLE_SERVER, "", false);
+            cr_assert(pump(&p, shaken) && p.end.step == TLS_STEP_DONE, "case %zu: %s", i,
+                      tls_session_error(p.end.session)->text);
+            say(&p, "question\n");
+            cr_expect(pump(&p, got_line) && has(&p.end.plain, "question\n"));
+            cr_assert_eq(tls_session_seal(p.end.session, SLICE_LIT("answer-of-the-server\n"),
+                                          &p.end.out),
+                         0);
+            cr_expect(pump(&p, said_answer)); /* it has read its ticket by then */
+            const struct tls_peer *peer = tls_session_peer(p.end.session);
+            cr_expect_eq(peer->is_resumed, round == 1 && cases[i].is_resumed, "case %zu, %d", i,
+                         round);
+            cr_expect_eq(peer->chain, TLS_CHAIN_OK);
+            cr_expect_str_eq(peer->subject, "CN=good");
+            stop_process(&p);
+            stop_session(&p);
+        }
+        tls_context_unref(p.end.ctx);
+        (void)unlink(path);
     }
 }

@@ -60,12 +60,9 @@ static const char *or(const char *value, const char *otherwise)
     return value ? value : otherwise;
 }
 
-static void end_init(struct pair_end *e, const struct pair_params *p, enum tls_role role)
+static void end_start(struct pair_end *e, const struct pair_params *p, enum tls_role role)
 {
     bool is_client = role == TLS_ROLE_CLIENT;
-    e->ctx = context_for(or(is_client ? p->client_backend : p->server_backend, "wolfssl"),
-                         or(is_client ? p->client_cert : p->server_certs, "good"),
-                         or(p->trust, "trust"), p);
     buf_init(&e->in, PAIR_BYTES_MAX);
     buf_init(&e->out, PAIR_BYTES_MAX);
     buf_init(&e->plain, PAIR_BYTES_MAX);
@@ -76,9 +73,19 @@ static void end_init(struct pair_end *e, const struct pair_params *p, enum tls_r
         .credential_idx = UINT32_MAX,
         .now_unix_s = p->now_unix_s,
         .version_min = p->version_min,
+        .may_resume = p->may_resume,
     };
     cr_assert_eq(tls_session_new(&e->session, e->ctx, &params), 0);
     e->step = TLS_STEP_MORE;
+}
+
+static void end_init(struct pair_end *e, const struct pair_params *p, enum tls_role role)
+{
+    bool is_client = role == TLS_ROLE_CLIENT;
+    e->ctx = context_for(or(is_client ? p->client_backend : p->server_backend, "wolfssl"),
+                         or(is_client ? p->client_cert : p->server_certs, "good"),
+                         or(p->trust, "trust"), p);
+    end_start(e, p, role);
 }
 
 void pair_init(struct pair *p, const struct pair_params *params)
@@ -88,19 +95,28 @@ void pair_init(struct pair *p, const struct pair_params *params)
     end_init(&p->server, params, TLS_ROLE_SERVER);
 }
 
-static void end_deinit(struct pair_end *e)
+static void end_stop(struct pair_end *e)
 {
     tls_session_free(e->session);
-    tls_context_unref(e->ctx);
     buf_deinit(&e->in);
     buf_deinit(&e->out);
     buf_deinit(&e->plain);
 }
 
+void pair_again(struct pair *p, const struct pair_params *params)
+{
+    end_stop(&p->client);
+    end_stop(&p->server);
+    end_start(&p->client, params, TLS_ROLE_CLIENT);
+    end_start(&p->server, params, TLS_ROLE_SERVER);
+}
+
 void pair_deinit(struct pair *p)
 {
-    end_deinit(&p->client);
-    end_deinit(&p->server);
+    end_stop(&p->client);
+    end_stop(&p->server);
+    tls_context_unref(p->client.ctx);
+    tls_context_unref(p->server.ctx);
 }
 
 uint64_t pair_dice(struct pair *p)

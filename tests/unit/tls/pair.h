@@ -38,6 +38,7 @@ struct pair_params {
     int64_t now_unix_s;
     enum tls_version version_min;
     bool has_tickets;
+    bool may_resume;
     bool is_aes_first;
 };
 
@@ -46,6 +47,8 @@ const char *pair_file(const char *name, const char *ext);
 /* A context with the named certificates; asserts that it loads. */
 struct tls_context *pair_context(const char *backend, const char *certs, const char *trust);
 void pair_init(struct pair *p, const struct pair_params *params);
+/* Both ends anew, with the contexts that they have. */
+void pair_again(struct pair *p, const struct pair_params *params);
 void pair_deinit(struct pair *p);
 /* Moves bytes until both are done, or nothing moves any more. True when both are DONE. */
 bool pair_handshake(struct pair *p);

@@ -76,6 +76,7 @@ static bool run_one(struct job *job, unsigned round)
         .sni = slice_from_cstr(names[round % 3]),
         .alpn = SLICE_LIT("xmpp-server"),
         .credential_idx = UINT32_MAX,
+        .may_resume = true,
     };
     bool ok = tls_session_new(&c.session, job->client, &params) == 0;
     params.role = TLS_ROLE_SERVER;
@@ -121,6 +122,7 @@ static struct tls_context *context(const char *backend, const struct tls_credent
         .credentials = credentials,
         .credential_count = count,
         .trust_path = TLS_CERTS "/trust.crt",
+        .has_tickets = true,
     };
     struct tls_context *ctx;
     struct tls_error why;

@@ -12,11 +12,12 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, case, check, main, plan
 from lab.fedgate import Fedgate, binary, partner
-from lab.hostile import EVIL, EVIL_ADDRESS, GOOD, JOE, Ground, Raw, header, refused
+from lab.hostile import (EVIL, EVIL_ADDRESS, FEATURE_DIALBACK, GOOD, JOE, Ground, Raw, Server,
+                         header, refused, serve_tls)
 from lab.peer import Peer
 from lab.process import wait_until
 from lab.stage import LabError
-from lab.xmpp import local
+from lab.xmpp import local, trust_everyone
 
 ANN = f"ann@{EVIL}"
 TLS_1_2 = ssl.TLSVersion.TLSv1_2
@@ -277,8 +278,7 @@ def reload_revokes(shards):
 
 
 def reload_distrusts():
-    """A reload that takes the authority away ends what it proved, and only that: dialback streams
-    go on."""
+    """A reload that takes the authority away ends what it proved, and only that."""
     with Lab("distrust") as lab:
         both = two_authorities(lab)
         ground = Ground(lab, {}, lambda config: config["tls"].update(trust=both))
@@ -291,6 +291,39 @@ def reload_distrusts():
         wait_until("our stream to end", lambda: peer.accepted[0].ended, 10)
         ground.calm()
         refuses_in(ground, peer, "unknown-ca")
+
+
+VERIFY = re.compile(r"<db:verify [^>]*id=\"([^\"]*)\"")
+
+
+def reload_spares_dialback():
+    """Streams that were proved by dialback do not rest on the certificate that TLS showed."""
+    with Lab("spares") as lab:
+        both = two_authorities(lab)
+        row = {"sasl": "not_supported", "dialback": True}
+        ground = Ground(lab, row, lambda config: config["tls"].update(trust=both))
+        elsewhere = lab.certs.make(EVIL, name="elsewhere", ca="other")
+        shows = (lab.certs.crt(elsewhere), lab.certs.key(elsewhere))
+
+        def confirm(raw, number):
+            serve_tls(raw, trust_everyone(*shows, server_side=True), FEATURE_DIALBACK)
+            raw.until("</db:verify>")
+            raw.send(f"<db:verify from='{EVIL}' to='{plan.APP}' type='valid' "
+                     f"id='{VERIFY.search(raw.text).group(1)}'/>")
+        Server(lab, EVIL_ADDRESS, confirm)
+        raw = Raw().starttls(trust_everyone(*shows))
+        raw.send(header()).until("</stream:features>")
+        raw.send(f"<db:result from='{EVIL}' to='{plan.APP}'>key</db:result>")
+        check("type=\"valid\"" in raw.until("<db:result"), "not proved", raw.text)
+        raw.send(message("before"))
+        ground.hears("before")
+        ground.fedgate.config["tls"]["trust"] = lab.certs.trust
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 2)
+        raw.send(message("after"))
+        ground.hears("after")
+        check(ground.totals()["certificates_withdrawn"] == 0, "withdrawn")
+        ground.calm()
 
 
 def bad_lists():
@@ -335,4 +368,4 @@ main(version_in, version_in_late, version_out, version_raised,
      case("stale", stale, "wolfssl"), case("stale_mbedtls", stale, "mbedtls"),
      case("reload_revokes", reload_revokes, 1),
      case("reload_revokes_two_shards", reload_revokes, 2),
-     reload_distrusts, bad_lists, ktls_required)
+     reload_distrusts, reload_spares_dialback, bad_lists, ktls_required)

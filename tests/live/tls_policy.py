@@ -11,9 +11,10 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, case, check, main, plan
-from lab.fedgate import Fedgate, binary, partner
+from lab.fedgate import Fedgate, binary, corp_dns, partner, sip_hop
 from lab.hostile import (EVIL, EVIL_ADDRESS, FEATURE_DIALBACK, GOOD, JOE, Ground, Raw, Server,
                          header, refused, serve_tls)
+from lab.kamailio import Kamailio
 from lab.peer import Peer
 from lab.process import wait_until
 from lab.stage import LabError
@@ -293,6 +294,32 @@ def reload_distrusts():
         refuses_in(ground, peer, "unknown-ca")
 
 
+def reload_revokes_pool():
+    """The SIP pool's certificate is revoked under a live connection: it is dropped, a new one is
+    refused; back with a list that does not name it."""
+    with Lab("poolcrl") as lab:
+        corp_dns(lab)
+        pool = lab.certs.need(f"pool.{plan.CORP}")
+        path = os.path.join(lab.root, "list.pem")
+        shutil.copy(lab.certs.crl("none"), path)
+        Kamailio(lab).start()
+        fedgate = Fedgate(lab, hop=sip_hop(options_interval_s=5))
+        fedgate.config["tls"]["crl"] = path
+        fedgate.start()
+
+        def logged(token, times=1):
+            wait_until(token, lambda: fedgate.log_text().count(token) >= times, 30)
+        logged("sip_peer_up")
+        shutil.copy(lab.certs.crl("some", revoke=[pool], number=2), path)
+        fedgate.reload()
+        logged("why=certificate-withdrawn")
+        logged("why=wrong-certificate")
+        ups = fedgate.log_text().count("sip_peer_up")
+        shutil.copy(lab.certs.crl("none", number=3), path)
+        fedgate.reload()
+        logged("sip_peer_up", ups + 1)
+
+
 VERIFY = re.compile(r"<db:verify [^>]*id=\"([^\"]*)\"")
 
 
@@ -368,4 +395,5 @@ main(version_in, version_in_late, version_out, version_raised,
      case("stale", stale, "wolfssl"), case("stale_mbedtls", stale, "mbedtls"),
      case("reload_revokes", reload_revokes, 1),
      case("reload_revokes_two_shards", reload_revokes, 2),
-     reload_distrusts, reload_spares_dialback, bad_lists, ktls_required)
+     reload_distrusts, reload_spares_dialback, reload_revokes_pool,
+     bad_lists, ktls_required)

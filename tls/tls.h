@@ -147,6 +147,8 @@ void tls_session_rest(struct tls_session *s);
 /* A key is used up and cannot be renewed in this session: open another connection, then close
  * this. */
 bool tls_session_is_worn(const struct tls_session *s);
+/* KeyUpdates that sessions of the calling thread have followed (TLS_IN) and made (TLS_OUT). */
+uint64_t tls_key_update_count(enum tls_direction direction);
 
 /* --- the kernel's part; by core/engine --- */
 

@@ -39,6 +39,20 @@ static bool next_phrase(struct tls_session *s, uint8_t *say, struct tls_note *no
     return false;
 }
 
+static _Thread_local uint64_t update_count[TLS_DIRECTION_COUNT];
+
+uint64_t tls_key_update_count(enum tls_direction direction)
+{
+    return update_count[direction];
+}
+
+static int next_keys(struct tls_session *s, enum tls_direction direction)
+{
+    int err = record_update(&s->sides[direction]);
+    update_count[direction] += err == 0;
+    return err;
+}
+
 /* Our next keys come into force with the record behind the KeyUpdate. */
 static int utter(struct tls_session *s)
 {
@@ -50,7 +64,7 @@ static int utter(struct tls_session *s)
         err = record_seal(side, note.type, slice_make(note.bytes, note.len), RECORD_PLAIN_MAX,
                           s->out);
         if (err == 0 && (say & SAY_UPDATES)) {
-            err = record_update(side);
+            err = next_keys(s, TLS_OUT);
         }
     }
     return err;
@@ -72,7 +86,7 @@ int tls_say(struct tls_session *s, enum tls_say what)
         what &= ~SAY_UPDATES;
     }
     if (is_kernel && (what & SAY_UPDATES)) {
-        int err = record_update(&s->sides[TLS_OUT]);
+        int err = next_keys(s, TLS_OUT);
         if (err != 0) {
             return err;
         }
@@ -97,7 +111,7 @@ int tls_raise(struct tls_session *s)
 /* Answers a KeyUpdate of the peer. */
 static int follow(struct tls_session *s, bool is_asked)
 {
-    int err = record_update(&s->sides[TLS_IN]);
+    int err = next_keys(s, TLS_IN);
     if (err == ERR_UNSUPPORTED) {
         return tls_note_error(s, ERR_TLS_REKEY,
                               "the peer has changed its keys, and %s of this build does not give "

@@ -186,6 +186,7 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
     X(tls_full_in) X(tls_full_out) X(tls_resumed_in) X(tls_resumed_out)                          \
     X(tls_failed_timeout) X(tls_failed_alert) X(tls_failed_closed) X(tls_failed_protocol)        \
     X(tls_kernel_out) X(tls_kernel_in) X(tls_kernel_refused) X(tls_rekeys) X(tls_rekey_ends)     \
+    X(tls_key_updates_in) X(tls_key_updates_out)                                                 \
     X(handshakes_waited) X(handshakes_refused) X(handshakes_overdue) X(handshake_steps)          \
     X(dns_queries) X(dns_cache_hits) X(dns_failures) X(log_lost)
 

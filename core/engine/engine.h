@@ -98,6 +98,7 @@ struct engine_stats {
     uint64_t tls_failed_timeout, tls_failed_alert, tls_failed_closed, tls_failed_protocol;
     uint64_t tls_kernel_out, tls_kernel_in; /* connections given to the kernel, per direction */
     uint64_t tls_kernel_refused; /* it could not take a direction's keys */
+    uint64_t tls_key_updates_in, tls_key_updates_out; /* of peers, followed; ours */
     uint64_t tls_rekeys;         /* new keys of a peer given to the kernel */
     uint64_t tls_rekey_ends;     /* connections ended because they could not be followed */
     uint64_t handshakes_in_progress, handshakes_waiting; /* gauges */

@@ -233,6 +233,10 @@ static void publish_gauges(struct shard *sh)
     stat_add(&sh->stats.turns, 1);
     __atomic_store_n(&sh->stats.handshakes_in_progress, admission_running_count(&sh->admission),
                      __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.tls_key_updates_in, tls_key_update_count(TLS_IN),
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.tls_key_updates_out, tls_key_update_count(TLS_OUT),
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.handshakes_waiting, admission_waiting_count(&sh->admission),
                      __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.cq_overflows, sh->io->overflow_count, __ATOMIC_RELAXED);

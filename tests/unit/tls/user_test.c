@@ -141,9 +141,13 @@ Test(tls_user, key_updates_are_followed_or_end_in_order)
     struct pair_params params = {0};
     struct pair p;
     bool has_secrets = tls_backend_has_secrets(tls_backend_find("wolfssl"));
+    uint64_t followed = tls_key_update_count(TLS_IN);
+    uint64_t made = tls_key_update_count(TLS_OUT);
+    uint64_t rounds = 0;
     for (unsigned i = 0; i < 40; i++) {
         pair_up(&p, &params);
         for (unsigned n = 0; n <= i && has_secrets; n++) {
+            rounds++;
             SEND(&p.client, RECORD_HANDSHAKE, key_update_asked);
             cr_assert_eq(record_update(&p.client.session->sides[TLS_OUT]), 0);
             pair_say(&p, &p.client, SLICE_LIT("under new keys"));
@@ -167,6 +171,9 @@ Test(tls_user, key_updates_are_followed_or_end_in_order)
         }
         pair_deinit(&p);
     }
+    /* Each round: one that asks, its answer, one that does not. */
+    cr_expect_eq(tls_key_update_count(TLS_IN) - followed, 3 * rounds);
+    cr_expect_eq(tls_key_update_count(TLS_OUT) - made, rounds);
 }
 
 Test(tls_user, a_used_up_key_is_changed_or_the_session_is_worn)

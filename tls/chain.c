@@ -316,13 +316,22 @@ static enum tls_chain judge(const struct chain_params *params, const struct slic
     return TLS_CHAIN_UNKNOWN_CA;
 }
 
+static void tell(const struct chain_params *params, const struct chain_cache_value *value)
+{
+    if (params->proof) {
+        *params->proof = value->proof;
+    }
+    if (params->until_unix_s) {
+        *params->until_unix_s = value->until_unix_s;
+    }
+}
+
 enum tls_chain chain_judge(const struct chain_params *params, const struct slice *chain,
                            uint32_t count)
 {
-    int64_t until_unix_s = INT64_MAX;
-    struct chain_proof own_proof;
-    struct chain_proof *proof = params->proof ? params->proof : &own_proof;
-    struct chain_cache_key key;
+    struct chain_cache_value value = {.from_unix_s = params->now_unix_s,
+                                      .until_unix_s = INT64_MAX};
+    struct chain_cache_key key = {{0}};
     if (count == 0) {
         return TLS_CHAIN_NONE;
     }
@@ -331,14 +340,17 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
     }
     if (params->cache) {
         key = chain_cache_key(params->cache, chain, count, params->peer_is_server);
-        if (chain_cache_get(params->cache, &key, params->now_unix_s, proof)) {
+        if (chain_cache_get(params->cache, &key, params->now_unix_s, &value)) {
+            tell(params, &value);
             return TLS_CHAIN_OK;
         }
     }
-    enum tls_chain verdict = judge(params, chain, count, proof, &until_unix_s);
-    if (params->cache && verdict == TLS_CHAIN_OK) {
-        chain_cache_add(params->cache, &key, &(struct chain_cache_value){params->now_unix_s,
-                                                                         until_unix_s, *proof});
+    enum tls_chain verdict = judge(params, chain, count, &value.proof, &value.until_unix_s);
+    if (verdict == TLS_CHAIN_OK) {
+        tell(params, &value);
+        if (params->cache) {
+            chain_cache_add(params->cache, &key, &value);
+        }
     }
     return verdict;
 }

@@ -53,6 +53,8 @@ struct chain_params {
     struct crl_store *crls;    /* borrowed; NULL = revocation is not looked at */
     struct chain_cache *cache; /* borrowed; NULL = judge anew each time */
     struct chain_proof *proof; /* filled with a good verdict; NULL = not wanted */
+    /* The same: when the first certificate or list that it rests upon runs out. */
+    int64_t *until_unix_s;
 };
 
 /* chain: as shown by the peer, leaf first; the rest in any order. */

@@ -60,7 +60,7 @@ static struct slot *slot_of(struct chain_cache *cache, const struct chain_cache_
 }
 
 bool chain_cache_get(struct chain_cache *cache, const struct chain_cache_key *key,
-                     int64_t now_unix_s, struct chain_proof *proof)
+                     int64_t now_unix_s, struct chain_cache_value *value)
 {
     const struct slot *slot = slot_of(cache, key);
     (void)pthread_mutex_lock(&cache->lock);
@@ -68,7 +68,7 @@ bool chain_cache_get(struct chain_cache *cache, const struct chain_cache_key *ke
                    now_unix_s <= slot->value.until_unix_s &&
                    memcmp(&slot->key, key, sizeof(*key)) == 0;
     if (is_good) {
-        *proof = slot->value.proof;
+        *value = slot->value;
     }
     (void)pthread_mutex_unlock(&cache->lock);
     return is_good;

@@ -30,9 +30,9 @@ void chain_cache_free(struct chain_cache *cache);
 /* Of what the peer showed, in its order, and of what it was judged for. */
 struct chain_cache_key chain_cache_key(const struct chain_cache *cache, const struct slice *chain,
                                        uint32_t count, bool peer_is_server);
-/* Whether it is good now; then *proof is filled. */
+/* Whether it is good now; then *value is filled. */
 bool chain_cache_get(struct chain_cache *cache, const struct chain_cache_key *key,
-                     int64_t now_unix_s, struct chain_proof *proof);
+                     int64_t now_unix_s, struct chain_cache_value *value);
 void chain_cache_add(struct chain_cache *cache, const struct chain_cache_key *key,
                      const struct chain_cache_value *value);
 

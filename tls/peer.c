@@ -98,6 +98,7 @@ static void note_expiry(struct tls_shake *k, const struct slice *chain, uint32_t
 void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t count)
 {
     struct chain_proof proof;
+    int64_t until_unix_s = INT64_MAX; /* also by lists, and by what was not shown */
     struct chain_params params = {
         .trust = s->ctx->trust,
         .signed_by = s->ctx->backend->signed_by,
@@ -107,11 +108,15 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
         .crls = s->ctx->crls,
         .cache = s->ctx->cache,
         .proof = &proof,
+        .until_unix_s = &until_unix_s,
     };
     s->shake->peer_seen = true;
     note_expiry(s->shake, chain, count);
     s->peer.chain = chain_judge(&params, chain, count);
     tls_proof_keep(s, s->peer.chain == TLS_CHAIN_OK ? &proof : NULL);
+    if (until_unix_s < s->shake->chain_expires_unix_s) {
+        s->shake->chain_expires_unix_s = until_unix_s;
+    }
     struct cert leaf;
     tls_names_deinit(&s->peer.names); /* of a chain that was shown earlier */
     if (count == 0 || cert_parse(&leaf, chain[0]) != 0) {

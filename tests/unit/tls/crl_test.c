@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "der_file.h"
+#include "tls/chain_cache.h"
 #include "tls/crl.h"
 #include "tls/der.h"
 #include "tls/pem.h"
@@ -183,6 +184,35 @@ Test(tls_crl, agrees_with_openssl)
         cr_expect_eq(agrees, rows[i].openssl_differs == NULL, "row %zu, %s: openssl %s: %s", i,
                      rows[i].name, openssl_ok ? "accepts" : "refuses", said);
     }
+}
+
+/* A good verdict says until when it holds, remembered or not: its list ends before the certificates
+ * do. */
+Test(tls_crl, a_verdict_holds_as_long_as_its_list)
+{
+    struct der_file f;
+    struct chain_trust *trust = trust_ca();
+    struct crl_store *store = store_of(&tls_backend_wolfssl, TLS_CERTS "/crl-ca.crl");
+    struct tls_crl_info info;
+    struct chain_params params = {.trust = trust,
+                                  .signed_by = tls_backend_wolfssl.signed_by,
+                                  .now_unix_s = (int64_t)time(NULL),
+                                  .crls = store,
+                                  .cache = chain_cache_new(tls_backend_wolfssl.crypto)};
+    cr_assert(crl_store_info(store, 0, &info));
+    der_file_load(&f, "good", "crt");
+    for (int times = 0; times < 2; times++) {
+        int64_t until = 0;
+        params.until_unix_s = &until;
+        cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK);
+        cr_expect_eq(until, info.next_update_unix_s, "%lld", (long long)until);
+    }
+    params.now_unix_s = info.next_update_unix_s + 1;
+    cr_expect_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_CRL_STALE, "from the cache");
+    der_file_free(&f);
+    chain_cache_free(params.cache);
+    crl_store_free(store);
+    chain_trust_free(trust);
 }
 
 /* What is kept of a good chain finds its certificates in later lists, whatever became of these. */

@@ -353,6 +353,40 @@ def reload_spares_dialback():
         ground.calm()
 
 
+def resumed(context, session=None):
+    """STARTTLS with a session to continue; the connection behind it."""
+    raw = Raw()
+    raw.send(header()).until("</stream:features>")
+    raw.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").until("<proceed")
+    raw.socket.settimeout(10)
+    raw.socket = context.wrap_socket(raw.socket, server_hostname=plan.APP, session=session)
+    raw.text = ""
+    return raw.send(header())
+
+
+def tickets_end_with_a_reload(backend):
+    """A session that is continued has its certificate's identity, but not past a reload that
+    revokes the certificate."""
+    with Lab("tickets") as lab:
+        path = os.path.join(lab.root, "list.pem")
+        shutil.copy(lab.certs.crl("none"), path)
+        ground = Ground(lab, {}, with_crl(path, backend))
+        name = lab.certs.make(EVIL, name="ticketed")
+        context = trust_everyone(lab.certs.crt(name), lab.certs.key(name))
+        first = resumed(context)
+        check("EXTERNAL" in first.until("</stream:features>"), "not offered", first.text)
+        second = resumed(context, first.socket.session)
+        check(second.socket.session_reused, "no session was continued")
+        check("EXTERNAL" in second.until("</stream:features>"), "the identity is lost", second.text)
+        shutil.copy(lab.certs.crl("some", revoke=[name], number=2), path)
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 2)
+        third = resumed(context, second.socket.session or first.socket.session)
+        check(not third.socket.session_reused, "continued past the reload")
+        refused(third, "not-authorized")
+        ground.calm()
+
+
 def bad_lists():
     """A file that is no usable list: the start is refused and a reload changes nothing; it is named
     in both."""
@@ -396,4 +430,6 @@ main(version_in, version_in_late, version_out, version_raised,
      case("reload_revokes", reload_revokes, 1),
      case("reload_revokes_two_shards", reload_revokes, 2),
      reload_distrusts, reload_spares_dialback, reload_revokes_pool,
+     case("tickets_end_with_a_reload", tickets_end_with_a_reload, "wolfssl"),
+     case("tickets_end_with_a_reload_mbedtls", tickets_end_with_a_reload, "mbedtls"),
      bad_lists, ktls_required)

@@ -106,6 +106,7 @@ struct tls_session {
     bool is_failing;   /* err is to be raised when what came before it was taken */
     bool is_said_bye;  /* close_notify or a fatal alert went out: nothing may follow */
     bool has_asked;    /* for new keys of the peer */
+    bool has_answered; /* a wish of the peer, and sent no data since: others get no answer */
     bool is_due[TLS_DIRECTION_COUNT]; /* kernel: new keys are to be installed */
     uint32_t fresh_bytes;    /* sealed since the stream began or rested, up to TLS_FRESH_BYTES */
     struct tls_context *ctx; /* shared (ref) */

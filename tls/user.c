@@ -108,6 +108,17 @@ int tls_raise(struct tls_session *s)
     return tls_fail(s, ERR_TLS_RECORD, "record not readable");
 }
 
+/* Once while we are silent (RFC 8446 4.6.3): who asks again and again and reads nothing would else
+ * have us keep all the answers. */
+static int answer(struct tls_session *s, enum tls_say what)
+{
+    if (s->has_answered) {
+        return 0;
+    }
+    s->has_answered = true;
+    return tls_say(s, what);
+}
+
 /* Answers a KeyUpdate of the peer. */
 static int follow(struct tls_session *s, bool is_asked)
 {
@@ -121,7 +132,7 @@ static int follow(struct tls_session *s, bool is_asked)
     s->has_asked = false;
     s->is_due[TLS_IN] = s->path[TLS_IN] == TLS_PATH_KERNEL;
     if (err == 0 && is_asked) {
-        err = tls_say(s, TLS_SAY_KEY_UPDATE);
+        err = answer(s, TLS_SAY_KEY_UPDATE);
     }
     return err == 0 ? 0 : tls_note_error(s, err, "keys not changed: %s", err_text(err));
 }
@@ -140,7 +151,7 @@ static int control(struct tls_session *s, uint8_t type, struct slice content)
     case CONTROL_UPDATE_BOTH:
         return follow(s, event == CONTROL_UPDATE_BOTH);
     case CONTROL_REFUSE: {
-        int err = tls_say(s, TLS_SAY_NO_RENEGOTIATION);
+        int err = answer(s, TLS_SAY_NO_RENEGOTIATION);
         return err == 0 ? 0 : tls_note_error(s, err, "alert not writable: %s", err_text(err));
     }
     case CONTROL_ALERT:
@@ -201,6 +212,7 @@ int tls_user_open(struct tls_session *s, char *record, size_t len, char *plain, 
 int tls_user_seal(struct tls_session *s, struct slice plain, size_t record_bytes)
 {
     struct record_side *side = &s->sides[TLS_OUT];
+    s->has_answered = false;
     if (UNLIKELY(record_is_worn(side)) && can_renew(side)) {
         int err = tls_say(s, TLS_SAY_KEY_UPDATE);
         if (err != 0) {
@@ -272,10 +284,16 @@ void tls_session_count(struct tls_session *s, enum tls_direction direction, uint
     ASSERT(tls_session_path(s, direction) == TLS_PATH_KERNEL);
     struct record_side *side = &s->sides[direction];
     side->count += records;
-    if (direction == TLS_IN && records > 0) {
+    if (records == 0) {
+        return;
+    }
+    if (direction == TLS_IN) {
         control_data(&s->control);
         (void)ask_if_worn(s); /* without memory: with the next ones */
-    } else if (record_is_worn(side) && can_renew(side)) {
+        return;
+    }
+    s->has_answered = false;
+    if (record_is_worn(side) && can_renew(side)) {
         (void)tls_say(s, TLS_SAY_KEY_UPDATE);
     }
 }

@@ -16,12 +16,14 @@ from lab.process import wait_until
 from lab.tls_records import (ALERT, CCS, CLIENT_HELLO, CLOSE_NOTIFY, DATA, HANDSHAKE, HELLO_REQUEST,
                              KEY_UPDATE, NEW_SESSION_TICKET, PLAIN_MAX, Hands, connect, message,
                              record)
-from lab.tls_tools import Partners, farewell, follows_key_updates, log_in, message_of, say, take_message, take_stream
+from lab.tls_tools import (Partners, farewell, follows_key_updates, log_in, message_of, say,
+                           take_message, take_stream)
 from lab.xmpp import trust_everyone
 
 MEGABYTE = 1 << 20
 FLOOD = 2000
 PADDED = 200
+WISHES = 3000
 UNEXPECTED, BAD_MAC, OVERFLOW, HANDSHAKE_FAILURE, ILLEGAL = 10, 20, 22, 40, 47
 DECODE, VERSION, NO_RENEGOTIATION = 50, 70, 100
 CUT = "TLS: closed without close_notify"
@@ -286,6 +288,32 @@ def floods(role, backend):
         on.inside_hears_nothing()
 
 
+def answered_once(role):
+    """Wishes with a byte of data between them, from a peer that does not read: its patience is not
+    used up, but the answers are not kept for it."""
+    with Lab(f"wishes-{role}") as lab:
+        on = Evil(lab, "wolfssl")
+        again = {"client": HELLO, "server": message(HELLO_REQUEST, b"")}[role]
+        wishes = [(V12, again)]
+        if follows_key_updates(on):
+            wishes.append((V13, message(KEY_UPDATE, b"\1")))
+        for version, wish in wishes:
+            hands = on.opened(role, version)
+            out = []
+            for _ in range(WISHES):
+                out.append(hands.seal(HANDSHAKE, wish))
+                if version == V13:
+                    hands.out.renew()
+                out.append(hands.seal(DATA, b" "))
+            hands.wire(b"".join(out))
+            hands.send("</stream:stream>").until("</stream:stream>")
+            # One, and one more for each time that fedgate said something in between; close_notify.
+            check(len(hands.messages) + len(hands.alerts) <= 5, f"{version}: answers",
+                  len(hands.messages), len(hands.alerts))
+            hands.socket.close()
+        on.inside_hears_nothing()
+
+
 # -- what is strange but lawful --------------------------------------------------------------------
 def lawful(backend):
     """Records of every size, padding, empty ones, warnings and new keys between halves of a stanza:
@@ -410,6 +438,7 @@ def tests():
         yield case(f"lawful_{backend}", lawful, backend)
     for role in ("client", "server"):
         yield case(f"renegotiation_as_{role}", renegotiation, role)
+        yield case(f"answered_once_as_{role}", answered_once, role)
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def server_key_updates():
             in_order(tool)
             on.grown(before, tls_rekey_closes=1)
             return
-        for command, answers in (("k", 0), ("K", 3)):
+        for command in "kK":
             tool = s_client(lab, "-tls1_3", certificate=EVIL)
             log_in(tool)
             for number in range(3):
@@ -181,7 +181,8 @@ def server_key_updates():
             farewell(tool)
             in_order(tool)
             got = [line for line in tool.messages() if "<<<" in line and "KeyUpdate" in line]
-            check(len(got) == answers, command, "answers", got)
+            # One does for several wishes while fedgate itself says nothing.
+            check(bool(got) == (command == "K"), f"answers to {command}:", got)
         on.calm()
 
 

@@ -92,6 +92,7 @@ static void say(struct kernel *k, const char *text)
                  tls_session_error(k->p.client.session)->text);
     cr_expect(slice_eq_cstr(buf_slice(&k->p.client.plain), text));
     buf_clear(&k->p.client.plain);
+    tls_session_count(k->p.server.session, TLS_OUT, 1);
 }
 
 static void hear(struct kernel *k, const char *text)

@@ -420,6 +420,49 @@ Test(tls_user, tickets_and_key_updates_in_masses_end_the_session)
     pair_deinit(&p);
 }
 
+Test(tls_user, wishes_between_data_are_answered_once_while_we_are_silent)
+{
+    struct pair_params params = {0};
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        pair_up(&p, &params);
+        bool renews = is_tls13(&p);
+        if (renews && !tls_backend_has_secrets(tls_backend_find("wolfssl"))) {
+            pair_deinit(&p);
+            continue;
+        }
+        struct pair_end *from = renews ? &p.client : &p.server;
+        struct pair_end *to = renews ? &p.server : &p.client;
+        size_t once = 0;
+        pair_say(&p, to, SLICE_LIT("x")); /* so that it has its keys */
+        for (unsigned n = 1; n <= 200; n++) {
+            if (renews) {
+                SEND(from, RECORD_HANDSHAKE, key_update_asked);
+                cr_assert_eq(record_update(&from->session->sides[TLS_OUT]), 0);
+            } else {
+                SEND(from, RECORD_HANDSHAKE, hello_request);
+            }
+            send_record(from, RECORD_APPLICATION_DATA, SLICE_LIT("x"));
+            cr_assert_eq(pair_carry(&p, from, to), 0);
+            once = n == 1 ? buf_len(&to->out) : once;
+        }
+        cr_expect_gt(once, 0);
+        cr_expect_eq(buf_len(&to->out), once, "no second answer");
+        cr_expect_eq(buf_len(&to->plain), 200, "and all data");
+        if (renews) {
+            cr_expect_eq(pair_carry(&p, to, from), 0);
+            buf_clear(&to->plain);
+            buf_clear(&from->plain);
+            pair_say(&p, to, SLICE_LIT("the keys are in step"));
+            SEND(from, RECORD_HANDSHAKE, key_update_asked);
+            cr_assert_eq(record_update(&from->session->sides[TLS_OUT]), 0);
+            cr_expect_eq(pair_carry(&p, from, to), 0);
+            cr_expect_eq(buf_len(&to->out), once, "the next wish");
+        }
+        pair_deinit(&p);
+    }
+}
+
 Test(tls_user, padding_of_every_length)
 {
     struct pair_params params = {0};

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "engine/conn_int.h"
 #include "io/ktls.h"
 #include "tls/alert.h"
@@ -92,6 +93,22 @@ static int install(struct conn *c, enum tls_direction direction)
     return err;
 }
 
+/* True when the kernel has taken them. */
+static bool give(struct conn *c, enum tls_direction direction)
+{
+    int err = install(c, direction);
+
+    if (err == 0) {
+        return true;
+    }
+    LOG_W(tls_kernel_refused, "peer=%s direction=%s err=%s", conn_peer_text(c),
+          direction == TLS_OUT ? "out" : "in", err_name(err));
+    refused(c, direction == TLS_OUT
+                   ? "tls.ktls is \"require\", but the kernel refused the keys of the output"
+                   : "tls.ktls is \"require\", but the kernel refused the keys of the input");
+    return false;
+}
+
 static void switch_out(struct conn *c)
 {
     const struct tls_keys *keys = tls_session_keys(c->session, TLS_OUT);
@@ -101,9 +118,7 @@ static void switch_out(struct conn *c)
     }
     if (!is_offered(c, keys)) {
         refused(c, "tls.ktls is \"require\", but this kernel lacks the cipher of this connection");
-    } else if (install(c, TLS_OUT)) {
-        refused(c, "tls.ktls is \"require\", but the kernel refused the keys of the output");
-    } else {
+    } else if (give(c, TLS_OUT)) {
         c->ktls.out = CONN_KERNEL_ON;
         stat_add(&c->sh->stats.tls_kernel_out, 1);
     }
@@ -153,9 +168,7 @@ static void switch_in(struct conn *c)
     }
     if (buf_len(&c->in_raw)) {
         fetch(c);
-    } else if (install(c, TLS_IN)) {
-        refused(c, "tls.ktls is \"require\", but the kernel refused the keys of the input");
-    } else {
+    } else if (give(c, TLS_IN)) {
         c->ktls.in = CONN_KERNEL_ON;
         stat_add(&c->sh->stats.tls_kernel_in, 1);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mbedtls: the backend on mbedTLS 2.28 (Debian): TLS 1.2. The only file that knows mbedTLS.
+/* mbedtls: the backend on mbedTLS 2.28 (Debian): TLS 1.2. Together with
+ * mbedtls_keys.c and mbedtls_ticket.c all that knows it.
  *
  * - A configuration per session: it is a small struct, and ALPN and certificate are its members.
  * - The library's own path building runs without CAs in "optional" mode, i.e. changes nothing;
@@ -7,7 +8,7 @@
  * - Threads: sessions share the generator (locked by MBEDTLS_THREADING_C) and the private keys. RSA
  *   keys lock themselves. An EC group writes a table of base point multiples at its first use and
  *   only reads it later: cred_new signs once, so that this is over before threads see the key.   */
-#include "tls/tls_int.h"
+#include "tls/mbedtls_int.h"
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
@@ -15,8 +16,6 @@
 #include <mbedtls/md.h>
 #include <mbedtls/sha1.h>
 #include <mbedtls/sha256.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/ssl_internal.h>
 #include <mbedtls/version.h>
 #include <pthread.h>
 
@@ -52,14 +51,6 @@ static const mbedtls_ecp_group_id curves[] = {
 struct mbed_cred {
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
-};
-
-struct mbed_session {
-    mbedtls_ssl_context ssl; /* first: on_sni gets from it to the rest */
-    mbedtls_ssl_config config;
-    struct tls_session *session; /* borrowed: our owner */
-    bool is_resumed;
-    const char *protocols[2];
 };
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
@@ -265,39 +256,7 @@ static int on_sni(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name
     return mbedtls_ssl_set_hs_own_cert(ssl, &mbed->chain, &mbed->key);
 }
 
-/* The key block of TLS 1.2: both MAC keys (none here), both keys, both IVs, the client's first. */
-static int on_keys(void *arg, const unsigned char *master, const unsigned char *block,
-                   size_t mac_bytes, size_t key_bytes, size_t iv_bytes,
-                   const unsigned char client_random[32], const unsigned char server_random[32],
-                   mbedtls_tls_prf_types prf)
-{
-    (void)master;
-    (void)client_random;
-    (void)server_random;
-    (void)prf;
-    struct tls_session *s = arg;
-    struct mbed_session *m = s->shake->lib;
-    m->is_resumed = m->ssl.handshake->resume != 0;
-    s->shake->has_ems = m->ssl.handshake->extended_ms == MBEDTLS_SSL_EXTENDED_MS_ENABLED;
-    if (m->is_resumed && !s->shake->has_ems) {
-        return MBEDTLS_ERR_SSL_BAD_HS_CLIENT_HELLO; /* the first one had it: RFC 7627 5.3 */
-    }
-    if (mac_bytes != 0 || key_bytes > TLS_KEY_BYTES_MAX || iv_bytes > TLS_IV_BYTES) {
-        return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-    }
-    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
-        bool is_clients = (i == TLS_OUT) == (s->role == TLS_ROLE_CLIENT);
-        struct tls_keys *keys = &s->shake->keys[i];
-        keys->version = TLS_VERSION_1_2;
-        memcpy(keys->key, block + (is_clients ? 0 : key_bytes), key_bytes);
-        memcpy(keys->iv, block + 2 * key_bytes + (is_clients ? 0 : iv_bytes), iv_bytes);
-    }
-    return 0;
-}
-
-/* --- tickets --- */
-
-static void judge_chain(struct tls_session *s, const mbedtls_x509_crt *crt)
+void mbedtls_judge_chain(struct tls_session *s, const mbedtls_x509_crt *crt)
 {
     struct slice chain[CHAIN_CERTS_MAX + 1]; /* one too many is for chain_judge to refuse */
     uint32_t count = 0;
@@ -305,96 +264,6 @@ static void judge_chain(struct tls_session *s, const mbedtls_x509_crt *crt)
         chain[count++] = slice_make((const char *)crt->raw.p, crt->raw.len);
     }
     tls_peer_judge(s, chain, count);
-}
-
-/* Before the handshake is complete, but behind the peer's proof that the key is its own. */
-static int on_new_ticket(void *arg, const mbedtls_ssl_session *session, unsigned char *start,
-                         const unsigned char *end, size_t *len, uint32_t *lifetime_s)
-{
-    struct tls_session *s = arg;
-    struct mbed_session *m = s->shake->lib;
-    struct resume_ticket ticket;
-    size_t room = (size_t)(end - start);
-    unsigned char *text = start + sizeof(ticket);
-    size_t text_len = 0;
-    if (!s->shake->has_ems || room < sizeof(ticket) + RESUME_TAG_BYTES ||
-        mbedtls_ssl_session_save(session, text, room - sizeof(ticket) - RESUME_TAG_BYTES,
-                                 &text_len) != 0) {
-        return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL; /* it then gives an empty one */
-    }
-    if (!m->is_resumed && !s->shake->peer_seen) {
-        judge_chain(s, session->peer_cert);
-    }
-    s->shake->is_resumed = m->is_resumed && s->shake->resumed;
-    if (resume_seal(s, &ticket, (char *)text, text_len) != 0) {
-        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    }
-    memcpy(start, &ticket, sizeof(ticket));
-    *len = sizeof(ticket) + text_len + RESUME_TAG_BYTES;
-    *lifetime_s = RESUME_SERVER_SECONDS;
-    return 0;
-}
-
-static int on_ticket(void *arg, mbedtls_ssl_session *session, unsigned char *bytes, size_t len)
-{
-    struct tls_session *s = arg;
-    struct resume_ticket ticket;
-    if (len < sizeof(ticket) + RESUME_TAG_BYTES) {
-        return MBEDTLS_ERR_SSL_INVALID_MAC;
-    }
-    memcpy(&ticket, bytes, sizeof(ticket));
-    unsigned char *text = bytes + sizeof(ticket);
-    size_t text_len = len - sizeof(ticket);
-    if (!resume_open(s, &ticket, (char *)text, text_len, slice_from_cstr(s->shake->sni))) {
-        return MBEDTLS_ERR_SSL_INVALID_MAC;
-    }
-    return mbedtls_ssl_session_load(session, text, text_len - RESUME_TAG_BYTES);
-}
-
-static bool is_resumed(struct tls_session *s)
-{
-    const struct mbed_session *m = s->shake->lib;
-    return m->is_resumed;
-}
-
-static void keep(struct tls_session *s)
-{
-    struct mbed_session *m = s->shake->lib;
-    mbedtls_ssl_session session;
-    struct buf bytes;
-    size_t len = 0;
-    mbedtls_ssl_session_init(&session);
-    buf_init(&bytes, RESUME_OFFER_BYTES_MAX);
-    char *at = buf_reserve(&bytes, RESUME_OFFER_BYTES_MAX);
-    if (at && s->shake->has_ems && mbedtls_ssl_get_session(&m->ssl, &session) == 0 &&
-        session.ticket_len > 0 &&
-        mbedtls_ssl_session_save(&session, (unsigned char *)at, RESUME_OFFER_BYTES_MAX, &len) ==
-            0) {
-        /* RFC 5077 3.3: 0 says nothing. */
-        resume_keep_offer(s, slice_make(at, len),
-                          session.ticket_lifetime ? session.ticket_lifetime
-                                                  : RESUME_SERVER_SECONDS);
-    }
-    buf_commit(&bytes, len);
-    buf_deinit_wiped(&bytes);
-    mbedtls_ssl_session_free(&session);
-}
-
-/* Client: an earlier session, if there is one. */
-static void offer(struct tls_session *s, struct mbed_session *m)
-{
-    mbedtls_ssl_session session;
-    struct buf bytes;
-    mbedtls_ssl_session_init(&session);
-    buf_init(&bytes, RESUME_OFFER_BYTES_MAX);
-    if (resume_take_offer(s, &bytes) &&
-        (mbedtls_ssl_session_load(&session, (const unsigned char *)buf_slice(&bytes).ptr,
-                                  buf_len(&bytes)) != 0 ||
-         mbedtls_ssl_set_session(&m->ssl, &session) != 0)) {
-        tls_shake_drop_resumed(s->shake);
-    }
-    buf_deinit_wiped(&bytes);
-    mbedtls_ssl_session_free(&session);
 }
 
 static int configure(struct tls_session *s, struct mbed_session *m)
@@ -414,11 +283,11 @@ static int configure(struct tls_session *s, struct mbed_session *m)
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(c, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
-    mbedtls_ssl_conf_export_keys_ext_cb(c, on_keys, s);
+    mbedtls_ssl_conf_export_keys_ext_cb(c, mbedtls_on_keys, s);
     mbedtls_ssl_conf_session_tickets(c, s->ctx->resume ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
                                                        : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     if (!is_client && s->ctx->resume) {
-        mbedtls_ssl_conf_session_tickets_cb(c, on_new_ticket, on_ticket, s);
+        mbedtls_ssl_conf_session_tickets_cb(c, mbedtls_on_new_ticket, mbedtls_on_ticket, s);
     }
     if (!is_client) {
         /* A list of CAs would only make peers hold back certificates of other ones. */
@@ -455,7 +324,7 @@ static int session_new(struct tls_session *s)
         err = mbedtls_ssl_set_hostname(&m->ssl, s->shake->sni);
     }
     if (err == 0 && s->role == TLS_ROLE_CLIENT && s->ctx->resume && s->shake->may_resume) {
-        offer(s, m);
+        mbedtls_offer(s, m);
     }
     mbedtls_ssl_set_bio(&m->ssl, s, on_send, on_recv, NULL);
     return err == 0 ? 0 : ERR_NOMEM;
@@ -500,7 +369,7 @@ static enum tls_step handshake(struct tls_session *s)
     int code = mbedtls_ssl_handshake(&m->ssl);
     if (code == 0) {
         if (!m->is_resumed && !s->shake->peer_seen) {
-            judge_chain(s, mbedtls_ssl_get_peer_cert(&m->ssl));
+            mbedtls_judge_chain(s, mbedtls_ssl_get_peer_cert(&m->ssl));
         }
         return TLS_STEP_DONE;
     }
@@ -518,34 +387,6 @@ static uint32_t describe(struct tls_session *s)
     const char *protocol = mbedtls_ssl_get_alpn_protocol(&m->ssl);
     slice_to_cstr_cut(slice_from_cstr(protocol), s->shake->agreed, sizeof(s->shake->agreed));
     return (uint32_t)m->ssl.session->ciphersuite;
-}
-
-static uint64_t read_counter(const unsigned char counter[8])
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8; i++) {
-        value = value << 8 | counter[i];
-    }
-    return value;
-}
-
-/* Each side has sent one record under the keys, its Finished. */
-static int take_keys(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT])
-{
-    const struct mbed_session *m = s->shake->lib;
-    const struct tls_suite *suite = tls_suite_find((uint32_t)m->ssl.session->ciphersuite);
-    if (!suite || s->shake->keys[TLS_IN].version == 0 ||
-        mbedtls_ssl_get_bytes_avail(&m->ssl) != 0 || mbedtls_ssl_check_pending(&m->ssl) != 0 ||
-        read_counter(m->ssl.in_ctr) != 1 || read_counter(m->ssl.cur_out_ctr) != 1) {
-        return tls_note_error(s, ERR_TLS_HANDSHAKE,
-                              "mbedTLS's state after the handshake is not as expected");
-    }
-    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
-        keys[i] = s->shake->keys[i];
-        keys[i].cipher = suite->cipher;
-        keys[i].seq = 1;
-    }
-    return 0;
 }
 
 static int read_plain(struct tls_session *s, char *dst, size_t room)
@@ -604,9 +445,9 @@ const struct tls_backend tls_backend_mbedtls = {
     .read = read_plain,
     .write = write_plain,
     .close = close_session,
-    .take_keys = take_keys,
-    .is_resumed = is_resumed,
-    .keep = keep,
+    .take_keys = mbedtls_take_keys,
+    .is_resumed = mbedtls_is_resumed,
+    .keep = mbedtls_keep,
     .aead = &tls_aead_mbedcrypto,
     .signed_by = signed_by,
 };

@@ -152,6 +152,24 @@ int tls_hand_over(struct tls_session *s)
 
 /* --- the handshake --- */
 
+/* The library takes the handshake for done, we do not: the peer is told, under the new keys. */
+static void refuse(struct tls_session *s)
+{
+    static const char alert[] = {TLS_ALERT_FATAL, TLS_ALERT_HANDSHAKE_FAILURE};
+    struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
+    if (take(s, keys) == 0) {
+        struct record_side side;
+        record_side_init(&side, s->ctx->backend->aead, &keys[TLS_OUT]);
+        int err = record_seal(&side, RECORD_ALERT, slice_make(alert, sizeof(alert)),
+                              RECORD_PLAIN_MAX, s->out);
+        (void)err; /* without memory the end must do */
+        record_side_deinit(&side);
+    }
+    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
+        tls_keys_wipe(&keys[i]);
+    }
+}
+
 /* A session is continued with the identity of its peer, or not at all; in TLS 1.2 with an extended
  * master secret only (RFC 7627 5.3, 5.4). */
 static int settle_resumption(struct tls_session *s)
@@ -214,6 +232,7 @@ enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed
         step = TLS_STEP_BAD;
     }
     if (step == TLS_STEP_DONE && finish(s) != 0) {
+        refuse(s);
         step = TLS_STEP_BAD;
     }
     if (step == TLS_STEP_BAD) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wolfssl: the backend on wolfSSL 5.5 (Debian) or later. The only file that knows wolfSSL.
+/* wolfssl: the backend on wolfSSL 5.5 (Debian) or later. Together with
+ * wolfssl_keys.c and wolfssl_ticket.c all that knows it.
  *
  * - One pair of WOLFSSL_CTX (client, server) per credential; no CA is ever loaded into them: the
  *   library's own path building would add peers' intermediates to the shared manager (chain.h).
@@ -7,13 +8,10 @@
  * - The server changes its credential in the SNI callback (wolfSSL_set_SSL_CTX). That works across
  *   key types because the cipher list is set explicitly and so is not recomputed.
  * - Threads: a CTX is counted under the library's mutex and read only after set-up.             */
-#include "tls/tls_int.h"
-
-#include <wolfssl/options.h>
+#include "tls/wolfssl_int.h"
 
 #include <pthread.h>
 
-#include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/hmac.h>
 #include <wolfssl/wolfcrypt/sha.h>
@@ -39,7 +37,6 @@ static const char aes_first[] = AES_1_3 ":" CHACHA20_1_3 ":" AES_1_2 ":" CHACHA2
 
 #define WOLF_KEY_BITS_RSA_MIN 2048
 #define WOLF_KEY_BITS_EC_MIN  256
-#define WOLF_MASTER_BYTES     48u
 
 struct wolf_cred {
     WOLFSSL_CTX *by_role[2]; /* owned; index is enum tls_role */
@@ -199,125 +196,6 @@ static int wolf_send(WOLFSSL *ssl, char *bytes, int len, void *arg)
     return tls_wire_write(arg, bytes, (size_t)len) ? len : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
-/* --- tickets --- */
-
-/* The server makes a ticket or reads one: the library's text under our key. The bytes for a
- * MAC are not needed, the tag is in the text. */
-static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
-                     unsigned char iv[WOLFSSL_TICKET_IV_SZ],
-                     unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_new, unsigned char *bytes,
-                     int len, int *out_len, void *arg)
-{
-    (void)arg;
-    struct tls_session *s = wolfSSL_GetIOReadCtx(ssl);
-    struct tls_shake *k = s->shake;
-    struct resume_ticket ticket;
-    STATIC_ASSERT(WOLFSSL_TICKET_NAME_SZ == RESUME_ID_BYTES &&
-                      WOLFSSL_TICKET_IV_SZ >= RESUME_NONCE_BYTES,
-                  "a ticket has room for what we put into it");
-    if (is_new) {
-        k->is_resumed = k->resumed && wolfSSL_session_reused(ssl);
-        if (resume_seal(s, &ticket, (char *)bytes, (size_t)len) != 0) {
-            return WOLFSSL_TICKET_RET_FATAL;
-        }
-        memcpy(name, ticket.id, sizeof(ticket.id));
-        memset(iv, 1, WOLFSSL_TICKET_IV_SZ); /* zeros would be taken for forgotten */
-        memcpy(iv, ticket.nonce, sizeof(ticket.nonce));
-        memset(mac, 1, WOLFSSL_TICKET_MAC_SZ);
-        *out_len = len + (int)RESUME_TAG_BYTES;
-        return WOLFSSL_TICKET_RET_OK;
-    }
-    void *sni = NULL;
-    unsigned short sni_len = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &sni);
-    memcpy(ticket.id, name, sizeof(ticket.id));
-    memcpy(ticket.nonce, iv, sizeof(ticket.nonce));
-    if (!resume_open(s, &ticket, (char *)bytes, (size_t)len, slice_make(sni, sni ? sni_len : 0))) {
-        return WOLFSSL_TICKET_RET_REJECT;
-    }
-    *out_len = len - (int)RESUME_TAG_BYTES;
-    return WOLFSSL_TICKET_RET_OK;
-}
-
-static bool set_tickets(WOLFSSL_CTX *ctx, bool is_on)
-{
-    if (!is_on) {
-        return wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0 &&
-               wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
-    }
-    (void)wolfSSL_CTX_set_timeout(ctx, RESUME_SERVER_SECONDS);
-    return wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_TicketHint(ctx, RESUME_SERVER_SECONDS) == WOLFSSL_SUCCESS;
-}
-
-/* The session as bytes, appended to out; false when there is none. */
-static bool session_bytes(WOLFSSL *ssl, struct buf *out, uint64_t *lifetime_s)
-{
-    WOLFSSL_SESSION *session = wolfSSL_get1_session(ssl);
-    int len = session ? wolfSSL_i2d_SSL_SESSION(session, NULL) : 0;
-    unsigned char *at = len > 0 ? (unsigned char *)buf_reserve(out, (size_t)len) : NULL;
-    bool ok = at && wolfSSL_i2d_SSL_SESSION(session, &at) == len;
-    if (ok) {
-        buf_commit(out, (size_t)len);
-    }
-    if (session && lifetime_s) {
-        *lifetime_s = wolfSSL_SESSION_has_ticket(session)
-                          ? wolfSSL_SESSION_get_ticket_lifetime_hint(session)
-                          : 0;
-    }
-    wolfSSL_SESSION_free(session);
-    return ok;
-}
-
-/* There is no getter: side, time, timeout, length of the id, the id, master secret, then it. */
-static bool read_ems(const struct buf *session)
-{
-    struct slice s = buf_slice(session);
-    size_t at = 1 + 4 + 4;
-    at += at < s.len ? 1u + (unsigned char)s.ptr[at] + WOLF_MASTER_BYTES : 0;
-    return at < s.len && s.ptr[at] != 0;
-}
-
-static bool is_resumed(struct tls_session *s)
-{
-    WOLFSSL *ssl = s->shake->lib;
-    struct buf session;
-    buf_init(&session, RESUME_OFFER_BYTES_MAX);
-    s->shake->has_ems = session_bytes(ssl, &session, NULL) && read_ems(&session);
-    buf_deinit_wiped(&session);
-    return wolfSSL_session_reused(ssl) != 0;
-}
-
-/* Of TLS 1.3 only: as a client of TLS 1.2 wolfSSL 5.5 takes it for granted that a ticket is
- * accepted, and breaks off when the server goes on with a full handshake (as all do after a
- * restart). */
-static void keep(struct tls_session *s)
-{
-    struct buf session;
-    uint64_t lifetime_s = 0;
-    bool is_tls13 = wolfSSL_version(s->shake->lib) == TLS1_3_VERSION;
-    buf_init(&session, RESUME_OFFER_BYTES_MAX);
-    if (is_tls13 && session_bytes(s->shake->lib, &session, &lifetime_s)) {
-        resume_keep_offer(s, buf_slice(&session), lifetime_s);
-    }
-    buf_deinit_wiped(&session);
-}
-
-/* Client: an earlier session, if there is one. */
-static void offer(struct tls_session *s, WOLFSSL *ssl)
-{
-    struct buf bytes;
-    buf_init(&bytes, RESUME_OFFER_BYTES_MAX);
-    if (s->shake->may_resume && resume_take_offer(s, &bytes)) {
-        const unsigned char *at = (const unsigned char *)buf_slice(&bytes).ptr;
-        WOLFSSL_SESSION *session = wolfSSL_d2i_SSL_SESSION(NULL, &at, (long)buf_len(&bytes));
-        if (!session || wolfSSL_set_session(ssl, session) != WOLFSSL_SUCCESS) {
-            tls_shake_drop_resumed(s->shake);
-        }
-        wolfSSL_SESSION_free(session);
-    }
-    buf_deinit_wiped(&bytes);
-}
-
 /* --- contexts --- */
 
 static WOLFSSL_CTX *ctx_new(const struct tls_context *owner, enum tls_role role)
@@ -340,7 +218,7 @@ static WOLFSSL_CTX *ctx_new(const struct tls_context *owner, enum tls_role role)
               wolfSSL_CTX_set_cipher_list(ctx, owner->is_aes_first ? aes_first : chacha20_first) ==
                   WOLFSSL_SUCCESS;
     if (is_server) {
-        ok = ok && set_tickets(ctx, owner->resume != NULL);
+        ok = ok && wolfssl_set_tickets(ctx, owner->resume != NULL);
         wolfSSL_CTX_set_servername_callback(ctx, on_sni);
     }
     if (!ok) {
@@ -426,25 +304,6 @@ static int cred_new(const struct tls_context *ctx, struct tls_cred *cred, struct
 
 /* --- sessions --- */
 
-#ifdef HAVE_SECRET_CALLBACK
-static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int len, void *arg)
-{
-    (void)ssl;
-    struct tls_session *s = arg;
-    enum tls_role owner = id == CLIENT_TRAFFIC_SECRET ? TLS_ROLE_CLIENT : TLS_ROLE_SERVER;
-    struct tls_keys *keys = &s->shake->keys[owner == s->role ? TLS_OUT : TLS_IN];
-    if (id != CLIENT_TRAFFIC_SECRET && id != SERVER_TRAFFIC_SECRET) {
-        return 0;
-    }
-    if (len < 0 || (size_t)len > sizeof(keys->secret)) {
-        return BAD_FUNC_ARG;
-    }
-    memcpy(keys->secret, secret, (size_t)len);
-    keys->secret_len = (uint8_t)len;
-    return 0;
-}
-#endif
-
 static int session_setup(struct tls_session *s, WOLFSSL *ssl)
 {
     wolfSSL_SetIOReadCtx(ssl, s);
@@ -452,7 +311,7 @@ static int session_setup(struct tls_session *s, WOLFSSL *ssl)
     wolfSSL_SetCertCbCtx(ssl, s);
     bool ok = true;
 #ifdef HAVE_SECRET_CALLBACK
-    ok = wolfSSL_set_tls13_secret_cb(ssl, on_secret, s) == WOLFSSL_SUCCESS;
+    ok = wolfSSL_set_tls13_secret_cb(ssl, wolfssl_on_secret, s) == WOLFSSL_SUCCESS;
 #endif
     if (ok && s->shake->version_min == TLS_VERSION_1_3) {
         ok = wolfSSL_SetMinVersion(ssl, WOLFSSL_TLSV1_3) == WOLFSSL_SUCCESS;
@@ -466,7 +325,7 @@ static int session_setup(struct tls_session *s, WOLFSSL *ssl)
                              WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
     }
     if (ok && s->role == TLS_ROLE_CLIENT && s->ctx->resume) {
-        offer(s, ssl);
+        wolfssl_offer(s, ssl);
     }
     return ok ? 0 : ERR_BAD_INPUT;
 }
@@ -543,44 +402,6 @@ static uint32_t describe(struct tls_session *s)
     return (uint32_t)wolfSSL_get_current_cipher_suite(ssl);
 }
 
-/* --- the keys --- */
-
-static int take_keys(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT])
-{
-    WOLFSSL *ssl = s->shake->lib;
-    const struct tls_suite *suite =
-        tls_suite_find((uint32_t)wolfSSL_get_current_cipher_suite(ssl));
-    int key_bytes = wolfSSL_GetKeySize(ssl);
-    int iv_bytes = wolfSSL_GetIVSize(ssl);
-    if (!suite || wolfSSL_pending(ssl) != 0 || iv_bytes < (int)TLS_SALT_BYTES ||
-        iv_bytes > (int)TLS_IV_BYTES ||
-        key_bytes != (int)tls_cipher_key_bytes((enum tls_cipher)suite->cipher)) {
-        return tls_note_error(s, ERR_TLS_HANDSHAKE,
-                              "wolfSSL's state after the handshake is not as expected");
-    }
-    for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
-        bool is_clients = (i == TLS_OUT) == (s->role == TLS_ROLE_CLIENT);
-        const unsigned char *key =
-            is_clients ? wolfSSL_GetClientWriteKey(ssl) : wolfSSL_GetServerWriteKey(ssl);
-        const unsigned char *iv =
-            is_clients ? wolfSSL_GetClientWriteIV(ssl) : wolfSSL_GetServerWriteIV(ssl);
-        word64 seq = 0;
-        int got = i == TLS_OUT ? wolfSSL_GetSequenceNumber(ssl, &seq)
-                               : wolfSSL_GetPeerSequenceNumber(ssl, &seq);
-        if (!key || !iv || got < 0) {
-            return tls_note_error(s, ERR_TLS_HANDSHAKE, "wolfSSL does not give out its keys");
-        }
-        keys[i] = s->shake->keys[i]; /* the secret */
-        keys[i].version = wolfSSL_version(ssl) == TLS1_3_VERSION ? TLS_VERSION_1_3
-                                                                 : TLS_VERSION_1_2;
-        keys[i].cipher = suite->cipher;
-        keys[i].seq = seq;
-        memcpy(keys[i].key, key, (size_t)key_bytes);
-        memcpy(keys[i].iv, iv, (size_t)iv_bytes);
-    }
-    return 0;
-}
-
 /* --- records as long as the library has the keys --- */
 
 static int read_plain(struct tls_session *s, char *dst, size_t room)
@@ -642,9 +463,9 @@ const struct tls_backend tls_backend_wolfssl = {
     .read = read_plain,
     .write = write_plain,
     .close = close_session,
-    .take_keys = take_keys,
-    .is_resumed = is_resumed,
-    .keep = keep,
+    .take_keys = wolfssl_take_keys,
+    .is_resumed = wolfssl_is_resumed,
+    .keep = wolfssl_keep,
     .aead = &tls_aead_wolfcrypt,
     .signed_by = signed_by,
 };

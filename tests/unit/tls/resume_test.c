@@ -322,6 +322,31 @@ Test(tls_resume, not_without_extended_master_secret)
     }
 }
 
+/* The last look before the session counts: whatever the library made of it. */
+Test(tls_resume, what_may_not_be_continued_ends_with_an_alert)
+{
+    struct pair_params params = params_of_a_stream();
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        if (!can_resume(&params)) {
+            continue;
+        }
+        pair_init(&p, &params);
+        talk(&p);
+        pair_again(&p, &params);
+        cr_assert_not_null(p.client.session->shake->resumed);
+        p.client.session->shake->resumed->expires_unix_s = 1;
+        cr_expect(!pair_handshake(&p));
+        cr_expect_eq(p.client.step, TLS_STEP_BAD);
+        cr_expect_eq(tls_session_error(p.client.session)->err, ERR_TLS_HANDSHAKE);
+        (void)pair_carry(&p, &p.client, &p.server);
+        const char *text = tls_session_error(p.server.session)->text;
+        cr_expect(strstr(text, "handshake_failure") != NULL, "%s -> %s: %s", params.client_backend,
+                  params.server_backend, text);
+        pair_deinit(&p);
+    }
+}
+
 /* The server's ring: old identities make room. */
 Test(tls_resume, the_store_is_bounded)
 {

@@ -16,10 +16,13 @@ from lab.fedgate import Fedgate, corp_dns, partner
 from lab.hostile import JOE, Raw, tls_context
 from lab.peer import Peer
 from lab.process import wait_until
+from lab.stage import LabError
 from lab.xmpp import END, Component, local, message, text_of
 
 PARTNERS = {"one.test": "127.77.0.21", "two.test": "127.77.0.22", "three.test": "127.77.0.23",
             "four.test": "127.77.0.24"}
+# They open streams all the time; their homes are different shards, so that some streams move.
+COMING = ("coming.test", "going.test")
 RENEWALS = (("ec", "ca"), ("rsa", "ca"), ("ec384", "inter"), ("ec", "inter"), ("rsa", "ca"),
             ("ec", "ca"))
 PAUSE_S = 0.004
@@ -63,7 +66,7 @@ class Traffic:
         if local(element) != "message":
             self.trouble.append(f"{way}: {element.tag} {element.attrib}")
             return
-        self.heard[way].append(int(text_of(element, "body")))
+        self.heard.setdefault(way, []).append(int(text_of(element, "body")))
 
     def send_in(self, name):
         while not self.is_over.is_set():
@@ -89,7 +92,7 @@ class Traffic:
             self.note(str(element.get("from")).split("@")[-1] + ">", element)
 
     def least(self):
-        return min(len(numbers) for numbers in self.heard.values())
+        return min(len(self.heard[way]) for way in self.sent)
 
     def stop(self):
         """Ends it. Every number arrived once, in order."""
@@ -107,6 +110,44 @@ class Traffic:
         for way, count in self.sent.items():
             check(self.heard[way] == list(range(count)), "lost, doubled or overtaken:", way)
         return sum(self.sent.values())
+
+
+class Coming:
+    """A partner that opens a stream, sends a few numbers, closes, and begins again: its streams are
+    accepted on any shard and move home, before, while and after a reload."""
+
+    def __init__(self, lab, name, traffic):
+        self.name = name
+        self.peer = Peer(lab, name, plan.SCRIPTED)
+        self.traffic = traffic
+        self.count = 0
+        self.stream_count = 0
+        self.trouble = []
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def heard(self):
+        return self.traffic.heard.get(self.name + ">", [])
+
+    def run(self):
+        try:
+            while not self.is_over.is_set():
+                stream = self.peer.dial(plan.APP, run=False)
+                for number in range(self.count, self.count + 3):
+                    stream.send(message(JOE, str(number), sender=f"x@{self.name}"))
+                self.count += 3
+                wait_until("what was sent", lambda: len(self.heard()) >= self.count, 15)
+                stream.close()
+                self.stream_count += 1
+        except (LabError, OSError, TimeoutError) as error:
+            self.trouble.append(str(error))
+
+    def stop(self):
+        self.is_over.set()
+        self.thread.join(20)
+        check(not self.trouble, "coming and going:", self.trouble, self.stream_count)
+        check(self.heard() == list(range(self.count)), "coming and going: lost or doubled")
 
 
 def shown(port):
@@ -140,7 +181,7 @@ class Stage:
         for name, address in PARTNERS.items():
             lab.dns.xmpp(name, address)
         self.fedgate = Fedgate(lab, shards=2, backend=backend,
-                               partners=[partner(name) for name in PARTNERS])
+                               partners=[partner(name) for name in (*PARTNERS, *COMING)])
         folder = lab.folder("installed")
         self.crt, self.key, self.trust, self.crl = (
             os.path.join(folder, name) for name in ("edge.pem", "edge.key", "trust.pem", "crl.pem"))
@@ -174,6 +215,8 @@ def renewals(backend):
         traffic = Traffic(stage.component, stage.peers)
         wait_until("traffic on every stream", lambda: traffic.least() > 50, 20)
         before = stage.fedgate.totals()
+        moved = sum(shard["conn_moved_in"] for shard in stage.fedgate.stats()["shards"])
+        coming = [Coming(lab, name, traffic) for name in COMING]
         for number, (key, issuer) in enumerate(RENEWALS):
             name = lab.certs.make(plan.CORP, plan.APP, name=f"edge-{number}", key=key, ca=issuer)
             lab.certs.make("nobody.test", name=f"lost-{number}")
@@ -185,13 +228,18 @@ def renewals(backend):
             for port in (plan.XMPPS_SERVER, plan.XMPP_SERVER):
                 check(shown(port) == der(lab.certs.crt(name)), "the old certificate is shown", port)
             wait_until("more on every stream", lambda: traffic.least() > carried + 50, 20)
+        for one in coming:
+            one.stop()
         carried = traffic.stop()
+        moved = sum(shard["conn_moved_in"] for shard in stage.fedgate.stats()["shards"]) - moved
+        check(moved > 10, "next to nothing moved between the shards:", moved)
         after = stage.fedgate.totals()
         for counter in ("streams_lost", "streams_out_failed", "certificates_withdrawn", "spoofed"):
             check(after[counter] == before[counter], counter, after[counter])
         for name, peer in stage.peers.items():
             check(len(peer.accepted) == 1 and not peer.accepted[0].ended, "a new stream to", name)
-        print(f"     {carried} messages over {2 * len(PARTNERS)} streams, {len(RENEWALS)} renewals")
+        print(f"     {carried} messages, {2 * len(PARTNERS)} streams, {len(RENEWALS)} renewals; "
+              f"{sum(one.stream_count for one in coming)} streams came, {moved} moved")
 
 
 def distrust_and_back(backend):

@@ -14,7 +14,8 @@ if(FEDGATE_TESTS)
   add_custom_target(tls_certs DEPENDS ${tls_certs}/done)
 
   set(tls_unit ${CMAKE_SOURCE_DIR}/tests/unit/tls)
-  fg_unit(tls_session SOURCES ${tls_unit}/session_test.c ${tls_unit}/hostile_test.c
+  fg_unit(tls_session SOURCES ${tls_unit}/session_test.c ${tls_unit}/data_test.c
+    ${tls_unit}/hostile_test.c
     ${tls_unit}/user_test.c ${tls_unit}/kernel_test.c ${tls_unit}/resume_test.c
     ${tls_unit}/pair.c NEEDS fg_tls)
   fg_unit(tls_names SOURCES ${tls_unit}/names_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
@@ -22,7 +23,8 @@ if(FEDGATE_TESTS)
   fg_unit(tls_crl SOURCES ${tls_unit}/crl_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
   fg_unit(tls_context SOURCES ${tls_unit}/context_test.c NEEDS fg_tls)
   fg_unit(tls_threads SOURCES ${tls_unit}/threads_test.c NEEDS fg_tls)
-  fg_unit(tls_openssl SOURCES ${tls_unit}/openssl_test.c ${tls_unit}/pair.c NEEDS fg_tls)
+  fg_unit(tls_openssl SOURCES ${tls_unit}/openssl_test.c
+    ${tls_unit}/openssl_resume_test.c ${tls_unit}/openssl_peer.c ${tls_unit}/pair.c NEEDS fg_tls)
   # OpenSSL is the oracle of the primitives and of the key schedule; no part of the product uses it.
   fg_need(OPENSSL openssl libssl-dev)
   set(tls_kit ${tls_unit}/record_kit.c)

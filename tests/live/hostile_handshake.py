@@ -190,6 +190,82 @@ def silence():
         on.inside_hears_nothing()
 
 
+def mangled(tls, incoming, outgoing, connected, change):
+    """A handshake of which record number change[0] of ours is changed by change[1]. Returns whether
+    there was such a record. Where our side sees it first, its alert goes out."""
+    number, is_done = 0, False
+    while True:
+        try:
+            tls.do_handshake()
+            is_done = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            connected.sendall(outgoing.read())
+            return number > change[0]
+        said = outgoing.read()
+        while said:
+            length = 5 + int.from_bytes(said[3:5], "big")
+            one, said = said[:length], said[length:]
+            connected.sendall(change[1](one) if number == change[0] else one)
+            number += 1
+        if is_done:
+            return number > change[0]
+        try:
+            got = connected.recv(65536)
+        except TimeoutError:  # a length was changed: it waits for the rest
+            connected.shutdown(socket.SHUT_WR)
+            return number > change[0]
+        if not got:
+            return number > change[0]
+        incoming.write(got)
+
+
+def flip(record_bytes):
+    return record_bytes[:-1] + bytes([record_bytes[-1] ^ 1])
+
+
+CHANGES = (flip, lambda one: one + one, lambda one: one[:5] + flip(one[5:6]) + one[6:])
+
+
+def mangled_flights(role, backend):
+    """Each record of a handshake flipped at its end or its beginning, or sent twice: no stream."""
+    with Lab(f"flights-{role}") as lab:
+        on = Evil(lab, backend, 60)
+        versions = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3][:1 + (backend == "wolfssl")]
+        count = 0
+        for version in versions:
+            for change in CHANGES:
+                for number in range(8):
+                    if role == "client":
+                        raw, domain = Raw(plan.XMPPS_SERVER), "p0.test"
+                    else:
+                        raw = on.accepted()
+                        domain = raw.domain
+                    context = on.tls(domain, role == "server")
+                    context.minimum_version = context.maximum_version = version
+                    if role == "server":
+                        context.num_tickets = 0
+                        context.verify_mode = ssl.CERT_OPTIONAL
+                        context.load_verify_locations(lab.certs.trust)
+                    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+                    tls = context.wrap_bio(incoming, outgoing, role == "server",
+                                           plan.APP if role == "client" else None)
+                    raw.socket.settimeout(1)
+                    was_there = mangled(tls, incoming, outgoing, raw.socket, (number, change))
+                    if not was_there:
+                        raw.close()
+                        if role == "server":
+                            on.left.append(domain)
+                        break
+                    raw.until_end(5)
+                    count += 1
+        check(count > 6 * len(versions), "only", count)
+        totals = on.totals()
+        check(totals["streams_out_external"] == 1, "a stream in spite of it")
+        on.inside_hears_nothing()
+
+
 def behind_starttls(backend):
     """Bytes in the segment of <starttls/>, and of <proceed/>, are nobody's: not TLS's, not those of
     the stream inside TLS (CVE-2011-0411 and the like)."""
@@ -237,6 +313,8 @@ def tests():
     for backend in ("wolfssl", "mbedtls"):
         for function in (garbage_as_client, garbage_as_server, behind_starttls):
             yield case(f"{function.__name__}_{backend}", function, backend)
+        for role in ("client", "server"):
+            yield case(f"mangled_flights_as_{role}_{backend}", mangled_flights, role, backend)
     yield silence
     yield tls_in_tls
 

@@ -12,7 +12,8 @@
 #include "sim_io.h"
 #include "tls/tls.h"
 
-enum { PORT_TLS = 5270, PORT_LIVE = 5269, CLIENTS = 40, KERNEL_STEPS = 400, TURNS_MAX = 20000 };
+enum { PORT_LIVE = 5269, PORT_TLS, PORT_POOR, PORT_DEAF };
+enum { CLIENTS = 40, KERNEL_STEPS = 400, TURNS_MAX = 20000 };
 
 static struct engine *engine;
 static struct shard *sh;
@@ -24,6 +25,7 @@ static struct {
     uint32_t secured_in, secured_out, closed, timeouts, echoes;
 } seen;
 
+static struct conn *last_client;
 static struct conn *live; /* asks again as soon as it is answered */
 
 static size_t echo(struct conn *c, void *owner, char *bytes, size_t len)
@@ -93,8 +95,16 @@ static void tls_begin(struct conn *c, enum tls_role role, uint32_t timeout_ms)
 static void app_accepted(struct shard *s, struct conn *c, uint32_t tag)
 {
     (void)s;
-    conn_set_owner(c, &echo_ops, &seen.secured_in);
-    if (tag == PORT_TLS) {
+    conn_set_owner(c, tag == PORT_DEAF ? &ask_ops : &echo_ops, &seen.secured_in);
+    if (tag == PORT_POOR) {
+        struct conn_tls_params params = {
+            .ctx = ctx, .session = {.role = TLS_ROLE_SERVER, .credential_idx = UINT32_MAX}};
+        int err = conn_start_tls(c, &params);
+
+        if (err) {
+            conn_abort(c, err, "no TLS");
+        }
+    } else if (tag == PORT_TLS) {
         tls_begin(c, TLS_ROLE_SERVER, server_timeout_ms);
     }
 }
@@ -143,6 +153,8 @@ static void begin(uint32_t handshakes_max)
     cr_assert_eq(shard_begin(sh), 0);
     listen_at(PORT_TLS);
     listen_at(PORT_LIVE);
+    listen_at(PORT_POOR);
+    listen_at(PORT_DEAF);
 }
 
 /* The kernel does all it can in a millisecond, then the shard has a turn: at most one step of a
@@ -194,6 +206,26 @@ static void client_connected(struct shard *s, void *app_ctx, struct conn *c, int
     cr_assert_eq(err, 0);
     conn_set_owner(c, &ask_ops, &seen.secured_out);
     tls_begin(c, TLS_ROLE_CLIENT, 60000);
+    last_client = c;
+}
+
+/* Without memory the owner is told, and nothing else happens. */
+static void poor_client_connected(struct shard *s, void *app_ctx, struct conn *c, int err)
+{
+    struct conn_tls_params params = {
+        .ctx = ctx, .session = {.role = TLS_ROLE_CLIENT, .credential_idx = UINT32_MAX}};
+
+    (void)s;
+    (void)app_ctx;
+    if (err) {
+        seen.closed++;
+        return;
+    }
+    conn_set_owner(c, &ask_ops, &seen.secured_out);
+    err = conn_start_tls(c, &params);
+    if (err) {
+        conn_abort(c, err, "no TLS");
+    }
 }
 
 /* Says hello and then nothing more. */
@@ -368,4 +400,50 @@ Test(handshake_sim, waiting__ends_with_the_handshakes_time)
     cr_expect_eq(sh->stats.handshakes_waiting, 0);
     cr_expect_eq(sh->stats.handshakes_in_progress, 0);
     end();
+}
+
+/* Its owner changes his mind while it waits: nothing is computed for it, the other one goes on. */
+Test(handshake_sim, closed_while_waiting__leaves_the_queue)
+{
+    struct conn *waiting;
+
+    begin(1);
+    dial(PORT_DEAF, client_connected); /* gets no answer: it holds the place */
+    for (int i = 0; i < 20; i++) {
+        turn();
+    }
+    dial(PORT_TLS, client_connected);
+    for (int i = 0; i < 20; i++) {
+        turn();
+    }
+    waiting = last_client;
+    cr_expect_eq(sh->stats.handshakes_waiting, 1);
+    conn_close(waiting, 1000);
+    turns_until(&seen.closed, 2);
+    cr_expect_eq(sh->stats.handshakes_waiting, 0);
+    cr_expect_eq(sh->stats.handshakes_in_progress, 1);
+    cr_expect_eq(sh->stats.handshake_steps, 1);
+    end();
+}
+
+/* The n-th allocation fails, for every n: each connection ends once, nothing is left behind. */
+Test(handshake_sim, memory__may_fail_anywhere, .timeout = 120)
+{
+    uint32_t refused = 0;
+    uint32_t secured = 0;
+
+    for (uint64_t n = 1; n <= 120; n++) {
+        begin(1);
+        dial(PORT_POOR, poor_client_connected);
+        pool_fail_nth(n);
+        for (int i = 0; i < 60 && seen.closed == 0; i++) {
+            turn();
+        }
+        pool_fail_nth(0);
+        secured += seen.secured_in;
+        refused += seen.secured_in == 0;
+        end();
+    }
+    cr_expect_gt(refused, 5, "%u: test too weak", refused);
+    cr_expect_gt(secured, 5, "%u: nothing works", secured);
 }

@@ -105,6 +105,7 @@ void link_free(struct link *l)
     list_remove(&l->dirty);
     dial_free(l->dial);
     stream_free(l->s);
+    pool_free(l->fail_text);
     while ((b = block_queue_pop(&l->waiting)) || (b = block_queue_pop(&l->written))) {
         block_free(b);
     }

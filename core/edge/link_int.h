@@ -81,7 +81,7 @@ struct link {
     uint64_t gate_closed_ms;
     uint64_t gate_renewed_ms;
     enum fail_step fail_step;
-    char fail_text[FAIL_TEXT_BYTES];
+    char *fail_text; /* owned, with is_failed; NULL = no memory for it */
 
     uint16_t local_len;
     uint16_t remote_len;

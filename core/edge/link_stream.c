@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link_stream: the outgoing connection and stream of a link: dialling, negotiation, its end. */
-#include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/err.h"
@@ -63,9 +63,28 @@ static void end(struct link *l)
 
 static void note_failure(struct link *l, enum fail_step step, const char *text)
 {
+    size_t len = strnlen(text, FAIL_TEXT_BYTES - 1);
+
     l->is_failed = true;
     l->fail_step = step;
-    (void)snprintf(l->fail_text, sizeof(l->fail_text), "%s", text);
+    pool_free(l->fail_text);
+    l->fail_text = pool_alloc(len + 1);
+    if (l->fail_text) {
+        memcpy(l->fail_text, text, len);
+        l->fail_text[len] = '\0';
+    }
+}
+
+static void forget_failure(struct link *l)
+{
+    l->is_failed = false;
+    pool_free(l->fail_text);
+    l->fail_text = NULL;
+}
+
+static const char *fail_text(const struct link *l)
+{
+    return l->fail_text ? l->fail_text : fail_step_name(l->fail_step);
 }
 
 static void on_failed(struct link *l, const struct stream_failure *failure)
@@ -361,10 +380,10 @@ static void after_failed_attempt(struct link *l)
     }
     if (l->dial && may_next_target_help(l->fail_step)) {
         link_set_state(l, LINK_ST_DIALLING);
-        dial_next(l->dial, l->fail_text);
+        dial_next(l->dial, fail_text(l));
         return;
     }
-    link_down(l, l->fail_step, true, l->fail_text);
+    link_down(l, l->fail_step, true, fail_text(l));
 }
 
 static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
@@ -389,7 +408,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
         }
         if (l->is_failed) {
             e->stats.streams_lost++;
-            partner_run_failed(e, run, PARTNER_OUT, FAIL_STEP_STREAM, l->fail_text);
+            partner_run_failed(e, run, PARTNER_OUT, FAIL_STEP_STREAM, fail_text(l));
         }
     }
     if (l->state != LINK_ST_CLOSING) {
@@ -441,7 +460,7 @@ static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct
     l->c = c;
     l->host.c = c;
     l->was_ready = false;
-    l->is_failed = false;
+    forget_failure(l);
     l->is_orderly = false;
     conn_set_owner(c, &link_ops, l);
     link_set_state(l, LINK_ST_NEGOTIATING);
@@ -453,8 +472,10 @@ static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct
         params.remote = remote.domain;
     }
     if (stream_new(&l->s, shard_now_ms(e->sh), &params) != 0) {
-        note_failure(l, FAIL_STEP_POLICY, "no way to authenticate is left by the rules");
-        conn_abort(c, ERR_STATE, l->fail_text);
+        static const char why[] = "no way to authenticate is left by the rules";
+
+        note_failure(l, FAIL_STEP_POLICY, why);
+        conn_abort(c, ERR_STATE, why);
         return;
     }
     LOG_D(dial_connected, "remote=%s peer=%s direct_tls=%d", log_quote(link_remote(l)).text,
@@ -473,7 +494,7 @@ static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int e
     (void)d;
     if (l->is_failed && l->fail_step != FAIL_STEP_TCP) {
         /* A stream came further than the dialler: its failure says more. */
-        link_down(l, l->fail_step, l->fail_step == FAIL_STEP_CERTIFICATE, l->fail_text);
+        link_down(l, l->fail_step, l->fail_step == FAIL_STEP_CERTIFICATE, fail_text(l));
         return;
     }
     link_down(l, fail_step_of_dial(step), is_for_good, text);
@@ -489,7 +510,7 @@ void link_connect(struct link *l)
     struct stream_rules rules;
     int err;
 
-    l->is_failed = false;
+    forget_failure(l);
     if (!verdict.allowed) {
         link_down(l, FAIL_STEP_POLICY, true, policy_reason_name(verdict.reason));
         return;

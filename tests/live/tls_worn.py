@@ -120,7 +120,7 @@ def has_debug_hooks():
 
 
 class Stage:
-    def __init__(self, lab, confirms, **options):
+    def __init__(self, lab, confirms, shards=1, **options):
         if not has_debug_hooks():
             raise Skip("this build's limits per key cannot be lowered")
         os.environ["FEDGATE_TEST_RECORD_LIMITS"] = LIMITS
@@ -128,7 +128,7 @@ class Stage:
         lab.dns.xmpp(SCRIPTED, plan.SCRIPTED)
         self.peer = Counter(lab, confirms, **options).listen()
         row = partner(SCRIPTED, acks={"acks": "auto", "ping": "ping", "none": "off"}[confirms])
-        self.fedgate = Fedgate(lab, partners=[row])
+        self.fedgate = Fedgate(lab, partners=[row], shards=shards)
         self.fedgate.config["log"]["level"] = "info"
         self.fedgate.start()
         self.component = lab.own(Component(plan.APP, "inside", run=False))
@@ -141,9 +141,9 @@ class Stage:
             time.sleep(0.02)
 
 
-def outwards(confirms):
+def outwards(confirms, shards=1):
     with Lab(f"worn-{confirms}") as lab:
-        stage = Stage(lab, confirms)
+        stage = Stage(lab, confirms, shards)
         stage.flood()
         stage.peer.tally.expect(COUNT, 120)
         check(stage.back.errors == 0, "answered with errors", stage.back.errors)
@@ -231,4 +231,4 @@ def inwards():
 
 if __name__ == "__main__":
     main(*[case(f"outwards_{mode}", outwards, mode) for mode in ("acks", "ping", "none")],
-         inwards, renewed, no_successor)
+         case("outwards_two_shards", outwards, "ping", 2), inwards, renewed, no_successor)

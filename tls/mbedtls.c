@@ -284,8 +284,9 @@ static int configure(struct tls_session *s, struct mbed_session *m)
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(c, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
     mbedtls_ssl_conf_export_keys_ext_cb(c, mbedtls_on_keys, s);
-    mbedtls_ssl_conf_session_tickets(c, s->ctx->resume ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
-                                                       : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    mbedtls_ssl_conf_session_tickets(c, s->shake->may_resume
+                                            ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
+                                            : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     if (!is_client && s->ctx->resume) {
         mbedtls_ssl_conf_session_tickets_cb(c, mbedtls_on_new_ticket, mbedtls_on_ticket, s);
     }
@@ -323,7 +324,7 @@ static int session_new(struct tls_session *s)
     if (err == 0 && s->role == TLS_ROLE_CLIENT && s->shake->sni[0] != '\0') {
         err = mbedtls_ssl_set_hostname(&m->ssl, s->shake->sni);
     }
-    if (err == 0 && s->role == TLS_ROLE_CLIENT && s->ctx->resume && s->shake->may_resume) {
+    if (err == 0 && s->shake->may_resume) {
         mbedtls_offer(s, m);
     }
     mbedtls_ssl_set_bio(&m->ssl, s, on_send, on_recv, NULL);

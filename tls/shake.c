@@ -132,7 +132,7 @@ int tls_hand_over(struct tls_session *s)
 {
     struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
     int err = take(s, keys);
-    if (err == 0 && s->role == TLS_ROLE_CLIENT && s->ctx->resume) {
+    if (err == 0 && s->shake->may_resume) {
         s->ctx->backend->keep(s);
     }
     if (err == 0) {
@@ -206,7 +206,7 @@ static int finish(struct tls_session *s)
         return tls_note_error(s, err, "no memory for what the peer has shown");
     }
     tls_set_state(s, TLS_STATE_OPEN);
-    bool may_wait = s->role == TLS_ROLE_CLIENT && s->ctx->resume &&
+    bool may_wait = s->shake->may_resume &&
                     strcmp(s->peer.version, "TLSv1.3") == 0;
     return may_wait ? 0 : tls_hand_over(s);
 }

@@ -122,7 +122,8 @@ static int shake_new(struct tls_session *s, const struct tls_session_params *par
         return ERR_NOMEM;
     }
     s->shake = k;
-    k->may_resume = params->may_resume;
+    k->may_resume =
+        params->may_resume && s->role == TLS_ROLE_CLIENT && s->ctx->resume != NULL;
     k->version_min = (uint16_t)params->version_min;
     k->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
     int err = tls_choose_credential(s, params);

@@ -60,7 +60,7 @@ struct tls_context_params {
     bool crl_required;    /* also refuse what was issued by somebody without a list there */
     /* AES-GCM before ChaCha20 even if the library's is slow: the kernel's is not. */
     bool is_aes_first;
-    bool has_tickets; /* server: give tickets and take them back; client: keep what servers give */
+    bool has_tickets; /* server: give tickets and take them back; client: see may_resume */
 };
 
 /* Control thread; reads files, may take milliseconds. */
@@ -92,8 +92,8 @@ struct tls_session_params {
     struct slice credential_domain; /* our own XMPP domain on this connection, or empty */
     int64_t now_unix_s; /* to judge certificates by; 0 = the system's clock */
     enum tls_version version_min; /* 0 = TLS 1.2 */
-    /* Client: offer a ticket of an earlier session with the same sni, alpn, credential and
-     * context. */
+    /* Client, where the context has_tickets: offer a ticket of an earlier session with the same sni,
+     * alpn, credential and context, and keep one for later. */
     bool may_resume;
 };
 
@@ -115,7 +115,7 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct slice in, size
 /* --- records, after TLS_STEP_DONE --- */
 
 /* Who protects a direction's records. The library does until its keys can be taken: as a client of
- * TLS 1.3 that keeps tickets until the first application data has come (the server's tickets come
+ * TLS 1.3 that may_resume until the first application data has come (the server's tickets come
  * before it), else not at all. */
 enum tls_path { TLS_PATH_LIBRARY, TLS_PATH_USER, TLS_PATH_KERNEL };
 /* "library", "user", "kernel" */

@@ -67,7 +67,7 @@ struct tls_shake {
     uint16_t version_min;
     bool cred_is_fixed;    /* server: do not choose by SNI */
     bool peer_seen;        /* the peer's chain was looked at */
-    bool may_resume;       /* client: to offer an earlier session */
+    bool may_resume;       /* client: offers an earlier session and keeps this one */
     bool is_resumed;       /* this handshake continues one, whose peer is in resumed */
     bool has_ems;          /* TLS 1.2: extended master secret */
     bool has_ticket_id;

@@ -324,7 +324,7 @@ static int session_setup(struct tls_session *s, WOLFSSL *ssl)
         ok = wolfSSL_UseALPN(ssl, s->shake->alpn, (unsigned)strlen(s->shake->alpn),
                              WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
     }
-    if (ok && s->role == TLS_ROLE_CLIENT && s->ctx->resume) {
+    if (ok && s->shake->may_resume) {
         wolfssl_offer(s, ssl);
     }
     return ok ? 0 : ERR_BAD_INPUT;

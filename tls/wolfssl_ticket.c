@@ -111,7 +111,7 @@ void wolfssl_offer(struct tls_session *s, WOLFSSL *ssl)
 {
     struct buf bytes;
     buf_init(&bytes, RESUME_OFFER_BYTES_MAX);
-    if (s->shake->may_resume && resume_take_offer(s, &bytes)) {
+    if (resume_take_offer(s, &bytes)) {
         const unsigned char *at = (const unsigned char *)buf_slice(&bytes).ptr;
         WOLFSSL_SESSION *session = wolfSSL_d2i_SSL_SESSION(NULL, &at, (long)buf_len(&bytes));
         if (!session || wolfSSL_set_session(ssl, session) != WOLFSSL_SUCCESS) {

@@ -180,3 +180,49 @@ Test(tls_data, no_room_for_output_is_an_error_not_a_loss)
         pair_deinit(&p);
     }
 }
+
+/* What an end says with its last handshake message comes in the same read as that. */
+static enum tls_step shake_and_speak(struct pair_end *e, struct pair_end *to)
+{
+    static const char text[] = "right behind Finished";
+    size_t used;
+    struct slice in = buf_slice(&e->in);
+    bool was_done = e->step == TLS_STEP_DONE;
+    if (!was_done) {
+        e->step = tls_session_handshake(e->session, in, &used, &e->out);
+        cr_assert_neq(e->step, TLS_STEP_BAD, "%s", tls_session_error(e->session)->text);
+        buf_consume(&e->in, used);
+    }
+    if (!was_done && e->step == TLS_STEP_DONE) {
+        cr_assert_eq(tls_session_seal(e->session, slice_from_cstr(text), &e->out), 0);
+    }
+    if (e->step == TLS_STEP_DONE) {
+        cr_assert_eq(pair_open(e, &used), 0, "%s", tls_session_error(e->session)->text);
+    }
+    buf_put(&to->in, buf_slice(&e->out));
+    buf_clear(&e->out);
+    return e->step;
+}
+
+Test(tls_data, nothing_is_lost_or_read_twice_at_the_hand_over)
+{
+    for (int has_tickets = 0; has_tickets < 2; has_tickets++) {
+        struct pair_params params = {.has_tickets = has_tickets, .may_resume = has_tickets};
+        FOR_ALL_PAIRS(params) {
+            struct pair p;
+            pair_init(&p, &params);
+            for (int round = 0; round < 3; round++) { /* the second and third may be resumed */
+                for (int i = 0; i < 5; i++) {
+                    (void)shake_and_speak(&p.client, &p.server);
+                    (void)shake_and_speak(&p.server, &p.client);
+                }
+                cr_expect(slice_eq_cstr(buf_slice(&p.client.plain), "right behind Finished"));
+                cr_expect(slice_eq_cstr(buf_slice(&p.server.plain), "right behind Finished"));
+                cr_expect_eq(buf_len(&p.client.in) + buf_len(&p.server.in), 0);
+                cr_expect_eq(tls_session_path(p.client.session, TLS_IN), TLS_PATH_USER);
+                pair_again(&p, &params);
+            }
+            pair_deinit(&p);
+        }
+    }
+}

@@ -94,26 +94,39 @@ Test(tls_openssl, an_unknown_critical_extension_in_the_leaf_ends_the_handshake, 
     }
 }
 
-Test(tls_openssl, s_server_over_both_versions, .timeout = 60)
+Test(tls_openssl, s_server_over_every_version_and_suite, .timeout = 60)
 {
-    static const char *const options[] = {"-tls1_3 -num_tickets 5", "-tls1_2", "-tls1_2"};
-    for (size_t i = 0; i < ARRAY_COUNT(options); i++) {
-        const char *backend = backends[i == 2];
+    static const struct {
+        const char *options;
+        bool is_mbedtls;
+    } cases[] = {
+        {"-tls1_3 -num_tickets 5 -ciphersuites TLS_AES_128_GCM_SHA256", false},
+        {"-tls1_3 -num_tickets 0 -ciphersuites TLS_AES_256_GCM_SHA384", false},
+        {"-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256", false},
+        {"-tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256", false},
+        {"-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384", false},
+        {"-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305", false},
+        {"-tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256", true},
+        {"-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384", true},
+        {"-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305", true},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        const char *backend = backends[cases[i].is_mbedtls];
         char text[512];
         struct openssl_peer p;
         (void)snprintf(text, sizeof(text),
                        GOOD_CERT "-Verify 3 -verify_return_error -CAfile " TLS_CERTS
                                  "/trust.crt -alpn xmpp-server -rev %s",
-                       options[i]);
+                       cases[i].options);
         openssl_start_server(&p, backend, "xmpp-server", text);
         cr_assert(openssl_pump(&p, openssl_shaken) && p.end.step == TLS_STEP_DONE, "%s %s: %s",
-                  backend, options[i], tls_session_error(p.end.session)->text);
+                  backend, cases[i].options, tls_session_error(p.end.session)->text);
         const struct tls_peer *peer = tls_session_peer(p.end.session);
         cr_expect_eq(peer->chain, TLS_CHAIN_OK);
         cr_expect_str_eq(peer->alpn, "xmpp-server");
         cr_assert_eq(tls_session_seal(p.end.session, SLICE_LIT("desrever\n"), &p.end.out), 0);
         cr_expect(openssl_pump(&p, openssl_got_line) && openssl_has(&p.end.plain, "reversed\n"),
-                  "%s", options[i]);
+                  "%s", cases[i].options);
         openssl_stop(&p);
     }
 }

@@ -112,8 +112,11 @@ Test(tls_resume, only_when_wished_and_for_the_same_name_and_protocol)
         talk(&p);
         other.may_resume = false;
         pair_again(&p, &other);
+        cr_assert(pair_handshake(&p));
+        cr_expect_eq(tls_session_path(p.client.session, TLS_IN), TLS_PATH_USER, "at once");
         talk(&p);
         expect_identity(&p, false);
+        cr_expect_eq(resume_offer_count(resume_of(&p.client)), can_resume(&params), "as before");
         other = params;
         other.sni = "conference.fabrikam.test";
         pair_again(&p, &other);

@@ -116,7 +116,7 @@ Test(tls_user, the_library_is_gone_and_little_is_left)
 /* Tickets come before application data: only the library can read them. */
 Test(tls_user, a_client_that_keeps_tickets_hands_over_with_the_first_data)
 {
-    struct pair_params params = {.has_tickets = true};
+    struct pair_params params = {.has_tickets = true, .may_resume = true};
     FOR_ALL_PAIRS(params) {
         struct pair p;
         pair_up(&p, &params);

@@ -52,7 +52,7 @@ struct report_stream {
     uint8_t version;   /* enum report_version */
     uint8_t path;      /* enum report_path */
     bool is_resumed;
-    char cipher[40]; /* "" = none */
+    char cipher[48]; /* "" = none */
     char peer[56];
     char local[256];
     char remote[256];

@@ -14,7 +14,7 @@ from lab.hostile import EVIL, EVIL_ADDRESS, Ground, Raw
 from lab.process import wait_until
 from lab.splitter import Splitter
 from lab.tls_tools import (Partners, StarttlsOut, farewell, follows_key_updates, gnutls_cli,
-                           gnutls_serv, log_in, say, take_message, take_stream)
+                           gnutls_serv, log_in, say, stream_of, take_message, take_stream)
 
 CIPHERS = ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
 TLS_13 = "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -42,9 +42,9 @@ def suites(backend, key):
         yield f"{TLS_12}:-KX-ALL:+ECDHE-{kind}{only}", ("TLS1.2", "ECDHE", kind, f"({cipher})")
 
 
-def chosen(backend):
+def chosen(backend, **more):
     def change(config):
-        config["tls"]["backend"] = backend
+        config["tls"].update(backend=backend, **more)
     return change
 
 
@@ -139,8 +139,8 @@ def server_key_updates():
 class Played(Partners):
     """Partners whose servers are GnuTLS's library, played by the test."""
 
-    def __init__(self, lab, count, key, backend):
-        super().__init__(lab, count, {"key": key}, chosen(backend))
+    def __init__(self, lab, count, key, backend, **more):
+        super().__init__(lab, count, {"key": key}, chosen(backend, **more))
         self.listener = socket.create_server((EVIL_ADDRESS, 6999), backlog=50)
 
     def played(self, priority="NORMAL", starttls=False, record_max=0):
@@ -152,13 +152,17 @@ class Played(Partners):
         splitter, domain = self.dial(listens, starttls)
         splitter.piece = 1 << 16
         self.lab.own(splitter)
+        return self.accepted(domain, f"to {domain}", priority, record_max), domain
+
+    def accepted(self, domain, text, priority, record_max=0):
+        """The stream that fedgate opens for a message."""
         connected, _ = self.listener.accept()
         end = GnutlsServer(connected, self.lab.certs.crt(self.now), self.lab.certs.key(self.now),
                            self.lab.certs.trust, priority, record_max)
         raw = Raw.over(end)
         take_stream(raw, domain)
-        take_message(raw, f"to {domain}")
-        return raw, domain
+        take_message(raw, text)
+        return raw
 
     def bye(self, raw):
         """Both farewells, of XML and of TLS."""
@@ -216,6 +220,37 @@ def client_refuses(backend):
         on.inside_hears_nothing()
 
 
+def client_resumption(backend):
+    """tls.resumption on: the second session continues the first."""
+    with Lab("gc-resume") as lab:
+        on = Played(lab, 2, "ec", backend, resumption="on")
+        version = TLS_13 if backend == "wolfssl" else TLS_12
+        raw, domain = on.played(version)
+        check(not raw.socket.is_resumed(), "continued what?")
+        on.bye(raw)
+        wait_until("its end", lambda: not stream_of(on, domain, "out"))
+        on.component.say("joe@app.corp.test", f"ann@{domain}", "again")
+        raw = on.accepted(domain, "again", version)
+        check(raw.socket.is_resumed() and stream_of(on, domain, "out")["resumed"], "not continued")
+        on.bye(raw)
+        on.inside_hears_nothing()
+
+
+def server_resumption():
+    """gnutls-cli --resume: one handshake for the ticket, a stream that continues the session. Its
+    hello of TLS 1.2 has the name behind the ticket: that is a full handshake."""
+    with Lab("gs-resume") as lab:
+        on = ground(lab, "wolfssl")
+        for priority in (TLS_13, TLS_12):
+            def resumed(tool, is_due=priority == TLS_13):
+                is_there = "This is a resumed session" in tool.said
+                check(is_there == is_due and stream_of(on, EVIL, "in")["resumed"] == is_due,
+                      "resumed", is_there, is_due)
+            accepts(on, "--resume", "--waitresumption", "--priority", priority, text=priority,
+                    more=resumed)
+        on.calm()
+
+
 def client_more(backend):
     """Key updates, tickets, small records, a wish to begin anew, an end without notice."""
     with Lab("gc-more") as lab:
@@ -256,9 +291,11 @@ def tests():
         for key in ("ec", "rsa"):
             for function in (server_suites, client_suites, client_handshakes):
                 yield case(f"{function.__name__}_{key}_{backend}", function, backend, key)
-        for function in (server_refuses, server_more, client_refuses, client_more):
+        for function in (server_refuses, server_more, client_refuses, client_more,
+                         client_resumption):
             yield case(f"{function.__name__}_{backend}", function, backend)
     yield server_key_updates
+    yield server_resumption
 
 
 if __name__ == "__main__":

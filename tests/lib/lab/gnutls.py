@@ -37,7 +37,10 @@ class GnutlsError(OSError):
 
 
 class GnutlsServer:
-    """Shakes hands at once. alerts: numbers of what came; is_cut: no close_notify came."""
+    """Shakes hands at once. alerts: numbers of what came; is_cut: no close_notify came. All share
+    the key of their tickets, as the connections of one server do."""
+
+    ticket_key = _Datum()
 
     def __init__(self, connected, certificate, key, trust, priority=NORMAL, record_max=0):
         self.library = _library()
@@ -48,7 +51,6 @@ class GnutlsServer:
         self.is_cut = False
         self.credentials = ctypes.c_void_p()
         self.session = ctypes.c_void_p()
-        self.ticket_key = _Datum()
         call = self._call
         call("certificate_allocate_credentials", ctypes.byref(self.credentials))
         call("certificate_set_x509_key_file", self.credentials, certificate.encode(), key.encode(),
@@ -57,7 +59,8 @@ class GnutlsServer:
         call("init", ctypes.byref(self.session), SERVER | NO_SIGNAL)
         call("priority_set_direct", self.session, priority.encode(), None)
         call("credentials_set", self.session, CERTIFICATE, self.credentials)
-        call("session_ticket_key_generate", ctypes.byref(self.ticket_key))
+        if not self.ticket_key.size:
+            call("session_ticket_key_generate", ctypes.byref(self.ticket_key))
         call("session_ticket_enable_server", self.session, ctypes.byref(self.ticket_key))
         self.library.gnutls_certificate_server_set_request(self.session, REQUEST)
         self.library.gnutls_transport_set_int2(self.session, connected.fileno(),
@@ -109,6 +112,9 @@ class GnutlsServer:
     def description(self):
         """As gnutls-serv prints it: (TLS1.3-X.509)-(ECDHE-X25519)-(...)-(AES-128-GCM)."""
         return self.library.gnutls_session_get_desc(self.session).decode()
+
+    def is_resumed(self):
+        return bool(self.library.gnutls_session_is_resumed(self.session))
 
     def update_keys(self, peer_too):
         self._call("session_key_update", self.session, PEER_TOO if peer_too else 0)

@@ -115,6 +115,13 @@ def follows_key_updates(on):
     return on.fedgate.stats()["tls"]["key_updates"]
 
 
+def stream_of(on, remote, direction):
+    """The row of /stats of the last stream with that partner, or None."""
+    rows = [row for row in on.fedgate.stats()["streams"]
+            if row["remote"] == remote and row["direction"] == direction]
+    return rows[-1] if rows else None
+
+
 class StarttlsOut(Splitter):
     """To be connected to by a TLS client: connects to fedgate, asks for TLS there, and passes the
     handshake and all after it. piece: so many bytes at once."""

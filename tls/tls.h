@@ -92,8 +92,8 @@ struct tls_session_params {
     struct slice credential_domain; /* our own XMPP domain on this connection, or empty */
     int64_t now_unix_s; /* to judge certificates by; 0 = the system's clock */
     enum tls_version version_min; /* 0 = TLS 1.2 */
-    /* Client, where the context has_tickets: offer a ticket of an earlier session with the same sni,
-     * alpn, credential and context, and keep one for later. */
+    /* Client, where the context has_tickets: offer a ticket of an earlier session with the same
+     * sni, alpn, credential and context, and keep one for later. */
     bool may_resume;
 };
 

@@ -279,23 +279,31 @@ int tls_session_control(struct tls_session *s, uint8_t type, struct slice conten
     return err;
 }
 
-void tls_session_count(struct tls_session *s, enum tls_direction direction, uint64_t records)
+int tls_session_count(struct tls_session *s, enum tls_direction direction, uint64_t records)
 {
     ASSERT(tls_session_path(s, direction) == TLS_PATH_KERNEL);
     struct record_side *side = &s->sides[direction];
     side->count += records;
     if (records == 0) {
-        return;
+        return 0;
+    }
+    if (direction == TLS_IN && !control_is_at_border(&s->control)) {
+        s->alert = TLS_ALERT_UNEXPECTED_MESSAGE;
+        s->is_failing = true;
+        (void)tls_note_error(s, ERR_TLS_RECORD,
+                             "application data in the middle of another message");
+        return tls_raise(s);
     }
     if (direction == TLS_IN) {
         control_data(&s->control);
         (void)ask_if_worn(s); /* without memory: with the next ones */
-        return;
+        return 0;
     }
     s->has_answered = false;
     if (record_is_worn(side) && can_renew(side)) {
         (void)tls_say(s, TLS_SAY_KEY_UPDATE);
     }
+    return 0;
 }
 
 bool tls_session_note(struct tls_session *s, struct tls_note *note)

@@ -192,7 +192,9 @@ static void received(struct conn *c, char *bytes, size_t len)
     if (c->is_tls_ended && c->ktls.in == CONN_KERNEL_ON) {
         return; /* behind close_notify: held input before it may still be waiting */
     }
-    conn_ktls_count(c, TLS_IN, len);
+    if (!conn_ktls_count(c, TLS_IN, len)) {
+        return;
+    }
     if (buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
         used = process(c, bytes, len);
     }

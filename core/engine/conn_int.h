@@ -229,8 +229,8 @@ bool conn_ktls_received(struct conn *c, int result);
 bool conn_ktls_send_note(struct conn *c);
 /* False: what was sent was no control record. */
 bool conn_ktls_note_sent(struct conn *c, const struct io_event *ev);
-/* So many bytes went through the kernel's protection, or would have: if it is on. */
-void conn_ktls_count(struct conn *c, enum tls_direction direction, size_t len);
+/* So many bytes went through the kernel's protection, if it is on. False: they may not be used. */
+bool conn_ktls_count(struct conn *c, enum tls_direction direction, size_t len);
 
 /* conn_move.c */
 void conn_depart(struct conn *c);

@@ -268,11 +268,17 @@ static uint64_t records_of(size_t len)
     return (len + RECORD_PLAIN_MAX - 1) / RECORD_PLAIN_MAX;
 }
 
-void conn_ktls_count(struct conn *c, enum tls_direction direction, size_t len)
+bool conn_ktls_count(struct conn *c, enum tls_direction direction, size_t len)
 {
+    int err = 0;
+
     if ((direction == TLS_OUT ? c->ktls.out : c->ktls.in) == CONN_KERNEL_ON) {
-        tls_session_count(c->session, direction, records_of(len));
+        err = tls_session_count(c->session, direction, records_of(len));
     }
+    if (err && c->state == CONN_ST_OPEN) {
+        conn_tls_fail(c, err);
+    }
+    return err == 0;
 }
 
 /* --- input: control records, and what the kernel could not open --- */
@@ -312,7 +318,7 @@ static void broken(struct conn *c, int result)
     }
     c->ktls.alert = result == -EBADMSG    ? TLS_ALERT_BAD_RECORD_MAC
                     : result == -EMSGSIZE ? TLS_ALERT_RECORD_OVERFLOW
-                                          : TLS_ALERT_DECODE_ERROR;
+                                          : TLS_ALERT_PROTOCOL_VERSION;
     c->is_tls_closed = true;
     conn_close_with(c, ERR_TLS_RECORD,
                     result == -EBADMSG ? "a record's protection is wrong (the kernel found)"

@@ -161,7 +161,7 @@ void conn_sent(struct conn *c, const struct io_event *ev)
         return;
     }
     if (ev->result > 0) {
-        conn_ktls_count(c, TLS_OUT, (size_t)ev->result);
+        (void)conn_ktls_count(c, TLS_OUT, (size_t)ev->result);
         count_sent(c, (size_t)ev->result);
     } else if (ev->result != -ECANCELED && ev->result != -EINTR && ev->result != -EAGAIN &&
                c->state != CONN_ST_MOVING) {

@@ -10,6 +10,7 @@ import sys
 
 TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.path[:0] = [os.path.join(TESTS, "lib"), os.path.join(TESTS, "live")]
+from hostile_tls import (ATTACKS, BAD_MAC, BOTH, TO_CLIENT, TO_SERVER, V12, V13, Evil, ended)
 from lab import Lab, Skip, case, check, main, plan
 from lab.fedgate import Fedgate, corp_dns, partner
 from lab.xmpp import Component
@@ -18,6 +19,12 @@ from partners import Stage
 JOE = "joe@app.corp.test"
 MESSAGES = 40
 SIZES = (1, 300, 3000, 40000)  # characters of text; the last is several records
+# Linux looks at a TLS 1.2 record when it has its explicit nonce.
+NONCE = bytes(8)
+# It takes the outer type of a TLS 1.3 record for data, whatever is there; what is inside is right.
+UNSEEN = {("type", V13)}
+# A record that is all padding is one that cannot be opened.
+OTHER_ALERT = {"no type": {BAD_MAC}}
 
 
 def kernel():
@@ -108,8 +115,33 @@ def fedgate_to_fedgate(backend, version):
         check(now["TlsCurrTxSw"] == 0 and now["TlsCurrRxSw"] == 0, "sessions were left", now)
 
 
+def hostile(role):
+    """What is no lawful record, found out by the kernel or in what it leaves to us."""
+    kernel()
+    with Lab(f"ktls-hostile-{role}") as lab:
+        on = Evil(lab, "wolfssl")
+        wrong = []
+        to_one = TO_SERVER if role == "client" else TO_CLIENT
+        for name, versions, attack, right in ATTACKS + to_one:
+            for version in BOTH:
+                if version not in versions or (name, version) in UNSEEN:
+                    continue
+                hands = on.opened(role, version)
+                on.fedgate.wait_stats("by the kernel", lambda stats: stats["streams"] and all(
+                    stream["records"] == "kernel" for stream in stats["streams"]))
+                hands.wire(attack(hands) + (NONCE if version == V12 else b""))
+                try:
+                    ended(hands, f"{name} {version}", right | OTHER_ALERT.get(name, set()))
+                except AssertionError as error:
+                    wrong.append(f"{name} {version}: {error}")
+        check(not wrong, "\n" + "\n".join(wrong))
+        on.inside_hears_nothing()
+
+
 if __name__ == "__main__":
     main(case("prosody_tls13", prosody, "wolfssl", "TLSv1.3"),
          case("prosody_tls12", prosody, "mbedtls", "TLSv1.2"),
          case("fedgate_tls13", fedgate_to_fedgate, "wolfssl", "TLSv1.3"),
-         case("fedgate_tls12", fedgate_to_fedgate, "mbedtls", "TLSv1.2"))
+         case("fedgate_tls12", fedgate_to_fedgate, "mbedtls", "TLSv1.2"),
+         case("hostile_client", hostile, "client"),
+         case("hostile_server", hostile, "server"))

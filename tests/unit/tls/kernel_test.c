@@ -92,7 +92,7 @@ static void say(struct kernel *k, const char *text)
                  tls_session_error(k->p.client.session)->text);
     cr_expect(slice_eq_cstr(buf_slice(&k->p.client.plain), text));
     buf_clear(&k->p.client.plain);
-    tls_session_count(k->p.server.session, TLS_OUT, 1);
+    cr_expect_eq(tls_session_count(k->p.server.session, TLS_OUT, 1), 0);
 }
 
 static void hear(struct kernel *k, const char *text)
@@ -101,7 +101,7 @@ static void hear(struct kernel *k, const char *text)
     cr_assert_eq(tls_session_seal(k->p.client.session, slice_from_cstr(text), &k->p.client.out), 0);
     cr_assert_eq(receive(k, &content), RECORD_APPLICATION_DATA);
     cr_expect(slice_eq_cstr(content, text));
-    tls_session_count(k->p.server.session, TLS_IN, 1);
+    cr_expect_eq(tls_session_count(k->p.server.session, TLS_IN, 1), 0);
 }
 
 Test(tls_kernel, takes_over_one_direction_after_the_other)
@@ -222,6 +222,25 @@ Test(tls_kernel, bad_control_records_leave_an_alert)
         cr_expect(!tls_session_note(k.p.server.session, &note), "an alert has no answer");
         kernel_deinit(&k);
     }
+}
+
+/* The kernel hands over data without a word about what stands open. */
+Test(tls_kernel, data_inside_a_message_is_refused)
+{
+    struct kernel k;
+    kernel_init(&k, "wolfssl");
+    install(&k, TLS_OUT, true);
+    install(&k, TLS_IN, true);
+    hear(&k, "before");
+    cr_assert_eq(tls_session_control(k.p.server.session, RECORD_HANDSHAKE,
+                                     slice_make("\x18\0", 2)),
+                 0, "half a KeyUpdate");
+    cr_expect_eq(tls_session_count(k.p.server.session, TLS_IN, 1), ERR_TLS_RECORD);
+    struct tls_note note;
+    cr_assert(tls_session_note(k.p.server.session, &note));
+    cr_expect_eq(note.type, RECORD_ALERT);
+    cr_expect_eq(note.bytes[1], TLS_ALERT_UNEXPECTED_MESSAGE);
+    kernel_deinit(&k);
 }
 
 Test(tls_kernel, what_we_open_is_answered_by_way_of_the_kernel)

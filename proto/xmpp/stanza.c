@@ -50,12 +50,6 @@ const char *stanza_kind_name(enum stanza_kind k)
     return kind_names[k];
 }
 
-const char *stanza_type_name(enum stanza_type t)
-{
-    ASSERT(t < ARRAY_COUNT(type_names));
-    return type_names[t];
-}
-
 static bool find_kind(struct slice name, enum stanza_kind *out)
 {
     for (size_t k = 0; k < ARRAY_COUNT(kind_names); k++) {

@@ -78,8 +78,6 @@ NODISCARD enum stanza_fault stanza_view(struct stanza *st, const struct xml_tree
 enum stanza_condition stanza_fault_condition(enum stanza_fault f);
 const char *stanza_fault_text(enum stanza_fault f);
 const char *stanza_kind_name(enum stanza_kind k);
-/* "" for the kinds' defaults (normal, available). */
-const char *stanza_type_name(enum stanza_type t);
 
 /* False for errors and iq results: they are never answered (RFC 6120 8.3.1), and for presence of
  * kinds that RFC 6121 does not bounce (anything but subscribe and available to us). */

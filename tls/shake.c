@@ -152,12 +152,12 @@ int tls_hand_over(struct tls_session *s)
 
 /* --- the handshake --- */
 
-/* The library takes the handshake for done, we do not: the peer is told, under the new keys. */
-static void refuse(struct tls_session *s)
+/* What the library accepts or leaves without an answer, we do not: the peer is told. */
+static void refuse(struct tls_session *s, enum tls_alert what)
 {
-    static const char alert[] = {TLS_ALERT_FATAL, TLS_ALERT_HANDSHAKE_FAILURE};
+    const char alert[] = {TLS_ALERT_FATAL, (char)what};
     struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
-    if (take(s, keys) == 0) {
+    if (s->ctx->backend->take_keys(s, keys) == 0) {
         struct record_side side;
         record_side_init(&side, s->ctx->backend->aead, &keys[TLS_OUT]);
         int err = record_seal(&side, RECORD_ALERT, slice_make(alert, sizeof(alert)),
@@ -232,7 +232,7 @@ enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed
         step = TLS_STEP_BAD;
     }
     if (step == TLS_STEP_DONE && finish(s) != 0) {
-        refuse(s);
+        refuse(s, TLS_ALERT_HANDSHAKE_FAILURE);
         step = TLS_STEP_BAD;
     }
     if (step == TLS_STEP_BAD) {
@@ -286,15 +286,25 @@ int tls_library_open(struct tls_session *s, struct slice record, char *plain, si
     bool is_possible;
     (void)tls_library_record_bytes(record, &is_possible);
     *plain_len = 0;
+    if (!is_possible) {
+        int bad = tls_note_error(s, ERR_TLS_RECORD, "what came is no record, or too long");
+        refuse(s, TLS_ALERT_UNEXPECTED_MESSAGE);
+        return bad;
+    }
+    size_t said = buf_len(s->out);
     k->in = record;
     k->in_used = 0;
     int err = read_record(s, plain, room, plain_len);
     k->in = SLICE_NONE;
-    if (err != 0) {
-        return err == ERR_CLOSED ? err : tls_note_error(s, err, "record not readable");
+    if (err == ERR_CLOSED) {
+        return err;
     }
-    if (!is_possible) {
-        return tls_note_error(s, ERR_TLS_RECORD, "what came is no record, or too long");
+    if (err != 0) {
+        err = tls_note_error(s, err, "record not readable");
+        if (err != ERR_TLS_ALERT && buf_len(s->out) == said) {
+            refuse(s, TLS_ALERT_UNEXPECTED_MESSAGE);
+        }
+        return err;
     }
     k->quiet_count++;
     if (*plain_len > 0 || k->quiet_count >= TLS_LIBRARY_QUIET_MAX) {

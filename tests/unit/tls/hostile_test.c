@@ -200,6 +200,46 @@ Test(tls_hostile, cut_at_every_place_waits_without_data, .timeout = 60)
     }
 }
 
+/* A client that waits for tickets has its first records read by the library. */
+Test(tls_hostile, while_the_library_has_the_keys)
+{
+    static const char plain[] = {23, 3, 3, 0, 40};
+    static const char handshake[] = {22, 3, 3, 0, 40};
+    static const char zeros[40];
+    struct pair_params params = {.has_tickets = true, .may_resume = true};
+    for (int i = 0; i < 6; i++) {
+        struct pair p;
+        pair_init(&p, &params);
+        cr_assert(pair_handshake(&p));
+        (void)pair_carry(&p, &p.client, &p.server);
+        (void)pair_carry(&p, &p.server, &p.client);
+        cr_assert_eq(tls_session_path(p.client.session, TLS_IN), TLS_PATH_LIBRARY);
+        struct buf *wire = &p.server.out;
+        if (i == 0) {
+            buf_put_lit(wire, "<iq/>");
+        } else if (i == 1 || i == 2) {
+            buf_append(wire, i == 1 ? plain : handshake, sizeof(plain));
+            buf_append(wire, zeros, sizeof(zeros));
+        } else if (i == 3) {
+            buf_put_lit(wire, "\x17\x03\x03\xff\xff");
+        } else {
+            cr_assert_eq(tls_session_seal(p.server.session, SLICE_LIT("text"), wire), 0);
+            if (i == 4) {
+                wire->data[wire->tail - 3] ^= 1;
+            } else { /* a gap */
+                buf_clear(wire);
+                cr_assert_eq(tls_session_seal(p.server.session, SLICE_LIT("next"), wire), 0);
+            }
+        }
+        cr_expect_eq(pair_carry(&p, &p.server, &p.client), ERR_TLS_RECORD, "%d: %s", i,
+                     tls_session_error(p.client.session)->text);
+        cr_expect_eq(buf_len(&p.client.plain), 0);
+        cr_expect_eq(pair_carry(&p, &p.client, &p.server), ERR_TLS_ALERT, "%d: %s", i,
+                     tls_session_error(p.server.session)->text);
+        pair_deinit(&p);
+    }
+}
+
 Test(tls_hostile, pools_that_run_dry_fail_cleanly)
 {
     for (size_t b = 0; b < ARRAY_COUNT(backends); b++) {

@@ -10,11 +10,10 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
-from lab.hostile import (EVIL_ADDRESS, FEATURE_EXTERNAL, FEATURE_TLS, Raw, answer_header, header,
-                         short)
+from lab.hostile import (EVIL_ADDRESS, FEATURE_EXTERNAL, FEATURE_TLS, Raw, answer_header, header)
 from lab.process import wait_until
 from lab.tls_records import ALERT, CCS, CLIENT_HELLO, DATA, HANDSHAKE, message, record
-from lab.tls_tools import Partners, log_in, message_of
+from lab.tls_tools import Partners, accept_for, log_in, message_of
 from lab.xmpp import NS_TLS, trust_everyone
 
 MEGABYTE = 1 << 20
@@ -24,6 +23,7 @@ SMUGGLED = message_of("smuggled", SENDER)
 STARTTLS = f"<starttls xmlns='{NS_TLS}'/>"
 PROCEED = f"<proceed xmlns='{NS_TLS}'/>"
 ANSWER_MAX = 64 * 1024
+SOON_S = 15.0  # well before any deadline
 
 
 def hello(*, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
@@ -87,10 +87,10 @@ TO_CLIENT = (
 class Evil(Partners):
     """Partners whose servers are scripts, on one port for direct TLS and one for STARTTLS."""
 
-    def __init__(self, lab, backend, count=40):
+    def __init__(self, lab, backend, count=40, is_short=False):
         def change(config):
             config["tls"]["backend"] = backend
-            short(config)
+            config["gateway"]["stream_establishment_timeout_s"] = 4 if is_short else 60
         super().__init__(lab, count, change=change)
         self.listeners = [socket.create_server((EVIL_ADDRESS, port), backlog=100)
                           for port in (7000, 7001)]
@@ -101,8 +101,7 @@ class Evil(Partners):
         self.lab.dns.xmpp(domain, EVIL_ADDRESS, starttls=7001 if starttls else None,
                           direct=None if starttls else 7000)
         self.component.say("joe@app.corp.test", f"ann@{domain}", "x", ident=domain)
-        self.listeners[starttls].settimeout(10)
-        raw = Raw.over(self.listeners[starttls].accept()[0])
+        raw = Raw.over(accept_for(self.listeners[starttls], domain))
         raw.domain = domain
         return raw
 
@@ -133,7 +132,7 @@ def garbage_as_client(backend):
             if "half" in name:
                 raw.socket.shutdown(socket.SHUT_WR)
             try:
-                raw.until_end(3)
+                raw.until_end(SOON_S)
             except AssertionError as error:
                 raise AssertionError(f"{name}: {error}") from None
             check(len(raw.text) < ANSWER_MAX and "<" not in raw.text[:1], f"{name}: said",
@@ -161,7 +160,7 @@ def garbage_as_server(backend):
                 on.calm()  # it reads on until the handshake's time is over
                 raw.socket.shutdown(socket.SHUT_RDWR)
             try:
-                raw.until_end(3)
+                raw.until_end(SOON_S)
             except AssertionError as error:
                 raise AssertionError(f"{name}: {error}") from None
             check(len(raw.text) < ANSWER_MAX and "stream" not in raw.text, f"{name}: said",
@@ -175,7 +174,7 @@ def garbage_as_server(backend):
 def silence():
     """Handshakes that stop half-way are given up in time, and wait beside the living."""
     with Lab("silence") as lab:
-        on = Evil(lab, "wolfssl")
+        on = Evil(lab, "wolfssl", is_short=True)
         held = []
         for data in (b"", b"\x16", HELLO[:200], HELLO, HELLO_12):
             for _ in range(8):
@@ -183,7 +182,7 @@ def silence():
         dialled = on.accepted()
         on.calm()
         for raw in held:
-            raw.until_end(10)
+            raw.until_end(30)
         on.calm()
         dialled.close()
         check("tls" in str(on.failed(dialled.domain)), "failed otherwise")
@@ -258,7 +257,7 @@ def mangled_flights(role, backend):
                         if role == "server":
                             on.left.append(domain)
                         break
-                    raw.until_end(5)
+                    raw.until_end(SOON_S)
                     count += 1
         check(count > 6 * len(versions), "only", count)
         totals = on.totals()
@@ -277,7 +276,7 @@ def behind_starttls(backend):
             raw.send(header(sender="p0.test")).until("</stream:features>")
             raw.text = ""
             raw.send(STARTTLS.encode() + (extra if isinstance(extra, bytes) else extra.encode()))
-            raw.until_end(3)
+            raw.until_end(SOON_S)
             check("<success" not in raw.text, "went on", raw.text[-300:])
         features = f"<stream:features>{FEATURE_EXTERNAL}</stream:features>"
         for extra in (features, "<stream:stream>", " ", "<", record(ALERT, b"\1\0")):
@@ -286,7 +285,7 @@ def behind_starttls(backend):
             raw.until("<starttls")
             raw.text = ""
             raw.send(PROCEED.encode() + (extra if isinstance(extra, bytes) else extra.encode()))
-            raw.until_end(3)
+            raw.until_end(SOON_S)
             check("<auth" not in raw.text and "<stream:stream" not in raw.text, "went on",
                   raw.text[-300:])
             on.failed(raw.domain)
@@ -303,7 +302,7 @@ def tls_in_tls():
                 raw = Raw(plan.XMPPS_SERVER).tls(on.tls("p0.test"))
                 if is_logged_in:
                     log_in(raw, sender="p0.test")
-                text = raw.send(data).until_end(3)
+                text = raw.send(data).until_end(SOON_S)
                 check("<stream:error>" in text and text.endswith("</stream:stream>"), "no error",
                       text[-300:])
         on.inside_hears_nothing()

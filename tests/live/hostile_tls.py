@@ -16,8 +16,8 @@ from lab.process import wait_until
 from lab.tls_records import (ALERT, CCS, CLIENT_HELLO, CLOSE_NOTIFY, DATA, HANDSHAKE, HELLO_REQUEST,
                              KEY_UPDATE, NEW_SESSION_TICKET, PLAIN_MAX, Hands, connect, message,
                              record)
-from lab.tls_tools import (Partners, farewell, follows_key_updates, log_in, message_of, say,
-                           take_message, take_stream)
+from lab.tls_tools import (Partners, accept_for, farewell, follows_key_updates, log_in, message_of,
+                           say, take_message, take_stream)
 from lab.xmpp import trust_everyone
 
 MEGABYTE = 1 << 20
@@ -180,8 +180,7 @@ class Evil(Partners):
         self.last = domain = self.left.pop()
         self.lab.dns.xmpp(domain, EVIL_ADDRESS, starttls=None, direct=7000)
         self.component.say("joe@app.corp.test", f"ann@{domain}", f"to {domain}", ident=domain)
-        self.listener.settimeout(10)
-        connected, _ = self.listener.accept()
+        connected = accept_for(self.listener, domain)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         hands = Hands(connected, self.context(version, True, domain), self.lab.root, True)
         take_stream(hands, domain)
@@ -206,7 +205,7 @@ def versions_of(backend):
 
 def ended(hands, name, right):
     """The connection ends soon, with one of these alerts and nothing else."""
-    hands.until_end(5)
+    hands.until_end(15)
     check(not hands.text, f"{name}: said", hands.text)
     check(len(hands.alerts) == 1 and hands.alerts[0] in right, f"{name}: alerts", hands.alerts,
           right)
@@ -389,12 +388,12 @@ def notified(hands):
 
 def notified_and_more(hands):
     hands.wire(hands.seal(ALERT, CLOSE_NOTIFY) + smuggled(hands))
-    hands.until_end(5)
+    hands.until_end(15)
 
 
 def fatal(hands):
     hands.wire(hands.seal(ALERT, b"\x02\x28") + smuggled(hands))
-    hands.until_end(5)
+    hands.until_end(15)
     check(not hands.alerts and not hands.text, "an alert was answered", hands.alerts, hands.text)
 
 

@@ -13,8 +13,9 @@ from lab.gnutls import GnutlsServer, described
 from lab.hostile import EVIL, EVIL_ADDRESS, Ground, Raw
 from lab.process import wait_until
 from lab.splitter import Splitter
-from lab.tls_tools import (Partners, StarttlsOut, farewell, follows_key_updates, gnutls_cli,
-                           gnutls_serv, log_in, say, stream_of, take_message, take_stream)
+from lab.tls_tools import (Partners, StarttlsOut, accept_for, farewell, follows_key_updates,
+                           gnutls_cli, gnutls_serv, log_in, say, stream_of, take_message,
+                           take_stream)
 
 CIPHERS = ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
 TLS_13 = "NORMAL:-VERS-ALL:+VERS-TLS1.3"
@@ -146,7 +147,6 @@ class Played(Partners):
     def played(self, priority="NORMAL", starttls=False, record_max=0):
         """(stream with acknowledgements after the first message, the partner's domain)"""
         def listens(port, certificate):
-            self.listener.settimeout(10)
             self.now = certificate
             return Splitter(EVIL_ADDRESS, port, EVIL_ADDRESS, 6999)
         splitter, domain = self.dial(listens, starttls)
@@ -156,7 +156,7 @@ class Played(Partners):
 
     def accepted(self, domain, text, priority, record_max=0):
         """The stream that fedgate opens for a message."""
-        connected, _ = self.listener.accept()
+        connected = accept_for(self.listener, domain)
         end = GnutlsServer(connected, self.lab.certs.crt(self.now), self.lab.certs.key(self.now),
                            self.lab.certs.trust, priority, record_max)
         raw = Raw.over(end)

@@ -331,7 +331,7 @@ def client_refuses(backend):
             right.add(alert)
             wait_until(f"alert {alert} with {options}",
                        lambda tool=tool, domain=domain, right=right:
-                       right & alerts_between(on, tool, domain), 10)
+                       right & alerts_between(on, tool, domain), 60)
             check("<stream" not in tool.text, "data came with", options, tool.text[-300:])
         on.inside_hears_nothing()
 

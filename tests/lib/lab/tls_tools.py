@@ -44,6 +44,13 @@ class Tool(Raw):
         self.said += self.text[before:]
         return more
 
+    # Handshakes of many programs at once take their time on a busy machine.
+    def until(self, token, timeout=60.0):
+        return super().until(token, timeout)
+
+    def until_end(self, timeout=60.0):
+        return super().until_end(timeout)
+
     def alerts(self):
         """Numbers of the alerts that it says it received."""
         return [int(number) for number in ALERT.findall(self.text)]
@@ -113,6 +120,18 @@ def gnutls_serv(lab, port, certificate, *options):
 def follows_key_updates(on):
     """Whether this fedgate can take new keys of a peer; one that cannot closes in order."""
     return on.fedgate.stats()["tls"]["key_updates"]
+
+
+def accept_for(listener, domain):
+    """The connection in which fedgate names that domain at first (SNI, or the header in the clear);
+    others, which it dials again after an earlier failure, are closed."""
+    listener.settimeout(30)
+    while True:
+        connected, _ = listener.accept()
+        connected.settimeout(30)
+        if domain.encode() in connected.recv(4096, socket.MSG_PEEK):
+            return connected
+        connected.close()
 
 
 def stream_of(on, remote, direction):

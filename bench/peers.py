@@ -35,6 +35,8 @@ class FedgateServer:
                                preset=preset, shards=shards, backend=backend)
         self.fedgate.config["log"]["level"] = "error"
         self.fedgate.config["gateway"]["connection_limit"] = 2 * partners
+        # Time is not what is measured: on a busy machine a set-up may take long.
+        self.fedgate.config["gateway"]["stream_establishment_timeout_s"] = 60
         self.target = (plan.FEDGATE, plan.XMPP_SERVER)
         self.component = (plan.FEDGATE, plan.COMPONENT)
 

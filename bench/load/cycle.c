@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cycle: mode setup. Streams come, authenticate and close in order, l->parallel at a time, domain
  * after domain; no stanza is sent, no session is resumed.                                        */
+#include <stdio.h>
+
 #include "load.h"
 
 #define TURN_MS 100
@@ -20,6 +22,19 @@ void cycle_ended(struct load *l, struct conn *c)
     ended++;
 }
 
+/* Tells where everybody stands, and ends the program. */
+__attribute__((noreturn)) static void stalled(const struct load *l)
+{
+    for (unsigned i = 0; i < l->conn_count; i++) {
+        const struct conn *c = l->conns[i];
+        (void)fprintf(stderr, "role %d, stream %u: step %d, TLS %s, %zu bytes in, %zu out\n",
+                      (int)c->role, c->stream, (int)c->step,
+                      c->ssl ? SSL_state_string_long(c->ssl) : "none", c->in_len,
+                      c->out_len - c->out_at);
+    }
+    die("%u streams are over, then nothing moved for %.0f s", ended, l->stall_s);
+}
+
 void cycle(struct load *l, unsigned count)
 {
     unsigned until = started + count;
@@ -35,7 +50,7 @@ void cycle(struct load *l, unsigned count)
             seen = ended;
             last = now_s();
         } else if (now_s() - last > l->stall_s) {
-            die("%u streams are over, then nothing moved for %.0f s", ended, l->stall_s);
+            stalled(l);
         }
     }
 }

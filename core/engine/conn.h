@@ -114,7 +114,8 @@ void conn_abort(struct conn *c, int err, const char *why);
 
 /* Closes by itself with ERR_TIMEOUT when nothing was received for this long; 0 = off. */
 void conn_set_read_timeout(struct conn *c, uint32_t timeout_ms);
-/* Ends the counting of this inbound connection against the cap per address. */
+/* Ends the counting of this inbound connection against the cap per address; from now on the kernel
+ * may read its records (conn_tls_params.ktls). */
 void conn_set_authenticated(struct conn *c);
 /* "192.0.2.1:5269" / "[2001:db8::1]:5269"; for logs; valid until the shard is asked for another. */
 const char *conn_peer_text(const struct conn *c);

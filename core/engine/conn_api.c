@@ -128,6 +128,8 @@ void conn_set_read_timeout(struct conn *c, uint32_t timeout_ms)
 void conn_set_authenticated(struct conn *c)
 {
     conn_check(c);
+    c->is_stranger = false;
+    conn_flush(c); /* the kernel may have its input now */
     if (c->ticket) {
         ticket_return(c->sh, c->ticket);
         c->ticket = NULL;

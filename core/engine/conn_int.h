@@ -98,6 +98,7 @@ struct conn {
     bool is_tls_closed;  /* close_notify was sent */
     bool is_tls_begun;  /* conn_start_tls: no plaintext goes out any more */
     bool is_secured;
+    bool is_stranger;    /* incoming, not authenticated yet */
     bool is_in_data;     /* inside ops.data */
     bool is_reset;       /* close with RST */
     bool is_fin_sent;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_ktls: the kernel takes over the records of a live connection, one direction at a time, at a
- * record's border. Output: when nothing is on its way. Input afterwards: receiving is stopped, a
- * record that is here in part is fetched to its last byte and opened by the session, then the
- * kernel goes on. From then on plain bytes are sent and received; what is no application data comes
- * and goes as control records. What the kernel refuses stays where it is, or ends the connection:
- * as the owner said (enum conn_ktls). */
+ * record's border. Output: when nothing is on its way. Input afterwards, of an incoming connection
+ * once it is authenticated (the kernel swallows empty records without a word or a bound): receiving
+ * is stopped, a record that is here in part is fetched to its last byte and opened by the session,
+ * then the kernel goes on. From then on plain bytes are sent and received; what is no application
+ * data comes and goes as control records. What the kernel refuses stays where it is, or ends the
+ * connection: as the owner said (enum conn_ktls). */
 #include <errno.h>
 #include <string.h>
 
@@ -127,7 +128,7 @@ static void switch_out(struct conn *c)
 bool conn_ktls_is_border_due(const struct conn *c)
 {
     return c->ktls.in == CONN_KERNEL_DUE && c->ktls.out == CONN_KERNEL_ON &&
-           c->state == CONN_ST_OPEN && !c->is_input_ended && !c->is_tls_ended &&
+           c->state == CONN_ST_OPEN && !c->is_stranger && !c->is_input_ended && !c->is_tls_ended &&
            tls_session_keys(c->session, TLS_IN);
 }
 

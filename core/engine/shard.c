@@ -100,6 +100,7 @@ static void accepted(struct shard *sh, struct ticket *t)
         return;
     }
     stat_add(&sh->stats.conn_accepted, 1);
+    c->is_stranger = true;
     conn_set_peer(c, (const struct sockaddr *)&t->peer, t->peer_len);
     tag = t->listener_tag;
     if (t->count) {

@@ -26,7 +26,7 @@ static struct tls_context *ctx;
 
 /* The engine's end: echoes. */
 static struct {
-    bool moves, keeps_open, is_off;
+    bool moves, keeps_open, is_off, is_wary;
     uint64_t state;
     struct conn *c;
     char path[20], why[200];
@@ -86,8 +86,10 @@ static void writable(struct conn *c, void *owner)
 
 static void secured(struct conn *c, void *owner)
 {
-    (void)c;
     (void)owner;
+    if (!us.is_wary) {
+        conn_set_authenticated(c);
+    }
     us.secured++;
 }
 
@@ -497,6 +499,35 @@ Test(ktls_engine, moves_under_traffic)
     }
     cr_assert_gt(us.moved, 20, "hardly moved: test too weak");
     cr_assert_eq(installed(false), 2);
+    end();
+}
+
+static void do_trust(struct shard *sh, void *app)
+{
+    (void)sh;
+    (void)app;
+    conn_set_authenticated(us.c);
+}
+
+/* Who has not proved who he is, is read where floods of nothing are noticed. */
+Test(ktls_engine, strangers_are_read_in_user_space)
+{
+    struct peer p;
+
+    us.is_wary = true;
+    begin(&(struct engine_params){0});
+    meet(&p, false, &peer_suites[TLS13]);
+    echo(&p, 20000, 3000);
+    cr_assert_str_eq(us.path, "kernel-out", "%s", us.path);
+    cr_assert_eq(installed(false), 0);
+    machine_run(&m, 0, do_trust, NULL);
+    echo(&p, 20000, 3000);
+    cr_assert_str_eq(us.path, "kernel", "%s", us.path);
+    part(&p);
+    meet(&p, true, &peer_suites[TLS13]); /* whom we have called is no stranger */
+    echo(&p, 20000, 3000);
+    cr_assert_str_eq(us.path, "kernel", "%s", us.path);
+    part(&p);
     end();
 }
 

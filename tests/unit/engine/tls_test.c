@@ -152,6 +152,7 @@ static void server_writable(struct conn *c, void *owner)
 static void server_secured(struct conn *c, void *owner)
 {
     (void)owner;
+    conn_set_authenticated(c);
     (void)snprintf(server.subject, sizeof(server.subject), "%s", conn_tls_peer(c)->subject);
     server.secured++;
 }

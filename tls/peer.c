@@ -101,7 +101,7 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
     int64_t until_unix_s = INT64_MAX; /* also by lists, and by what was not shown */
     struct chain_params params = {
         .trust = s->ctx->trust,
-        .signed_by = s->ctx->backend->signed_by,
+        .signed_by = s->backend->signed_by,
         .now_unix_s = s->shake->now_unix_s,
         .peer_is_server = s->role == TLS_ROLE_CLIENT,
         .crl_required = s->ctx->crl_required,

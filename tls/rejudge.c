@@ -34,8 +34,8 @@ bool tls_session_rejudge(struct tls_session *s, const struct tls_context *now_in
         .crls = now_in_force ? now_in_force->crls : NULL,
         .now_unix_s = (int64_t)time(NULL),
     };
-    if (s->peer.chain != TLS_CHAIN_OK || s->ctx == now_in_force ||
-        (now_in_force && s->ctx->grounds_hash == now_in_force->grounds_hash)) {
+    if (s->peer.chain != TLS_CHAIN_OK ||
+        (now_in_force && s->grounds_hash == now_in_force->grounds_hash)) {
         return true;
     }
     s->peer.chain = chain_rejudge(&params, s->proof);

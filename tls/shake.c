@@ -70,11 +70,13 @@ void tls_shake_free(struct tls_session *s)
 {
     struct tls_shake *k = s->shake;
     if (k) {
-        s->ctx->backend->session_free(s);
+        s->backend->session_free(s);
         tls_shake_drop_resumed(k);
         s->shake = NULL;
         pool_free_wiped(k);
     }
+    tls_context_unref(s->ctx);
+    s->ctx = NULL;
 }
 
 /* --- the keys change hands --- */
@@ -85,7 +87,7 @@ static int match_secret(const struct tls_session *s, struct tls_keys *keys)
 {
     struct record_side side;
     struct tls_keys first = *keys;
-    const struct tls_aead_ops *aead = s->ctx->backend->aead;
+    const struct tls_aead_ops *aead = s->backend->aead;
     int err = record_keys_from_secret(aead, &first);
     bool matches = false;
     record_side_init(&side, aead, &first);
@@ -104,13 +106,13 @@ static int match_secret(const struct tls_session *s, struct tls_keys *keys)
 
 static int check_secrets(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT])
 {
-    bool wanted = s->ctx->backend->has_secrets && keys[TLS_IN].version == TLS_VERSION_1_3;
+    bool wanted = s->backend->has_secrets && keys[TLS_IN].version == TLS_VERSION_1_3;
     for (uint32_t i = 0; i < TLS_DIRECTION_COUNT && wanted; i++) {
         uint8_t len = keys[i].cipher == TLS_CIPHER_AES_256_GCM ? 48 : 32;
         int err = keys[i].secret_len == len ? match_secret(s, &keys[i]) : ERR_TLS_HANDSHAKE;
         if (err != 0) {
             return tls_note_error(s, err, "%s gave out traffic secrets that do not fit its keys",
-                                  s->ctx->backend->name);
+                                  s->backend->name);
         }
     }
     return 0;
@@ -122,9 +124,9 @@ static int take(struct tls_session *s, struct tls_keys keys[TLS_DIRECTION_COUNT]
     if (f->header_have > 0 || f->body_left > 0) {
         return tls_note_error(s, ERR_TLS_HANDSHAKE,
                               "%s has read a part of a record beyond the handshake",
-                              s->ctx->backend->name);
+                              s->backend->name);
     }
-    int err = s->ctx->backend->take_keys(s, keys);
+    int err = s->backend->take_keys(s, keys);
     return err == 0 ? check_secrets(s, keys) : err;
 }
 
@@ -133,13 +135,13 @@ int tls_hand_over(struct tls_session *s)
     struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
     int err = take(s, keys);
     if (err == 0 && s->shake->may_resume) {
-        s->ctx->backend->keep(s);
+        s->backend->keep(s);
     }
     if (err == 0) {
         control_init(&s->control, s->role == TLS_ROLE_CLIENT,
                      keys[TLS_IN].version == TLS_VERSION_1_3);
         for (uint32_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
-            record_side_init(&s->sides[i], s->ctx->backend->aead, &keys[i]);
+            record_side_init(&s->sides[i], s->backend->aead, &keys[i]);
             s->path[i] = TLS_PATH_USER;
         }
         tls_shake_free(s);
@@ -157,9 +159,9 @@ static void refuse(struct tls_session *s, enum tls_alert what)
 {
     const char alert[] = {TLS_ALERT_FATAL, (char)what};
     struct tls_keys keys[TLS_DIRECTION_COUNT] = {{0}, {0}};
-    if (s->ctx->backend->take_keys(s, keys) == 0) {
+    if (s->backend->take_keys(s, keys) == 0) {
         struct record_side side;
-        record_side_init(&side, s->ctx->backend->aead, &keys[TLS_OUT]);
+        record_side_init(&side, s->backend->aead, &keys[TLS_OUT]);
         int err = record_seal(&side, RECORD_ALERT, slice_make(alert, sizeof(alert)),
                               RECORD_PLAIN_MAX, s->out);
         (void)err; /* without memory the end must do */
@@ -175,12 +177,12 @@ static void refuse(struct tls_session *s, enum tls_alert what)
 static int settle_resumption(struct tls_session *s)
 {
     struct tls_shake *k = s->shake;
-    bool is_resumed = s->ctx->backend->is_resumed(s);
+    bool is_resumed = s->backend->is_resumed(s);
     bool is_bound = k->has_ems || strcmp(s->peer.version, "TLSv1.3") == 0;
     if (is_resumed && (!k->resumed || !is_bound || !resume_identity_fits(k->resumed, s))) {
         return tls_note_error(s, ERR_TLS_HANDSHAKE,
                               "%s continued a session that may not be continued",
-                              s->ctx->backend->name);
+                              s->backend->name);
     }
     if (!is_bound && s->ctx->resume) {
         resume_revoke(s);
@@ -191,10 +193,10 @@ static int settle_resumption(struct tls_session *s)
 
 static int finish(struct tls_session *s)
 {
-    const struct tls_suite *suite = tls_suite_find(s->ctx->backend->describe(s));
+    const struct tls_suite *suite = tls_suite_find(s->backend->describe(s));
     if (!suite) {
         return tls_note_error(s, ERR_TLS_HANDSHAKE, "%s agreed on a suite that was not offered",
-                              s->ctx->backend->name);
+                              s->backend->name);
     }
     s->peer.cipher = suite->name;
     int err = settle_resumption(s);
@@ -217,13 +219,13 @@ enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed
     enum tls_step step = TLS_STEP_BAD;
     k->in = in;
     k->in_used = 0;
-    if (k->version_min > s->ctx->backend->version_max) {
+    if (k->version_min > s->backend->version_max) {
         (void)tls_note_error(s, ERR_TLS_CONFIG,
                              "TLS 1.3 is demanded here, and %s does not know it: use the backend "
                              "wolfssl",
-                             s->ctx->backend->name);
+                             s->backend->name);
     } else {
-        step = s->ctx->backend->handshake(s);
+        step = s->backend->handshake(s);
     }
     *consumed = k->in_used;
     k->in = SLICE_NONE;
@@ -263,7 +265,7 @@ static int read_record(struct tls_session *s, char *plain, size_t room, size_t *
     struct tls_shake *k = s->shake;
     while (true) {
         size_t used_before = k->in_used;
-        int len = s->ctx->backend->read(s, plain + *got, room - *got);
+        int len = s->backend->read(s, plain + *got, room - *got);
         if (len < 0) {
             return len;
         }
@@ -274,7 +276,7 @@ static int read_record(struct tls_session *s, char *plain, size_t room, size_t *
         }
         if (*got == room || (len == 0 && k->in_used == used_before)) {
             return tls_note_error(s, ERR_TLS_RECORD, "%s did not use up a record",
-                                  s->ctx->backend->name);
+                                  s->backend->name);
         }
     }
 }

@@ -135,7 +135,7 @@ static int shake_new(struct tls_session *s, const struct tls_session_params *par
         !slice_to_cstr(params->alpn, k->alpn, sizeof(k->alpn))) {
         return ERR_BAD_INPUT;
     }
-    return s->ctx->backend->session_new(s);
+    return s->backend->session_new(s);
 }
 
 int tls_session_new(struct tls_session **out, struct tls_context *ctx,
@@ -150,6 +150,8 @@ int tls_session_new(struct tls_session **out, struct tls_context *ctx,
     s->magic = TLS_SESSION_MAGIC;
     s->role = (uint8_t)params->role;
     s->ctx = tls_context_ref(ctx);
+    s->backend = ctx->backend;
+    s->grounds_hash = ctx->grounds_hash;
     s->peer.subject = s->peer.issuer = s->peer.sni = s->peer.alpn = "";
     int err = shake_new(s, params);
     if (err != 0) {
@@ -172,7 +174,6 @@ void tls_session_free(struct tls_session *s)
     }
     tls_names_deinit(&s->peer.names);
     tls_proof_keep(s, NULL);
-    tls_context_unref(s->ctx);
     pool_free(s->texts);
     pool_free(s->error);
     s->magic = 0;
@@ -292,7 +293,7 @@ static int seal_pieces(struct tls_session *s, struct slice plain)
         struct slice piece = fresh > 0 ? slice_to(plain, fresh) : plain;
         size_t record_bytes = fresh > 0 ? TLS_FRESH_RECORD_BYTES : RECORD_PLAIN_MAX;
         err = s->path[TLS_OUT] == TLS_PATH_LIBRARY
-                  ? s->ctx->backend->write(s, piece, record_bytes)
+                  ? s->backend->write(s, piece, record_bytes)
                   : tls_user_seal(s, piece, record_bytes);
         s->fresh_bytes += fresh > 0 ? (uint32_t)piece.len : 0;
         plain = slice_from(plain, piece.len);
@@ -333,7 +334,7 @@ void tls_session_close(struct tls_session *s, struct buf *out)
     }
     s->out = out;
     if (s->path[TLS_OUT] == TLS_PATH_LIBRARY) {
-        s->ctx->backend->close(s);
+        s->backend->close(s);
         s->is_said_bye = true;
     } else {
         int err = tls_say(s, TLS_SAY_CLOSE);

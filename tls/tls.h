@@ -3,7 +3,8 @@
  * go in, bytes come out, no socket is known here. What the peer's certificate is worth is reported,
  * not enforced: the caller's policy decides (TLS may serve for encryption only, RFC 7590 3.4).
  *
- *   context  credentials and trust, immutable, shared by threads, counted references
+ *   context  credentials and trust, immutable, shared by threads, counted references; a session
+ *            has one until its keys are taken
  *   session  one connection; one thread at a time (it may move with its connection)
  *   records  after the handshake the library gives out its keys and is freed; our record engine
  *            (record.h) goes on, or the kernel, per direction

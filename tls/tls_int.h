@@ -109,10 +109,14 @@ struct tls_session {
     bool has_answered; /* a wish of the peer, and sent no data since: others get no answer */
     bool is_due[TLS_DIRECTION_COUNT]; /* kernel: new keys are to be installed */
     uint32_t fresh_bytes;    /* sealed since the stream began or rested, up to TLS_FRESH_BYTES */
-    struct tls_context *ctx; /* shared (ref) */
+    int err;                 /* of error */
+    const struct tls_backend *backend;
+    uint64_t grounds_hash;   /* of the context that judged the peer */
+    /* Shared (ref); NULL once the keys were taken: a stream that lasts for weeks would keep all
+     * that was replaced since, private keys and lists and tickets. */
+    struct tls_context *ctx;
     struct tls_shake *shake; /* owned; NULL once the keys were taken */
     struct tls_error *error; /* owned; NULL = none, or no memory for it */
-    int err;                 /* of error */
     struct control control;
     struct buf *out;         /* borrowed for one call */
     char *texts;             /* owned: what peer's pointers point to */

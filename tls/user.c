@@ -127,7 +127,7 @@ static int follow(struct tls_session *s, bool is_asked)
         return tls_note_error(s, ERR_TLS_REKEY,
                               "the peer has changed its keys, and %s of this build does not give "
                               "out what is needed to follow",
-                              s->ctx->backend->name);
+                              s->backend->name);
     }
     s->has_asked = false;
     s->is_due[TLS_IN] = s->path[TLS_IN] == TLS_PATH_KERNEL;

@@ -15,7 +15,6 @@
 #define ENDS_STEP_BYTES_MAX 4096u
 
 struct tls_end {
-    struct tls_context ctx;
     struct tls_session *s;
     struct record_side kernel[TLS_DIRECTION_COUNT];
     struct buf sent;  /* to the other end, not delivered yet */
@@ -35,19 +34,17 @@ struct tls_ends {
     bool can_renew;
 };
 
-static inline struct tls_session *ends_session(struct tls_end *e, const struct tls_ends *all,
-                                               uint8_t choice, bool is_client)
+static inline struct tls_session *ends_session(const struct tls_ends *all, uint8_t choice,
+                                               bool is_client)
 {
     static const struct tls_backend *const backends[2] = {&tls_backend_wolfssl,
                                                           &tls_backend_mbedtls};
     bool is_tls13 = (choice & 1) != 0;
-    e->ctx = (struct tls_context){.magic = TLS_CONTEXT_MAGIC, .backend = backends[choice / 2 % 2]};
-    atomic_init(&e->ctx.refs, 2); /* never freed */
     struct tls_session *s = pool_zalloc(sizeof(*s));
     ASSERT(s);
     s->magic = TLS_SESSION_MAGIC;
     s->role = is_client ? TLS_ROLE_CLIENT : TLS_ROLE_SERVER;
-    s->ctx = &e->ctx;
+    s->backend = backends[choice / 2 % 2];
     s->state = TLS_STATE_OPEN;
     control_init(&s->control, is_client, is_tls13);
     for (uint8_t i = 0; i < TLS_DIRECTION_COUNT; i++) {
@@ -62,7 +59,7 @@ static inline struct tls_session *ends_session(struct tls_end *e, const struct t
         }
         keys.secret_len = all->can_renew ? keys.secret_len : 0;
         s->path[i] = TLS_PATH_USER;
-        record_side_init(&s->sides[i], e->ctx.backend->aead, &keys);
+        record_side_init(&s->sides[i], s->backend->aead, &keys);
     }
     return s;
 }
@@ -73,7 +70,7 @@ static inline void ends_install(struct tls_end *e, enum tls_direction direction)
     const struct tls_keys *keys = tls_session_keys(e->s, direction);
     ASSERT(keys);
     record_side_deinit(&e->kernel[direction]);
-    record_side_init(&e->kernel[direction], e->ctx.backend->aead, keys);
+    record_side_init(&e->kernel[direction], e->s->backend->aead, keys);
     tls_session_to_kernel(e->s, direction, e->can_rekey);
 }
 
@@ -103,7 +100,7 @@ static inline void ends_init(struct tls_ends *all, uint8_t choice, uint8_t more)
     record_limits.gcm_hard = all->is_quick ? 40 : (uint64_t)23 * 1000 * 1000;
     for (uint8_t i = 0; i < 2; i++) {
         struct tls_end *e = &all->end[i];
-        e->s = ends_session(e, all, choice, i == 0);
+        e->s = ends_session(all, choice, i == 0);
         e->is_kernel = (more >> i & 1) != 0;
         e->can_rekey = (more & 16) != 0;
         buf_init(&e->sent, ENDS_BYTES_MAX);

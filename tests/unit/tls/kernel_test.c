@@ -26,7 +26,7 @@ static void install(struct kernel *k, enum tls_direction direction, bool can_rek
     if (k->has[direction]) {
         record_side_deinit(&k->side[direction]);
     }
-    record_side_init(&k->side[direction], s->ctx->backend->aead, keys);
+    record_side_init(&k->side[direction], s->backend->aead, keys);
     k->has[direction] = true;
     tls_session_to_kernel(s, direction, can_rekey);
     cr_expect_eq(tls_session_path(s, direction), TLS_PATH_KERNEL);
@@ -35,7 +35,7 @@ static void install(struct kernel *k, enum tls_direction direction, bool can_rek
     static const char zeros[TLS_KEY_BYTES_MAX];
     cr_expect_eq(memcmp(s->sides[direction].keys.key, zeros, sizeof(zeros)), 0, "wiped");
     cr_expect_eq(s->sides[direction].keys.secret_len > 0,
-                 can_rekey && k->is_tls13 && s->ctx->backend->has_secrets);
+                 can_rekey && k->is_tls13 && s->backend->has_secrets);
 }
 
 static void kernel_init(struct kernel *k, const char *backend)
@@ -139,7 +139,7 @@ static void update_by_client(struct kernel *k, bool is_asked)
     cr_assert_eq(record_seal(side, RECORD_HANDSHAKE, slice_make(text, sizeof(text)), 100,
                              &k->p.client.out),
                  0);
-    if (k->p.client.session->ctx->backend->has_secrets) {
+    if (k->p.client.session->backend->has_secrets) {
         cr_assert_eq(record_update(side), 0);
     }
 }
@@ -282,7 +282,7 @@ Test(tls_kernel, its_records_wear_the_keys_too)
             struct tls_session *s;
             kernel_init(&k, backends[b]);
             s = k.p.server.session;
-            bool renews = can_rekey && k.is_tls13 && s->ctx->backend->has_secrets;
+            bool renews = can_rekey && k.is_tls13 && s->backend->has_secrets;
             install(&k, TLS_OUT, can_rekey);
             install(&k, TLS_IN, can_rekey);
             tls_session_count(s, TLS_OUT, 998);

@@ -33,7 +33,7 @@ static bool can_resume(const struct pair_params *params)
 
 static struct resume *resume_of(const struct pair_end *e)
 {
-    return e->session->ctx->resume;
+    return e->ctx->resume;
 }
 
 /* Handshake and a word each way; a client of TLS 1.3 has its ticket then. */
@@ -384,4 +384,42 @@ Test(tls_resume, the_store_is_bounded)
     cr_expect(!resume_open(p.server.session, &ticket, copy, sizeof(copy), sni), "another id");
     cr_expect(!resume_open(p.server.session, &ticket, copy, 7, sni), "no tag");
     pair_deinit(&p);
+}
+
+static uint32_t refs_of(const struct tls_context *ctx)
+{
+    return atomic_load_explicit(&ctx->refs, memory_order_relaxed);
+}
+
+/* A stream lasts for weeks and sees many reloads: what they replace must go. */
+Test(tls_resume, a_live_session_does_not_keep_what_a_reload_replaces)
+{
+    for (int has_tickets = 0; has_tickets < 2; has_tickets++) {
+        struct pair_params params = params_of_a_stream();
+        params.has_tickets = params.may_resume = has_tickets;
+        FOR_ALL_PAIRS(params) {
+            struct pair p;
+            pair_init(&p, &params);
+            struct tls_context *other = pair_context(params.server_backend, "good", "");
+            struct tls_context *same = pair_context(params.server_backend, "good", "trust");
+            cr_expect_eq(refs_of(p.server.ctx), 2, "while it shakes hands");
+            talk(&p);
+            cr_expect_eq(refs_of(p.client.ctx), 1, "%s", params.client_backend);
+            cr_expect_eq(refs_of(p.server.ctx), 1, "%s", params.server_backend);
+            tls_context_unref(p.client.ctx);
+            tls_context_unref(p.server.ctx);
+            p.client.ctx = p.server.ctx = NULL;
+            pair_say(&p, &p.client, SLICE_LIT("still here"));
+            pair_say(&p, &p.server, SLICE_LIT("so am I"));
+            cr_expect(tls_session_rejudge(p.server.session, same));
+            cr_expect_eq(tls_session_peer(p.server.session)->chain, TLS_CHAIN_OK);
+            cr_expect(!tls_session_rejudge(p.server.session, other));
+            cr_expect_neq(tls_session_peer(p.server.session)->chain, TLS_CHAIN_OK);
+            tls_session_close(p.server.session, &p.server.out);
+            cr_expect_eq(pair_carry(&p, &p.server, &p.client), ERR_CLOSED);
+            tls_context_unref(other);
+            tls_context_unref(same);
+            pair_deinit(&p);
+        }
+    }
 }

@@ -421,7 +421,12 @@ void leg_in_review(struct leg_in *leg)
     struct slice remote = leg->s ? stream_remote(leg->s) : SLICE_NONE;
     const struct stream_refusal *refusal;
 
-    if (!leg->s || leg->is_ended || slice_is_empty(remote)) {
+    if (leg->is_ended) {
+        return;
+    }
+    if (slice_is_empty(remote)) {
+        /* Nobody to refuse yet; what its certificate is worth when it says who it is, changes. */
+        (void)conn_tls_rejudge(leg->c, edge_setup(leg->host.e)->tls);
         return;
     }
     refusal = host_review(&leg->host, remote, leg->rests_on_certificate);

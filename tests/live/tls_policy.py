@@ -278,6 +278,29 @@ def reload_revokes(shards):
         ground.calm()
 
 
+def reload_revokes_the_silent(backend):
+    """A partner has shaken hands and not said yet who it is while a reload revokes its certificate:
+    the certificate proves nothing then."""
+    with Lab("silent") as lab:
+        path = os.path.join(lab.root, "list.pem")
+        shutil.copy(lab.certs.crl("none"), path)
+        ground = Ground(lab, {}, with_crl(path, backend))
+        bad = lab.certs.make(EVIL, name="silent")
+        shows = trust_everyone(lab.certs.crt(bad), lab.certs.key(bad))
+        before = ground.totals()
+        direct = Raw(plan.XMPPS_SERVER).tls(shows)
+        nameless = Raw().starttls(shows, sender=None)
+        wait_until("both handshakes",
+                   lambda: ground.fedgate.log_text().count("dir=in peer=" + EVIL_ADDRESS) >= 2, 10)
+        shutil.copy(lab.certs.crl("some", revoke=[bad], number=2), path)
+        ground.fedgate.reload()
+        ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == 2)
+        for raw in (direct, nameless):
+            refused(raw.send(header()), "not-authorized")
+        ground.untouched(before, "streams_in_external")
+        ground.calm()
+
+
 def reload_distrusts():
     """A reload that takes the authority away ends what it proved, and only that."""
     with Lab("distrust") as lab:
@@ -429,6 +452,8 @@ main(version_in, version_in_late, version_out, version_raised,
      case("stale", stale, "wolfssl"), case("stale_mbedtls", stale, "mbedtls"),
      case("reload_revokes", reload_revokes, 1),
      case("reload_revokes_two_shards", reload_revokes, 2),
+     case("reload_revokes_the_silent", reload_revokes_the_silent, "wolfssl"),
+     case("reload_revokes_the_silent_mbedtls", reload_revokes_the_silent, "mbedtls"),
      reload_distrusts, reload_spares_dialback, reload_revokes_pool,
      case("tickets_end_with_a_reload", tickets_end_with_a_reload, "wolfssl"),
      case("tickets_end_with_a_reload_mbedtls", tickets_end_with_a_reload, "mbedtls"),

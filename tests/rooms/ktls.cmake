@@ -29,3 +29,22 @@ fg_uml(engine_move SOURCES unit/engine/move_test.c ${machine} NEEDS fg_engine)
 fg_uml(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine)
 fg_uml(ktls_engine SOURCES ktls/engine_test.c ktls/peer.c ${machine}
   NEEDS fg_engine PkgConfig::OPENSSL)
+if(TARGET uml_ktls_engine_test)
+  target_compile_definitions(uml_ktls_engine_test PRIVATE
+    ON_KERNEL=1 HAS_TLS13=1 BACKEND="wolfssl")
+endif()
+
+# The same tests on the host, for the user record engine and each library.
+foreach(backend wolfssl mbedtls)
+  fg_unit(tls_engine_${backend} SOURCES ktls/engine_test.c ktls/peer.c ${machine}
+    NEEDS fg_engine PkgConfig::OPENSSL)
+  if(FEDGATE_TESTS)
+    string(COMPARE EQUAL ${backend} wolfssl has_tls13)
+    target_include_directories(tls_engine_${backend}_test PRIVATE
+      ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine)
+    target_compile_definitions(tls_engine_${backend}_test PRIVATE
+      ON_KERNEL=0 HAS_TLS13=${has_tls13} BACKEND="${backend}"
+      TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
+    add_dependencies(tls_engine_${backend}_test tls_certs)
+  endif()
+endforeach()

@@ -134,6 +134,11 @@ static int follow(struct tls_session *s, bool is_asked)
     if (err == 0 && is_asked) {
         err = answer(s, TLS_SAY_KEY_UPDATE);
     }
+    if (err == ERR_UNSUPPORTED) {
+        return tls_note_error(s, ERR_TLS_REKEY,
+                              "the peer wants our keys changed, and the kernel that has them does "
+                              "not take new ones");
+    }
     return err == 0 ? 0 : tls_note_error(s, err, "keys not changed: %s", err_text(err));
 }
 

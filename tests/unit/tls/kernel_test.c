@@ -272,6 +272,25 @@ Test(tls_kernel, what_we_open_is_answered_by_way_of_the_kernel)
     kernel_deinit(&k);
 }
 
+/* Its input is still ours: the end is an orderly one. */
+Test(tls_kernel, a_kernel_that_takes_no_new_keys_ends_in_order)
+{
+    struct kernel k;
+    kernel_init(&k, "wolfssl");
+    install(&k, TLS_OUT, false);
+    struct tls_session *s = k.p.server.session;
+    if (s->backend->has_secrets) {
+        cr_assert_eq(record_seal(&k.p.client.session->sides[TLS_OUT], RECORD_HANDSHAKE,
+                                 slice_make("\x18\0\0\1\1", 5), 100, &k.p.client.out),
+                     0);
+        cr_expect_eq(pair_carry(&k.p, &k.p.client, &k.p.server), ERR_TLS_REKEY);
+        tls_session_close(s, &k.p.server.out);
+        send_note(&k, RECORD_ALERT, 2);
+        cr_expect_eq(pair_carry(&k.p, &k.p.server, &k.p.client), ERR_CLOSED);
+    }
+    kernel_deinit(&k);
+}
+
 Test(tls_kernel, its_records_wear_the_keys_too)
 {
     struct record_limits limits = record_limits;

@@ -255,8 +255,8 @@ bool resume_open(struct tls_session *s, const struct resume_ticket *ticket, char
     struct tls_shake *k = s->shake;
     char name[sizeof(k->sni)];
     tls_shake_drop_resumed(k);
-    if (len < RESUME_TAG_BYTES || !tls_lower_cstr(sni, name, sizeof(name)) ||
-        !decrypt(r, ticket, bytes, len)) {
+    if (len < RESUME_TAG_BYTES || !hello_is_forward_secret(&k->hello) ||
+        !tls_lower_cstr(sni, name, sizeof(name)) || !decrypt(r, ticket, bytes, len)) {
         return false;
     }
     struct resume_identity *found = pool_zalloc(sizeof(*found));

@@ -7,11 +7,15 @@
 #include "tls/tls_int.h"
 
 /* Follows record borders over what the backend has just read. */
-static void framing_feed(struct tls_framing *f, const unsigned char *bytes, size_t len)
+static void framing_feed(struct tls_shake *k, const unsigned char *bytes, size_t len)
 {
+    struct tls_framing *f = &k->framing;
     while (len > 0) {
         if (f->body_left > 0) {
             uint32_t take = len < f->body_left ? (uint32_t)len : f->body_left;
+            if (f->header[0] == RECORD_HANDSHAKE) {
+                hello_feed(&k->hello, bytes, take);
+            }
             f->body_left -= take;
             bytes += take;
             len -= take;
@@ -42,7 +46,7 @@ size_t tls_wire_read(struct tls_session *s, void *dst, size_t room)
     }
     if (len > 0) {
         memcpy(dst, k->in.ptr + k->in_used, len);
-        framing_feed(&k->framing, dst, len);
+        framing_feed(k, dst, len);
         k->in_used += len;
     }
     return len;
@@ -72,6 +76,7 @@ void tls_shake_free(struct tls_session *s)
     if (k) {
         s->backend->session_free(s);
         tls_shake_drop_resumed(k);
+        hello_deinit(&k->hello);
         s->shake = NULL;
         pool_free_wiped(k);
     }
@@ -173,18 +178,19 @@ static void refuse(struct tls_session *s, enum tls_alert what)
 }
 
 /* A session is continued with the identity of its peer, or not at all; in TLS 1.2 with an extended
- * master secret only (RFC 7627 5.3, 5.4). */
+ * master secret only (RFC 7627 5.3, 5.4), in TLS 1.3 with Diffie-Hellman only. */
 static int settle_resumption(struct tls_session *s)
 {
     struct tls_shake *k = s->shake;
     bool is_resumed = s->backend->is_resumed(s);
-    bool is_bound = k->has_ems || strcmp(s->peer.version, "TLSv1.3") == 0;
+    bool is_tls13 = strcmp(s->peer.version, "TLSv1.3") == 0;
+    bool is_bound = is_tls13 ? hello_is_forward_secret(&k->hello) : k->has_ems;
     if (is_resumed && (!k->resumed || !is_bound || !resume_identity_fits(k->resumed, s))) {
         return tls_note_error(s, ERR_TLS_HANDSHAKE,
                               "%s continued a session that may not be continued",
                               s->backend->name);
     }
-    if (!is_bound && s->ctx->resume) {
+    if (!is_tls13 && !is_bound && s->ctx->resume) {
         resume_revoke(s);
     }
     k->is_resumed = is_resumed;

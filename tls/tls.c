@@ -122,6 +122,8 @@ static int shake_new(struct tls_session *s, const struct tls_session_params *par
         return ERR_NOMEM;
     }
     s->shake = k;
+    hello_init(&k->hello, s->role == TLS_ROLE_CLIENT);
+    k->hello.is_over = !s->ctx->resume; /* nobody will ask */
     k->may_resume =
         params->may_resume && s->role == TLS_ROLE_CLIENT && s->ctx->resume != NULL;
     k->version_min = (uint16_t)params->version_min;

@@ -12,6 +12,7 @@
 #include "tls/aead.h"
 #include "tls/chain.h"
 #include "tls/control.h"
+#include "tls/hello.h"
 #include "tls/record.h"
 #include "tls/resume.h"
 #include "tls/tls.h"
@@ -78,6 +79,7 @@ struct tls_shake {
     struct slice in;       /* borrowed for one call */
     size_t in_used;
     struct tls_framing framing;
+    struct hello hello;    /* the peer's */
     char sni[256];         /* client: to send; server: received, lower case */
     char alpn[32];         /* client: to offer; server: to require */
     char agreed[32];       /* ALPN */

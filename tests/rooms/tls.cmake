@@ -15,7 +15,7 @@ if(FEDGATE_TESTS)
 
   set(tls_unit ${CMAKE_SOURCE_DIR}/tests/unit/tls)
   fg_unit(tls_session SOURCES ${tls_unit}/session_test.c ${tls_unit}/data_test.c
-    ${tls_unit}/hostile_test.c
+    ${tls_unit}/hostile_test.c ${tls_unit}/hello_test.c
     ${tls_unit}/user_test.c ${tls_unit}/kernel_test.c ${tls_unit}/resume_test.c
     ${tls_unit}/pair.c NEEDS fg_tls)
   fg_unit(tls_names SOURCES ${tls_unit}/names_test.c ${tls_unit}/der_file.c NEEDS fg_tls)

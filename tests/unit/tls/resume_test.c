@@ -4,6 +4,9 @@
 #include <mbedtls/ssl.h>
 #include <string.h>
 #include <time.h>
+#include <wolfssl/options.h>
+
+#include <wolfssl/ssl.h>
 
 #include "base/err.h"
 #include "pair.h"
@@ -359,6 +362,7 @@ Test(tls_resume, the_store_is_bounded)
     talk(&p);
     pair_again(&p, &params); /* with a handshake in progress: resume_seal needs one */
     char bytes[64 + RESUME_TAG_BYTES] = "text";
+    p.server.session->shake->hello.is_whole = true;
     struct resume_ticket first;
     struct resume_ticket ticket;
     cr_assert_eq(resume_seal(p.server.session, &first, bytes, 64), 0);
@@ -422,4 +426,42 @@ Test(tls_resume, a_live_session_does_not_keep_what_a_reload_replaces)
             pair_deinit(&p);
         }
     }
+}
+
+/* psk_ke of RFC 8446 4.2.9: whoever gets the ticket's key later reads the session. */
+Test(tls_resume, without_diffie_hellman_a_ticket_is_not_taken)
+{
+    struct pair_params params = params_of_a_stream();
+    struct pair p;
+    pair_init(&p, &params);
+    talk(&p);
+    pair_again(&p, &params);
+    cr_assert_eq(wolfSSL_no_dhe_psk(p.client.session->shake->lib), 0);
+    (void)pair_handshake(&p); /* without a key share it may well fail */
+    cr_expect(!tls_session_peer(p.server.session)->is_resumed);
+    cr_expect(!tls_session_peer(p.client.session)->is_resumed);
+    pair_again(&p, &params);
+    talk(&p);
+    pair_again(&p, &params);
+    talk(&p);
+    expect_identity(&p, true);
+    pair_deinit(&p);
+}
+
+Test(tls_resume, a_server_that_goes_on_without_diffie_hellman_is_left)
+{
+    struct pair_params params = params_of_a_stream();
+    struct pair p;
+    pair_init(&p, &params);
+    talk(&p);
+    pair_again(&p, &params);
+    p.client.session->shake->hello.is_over = true; /* as if no key share had been seen */
+    cr_expect(!pair_handshake(&p));
+    cr_expect_eq(p.client.step, TLS_STEP_BAD);
+    const char *text = tls_session_error(p.client.session)->text;
+    cr_expect(strstr(text, "may not be continued") != NULL, "%s", text);
+    pair_again(&p, &params);
+    talk(&p);
+    expect_identity(&p, false);
+    pair_deinit(&p);
 }

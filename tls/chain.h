@@ -20,7 +20,9 @@
 #include "tls/tls.h"
 
 #define CHAIN_CERTS_MAX      10u  /* what a peer may show */
-#define CHAIN_SIGNATURES_MAX 16u  /* checks for one peer: names are free, signatures are not */
+/* Checks for one peer, before it has proved anything: names are free, signatures are not. The
+ * longest path in use has 4; the rest is for authorities with several certificates of one name. */
+#define CHAIN_SIGNATURES_MAX 8u
 #define CHAIN_TRUST_MAX      4096u
 
 /* Whether child is signed with the key in issuer, with a digest and a key that are not too weak. */

@@ -11,11 +11,13 @@
 #include "tls/chain_cache.h"
 #include "tls/constraints.h"
 #include "tls/crl.h"
+#include "tls/issuers.h"
 #include "tls/pem.h"
 
 struct anchor {
     char *der; /* owned; cert borrows it */
     uint64_t hash; /* of der */
+    uint64_t subject_hash;
     struct cert cert;
 };
 
@@ -64,6 +66,7 @@ static bool trust_add(struct chain_trust *trust, struct slice der)
     int err = cert_parse(&anchor->cert, slice_make(anchor->der, der.len));
     ASSERT(err == 0);
     anchor->hash = hash_bytes(der);
+    anchor->subject_hash = hash_bytes(anchor->cert.subject);
     trust->count++;
     return true;
 }
@@ -283,7 +286,8 @@ static void write_proof(const struct path *p, struct chain_proof *proof)
 {
     *proof = (struct chain_proof){.anchor_hash = hash_bytes(p->path[p->path_count - 1]->der)};
     for (uint32_t i = 0; i + 1 < p->path_count; i++) {
-        if (i == CHAIN_PROOF_CERTS ||
+        bool is_kept = i == 0 || !p->params->known || issuers_add(p->params->known, p->path[i]);
+        if (i == CHAIN_PROOF_CERTS || !is_kept ||
             !crl_trace_make(&proof->certs[i], p->path[i], p->path[i + 1])) {
             proof->count = UINT32_MAX;
             return;
@@ -304,8 +308,11 @@ static enum tls_chain judge(const struct chain_params *params, const struct slic
         return TLS_CHAIN_BAD;
     }
     if (build(&p)) {
-        write_proof(&p, proof);
-        return judge_path(&p, until_unix_s);
+        enum tls_chain verdict = judge_path(&p, until_unix_s);
+        if (verdict == TLS_CHAIN_OK) {
+            write_proof(&p, proof);
+        }
+        return verdict;
     }
     if (p.bad_signature) {
         return TLS_CHAIN_BAD;
@@ -355,15 +362,58 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
     return verdict;
 }
 
+static bool has_key(const struct cert *cert, uint64_t key_hash)
+{
+    return key_hash == 0 || slice_is_empty(cert->subject_key_id) ||
+           hash_bytes(cert->subject_key_id) == key_hash;
+}
+
+/* Who may have signed lists of that issuer; key_hash: with that key, 0 = with any. */
+static void find_issuers(const struct chain_params *params, uint64_t subject_hash,
+                         uint64_t key_hash, struct crl_issuers *out)
+{
+    const struct chain_trust *trust = params->trust;
+    uint32_t idx = 0;
+    out->count = 0;
+    for (uint32_t i = 0; trust && i < trust->count && out->count < CRL_ISSUERS_MAX; i++) {
+        if (trust->anchors[i].subject_hash == subject_hash &&
+            has_key(&trust->anchors[i].cert, key_hash)) {
+            out->certs[out->count++] = &trust->anchors[i].cert;
+        }
+    }
+    while (params->known && out->count < CRL_ISSUERS_MAX) {
+        const struct cert *next = issuers_next(params->known, subject_hash, &idx);
+        if (!next) {
+            break;
+        }
+        if (has_key(next, key_hash)) {
+            out->certs[out->count++] = next;
+        }
+    }
+}
+
+void chain_settle_lists(const struct chain_params *params)
+{
+    uint32_t count = crl_store_count(params->crls);
+    struct crl_issuers issuers;
+    for (uint32_t i = 0; i < count;) {
+        find_issuers(params, crl_store_issuer_hash(params->crls, i), 0, &issuers);
+        i = crl_store_settle(params->crls, i, &issuers);
+    }
+}
+
 enum tls_chain chain_rejudge(const struct chain_params *params, const struct chain_proof *proof)
 {
     const struct chain_trust *trust = params->trust;
+    struct crl_issuers issuers;
     bool has_anchor = false;
     if (!proof || proof->count == UINT32_MAX) {
         return TLS_CHAIN_UNKNOWN_CA;
     }
     for (uint32_t i = 0; params->crls && i < proof->count; i++) {
-        if (crl_names(params->crls, &proof->certs[i], params->now_unix_s)) {
+        const struct crl_trace *trace = &proof->certs[i];
+        find_issuers(params, trace->issuer_hash, trace->key_hash, &issuers);
+        if (crl_names(params->crls, trace, &issuers, params->now_unix_s)) {
             return TLS_CHAIN_REVOKED;
         }
     }

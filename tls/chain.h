@@ -30,6 +30,7 @@ typedef bool chain_signed_by_fn(struct slice child_der, struct slice issuer_der)
 
 struct chain_cache;
 struct chain_trust;
+struct issuers;
 
 /* Takes every certificate of a PEM text; unusable ones are skipped and counted. NULL when none is
  * left. Control thread.                                                                         */
@@ -53,6 +54,7 @@ struct chain_params {
     bool peer_is_server; /* needs serverAuth; a client needs clientAuth or serverAuth */
     bool crl_required;   /* an issuer without list: its certificates are TLS_CHAIN_CRL_STALE */
     struct crl_store *crls;    /* borrowed; NULL = revocation is not looked at */
+    struct issuers *known;     /* borrowed: gets the intermediates of good paths; NULL = not kept */
     struct chain_cache *cache; /* borrowed; NULL = judge anew each time */
     struct chain_proof *proof; /* filled with a good verdict; NULL = not wanted */
     /* The same: when the first certificate or list that it rests upon runs out. */
@@ -64,9 +66,13 @@ enum tls_chain chain_judge(const struct chain_params *params, const struct slice
                            uint32_t count);
 
 /* Whether it still holds where other anchors and lists are in force: OK; REVOKED; UNKNOWN_CA: its
- * anchor is gone, or it is NULL or too long to tell (connecting again will). A list that is out of
- * date says nothing here: who was let in is put out for what is known, not for what is not. */
+ * anchor is gone, or it is NULL or too long to tell (connecting again will). A list that none of
+ * the anchors and of params->known has signed says nothing here: who was let in is put out for what
+ * is known, not for what is not. */
 enum tls_chain chain_rejudge(const struct chain_params *params, const struct chain_proof *proof);
+/* Checks the newest lists' signatures, as far as their issuers are anchors or known, so that others
+ * are not taken for the newest, and connections that are judged later need not wait for it. */
+void chain_settle_lists(const struct chain_params *params);
 /* Differs when anchors or lists do. */
 uint64_t chain_grounds_hash(const struct chain_trust *trust, const struct crl_store *crls);
 

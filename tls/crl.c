@@ -286,20 +286,58 @@ enum crl_verdict crl_check(struct crl_store *store, const struct cert *cert,
     return verdict;
 }
 
-bool crl_names(const struct crl_store *store, const struct crl_trace *trace, int64_t now_unix_s)
+static bool is_signed_by_any(struct crl_store *store, struct crl *list,
+                             const struct crl_issuers *issuers)
 {
+    bool is_signed = false;
+    for (uint32_t i = 0; i < issuers->count && !is_signed; i++) {
+        is_signed = slice_eq(list->issuer, issuers->certs[i]->subject) &&
+                    is_signed_by(store, list, issuers->certs[i]);
+    }
+    return is_signed;
+}
+
+bool crl_names(struct crl_store *store, const struct crl_trace *trace,
+               const struct crl_issuers *issuers, int64_t now_unix_s)
+{
+    const struct crl *decided = NULL;
     struct slice serial = slice_make((const char *)trace->serial, trace->serial_len);
     for (uint32_t i = first_of(store, trace->issuer_hash);
          i < store->count && store->lists[i].issuer_hash == trace->issuer_hash; i++) {
-        const struct crl *list = &store->lists[i];
+        struct crl *list = &store->lists[i];
         bool is_of_key = slice_is_empty(list->authority_key_id) || trace->key_hash == 0 ||
                          hash_bytes(list->authority_key_id) == trace->key_hash;
-        if (list->is_newest && is_of_key && now_unix_s >= list->this_update_unix_s &&
-            lists_serial(list, serial)) {
+        if (!is_of_key || now_unix_s < list->this_update_unix_s ||
+            (decided && same_scope(decided, list)) || !is_signed_by_any(store, list, issuers)) {
+            continue;
+        }
+        if (lists_serial(list, serial)) {
             return true;
         }
+        decided = list;
     }
     return false;
+}
+
+uint64_t crl_store_issuer_hash(const struct crl_store *store, uint32_t idx)
+{
+    ASSERT(idx < store->count);
+    return store->lists[idx].issuer_hash;
+}
+
+uint32_t crl_store_settle(struct crl_store *store, uint32_t idx, const struct crl_issuers *issuers)
+{
+    uint32_t newest = UINT32_MAX;
+    uint32_t end = idx;
+    for (; end < store->count && same_scope(&store->lists[idx], &store->lists[end]); end++) {
+        struct crl *list = &store->lists[end];
+        list->is_newest = false;
+        if (newest == UINT32_MAX && is_signed_by_any(store, list, issuers)) {
+            newest = end;
+        }
+    }
+    store->lists[newest == UINT32_MAX ? idx : newest].is_newest = true;
+    return end;
 }
 
 bool crl_trace_make(struct crl_trace *out, const struct cert *cert, const struct cert *issuer)

@@ -95,9 +95,25 @@ enum crl_verdict {
 enum crl_verdict crl_check(struct crl_store *store, const struct cert *cert,
                            const struct cert *issuer, int64_t now_unix_s, int64_t *until_unix_s);
 
-/* Whether a newest list names it: a shorter question than crl_check, for whose answer signatures
- * and the end of lists do not matter. */
-bool crl_names(const struct crl_store *store, const struct crl_trace *trace, int64_t now_unix_s);
+#define CRL_ISSUERS_MAX 16u /* certificates of one name and key: renewed, cross-signed */
+
+/* Who may have signed a list; borrowed for the call. */
+struct crl_issuers {
+    const struct cert *certs[CRL_ISSUERS_MAX];
+    uint32_t count;
+};
+
+/* Whether it is named by the newest list that one of these has signed: a shorter question than
+ * crl_check, for whose answer the end of lists does not matter. issuers: of the trace's issuer. */
+bool crl_names(struct crl_store *store, const struct crl_trace *trace,
+               const struct crl_issuers *issuers, int64_t now_unix_s);
+/* hash_bytes of the name of the idx-th list's issuer. */
+uint64_t crl_store_issuer_hash(const struct crl_store *store, uint32_t idx);
+/* Which of the lists of one scope is the newest: the first from the idx-th on that one of these has
+ * signed; while there is none, the first. Returns where the next scope begins. Before other threads
+ * know the store. */
+uint32_t crl_store_settle(struct crl_store *store, uint32_t idx,
+                          const struct crl_issuers *issuers);
 /* Differs when the lists do. NULL = no lists. */
 uint64_t crl_store_hash(const struct crl_store *store);
 

@@ -9,6 +9,7 @@
 #include "tls/cert.h"
 #include "tls/chain_cache.h"
 #include "tls/crl.h"
+#include "tls/issuers.h"
 #include "tls/pem.h"
 #include "tls/revocation.h"
 #include "tls/tls_int.h"
@@ -109,7 +110,12 @@ static int load_crls(struct tls_context *ctx, const char *path, struct tls_error
         .signature = signature_ops_find(ctx->backend->name),
         .crypto = ctx->backend->crypto,
     };
-    return crl_store_new(&ctx->crls, &params, why);
+    int err = crl_store_new(&ctx->crls, &params, why);
+    if (err == 0) {
+        chain_settle_lists(&(struct chain_params){
+            .trust = ctx->trust, .crls = ctx->crls, .known = ctx->issuers});
+    }
+    return err;
 }
 
 int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
@@ -129,6 +135,7 @@ int tls_context_new(struct tls_context **out, const struct tls_backend *backend,
     if (params->credential_count > 0) {
         ctx->creds = pool_heap_zalloc(params->credential_count * sizeof(*ctx->creds));
     }
+    ctx->issuers = params->issuers ? issuers_ref(params->issuers) : issuers_new();
     ctx->cache = chain_cache_new(backend->crypto);
     ctx->crl_required = params->crl_required;
     int err = params->trust_path ? load_trust(ctx, params->trust_path, why) : 0;
@@ -170,6 +177,7 @@ void tls_context_unref(struct tls_context *ctx)
     }
     chain_cache_free(ctx->cache);
     crl_store_free(ctx->crls);
+    issuers_unref(ctx->issuers);
     chain_trust_free(ctx->trust);
     resume_free(ctx->resume);
     pool_heap_free(ctx->creds);

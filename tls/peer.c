@@ -106,6 +106,7 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
         .peer_is_server = s->role == TLS_ROLE_CLIENT,
         .crl_required = s->ctx->crl_required,
         .crls = s->ctx->crls,
+        .known = s->ctx->issuers,
         .cache = s->ctx->cache,
         .proof = &proof,
         .until_unix_s = &until_unix_s,

@@ -32,6 +32,7 @@ bool tls_session_rejudge(struct tls_session *s, const struct tls_context *now_in
     struct chain_params params = {
         .trust = now_in_force ? now_in_force->trust : NULL,
         .crls = now_in_force ? now_in_force->crls : NULL,
+        .known = now_in_force ? now_in_force->issuers : NULL,
         .now_unix_s = (int64_t)time(NULL),
     };
     if (s->peer.chain != TLS_CHAIN_OK ||

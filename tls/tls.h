@@ -53,12 +53,17 @@ struct tls_credential {
     struct slice domain; /* A-label it is meant for, even if others name it too; empty = none */
 };
 
+struct issuers;
+
 struct tls_context_params {
     const struct tls_credential *credentials; /* the first is the default */
     uint32_t credential_count;                /* SNI picks: domain, then names inside */
     const char *trust_path;                   /* PEM bundle; NULL = trust nobody */
     const char *crl_path; /* PEM or DER file, or a folder of such; NULL = none (revocation.h) */
     bool crl_required;    /* also refuse what was issued by somebody without a list there */
+    /* What earlier contexts have met, so that new lists reach live connections; gets a reference;
+     * NULL = begin with none (issuers.h). */
+    struct issuers *issuers;
     /* AES-GCM before ChaCha20 even if the library's is slow: the kernel's is not. */
     bool is_aes_first;
     bool has_tickets; /* server: give tickets and take them back; client: see may_resume */

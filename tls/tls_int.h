@@ -40,6 +40,7 @@ struct tls_context {
     const struct tls_backend *backend;
     struct chain_trust *trust; /* owned; NULL = trust nobody */
     struct crl_store *crls;    /* owned; NULL = revocation is not looked at */
+    struct issuers *issuers;   /* shared (ref) */
     struct chain_cache *cache; /* owned */
     uint64_t grounds_hash;     /* of trust and crls */
     bool crl_required;

@@ -24,6 +24,7 @@
 #include "edge/logger.h"
 #include "edge/report.h"
 #include "edge/tls_facts.h"
+#include "tls/issuers.h"
 
 #define LOOP_MS 50
 #define WHY_BYTES 512u
@@ -47,6 +48,7 @@ struct control {
     char tls_version[64];
     struct report_tls tls;
     struct ktls_caps kernel; /* found out once */
+    struct issuers *issuers; /* shared (ref); passed on from setup to setup */
     uint32_t drain_timeout_s;
     uint64_t start_only; /* of the configuration that the engine was started with */
 };
@@ -65,7 +67,7 @@ static void print_report(const struct config_report *report)
 static int load(struct setup **out, const struct control *ctl)
 {
     const char *path = ctl->config_path;
-    struct setup_params params = {path, ctl->secret, &ctl->kernel};
+    struct setup_params params = {path, ctl->secret, &ctl->kernel, ctl->issuers};
     struct config_report report = {0};
     struct tls_error why;
     int err = setup_load(out, &params, &report, &why);
@@ -463,7 +465,9 @@ int control_run(const char *config_path)
     ktls_probe(&ctl.kernel);
     random_bytes(&key, sizeof(key));
     hash_seed(key);
+    ctl.issuers = issuers_new();
     if (load(&setup, &ctl) != 0) {
+        issuers_unref(ctl.issuers);
         return EX_CONFIG;
     }
     ctl.shared = pool_heap_zalloc(sizeof(*ctl.shared));
@@ -477,6 +481,7 @@ int control_run(const char *config_path)
         setup_free(setup);
     }
     explicit_bzero(ctl.secret, sizeof(ctl.secret));
+    issuers_unref(ctl.issuers);
     pool_heap_free(ctl.shared);
     return status;
 }

@@ -10,12 +10,13 @@
 #include "io/ktls.h"
 
 /* The library's context with every certificate of the configuration. */
-static int load_tls(struct setup *s, const struct ktls_caps *kernel, struct tls_error *why)
+static int load_tls(struct setup *s, const struct setup_params *params, struct tls_error *why)
 {
+    const struct ktls_caps *kernel = params->kernel;
     const struct snapshot *p = s->policy;
     const struct tls_backend *backend = tls_backend_find(p->tls_backend);
     struct tls_credential *credentials;
-    struct tls_context_params params;
+    struct tls_context_params wanted;
     int err;
 
     if (!backend) {
@@ -40,16 +41,17 @@ static int load_tls(struct setup *s, const struct ktls_caps *kernel, struct tls_
         credentials[i].key_path = p->credentials[i].key_path;
         credentials[i].domain = p->credentials[i].domain;
     }
-    params = (struct tls_context_params){
+    wanted = (struct tls_context_params){
         .credentials = credentials,
         .credential_count = p->credential_count,
         .trust_path = p->trust_path,
         .crl_path = p->crl_path,
         .crl_required = p->crl_required,
+        .issuers = params->issuers,
         .has_tickets = p->resumption != TLS_RESUMPTION_OFF,
         .is_aes_first = p->ktls != TLS_KTLS_OFF && kernel->ciphers[1][KTLS_AES_128_GCM],
     };
-    err = tls_context_new(&s->tls, backend, &params, why);
+    err = tls_context_new(&s->tls, backend, &wanted, why);
     pool_heap_free(credentials);
     return err;
 }
@@ -64,7 +66,7 @@ int setup_load(struct setup **out, const struct setup_params *params,
     *tls_why = (struct tls_error){0};
     err = config_load_file(&s->policy, params->config_path, report);
     if (err == 0) {
-        err = load_tls(s, params->kernel, tls_why);
+        err = load_tls(s, params, tls_why);
     }
     if (err != 0) {
         setup_free(s);

@@ -8,6 +8,7 @@
 #include "policy/config.h"
 #include "tls/tls.h"
 
+struct issuers;
 struct ktls_caps;
 
 struct setup {
@@ -24,6 +25,7 @@ struct setup_params {
     const char *config_path;
     const char *secret;
     const struct ktls_caps *kernel;
+    struct issuers *issuers; /* of tls_context_params */
 };
 NODISCARD int setup_load(struct setup **out, const struct setup_params *params,
                          struct config_report *report, struct tls_error *tls_why);

@@ -246,15 +246,19 @@ def stale(backend):
         lets_in(ground, peer, "listed, required")
 
 
-def reload_revokes(shards):
+def reload_revokes(shards, issuer):
     """A reload whose list names the partner's certificate ends its live streams and keeps it out;
-    the other partner's go on. Back with a list that does not."""
+    the other partner's go on. Back with a list that does not. A list that nobody signed does
+    nothing."""
     with Lab("rereject") as lab:
         folder = lab.folder("lists")
-        bad = lab.certs.make(EVIL, name="doomed")
+        bad = lab.certs.make(EVIL, name="doomed", ca=issuer)
 
-        def lists(*revoke):
-            shutil.copy(lab.certs.crl("now", revoke=revoke), os.path.join(folder, ".new"))
+        def lists(*revoke, forged=False):
+            made = lab.certs.crl("now", issuer=issuer, revoke=revoke).removesuffix(".crl") + ".der"
+            with open(made, "rb") as source, open(os.path.join(folder, ".new"), "wb") as target:
+                der = source.read()
+                target.write(der[:-1] + bytes([der[-1] ^ forged]))
             os.rename(os.path.join(folder, ".new"), os.path.join(folder, "ca.crl"))
             generation = ground.fedgate.stats()["config_generation"]
             ground.fedgate.reload()
@@ -265,6 +269,11 @@ def reload_revokes(shards):
         streams = [lets_in(ground, peer, f"before {n}") for n in range(4)]
         lets_out(ground, peer, "before")
         before = ground.totals()
+        lists(bad, forged=True)
+        for number, stream in enumerate(streams):
+            stream.send(message(f"still here {number}"))
+            ground.hears(f"still here {number}")
+        ground.untouched(before, "certificates_withdrawn")
         lists(bad)
         for stream in streams:
             ends_with(stream, "not-authorized")
@@ -450,8 +459,8 @@ def ktls_required():
 main(version_in, version_in_late, version_out, version_raised,
      case("revoked", revoked, "wolfssl"), case("revoked_mbedtls", revoked, "mbedtls"),
      case("stale", stale, "wolfssl"), case("stale_mbedtls", stale, "mbedtls"),
-     case("reload_revokes", reload_revokes, 1),
-     case("reload_revokes_two_shards", reload_revokes, 2),
+     case("reload_revokes", reload_revokes, 1, "ca"),
+     case("reload_revokes_two_shards", reload_revokes, 2, "inter"),
      case("reload_revokes_the_silent", reload_revokes_the_silent, "wolfssl"),
      case("reload_revokes_the_silent_mbedtls", reload_revokes_the_silent, "mbedtls"),
      reload_distrusts, reload_spares_dialback, reload_revokes_pool,

@@ -21,6 +21,7 @@ if(FEDGATE_TESTS)
   fg_unit(tls_names SOURCES ${tls_unit}/names_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
   fg_unit(tls_chain SOURCES ${tls_unit}/chain_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
   fg_unit(tls_crl SOURCES ${tls_unit}/crl_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
+  fg_unit(tls_crl_live SOURCES ${tls_unit}/crl_live_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
   fg_unit(tls_context SOURCES ${tls_unit}/context_test.c NEEDS fg_tls)
   fg_unit(tls_threads SOURCES ${tls_unit}/threads_test.c NEEDS fg_tls)
   fg_unit(tls_openssl SOURCES ${tls_unit}/openssl_test.c
@@ -44,8 +45,8 @@ if(FEDGATE_TESTS)
   set_tests_properties(tls_threads PROPERTIES LABELS "unit;threads")
   fg_threads_test(tls_chain_threads SOURCES ${tls_unit}/chain_threads_test.c
     ${tls_unit}/der_file.c NEEDS fg_tls)
-  foreach(test tls_session tls_openssl tls_names tls_chain tls_chain_threads tls_crl tls_context
-      tls_threads)
+  foreach(test tls_session tls_openssl tls_names tls_chain tls_chain_threads tls_crl tls_crl_live
+      tls_context tls_threads)
     add_dependencies(${test}_test tls_certs)
     target_compile_definitions(${test}_test PRIVATE TLS_CERTS="${tls_certs}")
   endforeach()

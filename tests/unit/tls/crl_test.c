@@ -215,49 +215,6 @@ Test(tls_crl, a_verdict_holds_as_long_as_its_list)
     chain_trust_free(trust);
 }
 
-/* What is kept of a good chain finds its certificates in later lists, whatever became of these. */
-Test(tls_crl, good_chains_are_judged_again)
-{
-    static const struct {
-        const char *name;
-        const char *lists[CRL_FILES_OF_CASE];
-        enum tls_chain verdict;
-    } cases[] = {
-        {"second", {NULL}, TLS_CHAIN_OK},
-        {"second", {"crl-ca"}, TLS_CHAIN_REVOKED},
-        {"second", {"crl-ca-held", "crl-ca-released"}, TLS_CHAIN_OK},
-        {"second", {"crl-ca-empty"}, TLS_CHAIN_OK},
-        {"second", {"crl-ca-old"}, TLS_CHAIN_OK}, /* what is not known puts nobody out */
-        {"viainter", {"crl-inter"}, TLS_CHAIN_REVOKED},
-        {"viainter", {"crl-ca-inter"}, TLS_CHAIN_REVOKED},
-        {"viainter", {"crl-ca", "crl-inter-empty"}, TLS_CHAIN_OK},
-        {"underrsa", {"crl-rsaca"}, TLS_CHAIN_REVOKED},
-    };
-    struct chain_trust *trust = trust_ca();
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        char folder[] = "/tmp/fedgate-test-XXXXXX";
-        struct der_file f;
-        struct chain_proof proof;
-        struct chain_params params = {.trust = trust,
-                                      .signed_by = tls_backend_wolfssl.signed_by,
-                                      .now_unix_s = (int64_t)time(NULL),
-                                      .proof = &proof};
-        der_file_load(&f, cases[i].name, "crt");
-        cr_assert_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK);
-        folder_make(folder, cases[i].lists);
-        params.crls = store_of(&tls_backend_wolfssl, folder);
-        enum tls_chain verdict = chain_rejudge(&params, &proof);
-        cr_expect_eq(verdict, cases[i].verdict, "%zu: %s", i, tls_chain_name(verdict));
-        params.trust = NULL;
-        cr_expect_neq(chain_rejudge(&params, &proof), TLS_CHAIN_OK, "the anchor is gone");
-        cr_expect_neq(chain_rejudge(&params, NULL), TLS_CHAIN_OK, "it cannot be told");
-        crl_store_free(params.crls);
-        folder_drop(folder);
-        der_file_free(&f);
-    }
-    chain_trust_free(trust);
-}
-
 static int load(const char *path, struct tls_error *why)
 {
     struct crl_store_params params = {path, &signature_wolfssl, tls_backend_wolfssl.crypto};

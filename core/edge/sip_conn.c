@@ -138,6 +138,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
         sc->inside_since_ms = shard_now_ms(sc->side->e->sh);
     }
     conn_flush(sc->c);
+    sip_renew(sc);
     return len;
 }
 
@@ -252,7 +253,7 @@ void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls)
 
 void sip_conn_review(struct sip_conn *sc)
 {
-    if (!sc->is_trusted || sc->peer || sc->is_detached || sc->is_ended) {
+    if (!sc->is_trusted || sc->is_dialled || sc->is_ended) {
         return; /* dialled ones go with their peer */
     }
     sc->is_trusted = false;
@@ -271,7 +272,9 @@ void sip_conn_tick(struct sip_conn *sc)
         sc->side->e->stats.sip_bad++;
         sc->is_ended = true;
         conn_abort(sc->c, ERR_TIMEOUT, "SIP message did not end in time");
-    } else if (sc->is_detached && list_is_empty(&sc->link.clients)) {
+    } else if (sip_conn_has_left(sc)) {
         sip_conn_close(sc);
+    } else {
+        sip_renew(sc);
     }
 }

@@ -23,14 +23,17 @@ struct sip_conn {
     uint32_t magic;
     struct sip_side *side;
     struct conn *c;        /* the engine's; valid until closed */
-    struct sip_peer *peer; /* dialled: whose; NULL = accepted */
+    struct sip_peer *peer; /* dialled: whose; NULL = accepted, or leaving */
     struct sip_framer framer;
     struct sip_link link;
     struct list all; /* in sip_side.conns */
     bool is_tls;
+    bool is_dialled; /* by us; leaving when there is no peer (any more) */
     bool is_trusted; /* its address or certificate belongs to the hop named here */
     bool is_ended;
-    bool is_detached; /* was a peer's: only awaits answers that are still due */
+    bool is_worn;  /* a TLS key is used up (sip_renew.c) */
+    uint64_t leaving_since_ms; /* no request of ours is begun on it, it ends soon; 0 = stays */
+    uint64_t request_ms;       /* when the last request came */
     uint64_t inside_since_ms; /* a message is incomplete since; 0 = none */
     char hop[64];
     char host[64]; /* peer address without port, for the top Via */
@@ -55,6 +58,8 @@ struct sip_peer {
     struct sip_side *side;
     struct dial *dial;     /* owned; kept while UP for the next target */
     struct sip_conn *conn; /* while UP */
+    struct dial *renewal;  /* owned; while UP and conn is worn: conn's successor */
+    uint64_t renew_ms;     /* no renewal is begun before */
     struct list waiting;   /* struct sip_out.link: to be written as soon as it is UP */
     struct list sent;      /* struct sip_out.link: awaiting their response */
     uint32_t queued_count; /* messages of this hop that are not finished */
@@ -160,7 +165,23 @@ bool sip_peer_may_failover(const struct sip_peer *p);
 void sip_peer_free(struct sip_peer *p);
 /* After a new snapshot: leaves the place where the next hop no longer is. */
 void sip_peer_review(struct sip_peer *p);
+/* Dials the next hop. */
+NODISCARD int sip_peer_dial(struct sip_peer *p, const struct dial_ops *ops, struct dial **out);
+/* Whether a connection just dialled leads to the next hop; else it is aborted. */
+bool sip_peer_accepts(struct sip_peer *p, struct sip_conn *sc);
+/* UP: sc, dialled by d (owned from now on), takes the place of conn, which leaves. */
+void sip_peer_succeed(struct sip_peer *p, struct sip_conn *sc, struct dial *d);
 /* A probe's outcome; owner of the transaction is the peer itself. */
 void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done);
+
+/* sip_renew.c */
+/* After traffic and now and then: begins the replacement of one whose TLS keys are used up. */
+void sip_renew(struct sip_conn *sc);
+void sip_renew_stop(struct sip_peer *p);
+void sip_conn_leave(struct sip_conn *sc);
+/* Whether a leaving one can be closed. */
+bool sip_conn_has_left(const struct sip_conn *sc);
+/* Whether a leaving one never comes to an end as long as requests are taken on it. */
+bool sip_conn_is_overdue(const struct sip_conn *sc);
 
 #endif

@@ -32,6 +32,9 @@ void sip_peer_set_state(struct sip_peer *p, enum sip_peer_state state)
 {
     ASSERT(p->magic == SIP_PEER_MAGIC);
     p->state = state;
+    if (state != SIP_PEER_UP) {
+        sip_renew_stop(p);
+    }
 }
 
 static const struct next_hop *hop_of(const struct sip_peer *p)
@@ -215,36 +218,45 @@ static bool is_right_peer(const struct next_hop *hop, struct conn *c)
     return tls_names_match_sip(&peer->names, hop->host);
 }
 
+bool sip_peer_accepts(struct sip_peer *p, struct sip_conn *sc)
+{
+    const struct next_hop *hop = hop_of(p);
+    const struct tls_peer *peer = conn_tls_peer(sc->c);
+    const char *why = hop ? "certificate is not the next hop's" : "next hop is gone";
+
+    sc->is_dialled = true;
+    sc->is_trusted = true;
+    slice_to_cstr_cut(slice_from_cstr(p->name), sc->hop, sizeof(sc->hop));
+    /* A reload may have come meanwhile. */
+    (void)conn_tls_rejudge(sc->c, edge_setup(p->side->e)->tls);
+    if (hop && is_right_peer(hop, sc->c)) {
+        return true;
+    }
+    LOG_W(sip_refused, "next_hop=%s peer=%s chain=%s subject=%s why=%s", p->name,
+          conn_peer_text(sc->c), peer ? tls_chain_name(peer->chain) : "none",
+          peer ? log_quote(slice_from_cstr(peer->subject)).text : "-",
+          hop ? "wrong-certificate" : "next-hop-is-gone");
+    note_failure(p, why);
+    sc->is_ended = true;
+    conn_abort(sc->c, hop ? ERR_TLS_CERTIFICATE : ERR_SHUTDOWN, why);
+    return false;
+}
+
 static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct_tls)
 {
     struct sip_peer *p = ctx;
-    const struct next_hop *hop = hop_of(p);
     struct sip_conn *sc = sip_conn_new(p->side, c, is_direct_tls);
 
     (void)d;
-    if (!sc || !hop) {
-        if (sc) {
-            conn_abort(c, ERR_SHUTDOWN, "next hop is gone");
-        }
+    if (!sc) {
         back_off(p);
         return;
     }
     sc->peer = p;
     p->conn = sc;
-    sc->is_trusted = true;
-    slice_to_cstr_cut(hop->name, sc->hop, sizeof(sc->hop));
-    if (!is_right_peer(hop, c)) {
-        const struct tls_peer *peer = conn_tls_peer(c);
-
-        LOG_W(sip_refused, "next_hop=%s peer=%s chain=%s subject=%s why=wrong-certificate", p->name,
-              conn_peer_text(c), peer ? tls_chain_name(peer->chain) : "none",
-              peer ? log_quote(slice_from_cstr(peer->subject)).text : "-");
-        note_failure(p, "tls: certificate is not the next hop's");
-        sc->is_ended = true;
-        conn_abort(c, ERR_TLS_CERTIFICATE, "certificate is not the next hop's");
-        return;
+    if (sip_peer_accepts(p, sc)) {
+        came_up(p);
     }
-    came_up(p);
 }
 
 static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int err,
@@ -270,15 +282,14 @@ static void place_of(const struct next_hop *hop, char out[SIP_PLACE_BYTES])
                    SLICE_FMT(hop->host), hop->port);
 }
 
-static void start(struct sip_peer *p)
+int sip_peer_dial(struct sip_peer *p, const struct dial_ops *ops, struct dial **out)
 {
     struct edge *e = p->side->e;
     const struct next_hop *hop = hop_of(p);
     struct dial_params params;
-    int err;
 
-    if (!hop || p->side->is_stopping || p->state != SIP_PEER_IDLE) {
-        return;
+    if (!hop) {
+        return ERR_CLOSED;
     }
     params = (struct dial_params){
         .name = hop->host,
@@ -297,17 +308,26 @@ static void start(struct sip_peer *p)
             (struct dial_service){hop->is_tls ? "_sips._tcp" : "_sip._tcp", hop->is_tls};
     }
     if (hop->is_tls && !params.tls.ctx) {
-        note_failure(p, "tls: no certificate to use TLS with is configured");
-        back_off(p);
-        sip_uac_peer_down(p);
+        return ERR_TLS_CONFIG;
+    }
+    return dial_start(out, e->sh, &params, ops, p);
+}
+
+static void start(struct sip_peer *p)
+{
+    const struct next_hop *hop = hop_of(p);
+    int err;
+
+    if (!hop || p->side->is_stopping || p->state != SIP_PEER_IDLE) {
         return;
     }
     place_of(hop, p->place);
     sip_peer_set_state(p, SIP_PEER_DIALLING);
-    err = dial_start(&p->dial, e->sh, &params, &sip_dial_ops, p);
+    err = sip_peer_dial(p, &sip_dial_ops, &p->dial);
     if (err != 0) {
         p->dial = NULL;
-        note_failure(p, err_text(err));
+        note_failure(p, err == ERR_TLS_CONFIG ? "tls: no certificate to use TLS with is configured"
+                                              : err_text(err));
         back_off(p);
         sip_uac_peer_down(p);
     }
@@ -370,9 +390,20 @@ void sip_peer_conn_closed(struct sip_peer *p, const char *why)
 static void detach(struct sip_peer *p)
 {
     p->conn->peer = NULL;
-    p->conn->is_detached = true;
+    sip_conn_leave(p->conn);
     p->conn = NULL;
     shard_timer_disarm(p->side->e->sh, &p->timer);
+}
+
+void sip_peer_succeed(struct sip_peer *p, struct sip_conn *sc, struct dial *d)
+{
+    ASSERT(p->state == SIP_PEER_UP && p->conn && !sc->peer);
+    detach(p);
+    dial_free(p->dial);
+    p->dial = d;
+    p->conn = sc;
+    sc->peer = p;
+    came_up(p);
 }
 
 void sip_peer_failover(struct sip_peer *p, const char *why)
@@ -436,6 +467,7 @@ void sip_peer_free(struct sip_peer *p)
 {
     shard_timer_disarm(p->side->e->sh, &p->timer);
     forget_probe(p);
+    sip_renew_stop(p);
     dial_free(p->dial);
     if (p->conn) {
         p->conn->peer = NULL;

@@ -15,6 +15,7 @@
 #define HOLD_MS 100u
 #define STATUS_ACCEPTED 202u
 #define OVERLOAD_RETRY_S 30u
+#define LEAVING_RETRY_S 1u /* over another connection */
 
 static const struct slice accept_types[] = {
     {"text/plain", 10}, {"text/html", 9}, {"message/cpim", 12}, {"multipart/alternative", 21},
@@ -177,6 +178,8 @@ static void act(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_ms
     case SIP_METHOD_MESSAGE:
         if (sc->side->e->is_draining) {
             sip_uas_respond(sc->side, sip_handle_of(ref), 503, OVERLOAD_RETRY_S);
+        } else if (sip_conn_is_overdue(sc)) {
+            sip_uas_respond(sc->side, sip_handle_of(ref), 503, LEAVING_RETRY_S);
         } else {
             on_message(sc, ref, m);
         }
@@ -210,6 +213,7 @@ void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m)
         policy.own_count = 0;
     }
     result = sip_server_receive(s->txns, &sc->link, m, &policy, shard_now_ms(e->sh));
+    sc->request_ms = shard_now_ms(e->sh);
     switch (result.in) {
     case SIP_SERVER_NEW:
         if (sc->peer) {

@@ -14,6 +14,7 @@
 
 struct peer_entry {
     unsigned char id[RESUME_ID_BYTES];
+    unsigned char key[KEY_BYTES]; /* of this ticket alone */
     struct resume_identity identity; /* owned; texts NULL = free */
 };
 
@@ -29,9 +30,9 @@ struct resume {
     pthread_mutex_t lock; /* of all below except what never changes */
     const struct tls_aead_ops *aead;
     const struct crypto *crypto;
-    unsigned char key[KEY_BYTES]; /* of tickets; never changes */
-    struct peer_entry *peers;     /* owned, RESUME_PEERS_MAX */
-    struct offer_entry *offers;   /* owned, RESUME_OFFERS_MAX */
+    struct peer_entry *peers;   /* owned, RESUME_PEERS_MAX */
+    struct offer_entry *offers; /* owned, RESUME_OFFERS_MAX */
+    int64_t sweep_unix_s;       /* the next time */
     uint32_t next_peer;
     uint32_t next_offer;
 };
@@ -43,7 +44,6 @@ struct resume *resume_new(const struct tls_backend *backend)
     ASSERT(err == 0);
     r->aead = backend->aead;
     r->crypto = backend->crypto;
-    r->crypto->random(r->key, sizeof(r->key));
     r->peers = pool_heap_zalloc(RESUME_PEERS_MAX * sizeof(*r->peers));
     r->offers = pool_heap_zalloc(RESUME_OFFERS_MAX * sizeof(*r->offers));
     return r;
@@ -55,6 +55,12 @@ void resume_identity_deinit(struct resume_identity *identity)
     pool_free(identity->texts);
     pool_free(identity->proof);
     *identity = (struct resume_identity){0};
+}
+
+static void peer_drop(struct peer_entry *entry)
+{
+    resume_identity_deinit(&entry->identity);
+    explicit_bzero(entry, sizeof(*entry));
 }
 
 static void offer_deinit(struct offer_entry *offer)
@@ -71,13 +77,12 @@ void resume_free(struct resume *r)
         return;
     }
     for (uint32_t i = 0; i < RESUME_PEERS_MAX; i++) {
-        resume_identity_deinit(&r->peers[i].identity);
+        peer_drop(&r->peers[i]);
     }
     for (uint32_t i = 0; i < RESUME_OFFERS_MAX; i++) {
         offer_deinit(&r->offers[i]);
     }
     (void)pthread_mutex_destroy(&r->lock);
-    explicit_bzero(r->key, sizeof(r->key));
     pool_heap_free(r->offers);
     pool_heap_free(r->peers);
     pool_heap_free(r);
@@ -93,6 +98,28 @@ static void unlock(struct resume *r)
 {
     int err = pthread_mutex_unlock(&r->lock);
     ASSERT(err == 0);
+}
+
+/* Keys and secrets of sessions that may not be continued any more are not kept. */
+void resume_sweep(struct resume *r, int64_t now_unix_s)
+{
+    lock(r);
+    int64_t wait = r->sweep_unix_s - now_unix_s;
+    bool is_due = wait <= 0 || wait > RESUME_SWEEP_SECONDS; /* or the clock was set */
+    for (uint32_t i = 0; i < RESUME_PEERS_MAX && is_due; i++) {
+        if (r->peers[i].identity.texts && r->peers[i].identity.expires_unix_s <= now_unix_s) {
+            peer_drop(&r->peers[i]);
+        }
+    }
+    for (uint32_t i = 0; i < RESUME_OFFERS_MAX && is_due; i++) {
+        struct offer_entry *offer = &r->offers[i];
+        if (offer->key && (offer->expires_unix_s <= now_unix_s ||
+                           offer->identity.expires_unix_s <= now_unix_s)) {
+            offer_deinit(offer);
+        }
+    }
+    r->sweep_unix_s = is_due ? now_unix_s + RESUME_SWEEP_SECONDS : r->sweep_unix_s;
+    unlock(r);
 }
 
 /* --- who the peer was --- */
@@ -190,7 +217,7 @@ static struct tls_aead_head head_of(const struct resume_ticket *ticket)
 
 /* The oldest place is taken, and named in the id. */
 static void keep_peer(struct resume *r, unsigned char id[RESUME_ID_BYTES],
-                      struct resume_identity *identity)
+                      const unsigned char key[KEY_BYTES], struct resume_identity *identity)
 {
     lock(r);
     uint32_t slot = r->next_peer;
@@ -199,6 +226,7 @@ static void keep_peer(struct resume *r, unsigned char id[RESUME_ID_BYTES],
     struct peer_entry *entry = &r->peers[slot];
     struct resume_identity old = entry->identity;
     memcpy(entry->id, id, RESUME_ID_BYTES);
+    memcpy(entry->key, key, KEY_BYTES);
     entry->identity = *identity;
     unlock(r);
     resume_identity_deinit(&old);
@@ -219,13 +247,20 @@ int resume_seal(struct tls_session *s, struct resume_ticket *ticket, char *bytes
 {
     struct resume *r = s->ctx->resume;
     struct resume_identity identity;
+    unsigned char key[KEY_BYTES];
     r->crypto->random(ticket, sizeof(*ticket));
-    if (resume_identity_of(&identity, s) == 0) {
-        keep_peer(r, ticket->id, &identity);
+    r->crypto->random(key, sizeof(key));
+    if (resume_identity_of(&identity, s) != 0) {
+        identity = (struct resume_identity){0};
+    } else if (identity.chain == TLS_CHAIN_OK) {
+        keep_peer(r, ticket->id, key, &identity);
         memcpy(s->shake->ticket_id, ticket->id, sizeof(ticket->id));
         s->shake->has_ticket_id = true;
+    } else {
+        resume_identity_deinit(&identity); /* anybody could fill the store */
     }
-    struct tls_aead *aead = r->aead->create(TLS_CIPHER_AES_256_GCM, r->key);
+    struct tls_aead *aead = r->aead->create(TLS_CIPHER_AES_256_GCM, key);
+    explicit_bzero(key, sizeof(key));
     if (!aead) {
         return ERR_NOMEM;
     }
@@ -235,9 +270,10 @@ int resume_seal(struct tls_session *s, struct resume_ticket *ticket, char *bytes
     return err;
 }
 
-static bool decrypt(struct resume *r, const struct resume_ticket *ticket, char *bytes, size_t len)
+static bool decrypt(struct resume *r, const unsigned char key[KEY_BYTES],
+                    const struct resume_ticket *ticket, char *bytes, size_t len)
 {
-    struct tls_aead *aead = r->aead->create(TLS_CIPHER_AES_256_GCM, r->key);
+    struct tls_aead *aead = r->aead->create(TLS_CIPHER_AES_256_GCM, key);
     if (!aead) {
         return false;
     }
@@ -248,51 +284,60 @@ static bool decrypt(struct resume *r, const struct resume_ticket *ticket, char *
     return err == 0;
 }
 
-bool resume_open(struct tls_session *s, const struct resume_ticket *ticket, char *bytes, size_t len,
-                 struct slice sni)
+/* The peer that the ticket stands for, if this handshake may go on as its session. */
+static bool look_up(struct tls_session *s, const struct resume_ticket *ticket, const char *sni,
+                    unsigned char key[KEY_BYTES], struct resume_identity *found)
 {
     struct resume *r = s->ctx->resume;
-    struct tls_shake *k = s->shake;
-    char name[sizeof(k->sni)];
-    tls_shake_drop_resumed(k);
-    if (len < RESUME_TAG_BYTES || !hello_is_forward_secret(&k->hello) ||
-        !tls_lower_cstr(sni, name, sizeof(name)) || !decrypt(r, ticket, bytes, len)) {
-        return false;
-    }
-    struct resume_identity *found = pool_zalloc(sizeof(*found));
     bool ok = false;
     lock(r);
     const struct peer_entry *entry = find_peer(r, ticket->id);
-    if (entry && found) {
+    if (entry) {
         const struct resume_identity *identity = &entry->identity;
-        ok = identity->expires_unix_s > k->now_unix_s &&
-             identity->cred_idx == tls_cred_for(s, slice_from_cstr(name)) &&
-             strcmp(identity_sni(identity), name) == 0 && identity_copy(found, identity) == 0;
+        ok = identity->expires_unix_s > s->shake->now_unix_s &&
+             identity->cred_idx == tls_cred_for(s, slice_from_cstr(sni)) &&
+             strcmp(identity_sni(identity), sni) == 0 && identity_copy(found, identity) == 0;
+        memcpy(key, entry->key, KEY_BYTES);
     }
     unlock(r);
-    if (!ok) {
-        pool_free(found);
+    return ok;
+}
+
+/* The id first: nobody has us make keys for tickets that are not ours. */
+bool resume_open(struct tls_session *s, const struct resume_ticket *ticket, char *bytes, size_t len,
+                 struct slice sni)
+{
+    struct tls_shake *k = s->shake;
+    char name[sizeof(k->sni)];
+    unsigned char key[KEY_BYTES] = {0};
+    tls_shake_drop_resumed(k);
+    if (k->ticket_tries == RESUME_TRIES_MAX || len < RESUME_TAG_BYTES ||
+        !hello_is_forward_secret(&k->hello) || !tls_lower_cstr(sni, name, sizeof(name))) {
         return false;
     }
-    k->resumed = found;
-    return true;
+    k->ticket_tries++;
+    k->resumed = pool_zalloc(sizeof(*k->resumed));
+    bool ok = k->resumed && look_up(s, ticket, name, key, k->resumed) &&
+              decrypt(s->ctx->resume, key, ticket, bytes, len);
+    explicit_bzero(key, sizeof(key));
+    if (!ok) {
+        tls_shake_drop_resumed(k);
+    }
+    return ok;
 }
 
 void resume_revoke(struct tls_session *s)
 {
     struct resume *r = s->ctx->resume;
-    struct resume_identity old = {0};
     if (!s->shake->has_ticket_id) {
         return;
     }
     lock(r);
     struct peer_entry *entry = find_peer(r, s->shake->ticket_id);
     if (entry) {
-        old = entry->identity;
-        entry->identity = (struct resume_identity){0};
+        peer_drop(entry);
     }
     unlock(r);
-    resume_identity_deinit(&old);
 }
 
 /* --- a client's sessions --- */
@@ -367,7 +412,12 @@ uint32_t resume_peer_count(struct resume *r)
     uint32_t count = 0;
     lock(r);
     for (uint32_t i = 0; i < RESUME_PEERS_MAX; i++) {
-        count += r->peers[i].identity.texts != NULL;
+        const struct peer_entry *entry = &r->peers[i];
+        bool has_key = false;
+        for (uint32_t j = 0; j < KEY_BYTES; j++) {
+            has_key = has_key || entry->key[j] != 0;
+        }
+        count += entry->identity.texts != NULL || has_key;
     }
     unlock(r);
     return count;

@@ -24,6 +24,9 @@ struct tls_session;
 
 #define RESUME_SERVER_SECONDS (6 * 3600)
 #define RESUME_CLIENT_SECONDS (7 * 86400)
+#define RESUME_SWEEP_SECONDS  600
+/* Tickets that a handshake may offer us. */
+#define RESUME_TRIES_MAX 8u
 /* The oldest ones go first. */
 #define RESUME_PEERS_MAX 4096u
 #define RESUME_OFFERS_MAX 512u
@@ -49,6 +52,8 @@ struct resume;
 
 struct resume *resume_new(const struct tls_backend *backend);
 void resume_free(struct resume *r);
+/* Now and then: with each handshake. Forgets what has expired. */
+void resume_sweep(struct resume *r, int64_t now_unix_s);
 
 /* Who the peer of this handshake is, in full or continued. ERR_NOMEM. */
 NODISCARD int resume_identity_of(struct resume_identity *out, const struct tls_session *s);
@@ -60,8 +65,9 @@ struct resume_ticket {
     unsigned char nonce[RESUME_NONCE_BYTES];
 };
 
-/* Server: encrypts len bytes in place, with the tag behind them, and keeps who the peer is under
- * the new id (if there is memory for it: else the ticket will lead nowhere). */
+/* Server: encrypts len bytes in place, with the tag behind them, and keeps who the peer is, and the
+ * ticket's key, under the new id. Without memory, or when the peer's chain is not OK, it does not,
+ * and the ticket will lead nowhere. */
 NODISCARD int resume_seal(struct tls_session *s, struct resume_ticket *ticket, char *bytes,
                           size_t len);
 /* Server: decrypts in place; len includes the tag. True when it is ours and the peer is known, may
@@ -82,7 +88,7 @@ void resume_keep_offer(struct tls_session *s, struct slice session, uint64_t lif
 /* Whether it is still who it was, for the name and the credential of this handshake. */
 bool resume_identity_fits(const struct resume_identity *identity, const struct tls_session *s);
 
-/* How many there are, for tests. */
+/* How many there are, or keys left behind, for tests. */
 uint32_t resume_peer_count(struct resume *r);
 uint32_t resume_offer_count(struct resume *r);
 

@@ -128,6 +128,9 @@ static int shake_new(struct tls_session *s, const struct tls_session_params *par
         params->may_resume && s->role == TLS_ROLE_CLIENT && s->ctx->resume != NULL;
     k->version_min = (uint16_t)params->version_min;
     k->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
+    if (s->ctx->resume) {
+        resume_sweep(s->ctx->resume, k->now_unix_s);
+    }
     int err = tls_choose_credential(s, params);
     if (err != 0) {
         return err;

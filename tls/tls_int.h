@@ -73,6 +73,7 @@ struct tls_shake {
     bool is_resumed;       /* this handshake continues one, whose peer is in resumed */
     bool has_ems;          /* TLS 1.2: extended master secret */
     bool has_ticket_id;
+    uint8_t ticket_tries;  /* server: tickets looked at */
     unsigned char ticket_id[RESUME_ID_BYTES]; /* server: of the ticket given */
     struct resume_identity *resumed; /* owned; of the session offered, or NULL */
     int64_t chain_expires_unix_s;    /* the first of the certificates shown */

@@ -247,7 +247,7 @@ Test(tls_resume, not_beyond_a_certificate)
     }
 }
 
-Test(tls_resume, a_peer_without_certificate_stays_without)
+Test(tls_resume, a_peer_without_certificate_shakes_hands_in_full)
 {
     struct pair_params params = params_of_a_stream();
     params.client_cert = "";
@@ -257,14 +257,15 @@ Test(tls_resume, a_peer_without_certificate_stays_without)
         talk(&p);
         pair_again(&p, &params);
         talk(&p);
-        cr_expect_eq(tls_session_peer(p.server.session)->is_resumed, can_resume(&params));
+        cr_expect(!tls_session_peer(p.server.session)->is_resumed);
+        cr_expect_eq(resume_peer_count(resume_of(&p.server)), 0, "nobody fills the store");
         cr_expect_eq(tls_session_peer(p.server.session)->chain, TLS_CHAIN_NONE);
         cr_expect_eq(tls_session_peer(p.server.session)->names.count, 0);
         pair_deinit(&p);
     }
 }
 
-Test(tls_resume, a_bad_verdict_is_continued_as_well)
+Test(tls_resume, a_bad_verdict_is_not_continued)
 {
     struct pair_params params = params_of_a_stream();
     params.client_cert = "self";
@@ -274,7 +275,8 @@ Test(tls_resume, a_bad_verdict_is_continued_as_well)
         talk(&p);
         pair_again(&p, &params);
         talk(&p);
-        cr_expect_eq(tls_session_peer(p.server.session)->is_resumed, can_resume(&params));
+        cr_expect(!tls_session_peer(p.server.session)->is_resumed);
+        cr_expect_eq(resume_peer_count(resume_of(&p.server)), 0);
         cr_expect_eq(tls_session_peer(p.server.session)->chain, TLS_CHAIN_SELF_SIGNED);
         pair_deinit(&p);
     }
@@ -363,6 +365,8 @@ Test(tls_resume, the_store_is_bounded)
     pair_again(&p, &params); /* with a handshake in progress: resume_seal needs one */
     char bytes[64 + RESUME_TAG_BYTES] = "text";
     p.server.session->shake->hello.is_whole = true;
+    p.server.session->shake->chain_expires_unix_s = INT64_MAX;
+    p.server.session->peer.chain = TLS_CHAIN_OK;
     struct resume_ticket first;
     struct resume_ticket ticket;
     cr_assert_eq(resume_seal(p.server.session, &first, bytes, 64), 0);
@@ -387,7 +391,41 @@ Test(tls_resume, the_store_is_bounded)
     memcpy(copy, bytes, sizeof(bytes));
     cr_expect(!resume_open(p.server.session, &ticket, copy, sizeof(copy), sni), "another id");
     cr_expect(!resume_open(p.server.session, &ticket, copy, 7, sni), "no tag");
+    ticket.id[0] ^= 1;
+    p.server.session->shake->ticket_tries = RESUME_TRIES_MAX;
+    memcpy(copy, bytes, sizeof(bytes));
+    cr_expect(!resume_open(p.server.session, &ticket, copy, sizeof(copy), sni), "one too many");
+    p.server.session->shake->ticket_tries = RESUME_TRIES_MAX - 1;
+    cr_expect(resume_open(p.server.session, &ticket, copy, sizeof(copy), sni));
     pair_deinit(&p);
+}
+
+/* Whoever reads our memory later finds nothing that opens what he recorded. */
+Test(tls_resume, keys_go_when_their_time_is_over)
+{
+    struct pair_params params = params_of_a_stream();
+    int64_t now = (int64_t)time(NULL);
+    FOR_ALL_PAIRS(params) {
+        struct pair p;
+        params.now_unix_s = now;
+        pair_init(&p, &params);
+        talk(&p);
+        params.now_unix_s = now + RESUME_SERVER_SECONDS - 1;
+        pair_again(&p, &params);
+        cr_expect_eq(resume_peer_count(resume_of(&p.server)), can_resume(&params));
+        params.now_unix_s = now + RESUME_SERVER_SECONDS + RESUME_SWEEP_SECONDS;
+        pair_again(&p, &params);
+        cr_expect_eq(resume_peer_count(resume_of(&p.server)), 0, "%s", params.server_backend);
+        params.now_unix_s = now;
+        pair_again(&p, &params); /* the clock was set */
+        talk(&p);
+        params.now_unix_s = now + RESUME_CLIENT_SECONDS + RESUME_SWEEP_SECONDS;
+        params.may_resume = false;
+        pair_again(&p, &params);
+        cr_expect_eq(resume_offer_count(resume_of(&p.client)), 0, "%s", params.client_backend);
+        params.may_resume = true;
+        pair_deinit(&p);
+    }
 }
 
 static uint32_t refs_of(const struct tls_context *ctx)

@@ -49,6 +49,8 @@ struct control {
     struct report_tls tls;
     struct ktls_caps kernel; /* found out once */
     struct issuers *issuers; /* shared (ref); passed on from setup to setup */
+    struct tls_context *tls_in_force; /* shared (ref); NULL = none */
+    int64_t lists_unix_s; /* when to warn of its lists */
     uint32_t drain_timeout_s;
     uint64_t start_only; /* of the configuration that the engine was started with */
 };
@@ -123,6 +125,9 @@ static void remember(struct control *ctl, const struct setup *setup)
     (void)snprintf(ctl->tls_version, sizeof(ctl->tls_version), "%s",
                    tls_backend_version(backend));
     ctl->tls = tls_facts(setup, &ctl->kernel);
+    tls_context_unref(ctl->tls_in_force);
+    ctl->tls_in_force = setup->tls ? tls_context_ref(setup->tls) : NULL;
+    ctl->lists_unix_s = 0;
     ctl->drain_timeout_s = setup->policy->limits.drain_timeout_s;
     log_set_level((enum log_level)setup->policy->log_level);
     ctl->generation++;
@@ -365,11 +370,22 @@ static void drain(struct control *ctl)
     }
 }
 
+/* After each load; again while it runs, because whoever fetches lists may have stopped. */
+static void warn_of_lists(struct control *ctl)
+{
+    int64_t now_unix_s = time(NULL);
+
+    if (now_unix_s >= ctl->lists_unix_s) {
+        ctl->lists_unix_s = tls_facts_warn_of_lists(ctl->tls_in_force, now_unix_s);
+    }
+}
+
 static void run_loop(struct control *ctl)
 {
     for (;;) {
         int signo = turn(ctl);
 
+        warn_of_lists(ctl);
         if (signo == SIGTERM || signo == SIGINT) {
             break;
         }
@@ -481,6 +497,7 @@ int control_run(const char *config_path)
         setup_free(setup);
     }
     explicit_bzero(ctl.secret, sizeof(ctl.secret));
+    tls_context_unref(ctl.tls_in_force);
     issuers_unref(ctl.issuers);
     pool_heap_free(ctl.shared);
     return status;

@@ -72,20 +72,19 @@ static void warn_of_certificates(const struct setup *setup)
 }
 
 /* Lists that are out of date refuse their issuers' certificates. */
-static void warn_of_crls(const struct setup *setup)
+int64_t tls_facts_warn_of_lists(const struct tls_context *ctx, int64_t now_unix_s)
 {
-    int64_t now_unix_s = time(NULL);
+    int64_t first = ctx ? tls_context_crl_next_update_unix_s(ctx) : 0;
     uint32_t warned = 0;
     struct tls_crl_info info;
 
-    if (!setup->tls || !setup->policy->crl_path) {
-        return;
+    if (first == 0) {
+        return INT64_MAX;
     }
-    LOG_I(crl_loaded, "file=%s lists=%u revoked=%lu",
-          log_quote(slice_from_cstr(setup->policy->crl_path)).text,
-          tls_context_crl_count(setup->tls), tls_context_crl_entry_count(setup->tls));
-    for (uint32_t i = 0; tls_context_crl_info(setup->tls, i, &info) && warned < CRL_WARNINGS_MAX;
-         i++) {
+    if (first - now_unix_s >= CRL_WARN_S) {
+        return first - CRL_WARN_S + 1;
+    }
+    for (uint32_t i = 0; tls_context_crl_info(ctx, i, &info) && warned < CRL_WARNINGS_MAX; i++) {
         if (info.is_newest && info.next_update_unix_s - now_unix_s < CRL_WARN_S) {
             LOG_W(crl_expires, "file=%s issuer=%s hours_left=%ld",
                   log_quote(slice_from_cstr(info.path)).text,
@@ -94,10 +93,15 @@ static void warn_of_crls(const struct setup *setup)
             warned++;
         }
     }
+    return now_unix_s + CRL_WARN_S;
 }
 
 void tls_facts_warn(const struct setup *setup)
 {
     warn_of_certificates(setup);
-    warn_of_crls(setup);
+    if (setup->tls && setup->policy->crl_path) {
+        LOG_I(crl_loaded, "file=%s lists=%u revoked=%lu",
+              log_quote(slice_from_cstr(setup->policy->crl_path)).text,
+              tls_context_crl_count(setup->tls), tls_context_crl_entry_count(setup->tls));
+    }
 }

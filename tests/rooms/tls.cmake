@@ -45,8 +45,10 @@ if(FEDGATE_TESTS)
   set_tests_properties(tls_threads PROPERTIES LABELS "unit;threads")
   fg_threads_test(tls_chain_threads SOURCES ${tls_unit}/chain_threads_test.c
     ${tls_unit}/der_file.c NEEDS fg_tls)
+  fg_unit(edge_tls_facts SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/edge/tls_facts_test.c
+    NEEDS fg_edge)
   foreach(test tls_session tls_openssl tls_names tls_chain tls_chain_threads tls_crl tls_crl_live
-      tls_context tls_threads)
+      tls_context tls_threads edge_tls_facts)
     add_dependencies(${test}_test tls_certs)
     target_compile_definitions(${test}_test PRIVATE TLS_CERTS="${tls_certs}")
   endforeach()

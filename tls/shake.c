@@ -6,15 +6,29 @@
 #include "base/pool.h"
 #include "tls/tls_int.h"
 
-/* Follows record borders over what the backend has just read. */
-static void framing_feed(struct tls_shake *k, const unsigned char *bytes, size_t len)
+static void header_seen(struct tls_framing *f)
 {
-    struct tls_framing *f = &k->framing;
+    uint8_t type = f->header[0];
+    f->body_left = (uint32_t)(f->header[3] << 8 | f->header[4]);
+    if (!f->saw_record) {
+        f->is_not_tls = type < 20 || type > 24 || f->header[1] != 3;
+        f->saw_record = true;
+    }
+    f->saw_protected = f->saw_protected || type == RECORD_CHANGE_CIPHER_SPEC ||
+                       type == RECORD_APPLICATION_DATA;
+    bool is_part = type == RECORD_HANDSHAKE || type == RECORD_APPLICATION_DATA;
+    f->quiet_count = is_part && f->body_left > 0 ? 0 : f->quiet_count + 1;
+}
+
+/* Follows record borders; hello: of the peer, NULL = it is our side's. */
+static void framing_feed(struct tls_framing *f, struct hello *hello, const unsigned char *bytes,
+                         size_t len)
+{
     while (len > 0) {
         if (f->body_left > 0) {
             uint32_t take = len < f->body_left ? (uint32_t)len : f->body_left;
-            if (f->header[0] == RECORD_HANDSHAKE) {
-                hello_feed(&k->hello, bytes, take);
+            if (hello && f->header[0] == RECORD_HANDSHAKE) {
+                hello_feed(hello, bytes, take);
             }
             f->body_left -= take;
             bytes += take;
@@ -25,11 +39,7 @@ static void framing_feed(struct tls_shake *k, const unsigned char *bytes, size_t
             if (f->header_have < sizeof(f->header)) {
                 continue;
             }
-            f->body_left = (uint32_t)(f->header[3] << 8 | f->header[4]);
-            if (!f->saw_record) {
-                f->is_not_tls = f->header[0] < 20 || f->header[0] > 24 || f->header[1] != 3;
-                f->saw_record = true;
-            }
+            header_seen(f);
         }
         if (f->header_have == sizeof(f->header) && f->body_left == 0) {
             f->header_have = 0;
@@ -44,10 +54,16 @@ size_t tls_wire_read(struct tls_session *s, void *dst, size_t room)
     if (len > room) {
         len = room;
     }
+    if (k->is_flooded && s->state == TLS_STATE_HANDSHAKE) {
+        return 0;
+    }
     if (len > 0) {
         memcpy(dst, k->in.ptr + k->in_used, len);
-        framing_feed(k, dst, len);
+        framing_feed(&k->framing, &k->hello, dst, len);
         k->in_used += len;
+        k->in_bytes += len;
+        k->is_flooded = k->in_bytes > TLS_SHAKE_BYTES_MAX ||
+                        k->framing.quiet_count > TLS_SHAKE_QUIET_MAX;
     }
     return len;
 }
@@ -57,6 +73,7 @@ bool tls_wire_write(struct tls_session *s, const void *bytes, size_t len)
     if (!s->out) {
         return false;
     }
+    framing_feed(&s->shake->out_framing, NULL, bytes, len);
     buf_append(s->out, bytes, len);
     return !s->out->failed;
 }
@@ -219,6 +236,18 @@ static int finish(struct tls_session *s)
     return may_wait ? 0 : tls_hand_over(s);
 }
 
+/* Without end it would keep us busy; the library's part of it is over. */
+static void refuse_flood(struct tls_session *s)
+{
+    static const char alert[] = {RECORD_ALERT, 3, 3, 0, TLS_ALERT_BYTES, TLS_ALERT_FATAL,
+                                 TLS_ALERT_UNEXPECTED_MESSAGE};
+    (void)tls_note_error(s, ERR_TLS_HANDSHAKE,
+                         "the peer sends more than a handshake takes, or what is no part of it");
+    if (!s->shake->out_framing.saw_protected) { /* else it would not be read in the clear */
+        buf_append(s->out, alert, sizeof(alert));
+    }
+}
+
 enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed)
 {
     struct tls_shake *k = s->shake;
@@ -232,6 +261,10 @@ enum tls_step tls_shake(struct tls_session *s, struct slice in, size_t *consumed
                              s->backend->name);
     } else {
         step = s->backend->handshake(s);
+    }
+    if (k->is_flooded && step == TLS_STEP_MORE) {
+        refuse_flood(s);
+        step = TLS_STEP_BAD;
     }
     *consumed = k->in_used;
     k->in = SLICE_NONE;

@@ -24,6 +24,9 @@
 /* A stream's first bytes go in small records: a peer opens a record only when it has all of it. */
 #define TLS_FRESH_BYTES 65536u
 #define TLS_FRESH_RECORD_BYTES 4096u
+/* Of a handshake: records in a row without a part of it, and all that the peer may send. */
+#define TLS_SHAKE_QUIET_MAX 64u
+#define TLS_SHAKE_BYTES_MAX ((size_t)256 << 10)
 /* Client of TLS 1.3: records without data that the library may see before its keys are taken. */
 #define TLS_LIBRARY_QUIET_MAX 8u
 
@@ -52,13 +55,15 @@ struct tls_context {
 
 enum tls_state { TLS_STATE_HANDSHAKE, TLS_STATE_OPEN, TLS_STATE_PEER_CLOSED, TLS_STATE_FAILED };
 
-/* Follows the record borders of what the backend reads while it shakes hands. */
+/* Follows the record borders of what the backend reads or writes while it shakes hands. */
 struct tls_framing {
     unsigned char header[5];
     uint8_t header_have;
     uint32_t body_left;
     bool is_not_tls; /* first bytes of the peer were no record */
     bool saw_record;
+    bool saw_protected; /* ChangeCipherSpec or application data */
+    uint32_t quiet_count; /* records in a row that are no part of the handshake */
 };
 
 /* What is needed only until the keys are taken: of the handshake, and the library's objects. */
@@ -80,7 +85,10 @@ struct tls_shake {
     uint32_t quiet_count;  /* records without data that the library has read */
     struct slice in;       /* borrowed for one call */
     size_t in_used;
+    size_t in_bytes;       /* read in all */
+    bool is_flooded;       /* the peer sends more than any handshake takes: nothing is read now */
     struct tls_framing framing;
+    struct tls_framing out_framing;
     struct hello hello;    /* the peer's */
     char sni[256];         /* client: to send; server: received, lower case */
     char alpn[32];         /* client: to offer; server: to require */

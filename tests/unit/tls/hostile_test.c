@@ -70,6 +70,43 @@ Test(tls_hostile, random_garbage_ends_the_handshake, .timeout = 60)
     }
 }
 
+/* Records that the library would read for ever: the peer is told, and no more is read. */
+Test(tls_hostile, records_that_are_no_handshake_have_an_end)
+{
+    const struct {
+        struct slice record;
+        bool is_ours; /* the libraries read them with patience */
+    } floods[] = {
+        {SLICE_LIT("\x15\x03\x03\0\x02\x01\x5a"), true},  /* warning user_canceled */
+        {SLICE_LIT("\x14\x03\x03\0\x01\x01"), false},     /* change_cipher_spec */
+        {SLICE_LIT("\x16\x03\x03\0\0"), false},           /* nothing of a handshake */
+        {SLICE_LIT("\x16\x03\x03\0\x04\0\0\0\0"), false}, /* HelloRequest */
+    };
+    for (size_t b = 0; b < ARRAY_COUNT(backends) * 2; b++) {
+        enum tls_role role = b & 1u ? TLS_ROLE_SERVER : TLS_ROLE_CLIENT;
+        for (size_t i = 0; i < ARRAY_COUNT(floods); i++) {
+            struct pair p;
+            struct buf flood;
+            struct pair_end *e = pair_of(&p, backends[b >> 1], role);
+            buf_init(&flood, 1u << 20);
+            while (buf_len(&flood) < TLS_SHAKE_BYTES_MAX + 65536) {
+                buf_put(&flood, floods[i].record);
+            }
+            cr_expect_eq(feed(e, buf_slice(&flood)), TLS_STEP_BAD, "%s %d, flood %zu",
+                         backends[b >> 1], (int)role, i);
+            cr_expect_eq(tls_session_error(e->session)->err, ERR_TLS_HANDSHAKE);
+            if (floods[i].is_ours && b == 2) {
+                struct slice out = buf_slice(&e->out);
+                cr_expect(out.len > 7 && memcmp(out.ptr + out.len - 7,
+                                                "\x15\x03\x03\0\x02\x02\x0a", 7) == 0);
+                cr_expect(strstr(tls_session_error(e->session)->text, "more than") != NULL);
+            }
+            buf_deinit(&flood);
+            pair_deinit(&p);
+        }
+    }
+}
+
 /* A changed bit in the ClientHello must not go unnoticed by both. */
 Test(tls_hostile, flipped_handshake_bytes, .timeout = 100)
 {

@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "der_file.h"
 #include "tls/chain_cache.h"
+#include "tls/issuers.h"
 #include "tls/pem.h"
 #include "tls/tls_int.h"
 
@@ -44,6 +45,8 @@ static void *judge_all(void *arg)
                 chain_judge(&w->params, w->files[i].certs, w->files[i].count);
             w->wrong_count += verdict != cases[i].verdict;
             w->wrong_count += verdict == TLS_CHAIN_OK && proof.count != w->files[i].count;
+            w->wrong_count += verdict == TLS_CHAIN_OK &&
+                              chain_rejudge(&w->params, &proof) != TLS_CHAIN_OK;
         }
     }
     pool_trim();
@@ -90,10 +93,12 @@ Test(tls_chain_threads, one_cache_and_one_store, .timeout = 120)
         struct chain_params params = {.trust = trust,
                                       .signed_by = both[b]->signed_by,
                                       .now_unix_s = (int64_t)time(NULL),
+                                      .known = issuers_new(),
                                       .cache = chain_cache_new(both[b]->crypto)};
         cr_assert_eq(crl_store_new(&params.crls, &lists, &why), 0);
         judge_with(both[b], &params, files);
         crl_store_free(params.crls);
+        issuers_unref(params.known);
         chain_cache_free(params.cache);
     }
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {

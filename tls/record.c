@@ -301,3 +301,8 @@ bool record_is_worn(const struct record_side *side)
 {
     return side->keys.seq >= SEQ_SOFT || (is_gcm(side) && side->count >= record_limits.gcm_soft);
 }
+
+bool record_is_spent(const struct record_side *side)
+{
+    return !can_seal(side, 1);
+}

@@ -85,6 +85,8 @@ struct record_limits {
 extern struct record_limits record_limits;
 /* A new key, or a new connection, is due. */
 bool record_is_worn(const struct record_side *side);
+/* Nothing more may be sealed with this key. */
+bool record_is_spent(const struct record_side *side);
 
 /* TLS 1.3: the next generation of keys (RFC 8446 7.2), sequence 0. ERR_UNSUPPORTED without the
  * secret or in TLS 1.2; ERR_NOMEM: the old keys are still there. */

@@ -171,7 +171,8 @@ void tls_session_to_kernel(struct tls_session *s, enum tls_direction direction, 
 NODISCARD int tls_session_control(struct tls_session *s, uint8_t type, struct slice content);
 bool tls_session_wants_rekey(const struct tls_session *s, enum tls_direction direction);
 /* The kernel has opened or sealed so many records of application data. 0; TLS_IN: ERR_TLS_RECORD:
- * none may come now, in the middle of another message. */
+ * none may come now, in the middle of another message; TLS_OUT: ERR_TLS_WORN: no more may be sealed
+ * with this key, the connection is to be closed. */
 int tls_session_count(struct tls_session *s, enum tls_direction direction, uint64_t records);
 
 /* What is to be sent as a control record through the kernel, oldest first; false = nothing. */

@@ -308,7 +308,7 @@ int tls_session_count(struct tls_session *s, enum tls_direction direction, uint6
     if (record_is_worn(side) && can_renew(side)) {
         (void)tls_say(s, TLS_SAY_KEY_UPDATE);
     }
-    return 0;
+    return record_is_spent(side) ? ERR_TLS_WORN : 0;
 }
 
 bool tls_session_note(struct tls_session *s, struct tls_note *note)

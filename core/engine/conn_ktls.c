@@ -263,7 +263,9 @@ bool conn_ktls_note_sent(struct conn *c, const struct io_event *ev)
     return true;
 }
 
-/* Records of so many bytes, at least. */
+/* Records of so many bytes, at least. Exact enough for what we send (a send is cut into full ones
+ * and a rest). The kernel joins what it opens: a peer who sends small records is counted too low,
+ * and the limit of his key is his to keep. */
 static uint64_t records_of(size_t len)
 {
     return (len + RECORD_PLAIN_MAX - 1) / RECORD_PLAIN_MAX;
@@ -276,7 +278,9 @@ bool conn_ktls_count(struct conn *c, enum tls_direction direction, size_t len)
     if ((direction == TLS_OUT ? c->ktls.out : c->ktls.in) == CONN_KERNEL_ON) {
         err = tls_session_count(c->session, direction, records_of(len));
     }
-    if (err && c->state == CONN_ST_OPEN) {
+    if (c->state == CONN_ST_OPEN && err == ERR_TLS_WORN) {
+        conn_close_with(c, err, "a TLS key was used for as much as is allowed", CONN_LINGER_MS);
+    } else if (c->state == CONN_ST_OPEN && err) {
         conn_tls_fail(c, err);
     }
     return err == 0;

@@ -369,6 +369,8 @@ static void world_run(uint64_t seed, enum world_kind kind)
     /* Keys are used up soon; gentle kernels must then be able to take new ones. */
     is_worn = is_cruel ? sim_dice(4) != 0 : caps.can_rekey && sim_dice(2);
     record_limits.gcm_soft = is_worn ? 12 + sim_dice(20) : (uint64_t)1 << 24;
+    record_limits.gcm_hard =
+        record_limits.gcm_soft + (is_cruel && sim_dice(2) ? sim_dice(9) : 1u << 22);
     begin(&e);
     for (size_t i = 0; i < ARRAY_COUNT(gentle); i++) { /* a swarm: another mixture every time */
         sim_world.knobs[gentle[i]] = sim_dice(2) ? 2 + sim_dice(20) : 0;

@@ -64,15 +64,20 @@ int sim_tls_set(struct sim_tls *t, bool is_out, const struct ktls_keys *keys)
     return 0;
 }
 
-/* Memory that is made to fail for the engine does not fail for its kernel: once more. */
+/* Memory that is made to fail for the engine does not fail for its kernel: once more. Nor does the
+ * kernel know of limits per key. */
 static void seal(struct record_side *side, uint8_t type, struct slice plain, struct buf *wire)
 {
-    int err = record_seal(side, type, plain, RECORD_PLAIN_MAX, wire);
+    uint64_t gcm_hard = record_limits.gcm_hard;
+    int err;
 
+    record_limits.gcm_hard = UINT64_MAX;
+    err = record_seal(side, type, plain, RECORD_PLAIN_MAX, wire);
     for (uint32_t i = 0; i < 3 && err == ERR_NOMEM; i++) {
         wire->failed = false;
         err = record_seal(side, type, plain, RECORD_PLAIN_MAX, wire);
     }
+    record_limits.gcm_hard = gcm_hard;
     ASSERT(err == 0);
 }
 

@@ -291,6 +291,37 @@ Test(tls_kernel, a_kernel_that_takes_no_new_keys_ends_in_order)
     kernel_deinit(&k);
 }
 
+/* The kernel would go on: the session says when to stop, and a farewell is still possible. */
+Test(tls_kernel, its_records_have_a_hard_end)
+{
+    struct record_limits limits = record_limits;
+    record_limits = (struct record_limits){.gcm_soft = 1000, .gcm_hard = 2000};
+    for (size_t b = 0; b < ARRAY_COUNT(backends); b++) {
+        for (int can_rekey = 0; can_rekey < 2; can_rekey++) {
+            struct kernel k;
+            struct tls_session *s;
+            kernel_init(&k, backends[b]);
+            s = k.p.server.session;
+            install(&k, TLS_OUT, can_rekey);
+            install(&k, TLS_IN, can_rekey);
+            bool renews = can_rekey && k.is_tls13 && s->backend->has_secrets;
+            uint64_t had = s->sides[TLS_OUT].count;
+            cr_expect_eq(tls_session_count(s, TLS_OUT, 1999 - had), 0);
+            cr_expect_eq(tls_session_count(s, TLS_IN, 5000), 0, "the peer's to keep");
+            cr_expect_eq(tls_session_wants_rekey(s, TLS_OUT), renews);
+            cr_expect_eq(tls_session_count(s, TLS_OUT, 1), renews ? 0 : ERR_TLS_WORN);
+            cr_expect_eq(tls_session_count(s, TLS_OUT, 0), 0);
+            if (!renews) {
+                tls_session_close(s, &k.p.server.out);
+                send_note(&k, RECORD_ALERT, 2);
+                cr_expect_eq(pair_carry(&k.p, &k.p.server, &k.p.client), ERR_CLOSED);
+            }
+            kernel_deinit(&k);
+        }
+    }
+    record_limits = limits;
+}
+
 Test(tls_kernel, its_records_wear_the_keys_too)
 {
     struct record_limits limits = record_limits;

@@ -48,6 +48,10 @@ static const mbedtls_ecp_group_id curves[] = {
     MBEDTLS_ECP_DP_SECP521R1,  MBEDTLS_ECP_DP_NONE,
 };
 
+/* Of signatures in handshakes; its default has SHA-224. */
+static const int digests[] = {MBEDTLS_MD_SHA512, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA256,
+                              MBEDTLS_MD_NONE};
+
 struct mbed_cred {
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
@@ -280,6 +284,7 @@ static int configure(struct tls_session *s, struct mbed_session *m)
     mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_ciphersuites(c, s->ctx->is_aes_first ? aes_first : chacha20_first);
     mbedtls_ssl_conf_curves(c, curves);
+    mbedtls_ssl_conf_sig_hashes(c, digests);
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(c, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);

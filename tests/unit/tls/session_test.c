@@ -342,3 +342,23 @@ Test(tls_session, a_demanded_version_is_kept)
         pair_deinit(&p);
     }
 }
+
+/* RFC 5246 7.4.1.4.1: pairs of digest and signature, SHA-224 is 3, SHA-1 is 2. */
+Test(tls_session, weak_digests_are_not_offered_by_mbedtls)
+{
+    struct pair_params params = {.client_backend = "mbedtls"};
+    struct pair p;
+    size_t used;
+    pair_init(&p, &params);
+    cr_assert_eq(tls_session_handshake(p.client.session, SLICE_NONE, &used, &p.client.out),
+                 TLS_STEP_MORE);
+    struct slice hello = buf_slice(&p.client.out);
+    const char *at = memmem(hello.ptr + 43, hello.len - 43, "\0\x0d\0", 3);
+    cr_assert_not_null(at);
+    size_t len = (unsigned char)at[5];
+    cr_assert(len >= 6 && len % 2 == 0 && at + 6 + len <= hello.ptr + hello.len);
+    for (size_t i = 0; i < len; i += 2) {
+        cr_expect(at[6 + i] >= 4 && at[6 + i] <= 6, "%d", at[6 + i]);
+    }
+    pair_deinit(&p);
+}

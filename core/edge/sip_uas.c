@@ -24,10 +24,14 @@ static const struct slice accept_types[] = {
 
 static void respond(struct sip_side *s, struct sip_txn_ref ref, const struct sip_answer *answer)
 {
+    struct sip_link *link = sip_server_link(s->txns, ref);
     int err = sip_server_respond(s->txns, ref, answer, shard_now_ms(s->e->sh));
 
     if (err == ERR_STALE) {
         return; /* answered already */
+    }
+    if (link && sip_conn_has_left(link->owner)) {
+        sip_conn_close(link->owner); /* behind its last answer, before its sender's next request */
     }
     if (answer->status < 300) {
         s->e->stats.sip_answered_ok++;

@@ -183,6 +183,8 @@ NODISCARD int sip_server_respond(struct sip_txns *t, struct sip_txn_ref ref,
 void sip_server_trying(struct sip_txns *t, struct sip_txn_ref ref);
 /* Whether its connection is still up; and gives it another one to the same peer (18.2.2). */
 bool sip_server_has_link(const struct sip_txns *t, struct sip_txn_ref ref);
+/* NULL: gone, or the transaction has ended. */
+struct sip_link *sip_server_link(const struct sip_txns *t, struct sip_txn_ref ref);
 NODISCARD int sip_server_set_link(struct sip_txns *t, struct sip_txn_ref ref,
                                   struct sip_link *link);
 

@@ -452,11 +452,16 @@ void sip_server_trying(struct sip_txns *t, struct sip_txn_ref ref)
     }
 }
 
-bool sip_server_has_link(const struct sip_txns *t, struct sip_txn_ref ref)
+struct sip_link *sip_server_link(const struct sip_txns *t, struct sip_txn_ref ref)
 {
     const struct sip_server *s = find_open(t, ref);
 
-    return s && s->link;
+    return s ? s->link : NULL;
+}
+
+bool sip_server_has_link(const struct sip_txns *t, struct sip_txn_ref ref)
+{
+    return sip_server_link(t, ref) != NULL;
 }
 
 int sip_server_set_link(struct sip_txns *t, struct sip_txn_ref ref, struct sip_link *link)

@@ -130,6 +130,10 @@ class Caller:
 
     def ask(self, to, text):
         """The final answer; None: the connection ended first, in order."""
+        self.send(to, text)
+        return self.final()
+
+    def send(self, to, text):
         if self.wire is None:
             self.dial()
         here = "%s:%d" % self.wire.socket.getsockname()[:2]
@@ -138,6 +142,8 @@ class Caller:
             ("Max-Forwards", "70"), ("From", f"<sip:joe@{plan.CORP}>;tag={uuid.uuid4().hex[:8]}"),
             ("To", f"<sip:{to}>"), ("Call-ID", uuid.uuid4().hex), ("CSeq", "1 MESSAGE")], text,
             "text/plain;charset=UTF-8"))
+
+    def final(self):
         while (got := self.wire.read()) is not None:
             if got.status >= 200:
                 return got
@@ -258,8 +264,8 @@ def inwards(backend):
 
 
 def inwards_without_pause():
-    """A sender that makes no pause is closed upon in time, between two of its requests; the one
-    that crosses it was not taken."""
+    """A sender that makes no pause is closed upon in time, between two of its requests; one that
+    crosses it was not taken."""
     with Lab("sip-worn-busy") as lab:
         stage = Stage(lab)
         caller = Caller()
@@ -282,9 +288,37 @@ def inwards_without_pause():
         stage.all_good()
 
 
+def inwards_overlapping():
+    """A sender that always has requests under way is refused after a while, so that the connection
+    comes to its end; what was refused did not arrive, what was accepted did."""
+    with Lab("sip-worn-overlap") as lab:
+        stage = Stage(lab)
+        caller = Caller()
+        sent = accepted = refused = 0
+        deadline = time.monotonic() + 100
+        while not refused and time.monotonic() < deadline:
+            while sent - accepted < 8:
+                caller.send(f"ann@{SCRIPTED}", f"n{sent}")
+                sent += 1
+                time.sleep(0.01)  # their answers do not come together
+            answer = caller.final()
+            check(answer, "closed with requests unanswered")
+            accepted += answer.status == 202
+            refused += answer.status == 503
+            check(answer.status == 202 or answer.get("retry-after") == "1", "answered",
+                  answer.start)
+        check(refused, "never refused")
+        while (answer := caller.final()) is not None:
+            accepted += answer.status == 202
+            refused += answer.status == 503
+        check(accepted + refused == sent, "not each answered:", (accepted, refused, sent))
+        wait_until("all at the partner", lambda: len(stage.texts) >= accepted, 20)
+        check(len(set(stage.texts)) == len(stage.texts) == accepted, "not each once")
+
+
 if __name__ == "__main__":
     main(case("outwards_wolfssl", outwards, "wolfssl"),
          case("outwards_mbedtls", outwards, "mbedtls"),
          case("outwards_two_shards", outwards, "wolfssl", 2),
          case("inwards_wolfssl", inwards, "wolfssl"), case("inwards_mbedtls", inwards, "mbedtls"),
-         no_successor, inwards_without_pause)
+         no_successor, inwards_without_pause, inwards_overlapping)

@@ -198,6 +198,15 @@ static int wolf_send(WOLFSSL *ssl, char *bytes, int len, void *arg)
 
 /* --- contexts --- */
 
+/* Left alone the library offers P-521 and Brainpool before all others, with a key for P-256: GnuTLS
+ * servers take the first, at the price of a round trip and a multiple of the work. */
+static bool set_groups(WOLFSSL_CTX *ctx)
+{
+    int groups[] = {WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP384R1,
+                    WOLFSSL_ECC_SECP521R1};
+    return wolfSSL_CTX_set_groups(ctx, groups, ARRAY_COUNT(groups)) == WOLFSSL_SUCCESS;
+}
+
 static WOLFSSL_CTX *ctx_new(const struct tls_context *owner, enum tls_role role)
 {
     (void)pthread_once(&init_once, init);
@@ -216,7 +225,8 @@ static WOLFSSL_CTX *ctx_new(const struct tls_context *owner, enum tls_role role)
                                                       WOLFSSL_SESS_CACHE_NO_AUTO_CLEAR);
     bool ok = wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS &&
               wolfSSL_CTX_set_cipher_list(ctx, owner->is_aes_first ? aes_first : chacha20_first) ==
-                  WOLFSSL_SUCCESS;
+                  WOLFSSL_SUCCESS &&
+              set_groups(ctx);
     if (is_server) {
         ok = ok && wolfssl_set_tickets(ctx, owner->resume != NULL);
         wolfSSL_CTX_set_servername_callback(ctx, on_sni);

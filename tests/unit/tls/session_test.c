@@ -362,3 +362,22 @@ Test(tls_session, weak_digests_are_not_offered_by_mbedtls)
     }
     pair_deinit(&p);
 }
+
+/* RFC 8446 4.2.7: extension 10; P-256 is 23, P-384 24, P-521 25, X25519 29. A server that takes the
+ * first one offered needs no second round. */
+Test(tls_session, the_first_group_offered_is_the_one_whose_key_is_sent)
+{
+    static const char expected[] = "\0\x0a\0\x0a\0\x08\0\x17\0\x1d\0\x18\0\x19";
+    struct pair_params params = {.client_backend = "wolfssl"};
+    struct pair p;
+    size_t used;
+    pair_init(&p, &params);
+    cr_assert_eq(tls_session_handshake(p.client.session, SLICE_NONE, &used, &p.client.out),
+                 TLS_STEP_MORE);
+    struct slice hello = buf_slice(&p.client.out);
+    cr_assert_not_null(memmem(hello.ptr, hello.len, expected, sizeof(expected) - 1));
+    /* key_share: 51, of one key for group 23 */
+    const char *at = memmem(hello.ptr + 43, hello.len - 43, "\0\x33\0\x47\0\x45\0\x17\0\x41", 10);
+    cr_assert_not_null(at);
+    pair_deinit(&p);
+}

@@ -26,6 +26,9 @@ FUZZ_SEED = 20261121
 THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:reload_under_traffic",
                  "flood:inwards_wolfssl_2", "flood:outwards_wolfssl_2", "tls_reload:renewals",
                  "tls_policy:reload_revokes_two_shards")
+# Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
+DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",
+               "partners:ejabberd_external")
 SKIPPED = 77
 SYNTHESIS = re.compile(r"Synthesis: Tested: \D*(\d+)\D.*?Passing: \D*(\d+)\D.*?Failing: \D*(\d+)"
                        r"\D.*?Crashing: \D*(\d+)")
@@ -157,6 +160,10 @@ def distro(run, only):
              if "tls" in name and (not only or name in only)]
     if tests and build(run, "distro", [f"{name}_test" for name in tests]):
         run.count("unit with the distribution's wolfSSL", ctest(run, "distro", "unit", tests))
+    if not only and build(run, "distro", ["fedgate"]):
+        daemon = os.path.join(TREE, "build", "distro", "core", "edge", "fedgate")
+        run_live(run, live_tests(DISTRO_LIVE), "live with the distribution's wolfSSL",
+                 {"FEDGATE": daemon})
 
 
 def asan(run, only):
@@ -253,7 +260,7 @@ def run_live(run, items, kind, env):
         path, name, test = item
         begin = time.monotonic()
         status, log = run.command(
-            f"{kind.replace(' ', '-')}-{name}-{test}", [ENTER, PYTHON, path, test],
+            f"{re.sub('[^a-z]+', '-', kind)}-{name}-{test}", [ENTER, PYTHON, path, test],
             timeout=LIVE_TIMEOUT_S, env={"FEDGATE_LAB_DIR": folder, **env,
                                          **({"FEDGATE_LAB_LONG": "1"} if run.long else {})})
         return f"{name}:{test}", status, log, time.monotonic() - begin
@@ -313,6 +320,7 @@ def main():
                           ("unit under asan+ubsan", "passed"),
                           ("threads under tsan", "passed"), ("live under tsan", "passed"),
                           ("kernel TLS", "jobs passed"), ("live", "passed"),
+                          ("live with the distribution's wolfSSL", "passed"),
                           ("fuzz-smoke", "targets")):
         if kind in run.passed:
             parts.append(f"{kind}: {run.passed[kind]} {unit_of}")

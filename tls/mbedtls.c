@@ -27,9 +27,6 @@
 #error "mbedTLS must be built with MBEDTLS_THREADING_C: sessions of several threads share one RNG"
 #endif
 
-#define MBED_KEY_BITS_RSA_MIN 2048
-#define MBED_KEY_BITS_EC_MIN  256
-
 /* Forward secret AEAD only, none with a truncated tag; the fastest first (README.md). */
 #define CHACHA20                                            \
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, \
@@ -143,25 +140,6 @@ static bool key_is_strong(const mbedtls_pk_context *key)
     }
 }
 
-/* Extensions are cert.c's business: whatever this library does not know must not stop it here. */
-static int on_extension(void *ctx, mbedtls_x509_crt const *crt, mbedtls_x509_buf const *oid,
-                        int critical, const unsigned char *p, const unsigned char *end)
-{
-    (void)ctx;
-    (void)crt;
-    (void)oid;
-    (void)critical;
-    (void)p;
-    (void)end;
-    return 0;
-}
-
-static bool parse(mbedtls_x509_crt *crt, struct slice der)
-{
-    return mbedtls_x509_crt_parse_der_with_ext_cb(crt, (const unsigned char *)der.ptr, der.len, 0,
-                                                  on_extension, NULL) == 0;
-}
-
 static bool verify(mbedtls_x509_crt *child, mbedtls_x509_crt *issuer)
 {
     const mbedtls_md_info_t *md = mbedtls_md_info_from_type(child->sig_md);
@@ -180,8 +158,8 @@ static bool signed_by(struct slice child_der, struct slice issuer_der)
     mbedtls_x509_crt issuer;
     mbedtls_x509_crt_init(&child);
     mbedtls_x509_crt_init(&issuer);
-    bool ok = parse(&child, child_der) && parse(&issuer, issuer_der) && key_is_strong(&child.pk) &&
-              key_is_strong(&issuer.pk) && verify(&child, &issuer);
+    bool ok = mbedtls_parse(&child, child_der) && mbedtls_parse(&issuer, issuer_der) &&
+              key_is_strong(&child.pk) && key_is_strong(&issuer.pk) && verify(&child, &issuer);
     mbedtls_x509_crt_free(&issuer);
     mbedtls_x509_crt_free(&child);
     return ok;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mbedtls_int: what mbedtls.c and mbedtls_ticket.c share. */
+/* mbedtls_int: what the files of this backend share. */
 #ifndef FG_TLS_MBEDTLS_INT_H
 #define FG_TLS_MBEDTLS_INT_H
 
 #include <mbedtls/ssl.h>
 
 #include "tls/tls_int.h"
+
+#define MBED_KEY_BITS_RSA_MIN 2048
+#define MBED_KEY_BITS_EC_MIN  256
 
 struct mbed_session {
     mbedtls_ssl_context ssl; /* first: on_sni gets from it to the rest */
@@ -15,6 +18,8 @@ struct mbed_session {
     const char *protocols[2];
 };
 
+/* Into an initialised crt; extensions are not looked at. */
+bool mbedtls_parse(mbedtls_x509_crt *crt, struct slice der);
 void mbedtls_judge_chain(struct tls_session *s, const mbedtls_x509_crt *crt);
 /* Callback: the key block of a handshake. */
 int mbedtls_on_keys(void *arg, const unsigned char *master, const unsigned char *block,

@@ -6,8 +6,7 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
 
-#define MBED_KEY_BITS_RSA_MIN 2048
-#define MBED_KEY_BITS_EC_MIN  256
+#include "tls/mbedtls_int.h"
 
 static mbedtls_md_type_t md_of(enum signature_digest kind)
 {
@@ -37,15 +36,19 @@ static int on_extension(void *ctx, mbedtls_x509_crt const *crt, mbedtls_x509_buf
     return 0;
 }
 
+bool mbedtls_parse(mbedtls_x509_crt *crt, struct slice der)
+{
+    return mbedtls_x509_crt_parse_der_with_ext_cb(crt, (const unsigned char *)der.ptr, der.len, 0,
+                                                  on_extension, NULL) == 0;
+}
+
 static bool verify(const struct signature *sig, struct slice certificate_der)
 {
     bool is_rsa = sig->key == SIGNATURE_RSA;
     size_t bits_min = is_rsa ? MBED_KEY_BITS_RSA_MIN : MBED_KEY_BITS_EC_MIN;
     mbedtls_x509_crt crt;
     mbedtls_x509_crt_init(&crt);
-    bool ok = mbedtls_x509_crt_parse_der_with_ext_cb(
-                  &crt, (const unsigned char *)certificate_der.ptr, certificate_der.len, 0,
-                  on_extension, NULL) == 0 &&
+    bool ok = mbedtls_parse(&crt, certificate_der) &&
               mbedtls_pk_get_type(&crt.pk) == (is_rsa ? MBEDTLS_PK_RSA : MBEDTLS_PK_ECKEY) &&
               mbedtls_pk_get_bitlen(&crt.pk) >= bits_min &&
               mbedtls_pk_verify(&crt.pk, md_of(sig->kind), sig->digest,

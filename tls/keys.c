@@ -7,25 +7,15 @@
 #include "base/attr.h"
 #include "base/check.h"
 
-static const struct {
-    const char *name;
-    uint32_t key_bytes;
-} ciphers[TLS_CIPHER_COUNT] = {
-    [TLS_CIPHER_AES_128_GCM] = {"AES-128-GCM", 16},
-    [TLS_CIPHER_AES_256_GCM] = {"AES-256-GCM", 32},
-    [TLS_CIPHER_CHACHA20_POLY1305] = {"CHACHA20-POLY1305", 32},
-};
-
 uint32_t tls_cipher_key_bytes(enum tls_cipher cipher)
 {
+    static const uint8_t key_bytes[TLS_CIPHER_COUNT] = {
+        [TLS_CIPHER_AES_128_GCM] = 16,
+        [TLS_CIPHER_AES_256_GCM] = 32,
+        [TLS_CIPHER_CHACHA20_POLY1305] = 32,
+    };
     ASSERT((uint32_t)cipher < TLS_CIPHER_COUNT);
-    return ciphers[cipher].key_bytes;
-}
-
-const char *tls_cipher_name(enum tls_cipher cipher)
-{
-    ASSERT((uint32_t)cipher < TLS_CIPHER_COUNT);
-    return ciphers[cipher].name;
+    return key_bytes[cipher];
 }
 
 void tls_keys_wipe(struct tls_keys *keys)

@@ -38,8 +38,6 @@ struct tls_keys {
 };
 
 uint32_t tls_cipher_key_bytes(enum tls_cipher cipher);
-/* "AES-128-GCM", ... */
-const char *tls_cipher_name(enum tls_cipher cipher);
 void tls_keys_wipe(struct tls_keys *keys);
 
 #endif

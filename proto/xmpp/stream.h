@@ -10,7 +10,7 @@
  *
  * Domains in the interface (local = ours, remote = the peer's) are normalised as jid.h does.
  * Threads: one at a time; the object moves with its connection (memory: pool). It keeps the
- * pointers out, host and ctx: stream_set_out(), stream_set_host() when they change.
+ * pointers out, host and ctx; stream_set_out() when the first changes.
  * An event's slices are valid until the next call on the stream and, for a stanza, as long as the
  * fed bytes are kept.                                                                            */
 #ifndef FG_XMPP_STREAM_H

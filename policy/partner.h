@@ -12,6 +12,8 @@
 
 #include "base/slice.h"
 
+struct user_set;
+
 /* How much is asked of one mechanism. */
 enum partner_level {
     PARTNER_LEVEL_REQUIRED,      /* fail when the peer does not offer it */
@@ -26,7 +28,7 @@ enum partner_verdict {
     PARTNER_VERDICT_REJECT /* refused at load; reason and remedy */
 };
 
-/* What partner users may do towards ours (enforced by the rules of issue 3 of 5). */
+/* What partner users may do towards ours (decide.h). */
 enum partner_type {
     PARTNER_TYPE_FEDERATED,
     PARTNER_TYPE_PUBLIC_VERIFIED,
@@ -89,6 +91,18 @@ const char *partner_type_name(enum partner_type type);
 const char *partner_acks_name(enum partner_acks acks);
 const char *partner_verdict_name(enum partner_verdict verdict);
 
+/* What few partners have; a partner without any of it has no such object. 0, empty, NULL = off. */
+struct partner_extra {
+    uint32_t stanza_rate_max; /* from the partner, stanzas per second; over it its streams wait */
+    uint32_t stanza_burst;    /* stanzas; at least 1 with a rate */
+    uint64_t byte_rate_max;   /* bytes of stanzas per second */
+    uint64_t byte_burst;      /* at least the largest stanza it may send */
+    uint32_t stanza_bytes_max; /* either direction; larger ones are answered; 0 = limits.* alone */
+    struct slice maintenance;  /* no streams, no stanzas; refused politely with this text */
+    const struct user_set *allowed_users; /* of ours; NULL = whoever access allows */
+    const struct user_set *blocked;       /* addresses and domains of the partner */
+};
+
 /* Small on purpose: a million of them are in memory. Strings live as long as the snapshot. */
 struct partner {
     struct slice domain;              /* primary, A-label, lower case */
@@ -105,6 +119,8 @@ struct partner {
     uint8_t acks;              /* enum partner_acks */
     uint8_t tls_min;           /* enum partner_tls_min: its own, or tls.min_version */
     bool keepalive;            /* the partner is expected to send keep-alives */
+    bool suffix_match;         /* domains below its domains are its, too */
+    const struct partner_extra *extra; /* NULL = nothing of it */
 };
 
 /* The id a partner with this primary domain has or would have. */

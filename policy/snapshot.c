@@ -137,8 +137,11 @@ struct policy_verdict policy_pair(const struct snapshot *s, struct slice local, 
 
 const char *policy_reason_name(enum policy_reason reason)
 {
-    static const char *const names[] = {"allowed", "unknown-local-domain", "unknown-partner",
-                                        "local-domain-as-remote"};
+    static const char *const names[] = {
+        "allowed",        "unknown-local-domain", "unknown-partner",  "local-domain-as-remote",
+        "domain-blocked", "maintenance",          "address-blocked",  "access-denied",
+        "user-not-allowed", "not-reachable",
+    };
 
     return reason < ARRAY_COUNT(names) ? names[reason] : "?";
 }

@@ -89,6 +89,7 @@ struct gateway_settings {
     uint32_t stream_establishment_timeout_s;
     uint32_t stream_inactivity_timeout_s;
     uint32_t subscription_refresh_interval_s;
+    uint32_t reply_window_s; /* how long writing first lets an unverified partner's user answer */
     bool log_message_bodies;
     struct slice dialback_secret; /* empty = made by the node at start (edge) */
 };
@@ -105,6 +106,28 @@ struct limit_settings {
     uint32_t connections_per_shard_max;
     uint64_t memory_per_shard_bytes_max; /* 0 = no cap */
     uint32_t drain_timeout_s;            /* bound of an orderly stop */
+};
+
+/* What some users of ours may do outside (fedgate.conf(5), ACCESS). */
+struct access_policy {
+    struct slice name; /* its key; empty = access.global */
+    bool xmpp;         /* may talk to XMPP partners */
+    bool sip_federation; /* to SIP partners; nothing uses it yet */
+    const struct user_set *members; /* NULL for global */
+};
+
+struct access_settings {
+    bool is_written; /* without the section: nobody may talk */
+    struct access_policy global;
+    const struct access_policy *sites;
+    uint32_t site_count;
+    const struct access_policy *users;
+    uint32_t user_count;
+};
+
+struct user_group {
+    struct slice name;
+    const struct user_set *members;
 };
 
 enum tls_ktls { TLS_KTLS_AUTO, TLS_KTLS_REQUIRE, TLS_KTLS_OFF };
@@ -156,6 +179,11 @@ struct snapshot {
     uint32_t next_hop_count;
     const struct partner *partners;
     uint32_t partner_count;
+    bool any_suffix_match; /* some partner has it: lookups try the parents */
+    struct access_settings access;
+    const struct user_group *groups;
+    uint32_t group_count;
+    const struct user_set *blocked; /* whoever we talk to for nobody; NULL = none */
     /* What is offered before the peer's domain is known: the union over all partners. */
     uint32_t any_partner_auth; /* PARTNER_AUTH_ bits */
 
@@ -180,6 +208,13 @@ enum policy_reason {
     POLICY_LOCAL_UNKNOWN,   /* the local domain is not one of ours */
     POLICY_PARTNER_UNKNOWN, /* the remote domain belongs to no partner */
     POLICY_LOCAL_AS_REMOTE, /* somebody else claims to be one of our domains */
+    POLICY_DOMAIN_BLOCKED,  /* by "blocked" or the partner's */
+    POLICY_MAINTENANCE,     /* the partner's switch */
+    /* of single stanzas (decide.h) */
+    POLICY_ADDRESS_BLOCKED,
+    POLICY_ACCESS_DENIED,   /* external access */
+    POLICY_USER_NOT_ALLOWED, /* partners[].allowed_users */
+    POLICY_NOT_REACHABLE,   /* partner type: the local user has neither added nor written */
     POLICY_REASON_COUNT
 };
 /* Stable names for logs and counters: "allowed", "unknown-local-domain", ... */

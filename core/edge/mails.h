@@ -11,6 +11,7 @@
 #include "base/slice.h"
 #include "engine/conn.h"
 #include "engine/shard.h"
+#include "policy/decide.h"
 #include "xmpp/stream.h"
 
 enum mail_kind {
@@ -91,6 +92,31 @@ struct stream_verify mail_verify_view(const struct mail_verify *v);
 /* MAIL_PARTNER_SEEN and the like; NULL: no memory. */
 NODISCARD struct mail_pair *mail_pair_new(enum mail_kind kind, struct slice local,
                                           struct slice remote);
+
+/* News for every shard about who may answer (reach.h). */
+struct mail_reach {
+    struct mail mail;
+    uint8_t what; /* enum reach_what */
+    uint16_t local_len;
+    uint16_t remote_len;
+    char data[]; /* bare addresses with A-label domains: of ours, of the partner's user */
+};
+
+/* The verdict as a stanza would meet it on this shard (judge.h). */
+struct why_answer {
+    bool allowed;
+    bool without_note;
+    bool is_reachable;
+    uint8_t reason; /* enum policy_reason */
+    uint8_t answer; /* enum policy_answer */
+    char rule[POLICY_RULE_BYTES];
+};
+struct mail_why {
+    struct mail mail;
+    const struct policy_question *question; /* is_reachable is filled in by the shard */
+    struct why_answer *answer;
+    sem_t *done;
+};
 
 struct edge_report;
 struct mail_report {

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* decide: may this stanza pass between a user of ours and a user of a partner, and who says so. The
+ * one place where the rules of the configuration meet; streams ask policy_pair() (snapshot.h),
+ * every stanza asks here, and so does `fedgatectl why`. In this order, the first refusal counts:
+ *   1. the pair of domains         ours, a partner's, not blocked, not in maintenance (policy_pair)
+ *   2. the block lists             "blocked", partners[].blocked: addresses
+ *   3. external access             access.users over access.sites over access.global, default deny
+ *   4. the partner's own users     partners[].allowed_users
+ *   5. the partner's type          what its users may do towards ours
+ * Answers towards a partner do not tell apart: a user of ours who does not exist, who may not talk,
+ * who has not written first (POLICY_ANSWER_UNKNOWN_USER for all three).
+ * Threads: pure functions over the snapshot; any thread. No allocation. */
+#ifndef FG_POLICY_DECIDE_H
+#define FG_POLICY_DECIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "policy/snapshot.h"
+
+enum policy_direction { POLICY_TO_LOCAL, POLICY_TO_PARTNER };
+
+/* What the stanza does to whom it reaches. */
+enum policy_act {
+    POLICY_ACT_MESSAGE,   /* an instant message, SIP MESSAGE too */
+    POLICY_ACT_SUBSCRIBE, /* presence subscribe: adds the other as a contact */
+    POLICY_ACT_PRESENCE,  /* probe: asks for the other's presence; SIP SUBSCRIBE too */
+    POLICY_ACT_NOTIFY,    /* tells of the sender's own presence: (un)available */
+    POLICY_ACT_CONSENT,   /* subscribed, unsubscribed, unsubscribe: answers and withdrawals */
+    POLICY_ACT_QUERY,     /* iq get and set */
+    POLICY_ACT_ANSWER,    /* iq result, errors: belongs to something that passed */
+    POLICY_ACT_COUNT
+};
+/* "message", "subscribe", "presence", "notify", "consent", "query", "answer". */
+const char *policy_act_name(enum policy_act act);
+
+struct policy_question {
+    struct slice local_user;   /* normalised localpart (jid.h); empty = the domain itself */
+    struct slice local_domain; /* A- or U-label */
+    struct slice remote_user;
+    struct slice remote_domain;
+    enum policy_direction direction;
+    enum policy_act act;
+    /* POLICY_TO_LOCAL from an unverified partner: the local user added the sender or wrote to it
+     * not longer than gateway.reply_window_s ago (the edge remembers, reach.h). */
+    bool is_reachable;
+};
+
+/* What the refused sender is told. */
+enum policy_answer {
+    POLICY_ANSWER_NONE,         /* allowed */
+    POLICY_ANSWER_UNKNOWN_USER, /* to a partner: as for a user who does not exist */
+    POLICY_ANSWER_NOT_FEDERATED, /* to ours: no such partner; to a stranger: not served */
+    POLICY_ANSWER_FORBIDDEN,    /* to ours: the administrator does not allow it */
+    POLICY_ANSWER_MAINTENANCE,  /* either: later, with the partner's text */
+};
+
+/* Who decided, also when it is "yes". kind is static, a configuration path without names:
+ * "blocked", "partners", "partners.blocked", "partners.maintenance", "access.users",
+ * "access.sites", "access.global", "access" (nothing written: default deny),
+ * "partners.allowed_users", "partners.type", "domains". name: the policy's, the partner's domain,
+ * the entry of the list; borrowed from the snapshot or the question; may be empty. */
+struct policy_rule {
+    const char *kind;
+    struct slice name;
+};
+#define POLICY_RULE_BYTES 320u
+/* `kind` or `kind["name"]`, cleaned for logs and terminals. */
+void policy_rule_text(struct policy_rule rule, char out[POLICY_RULE_BYTES]);
+
+struct policy_decision {
+    bool allowed;
+    /* POLICY_ACT_NOTIFY to a partner that is not federated: pass it without its <status/>. */
+    bool without_note;
+    enum policy_reason reason;
+    enum policy_answer answer;
+    struct policy_rule rule;
+    struct slice text;                 /* maintenance: for the refused; else empty */
+    const struct local_domain *domain; /* when known, even if refused */
+    const struct partner *partner;     /* when known, even if refused */
+};
+struct policy_decision policy_decide(const struct snapshot *s, const struct policy_question *q);
+
+#endif

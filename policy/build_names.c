@@ -13,12 +13,12 @@
 #define MORE_DOMAINS_MAX  10000u /* of one partner */
 
 /* Both forms in the arena; the U-label only where it differs. */
-struct names {
+struct names_of {
     struct slice ascii;
     struct slice unicode;
 };
 
-static const char *read_name(struct load *l, struct slice text, struct names *out)
+static const char *read_name(struct load *l, struct slice text, struct names_of *out)
 {
     const char *fault = jid_domain_fault(text);
     struct jid_storage mem;
@@ -45,12 +45,23 @@ static const char *read_name(struct load *l, struct slice text, struct names *ou
 }
 
 /* Adds both forms; whoever had the name before, or NULL. */
-static void *add_names(struct map *map, const struct names *names, void *value)
+static void *add_names(struct map *map, const struct names_of *names, void *value)
 {
     void *before = map_add(map, names->ascii, value);
 
     if (!before && !slice_eq(names->unicode, names->ascii)) {
         before = map_add(map, names->unicode, value);
+    }
+    return before;
+}
+
+/* The same for a partner's: the idx of whoever had it before, or NAMES_NONE. */
+static uint32_t add_partner_names(struct names *table, const struct names_of *names, uint32_t idx)
+{
+    uint32_t before = names_add(table, names->ascii, idx);
+
+    if (before == NAMES_NONE && !slice_eq(names->unicode, names->ascii)) {
+        before = names_add(table, names->unicode, idx);
     }
     return before;
 }
@@ -68,7 +79,7 @@ static void build_domain(struct load *l, uint32_t node, struct local_domain *dom
 {
     struct load_where where = {.section = "domains", .kind = LOAD_AT_IDX, .idx = domain->idx};
     const struct schema_value *hop;
-    struct names names;
+    struct names_of names;
     struct schema_values v;
     bool has_certificate;
 
@@ -150,10 +161,10 @@ void build_domains(struct load *l, const struct schema_values *root)
 static const char *claim_name(struct load *l, struct slice written, struct partner *partner,
                               struct slice *out, char text[96])
 {
-    struct names names;
+    struct names_of names;
     const char *fault = read_name(l, written, &names);
     struct local_domain *ours;
-    struct partner *before;
+    uint32_t before;
 
     if (fault) {
         return fault;
@@ -164,9 +175,9 @@ static const char *claim_name(struct load *l, struct slice written, struct partn
                        (unsigned)ours->idx);
         return text;
     }
-    before = add_names(&l->snapshot->partner_map, &names, partner);
-    if (before) {
-        taken_text(text, 96, "partners", before->idx);
+    before = add_partner_names(&l->snapshot->partner_names, &names, partner->idx);
+    if (before != NAMES_NONE) {
+        taken_text(text, 96, "partners", before);
         return text;
     }
     *out = names.ascii;

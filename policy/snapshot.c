@@ -31,33 +31,39 @@ void snapshot_free(struct snapshot *s)
     wipe(s->gateway.dialback_secret.ptr, s->gateway.dialback_secret.len);
     wipe(s->store_target, s->store_target ? strlen(s->store_target) : 0);
     map_deinit(&s->domain_map);
-    map_deinit(&s->partner_map);
+    names_deinit(&s->partner_names);
     map_deinit(&s->hop_map);
     arena_free(s->arena);
     pool_heap_free(s);
 }
 
 /* The tables hold A-labels and the U-labels of the configuration; a U-label spelled otherwise
- * (other normal form, as a stream may bring it) is found by its A-labels. */
-static void *find_name(const struct map *names, struct slice name)
+ * (other normal form, as a stream may bring it) is found by its A-labels: whether to try them. */
+static bool has_other_spelling(struct slice name, struct jid_ascii *ascii)
 {
-    void *found = map_get(names, name);
-    struct jid_ascii ascii;
-
-    if (found || utf8_is_ascii(name) || jid_domain_to_ascii(name, &ascii) != 0) {
-        return found;
-    }
-    return map_get(names, jid_ascii_slice(&ascii));
+    return !utf8_is_ascii(name) && jid_domain_to_ascii(name, ascii) == 0;
 }
 
 const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name)
 {
-    return find_name(&s->domain_map, name);
+    const struct local_domain *found = map_get(&s->domain_map, name);
+    struct jid_ascii ascii;
+
+    if (!found && has_other_spelling(name, &ascii)) {
+        found = map_get(&s->domain_map, jid_ascii_slice(&ascii));
+    }
+    return found;
 }
 
 const struct partner *snapshot_partner(const struct snapshot *s, struct slice name)
 {
-    return find_name(&s->partner_map, name);
+    uint32_t idx = names_find(&s->partner_names, name);
+    struct jid_ascii ascii;
+
+    if (idx == NAMES_NONE && has_other_spelling(name, &ascii)) {
+        idx = names_find(&s->partner_names, jid_ascii_slice(&ascii));
+    }
+    return idx == NAMES_NONE ? NULL : &s->partners[idx];
 }
 
 const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name)

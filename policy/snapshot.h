@@ -16,6 +16,7 @@
 
 #include "base/map.h"
 #include "base/slice.h"
+#include "policy/names.h"
 #include "policy/partner.h"
 
 #define SNAPSHOT_MAGIC 0x534e4150u
@@ -188,7 +189,7 @@ struct snapshot {
     uint32_t any_partner_auth; /* PARTNER_AUTH_ bits */
 
     struct map domain_map;  /* name -> struct local_domain */
-    struct map partner_map; /* primary and additional names -> struct partner */
+    struct names partner_names; /* primary and additional names -> idx of the partner */
     struct map hop_map;     /* configuration name -> struct next_hop */
     void *arena;            /* owned: all strings and arrays above */
 };

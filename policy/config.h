@@ -15,6 +15,8 @@
 #include "base/slice.h"
 #include "policy/snapshot.h"
 
+struct jout;
+
 #define CONFIG_FILE_BYTES_MAX ((size_t)64 << 20)
 #define CONFIG_DEPTH_MAX      16u
 /* Further problems of the same file are counted, not kept. */
@@ -41,6 +43,10 @@ void config_report_deinit(struct config_report *r);
 /* "FILE:LINE:COLUMN: path.to.key: what is wrong and what is allowed\n", warnings with "warning: "
  * before the text; appended for all problems. */
 void config_report_write(const struct config_report *r, struct buf *out);
+/* As members of the object that is open in j: "file", "errors", "warnings" (counts), "problems":
+ * [{"line", "column", "path", "text", "is_warning"}]; line and column null for the file as a
+ * whole. */
+void config_report_write_json(const struct config_report *r, struct jout *j);
 
 /* Compiles text. file: for messages and as the place that relative paths start from (its folder).
  * 0 and *out (warnings may be in report), or ERR_CONFIG with report->error_count >= 1, *out NULL.

@@ -2,21 +2,9 @@
 /* quote: what is printable stays, the rest becomes \u{XX}. */
 #include "policy/quote.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/utf8.h"
-
-static bool is_harmless(uint32_t c)
-{
-    if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-        return false; /* C0, DEL, C1 */
-    }
-    if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e)) {
-        return false; /* invisible, line separators, direction overrides */
-    }
-    return !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff && c != 0xad;
-}
 
 struct quoted quote(struct slice s)
 {
@@ -36,7 +24,7 @@ struct quoted quote(struct slice s)
         if (c == '"' || c == '\\') {
             out.text[at++] = '\\';
             out.text[at++] = (char)c;
-        } else if (is_harmless(c)) {
+        } else if (utf8_is_harmless(c)) {
             memcpy(out.text + at, s.ptr + from, to - from);
             at += to - from;
         } else {

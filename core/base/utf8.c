@@ -123,3 +123,14 @@ bool utf8_is_xml_char(uint32_t c)
     return c == 0x9 || c == 0xa || c == 0xd || (c >= 0x20 && c <= 0xd7ff) ||
            (c >= 0xe000 && c <= 0xfffd) || (c >= 0x10000 && c <= 0x10ffff);
 }
+
+bool utf8_is_harmless(uint32_t c)
+{
+    if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+        return false; /* C0, DEL, C1 */
+    }
+    if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e)) {
+        return false; /* invisible, line separators, direction overrides */
+    }
+    return !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff && c != 0xad;
+}

@@ -20,5 +20,8 @@ size_t utf8_put(char out[4], uint32_t code_point);
 size_t utf8_cut(struct slice s, size_t len_max);
 /* XML 1.0 production [2] Char. */
 bool utf8_is_xml_char(uint32_t code_point);
+/* May be shown on a terminal as it is: no control, nothing invisible, nothing that breaks the line
+ * or turns the writing direction. */
+bool utf8_is_harmless(uint32_t code_point);
 
 #endif

@@ -10,13 +10,11 @@
 #define FG_CTL_CTL_H
 
 #include <stdbool.h>
-#include <stdint.h>
-
-#include "base/buf.h"
-#include "base/slice.h"
+#include <stdio.h>
 
 #define CTL_CONFIG_PATH "/etc/fedgate/fedgate.conf" /* --config FILE */
 
+/* Of the options that all commands have; main.c takes them out of argv wherever they stand. */
 struct ctl {
     const char *config_path;
     const char *admin_path; /* --admin PATH; NULL = listen.admin of the file */
@@ -25,11 +23,14 @@ struct ctl {
 
 struct ctl_command {
     const char *name;    /* "partner" */
-    const char *usage;   /* arguments, one form per line */
+    const char *usage;   /* arguments, one form per line; "" = none */
     const char *summary; /* one line */
     /* argv[0] is the command's name; returns the exit status. */
     int (*run)(struct ctl *ctl, int argc, char **argv);
 };
+
+/* "usage: fedgatectl NAME ...", a line for each form. */
+void ctl_print_usage(const struct ctl_command *cmd, FILE *to);
 
 /* One per file: cmd_partner.c, cmd_policy.c, cmd_check.c, cmd_reload.c, cmd_why.c, cmd_import.c,
  * cmd_diagnose.c, cmd_status.c. */

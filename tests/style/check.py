@@ -30,6 +30,8 @@ ROOMS = {
     "core/engine": ("base", "io", "tls", "dns"),
     "core/edge": ("base", "io", "xml", "sip", "dns", "xmpp", "translate", "tls", "policy",
                   "engine"),
+    "core/ctl": ("base", "io", "xml", "sip", "dns", "xmpp", "translate", "tls", "policy",
+                 "engine", "edge"),
 }
 ROOM_NAMES = {path.rsplit("/", 1)[-1] for path in ROOMS}
 

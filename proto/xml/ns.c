@@ -148,3 +148,15 @@ struct slice xml_parser_default_ns(const struct xml_parser *p)
 {
     return p->default_ns;
 }
+
+bool xml_parser_declares(const struct xml_parser *p, struct slice ns)
+{
+    for (uint32_t i = 0; p->scope && i < p->scope->decl_count; i++) {
+        const struct xml_ns_decl *decl = &p->scope->decls[i];
+
+        if (!slice_is_empty(decl->prefix) && slice_eq(decl->ns, ns)) {
+            return true;
+        }
+    }
+    return false;
+}

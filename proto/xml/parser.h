@@ -82,6 +82,8 @@ const char *xml_parser_why_text(const struct xml_parser *p);
 /* At an event: what the stream header declared as default namespace (the content namespace);
  * empty = none. Valid until the next call of feed, reset or free.                               */
 struct slice xml_parser_default_ns(const struct xml_parser *p);
+/* At an event: whether the stream header bound a prefix to this namespace. */
+bool xml_parser_declares(const struct xml_parser *p, struct slice ns);
 /* Whether input stands inside an element (a keep-alive space may not be answered for etc.). */
 bool xml_parser_is_inside(const struct xml_parser *p);
 

@@ -120,12 +120,20 @@ const char *stream_event_name(enum stream_event_kind kind)
 
 const char *stream_waits_for(const struct stream *s)
 {
-    return states[s->state].waits_for;
+    const char *what = states[s->state].waits_for;
+
+    if (s->state == STREAM_STATE_IN_FEATURES) {
+        (void)stream_in_lacks(s, &what);
+    }
+    return what;
 }
 
 enum stream_step stream_step_of(const struct stream *s)
 {
-    return states[s->state].step;
+    const char *what;
+
+    return s->state == STREAM_STATE_IN_FEATURES ? stream_in_lacks(s, &what)
+                                                : states[s->state].step;
 }
 
 const char *stream_state_name(const struct stream *s)
@@ -337,6 +345,8 @@ void stream_restart(struct stream *s)
     s->is_header_written = false;
     s->is_external_offered = false;
     s->is_starttls_offered = false;
+    s->is_dialback_refused = false;
+    s->is_peer_db = false;
     s->is_from_wrong = false;
     s->peer = (struct peer_features){0};
 }

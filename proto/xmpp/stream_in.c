@@ -258,6 +258,21 @@ enum stream_event_kind stream_in_header(struct stream *s, const struct xml_tree 
     return STREAM_MORE;
 }
 
+enum stream_step stream_in_lacks(const struct stream *s, const char **what)
+{
+    if (!s->is_secured && !has(s, STREAM_METHOD_DIALBACK_PLAIN)) {
+        *what = "TLS, which the rules for these domains demand";
+        return STREAM_STEP_STARTTLS;
+    }
+    if (s->is_dialback_refused || s->asked_count > 0 || !s->is_external_offered) {
+        *what = s->asked_count > 0 ? "the answer of its authoritative server"
+                                   : "dialback, the way that is left";
+        return STREAM_STEP_DIALBACK;
+    }
+    *what = "SASL EXTERNAL";
+    return STREAM_STEP_SASL;
+}
+
 /* --- elements --- */
 
 static enum stream_event_kind on_starttls(struct stream *s, const struct xml_tree *t, bool is_last,

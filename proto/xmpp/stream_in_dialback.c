@@ -33,6 +33,7 @@ static enum stream_event_kind refuse(struct stream *s, const struct request *r,
                                      enum stanza_condition condition, struct stream_event *ev)
 {
     answer(s, r, DIALBACK_ERROR, condition);
+    s->is_dialback_refused = true;
     return stream_note(ev, STREAM_STEP_DIALBACK, "dialback from %s answered with %s",
                        log_quote(r->from).text, stanza_condition_name(condition));
 }
@@ -232,6 +233,7 @@ static enum stream_event_kind give_up(struct stream *s, struct pair *p,
     struct dialback_address a = {.from = p->local, .to = p->remote, .declares = !s->is_db_declared};
 
     dialback_write_answer(s->out, &a, DIALBACK_ERROR, condition);
+    s->is_dialback_refused = true;
     stream_explain(ev, STREAM_STEP_DIALBACK, "dialback from %s ended with %s",
                    log_quote(p->remote).text, stanza_condition_name(condition));
     pair_remove(s, p);

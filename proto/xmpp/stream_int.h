@@ -137,10 +137,12 @@ struct stream {
     bool is_db_declared;    /* in our header of the present stream */
     bool is_header_written; /* of the present stream */
     bool is_version_1;      /* the peer's header says so */
+    bool is_peer_db;        /* out: the peer's header advertises dialback (XEP-0220 2.3) */
     bool is_from_wrong;     /* out: the answer's from is another domain */
     bool is_sasl_done;
     bool is_external_offered;         /* in: in the last features */
     bool is_starttls_offered;         /* in */
+    bool is_dialback_refused;         /* in: a db:result on the present stream */
     bool is_acks_offered;             /* in */
     bool is_starttls_refused;         /* out */
     bool is_response_sent;            /* out: to a challenge */
@@ -153,7 +155,8 @@ struct stream {
 
 /* --- stream.c: common parts --- */
 void stream_set_state(struct stream *s, enum stream_state next);
-/* "the stream header": what the state waits for. */
+/* "the stream header": what the state waits for. Before authentication: what of the rules the peer
+ * has not met, so that one who leaves without a word is not a riddle. */
 const char *stream_waits_for(const struct stream *s);
 enum stream_step stream_step_of(const struct stream *s);
 /* Ends the stream: our header if still due, the stream error unless NONE, the close. */
@@ -234,6 +237,8 @@ void verify_remove(struct stream *s, struct verify *v);
 /* --- stream_in.c --- */
 enum stream_event_kind stream_in_header(struct stream *s, const struct xml_tree *t,
                                         struct stream_event *ev);
+/* What a peer that has seen our features has still to do, and the step that is. */
+enum stream_step stream_in_lacks(const struct stream *s, const char **what);
 /* is_last: nothing was received behind the element. */
 enum stream_event_kind stream_in_element(struct stream *s, const struct xml_tree *t, bool is_last,
                                          struct stream_event *ev);

@@ -25,6 +25,13 @@ static bool may_dialback(const struct stream *s)
     return has(s, s->is_secured ? STREAM_METHOD_DIALBACK_TLS : STREAM_METHOD_DIALBACK_PLAIN);
 }
 
+/* XEP-0220 2.3: the namespace in the peer's header, or the feature. Headers without version are of
+ * servers that knew nothing else. */
+static bool peer_knows_dialback(const struct stream *s)
+{
+    return s->is_peer_db || s->peer.dialback || !s->is_version_1;
+}
+
 void stream_out_put_header(struct stream *s)
 {
     buf_put_lit(s->out, "<?xml version=\"1.0\"?><stream:stream xmlns=\"" NS_SERVER
@@ -117,6 +124,7 @@ enum stream_event_kind stream_out_header(struct stream *s, const struct xml_tree
     /* Judged when the next element is there: it may be the error that explains the answer. */
     s->is_from_wrong = !slice_is_empty(h.from) && !slice_eq(h.from, s->remote);
     s->is_version_1 = h.is_version_1;
+    s->is_peer_db = xml_parser_declares(s->parser, SLICE_LIT(NS_DIALBACK));
     if (!stream_keep(&s->id, h.id) || !stream_keep(&s->lang, h.lang)) {
         return stream_nomem(s, ev);
     }
@@ -187,6 +195,11 @@ static enum stream_event_kind go_on_plain(struct stream *s, struct stream_event 
         return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
                            "the peer refuses TLS, and our rules demand it");
     }
+    if (!s->is_verify_only && !peer_knows_dialback(s)) {
+        return stream_fail(s, ev, STREAM_STEP_DIALBACK, STREAM_CONDITION_POLICY_VIOLATION,
+                           "the peer does not offer dialback, and without TLS our rules leave "
+                           "nothing else");
+    }
     return begin_dialback(s, ev);
 }
 
@@ -228,11 +241,18 @@ static enum stream_event_kind features_secured(struct stream *s, struct stream_e
         stream_set_state(s, STREAM_STATE_OUT_SASL);
         return STREAM_MORE;
     }
-    if (may_dialback(s)) {
+    if (may_dialback(s) && peer_knows_dialback(s)) {
         return begin_dialback(s, ev);
     }
-    if (!is_certificate_ok) {
+    if (has(s, STREAM_METHOD_EXTERNAL) && !is_certificate_ok) {
         return bad_certificate(s, ev);
+    }
+    if (may_dialback(s)) {
+        return stream_fail(s, ev, STREAM_STEP_DIALBACK, STREAM_CONDITION_POLICY_VIOLATION,
+                           "the peer offers %s",
+                           has(s, STREAM_METHOD_EXTERNAL)
+                               ? "neither SASL EXTERNAL nor dialback"
+                               : "no dialback, and our rules allow nothing else");
     }
     return stream_fail(s, ev, STREAM_STEP_SASL, STREAM_CONDITION_POLICY_VIOLATION,
                        "the peer does not offer SASL EXTERNAL (does it accept our certificate?), "
@@ -306,7 +326,7 @@ static enum stream_event_kind sasl_failed(struct stream *s, const struct xml_tre
             s->sasl_failure = sasl_condition_find(t->nodes[n].name);
         }
     }
-    if (may_dialback(s)) {
+    if (may_dialback(s) && peer_knows_dialback(s)) {
         return stream_out_start_dialback(s, ev);
     }
     return stream_fail(s, ev, STREAM_STEP_SASL, STREAM_CONDITION_NONE,

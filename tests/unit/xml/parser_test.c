@@ -210,9 +210,13 @@ Test(parser, tells_the_content_namespace)
         at += used;
         events++;
         cr_assert(slice_eq_cstr(xml_parser_default_ns(p), "c&n"));
+        cr_assert(xml_parser_declares(p, SLICE_LIT("u")));
+        cr_assert_not(xml_parser_declares(p, SLICE_LIT("c&n"))); /* bound to no prefix */
+        cr_assert_not(xml_parser_declares(p, SLICE_LIT("y")));   /* of an element alone */
     }
     cr_assert_eq(events, 3);
     xml_parser_reset(p);
+    cr_assert_not(xml_parser_declares(p, SLICE_LIT("u")));
     cr_assert_eq(xml_parser_default_ns(p).len, 0);
     cr_assert_eq(xml_parser_feed(p, "<s xmlns='n'/>", 14, &used), XML_STREAM_OPEN);
     cr_assert(slice_eq_cstr(xml_parser_default_ns(p), "n"));

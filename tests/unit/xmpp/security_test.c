@@ -351,7 +351,7 @@ SCRIPT(security, SEC_16_verifications_are_capped)
         EXPECT(&r, NOTE);
     }
     rig_feed(&r, "<db:result from='v.example' to='ours.example'>k</db:result>");
-    EXPECT_FAILED(&r, FEATURES, POLICY_VIOLATION);
+    EXPECT_FAILED(&r, DIALBACK, POLICY_VIOLATION);
     rig_free(&r);
 }
 

@@ -11,6 +11,7 @@
 #define EXTERNAL_OFFER "<mechanism>EXTERNAL</mechanism>"
 #define AUTH(text)     "<auth " NS_SASL_X " mechanism='EXTERNAL'>" text "</auth>"
 #define OUR_AUTHZID    "dGhlaXIuZXhhbXBsZQ==" /* their.example */
+#define RESULT         "<db:result from='their.example' to='ours.example'>key</db:result>"
 
 static void start(struct rig *r, bool is_bytewise, uint32_t methods, bool is_secured)
 {
@@ -444,7 +445,7 @@ SCRIPT(stream_in, establishment_has_one_deadline_for_all_steps)
     EXPECT_OUT(&r, "<stream:features>");
     cr_assert_eq(stream_deadline(r.s), 1000 + r.limits.establish_ms);
     rig_wait(&r, r.limits.establish_ms / 2);
-    cr_assert(EXPECT_FAILED(&r, FEATURES, CONNECTION_TIMEOUT)->failure.is_timeout);
+    cr_assert(EXPECT_FAILED(&r, SASL, CONNECTION_TIMEOUT)->failure.is_timeout);
     EXPECT_OUT(&r, "<connection-timeout", "</stream:stream>");
     rig_free(&r);
 
@@ -531,9 +532,52 @@ SCRIPT(stream_in, a_lost_connection_tells_the_step)
 
     start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, true);
     rig_feed(&r, THEIR_HEADER "</stream:stream>");
-    EXPECT_FAILED(&r, FEATURES, NONE);
+    EXPECT_FAILED(&r, SASL, NONE);
     EXPECT_OUT(&r, "</stream:features></stream:stream>");
     rig_free(&r);
+}
+
+/* A peer that looks at our features and leaves: the step is what the rules asked of it. */
+SCRIPT(stream_in, who_leaves_is_told_by_what_was_lacking)
+{
+    static const struct {
+        uint32_t methods;
+        bool is_secured;
+        bool is_certificate_good;
+        const char *says;
+        enum stream_step step;
+    } cases[] = {
+        {STREAM_METHOD_EXTERNAL, false, true, "", STREAM_STEP_STARTTLS},
+        {STREAM_METHOD_DIALBACK_TLS, false, true, "", STREAM_STEP_STARTTLS},
+        {STREAM_METHOD_DIALBACK_TLS, false, true, RESULT, STREAM_STEP_STARTTLS},
+        {STREAM_METHOD_DIALBACK_PLAIN, false, true, "", STREAM_STEP_DIALBACK},
+        {ALL_METHODS, false, true, "", STREAM_STEP_DIALBACK},
+        {STREAM_METHOD_EXTERNAL, true, true, "", STREAM_STEP_SASL},
+        {ALL_METHODS, true, true, "", STREAM_STEP_SASL},
+        {ALL_METHODS, true, false, "", STREAM_STEP_DIALBACK},
+        {STREAM_METHOD_DIALBACK_TLS, true, true, "", STREAM_STEP_DIALBACK},
+        {STREAM_METHOD_EXTERNAL, true, true, RESULT, STREAM_STEP_DIALBACK},
+        {STREAM_METHOD_DIALBACK_TLS, true, true, RESULT, STREAM_STEP_DIALBACK},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig r;
+        uint32_t last;
+
+        start(&r, is_bytewise, cases[i].methods, cases[i].is_secured);
+        if (!cases[i].is_certificate_good) {
+            r.certificates[0] = NULL;
+        }
+        rig_feed(&r, THEIR_HEADER);
+        rig_feed(&r, cases[i].says);
+        rig_feed(&r, "</stream:stream>");
+        last = r.log_count - 1;
+        cr_assert_eq(r.log[last].kind, STREAM_FAILED, "case %zu", i);
+        cr_assert_eq(r.log[last].failure.step, cases[i].step, "case %zu: %s, %s", i,
+                     stream_step_name(r.log[last].failure.step), r.log[last].text);
+        cr_assert_eq(r.log[last].failure.condition, STREAM_CONDITION_NONE, "case %zu", i);
+        rig_free(&r);
+    }
 }
 
 /* As when the node stops, or the partner is taken out, while TLS is being negotiated. */

@@ -285,6 +285,61 @@ SCRIPT(stream_out, no_external_offered_and_nothing_else_allowed)
     rig_free(&r);
 }
 
+/* XEP-0220 2.3: who declares neither namespace nor feature is not sent a key it would not know. */
+SCRIPT(stream_out, dialback_is_for_peers_that_advertise_it)
+{
+    static const char answer[] =
+        "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' "
+        "from='their.example' to='ours.example' id='sid1' version='1.0'>";
+    struct rig r;
+    const char *out;
+
+    start(&r, is_bytewise, STREAM_METHOD_DIALBACK_PLAIN);
+    rig_feed(&r, answer);
+    rig_feed(&r, FEATURES(""));
+    EXPECT_FAILED(&r, DIALBACK, POLICY_VIOLATION);
+    out = rig_out(&r);
+    cr_assert_null(strstr(out, "<db:"), "%s", out);
+    rig_free(&r);
+
+    start(&r, is_bytewise, STREAM_METHOD_DIALBACK_PLAIN);
+    rig_feed(&r, answer);
+    rig_feed(&r, FEATURES(DIALBACK));
+    EXPECT_OUT(&r, OUR_RESULT);
+    rig_free(&r);
+
+    start(&r, is_bytewise, STREAM_METHOD_DIALBACK_PLAIN);
+    rig_feed(&r, THEIR_ANSWER FEATURES("")); /* the namespace alone */
+    EXPECT_OUT(&r, OUR_RESULT);
+    rig_free(&r);
+
+    /* The header that counts is the one inside TLS. */
+    start(&r, is_bytewise, ALL_METHODS);
+    secure(&r);
+    rig_feed(&r, answer);
+    rig_feed(&r, FEATURES(""));
+    EXPECT_FAILED(&r, DIALBACK, POLICY_VIOLATION);
+    rig_free(&r);
+
+    /* Nor is it what is left when EXTERNAL fails, or when the certificate is bad. */
+    start(&r, is_bytewise, ALL_METHODS);
+    secure(&r);
+    rig_feed(&r, answer);
+    rig_feed(&r, FEATURES(EXTERNAL));
+    EXPECT_OUT(&r, OUR_AUTH);
+    rig_feed(&r, "<failure " NS_SASL_X "><not-authorized/></failure>");
+    EXPECT_FAILED(&r, SASL, NONE);
+    rig_free(&r);
+
+    start(&r, is_bytewise, ALL_METHODS);
+    r.certificates[0] = "another.example";
+    secure(&r);
+    rig_feed(&r, answer);
+    rig_feed(&r, FEATURES(EXTERNAL));
+    EXPECT_FAILED(&r, CERTIFICATE, POLICY_VIOLATION);
+    rig_free(&r);
+}
+
 SCRIPT(stream_out, unknown_features_and_prefixes_are_tolerated)
 {
     struct rig r;

@@ -40,6 +40,9 @@ static const struct bounce_row rows[BOUNCE_WHY_COUNT] = {
                      COUNTER(bounced_size), "larger than the receiving server takes"},
     [BOUNCE_DRAIN] = {STANZA_CONDITION_REMOTE_SERVER_TIMEOUT, STANZA_ERROR_TYPE_WAIT, 504, 30,
                       COUNTER(bounced_drain), "the gateway is stopping"},
+    [BOUNCE_MAINTENANCE] = {STANZA_CONDITION_REMOTE_SERVER_TIMEOUT, STANZA_ERROR_TYPE_WAIT, 480,
+                            300, COUNTER(bounced_maintenance),
+                            "federation with this domain is suspended for maintenance"},
 };
 
 static void count(struct edge *e, const struct bounce_row *row)

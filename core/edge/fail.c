@@ -26,9 +26,14 @@ enum fail_step fail_step_of(const struct stream_failure *failure)
         return FAIL_STEP_DIALBACK;
     case STREAM_STEP_POLICY:
         return FAIL_STEP_POLICY;
+    case STREAM_STEP_STREAM_ERROR:
+        /* The peer's own rules refuse us: for its administrator, no other address does better. */
+        return failure->condition == STREAM_CONDITION_POLICY_VIOLATION ||
+                       failure->condition == STREAM_CONDITION_NOT_AUTHORIZED
+                   ? FAIL_STEP_POLICY
+                   : FAIL_STEP_STREAM;
     case STREAM_STEP_STANZA:
     case STREAM_STEP_ACKS:
-    case STREAM_STEP_STREAM_ERROR:
     case STREAM_STEP_OPEN:
     case STREAM_STEP_RESOURCES:
     case STREAM_STEP_COUNT:

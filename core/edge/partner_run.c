@@ -3,6 +3,7 @@
 #include "edge/partner_run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/pool.h"
 
@@ -30,6 +31,11 @@ void partner_runs_free(struct edge *e)
     struct partner_run *run;
 
     while ((run = map_next(&e->partner_runs, &cursor))) {
+        for (int d = 0; run->trouble && d < 2; d++) {
+            for (int f = 0; f < FAIL_STEP_COUNT; f++) {
+                pool_heap_free(run->trouble->last[d][f]);
+            }
+        }
         pool_heap_free(run->trouble);
         pool_heap_free(run);
     }
@@ -44,23 +50,35 @@ static struct partner_trouble *trouble_of(struct partner_run *run)
     return run->trouble;
 }
 
-void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_direction direction,
-                        enum fail_step step, const char *text)
+static void put_text(char to[FAIL_TEXT_BYTES], const char *text)
 {
-    struct partner_trouble *trouble;
-    char *to;
-
-    if (!run) {
-        return;
-    }
-    trouble = trouble_of(run);
-    to = trouble->last_failure[direction];
-    (void)snprintf(to, FAIL_TEXT_BYTES, "%s: %s", fail_step_name(step), text);
+    (void)snprintf(to, FAIL_TEXT_BYTES, "%s", text);
     for (char *p = to; *p; p++) {
         if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) {
             *p = '?';
         }
     }
+}
+
+void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_direction direction,
+                        enum fail_step step, const char *text)
+{
+    struct partner_trouble *trouble;
+    struct partner_failure **last;
+    char line[FAIL_TEXT_BYTES];
+
+    if (!run) {
+        return;
+    }
+    trouble = trouble_of(run);
+    (void)snprintf(line, sizeof(line), "%s: %s", fail_step_name(step), text);
+    put_text(trouble->last_failure[direction], line);
+    last = &trouble->last[direction][step];
+    if (!*last) {
+        *last = pool_heap_zalloc(sizeof(**last));
+    }
+    put_text((*last)->text, text);
+    (*last)->unix_s = shard_now_unix_s(e->sh);
     trouble->failures[direction][step]++;
     trouble->last_failure_unix_s[direction] = shard_now_unix_s(e->sh);
 }

@@ -9,11 +9,26 @@
 
 void edge_report_deinit(struct edge_report *r)
 {
+    for (uint32_t i = 0; i < r->partner_count; i++) {
+        pool_heap_free(r->partners[i].failures);
+    }
     pool_heap_free(r->partners);
     pool_heap_free(r->components);
     pool_heap_free(r->sip);
     pool_heap_free(r->streams.rows);
     *r = (struct edge_report){0};
+}
+
+static void add_failures(struct report_partner *sum, const struct report_partner *p)
+{
+    if (p->failure_count == 0) {
+        return;
+    }
+    sum->failures = pool_heap_grow(
+        sum->failures, (sum->failure_count + p->failure_count) * sizeof(*sum->failures));
+    memcpy(sum->failures + sum->failure_count, p->failures,
+           p->failure_count * sizeof(*p->failures));
+    sum->failure_count += p->failure_count;
 }
 
 /* Partners may appear on several shards (counters of streams before they moved): summed by name. */
@@ -52,6 +67,7 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
             for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
                 sum->trouble.bounced[w] += p->trouble.bounced[w];
             }
+            add_failures(sum, p);
             sum->streams_in += p->streams_in;
             sum->streams_out += p->streams_out;
             sum->queue_count += p->queue_count;
@@ -65,6 +81,42 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
 
 static const char *const direction_names[] = {"in", "out"};
 static const char *const method_names[] = {"external", "dialback_tls", "dialback_plain"};
+
+const struct partner_failure *report_failure_find(const struct report_partner *p, int direction,
+                                                  enum fail_step step)
+{
+    const struct partner_failure *found = NULL;
+
+    for (uint32_t i = 0; i < p->failure_count; i++) {
+        const struct report_failure *f = &p->failures[i];
+
+        if (f->direction == direction && f->step == (uint8_t)step &&
+            (!found || f->last.unix_s > found->unix_s)) {
+            found = &f->last;
+        }
+    }
+    return found;
+}
+
+void report_put_failures(struct buf *out, const struct report_partner *p, int direction)
+{
+    bool first = true;
+
+    buf_put_lit(out, ", \"last_failures\": {");
+    for (int f = 0; f < FAIL_STEP_COUNT; f++) {
+        const struct partner_failure *last =
+            report_failure_find(p, direction, (enum fail_step)f);
+
+        if (last) {
+            buf_printf(out, "%s\"%s\": {\"at\": %ld, \"text\": ", first ? "" : ", ",
+                       fail_step_name((enum fail_step)f), last->unix_s);
+            report_put_text(out, last->text);
+            buf_putc(out, '}');
+            first = false;
+        }
+    }
+    buf_putc(out, '}');
+}
 
 static void put_partner_direction(struct buf *out, const struct report_partner *p, int d)
 {
@@ -94,6 +146,7 @@ static void put_partner_direction(struct buf *out, const struct report_partner *
     } else {
         buf_put_lit(out, "null");
     }
+    report_put_failures(out, p, d);
     buf_putc(out, '}');
 }
 

@@ -12,10 +12,19 @@
 #include "edge/stats.h"
 #include "engine/engine.h"
 
+/* The last failure of one step in one direction. */
+struct report_failure {
+    uint8_t direction; /* 0 = in, 1 = out */
+    uint8_t step;      /* enum fail_step */
+    struct partner_failure last;
+};
+
 struct report_partner {
     char domain[256]; /* primary, A-label */
     struct partner_stats stats;
     struct partner_trouble trouble;
+    struct report_failure *failures; /* owned heap array; NULL = none */
+    uint32_t failure_count;          /* several of one step when shards were added up */
     uint32_t streams_in;
     uint32_t streams_out;
     uint32_t queue_count;   /* waiting for a stream */
@@ -63,6 +72,12 @@ struct report_node {
     uint64_t config_generation;
     struct report_tls tls;
 };
+
+/* The newest failure of a step; NULL = none. */
+const struct partner_failure *report_failure_find(const struct report_partner *p, int direction,
+                                                  enum fail_step step);
+/* ", "last_failures": {"dns": {"at": 1700000000, "text": "..."}}", for /stats and the admin. */
+void report_put_failures(struct buf *out, const struct report_partner *p, int direction);
 
 /* The /stats document from all shards' reports. */
 void report_write_json(struct buf *out, const struct report_node *node, struct edge_report *shards,

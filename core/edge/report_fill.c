@@ -2,6 +2,8 @@
 /* report_fill: copies one shard's figures. */
 #include "edge/report_fill.h"
 
+#include <string.h>
+
 #include "base/pool.h"
 #include "edge/leg_component.h"
 #include "edge/leg_in.h"
@@ -9,6 +11,21 @@
 #include "edge/partner_run.h"
 #include "edge/report.h"
 #include "edge/sip_side.h"
+
+static void copy_failures(struct report_partner *p, const struct partner_trouble *trouble)
+{
+    for (int d = 0; d < 2; d++) {
+        for (int f = 0; f < FAIL_STEP_COUNT; f++) {
+            if (!trouble->last[d][f]) {
+                continue;
+            }
+            p->failures = pool_heap_grow(p->failures,
+                                         (p->failure_count + 1) * sizeof(*p->failures));
+            p->failures[p->failure_count++] = (struct report_failure){
+                .direction = (uint8_t)d, .step = (uint8_t)f, .last = *trouble->last[d][f]};
+        }
+    }
+}
 
 void report_fill(struct edge *e, const struct mail_report *m)
 {
@@ -28,6 +45,8 @@ void report_fill(struct edge *e, const struct mail_report *m)
         p->stats = run->stats;
         if (run->trouble) {
             p->trouble = *run->trouble;
+            memset(p->trouble.last, 0, sizeof(p->trouble.last));
+            copy_failures(p, run->trouble);
         }
         p->streams_in = run->streams_in;
         p->streams_out = run->streams_out;

@@ -42,7 +42,8 @@ const char *fail_step_name(enum fail_step step);
     X(DRAIN, "drain")                                                                           \
     X(TRANSLATE, "translate")                                                                   \
     X(SIP_REJECTED, "sip_rejected")                                                             \
-    X(SIP_UNREACHABLE, "sip_unreachable")
+    X(SIP_UNREACHABLE, "sip_unreachable")                                                       \
+    X(MAINTENANCE, "maintenance")
 enum bounce_why {
 #define X(name, text) BOUNCE_##name,
     BOUNCE_REASONS(X)
@@ -52,6 +53,12 @@ enum bounce_why {
 const char *bounce_why_name(enum bounce_why why);
 
 #define FAIL_TEXT_BYTES 200u
+
+/* The last failure of one step, for people. */
+struct partner_failure {
+    int64_t unix_s;
+    char text[FAIL_TEXT_BYTES]; /* printable ASCII */
+};
 
 /* Of one partner on one shard; direction 0 = in (from the partner), 1 = out. */
 struct partner_stats {
@@ -67,6 +74,8 @@ struct partner_trouble {
     /* The last failure per direction, for people. */
     char last_failure[2][FAIL_TEXT_BYTES];
     int64_t last_failure_unix_s[2];
+    /* Owned; NULL = that step never failed. NULL in copies (report.h). */
+    struct partner_failure *last[2][FAIL_STEP_COUNT];
 };
 
 struct stat_desc {

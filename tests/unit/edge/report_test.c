@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "edge/report.h"
 
 static const struct ktls_caps kernel = {.text = "no \"tls\" here"};
@@ -68,6 +69,39 @@ Test(report, sums_partners_over_shards_and_escapes)
         strstr(buf_slice(&out).ptr, "\"bounced\": {\"queue_age\": 7, \"size\": 1}"));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "tls: \\\"x\\\"\\u000a\\\\"));
     buf_deinit(&out);
+}
+
+Test(report, the_last_failure_of_each_step_and_direction_is_shown_the_newest_of_all_shards)
+{
+    static struct report_partner partners[2];
+    static struct edge_report shards[2];
+    static struct engine_stats engine[2];
+    struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
+    struct buf out;
+
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(partners[i].domain, sizeof(partners[i].domain), "fabrikam.test");
+        partners[i].failures = pool_heap_zalloc(2 * sizeof(struct report_failure));
+        partners[i].failure_count = 2;
+        partners[i].failures[0] = (struct report_failure){1, FAIL_STEP_DNS, {10 - i, "no SRV"}};
+        partners[i].failures[1] = (struct report_failure){1, FAIL_STEP_TLS, {20 + i, "alert"}};
+        shards[i] = (struct edge_report){.partners = &partners[i], .partner_count = 1};
+    }
+    (void)snprintf(partners[1].failures[1].last.text, FAIL_TEXT_BYTES, "no \"cipher\"");
+    buf_init(&out, 1 << 20);
+    report_write_json(&out, &node, shards, engine, 2);
+    buf_putc(&out, 0);
+    cr_assert_not(out.failed);
+    cr_assert(is_balanced(slice_to(buf_slice(&out), buf_len(&out) - 1)));
+    cr_assert_not_null(strstr(buf_slice(&out).ptr,
+                              "\"last_failures\": {\"dns\": {\"at\": 10, \"text\": \"no SRV\"}, "
+                              "\"tls\": {\"at\": 21, \"text\": \"no \\\"cipher\\\"\"}}"));
+    cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"last_failures\": {}"), "in: none");
+    cr_assert_null(report_failure_find(&partners[0], 0, FAIL_STEP_DNS));
+    buf_deinit(&out);
+    pool_heap_free(partners[0].failures);
+    pool_heap_free(partners[1].failures);
 }
 
 Test(report, metrics_have_a_line_per_counter_and_shard)

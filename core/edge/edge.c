@@ -11,10 +11,12 @@
 #include "base/pool.h"
 #include "edge/bounce.h"
 #include "edge/drain.h"
+#include "edge/judge.h"
 #include "edge/leg_component.h"
 #include "edge/leg_in.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/reach_table.h"
 #include "edge/report_fill.h"
 #include "edge/sip_side.h"
 
@@ -64,6 +66,9 @@ static int on_start(struct shard *sh, void *ctx, void **app)
                          slice_from_cstr(edge_setup(e)->secret));
     err = xml_parser_new(&e->bounce_parser, &xml_limits_authenticated);
     if (err == 0) {
+        err = reach_table_new(&e->reach, REACH_ENTRIES_MAX);
+    }
+    if (err == 0) {
         err = sip_side_new(&e->sip, e);
     }
     if (err != 0) {
@@ -82,6 +87,7 @@ static void on_stop(struct shard *sh, void *app)
     shard_timer_disarm(sh, &e->drain_timer);
     sip_side_free(e->sip);
     links_free(e);
+    reach_table_free(e->reach);
     partner_runs_free(e);
     for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
         struct list *link;
@@ -175,6 +181,12 @@ static void on_mail(struct shard *sh, struct mail *m)
         break;
     case MAIL_DRAIN:
         drain_start(e);
+        break;
+    case MAIL_REACH:
+        reach_receive(e, (const struct mail_reach *)(const void *)m);
+        break;
+    case MAIL_WHY:
+        judge_why(e, (const struct mail_why *)(const void *)m);
         break;
     }
     pool_free(m);

@@ -29,6 +29,7 @@
 #include "xmpp/component.h"
 #include "xmpp/stream.h"
 
+struct reach_table;
 struct sip_side;
 struct report_partner;
 
@@ -56,6 +57,7 @@ struct edge {
     struct list links_dirty;    /* struct link.dirty: have something to write */
     struct list links_aside;    /* struct link.aside, owned: not in the map (link_renew.c) */
     struct sip_side *sip;    /* owned */
+    struct reach_table *reach; /* owned */
 
     struct list overflow[ENGINE_SHARDS_MAX]; /* owned: mails that did not fit; gates bound it */
     uint32_t overflow_count[ENGINE_SHARDS_MAX];

@@ -25,6 +25,8 @@ enum mail_kind {
     MAIL_PARTNER_SEEN,  /* struct mail_pair: the partner dialled in: end the back-off */
     MAIL_REPORT,        /* struct mail_report: the control thread wants this shard's figures */
     MAIL_DRAIN,         /* struct mail: stop politely */
+    MAIL_REACH,         /* struct mail_reach: a user of ours added somebody or wrote to him */
+    MAIL_WHY,           /* struct mail_why: the control thread asks for a verdict (judge.h) */
 };
 
 struct mail_gate {
@@ -97,9 +99,7 @@ NODISCARD struct mail_pair *mail_pair_new(enum mail_kind kind, struct slice loca
 struct mail_reach {
     struct mail mail;
     uint8_t what; /* enum reach_what */
-    uint16_t local_len;
-    uint16_t remote_len;
-    char data[]; /* bare addresses with A-label domains: of ours, of the partner's user */
+    uint64_t key; /* reach_key of the pair */
 };
 
 /* The verdict as a stanza would meet it on this shard (judge.h). */

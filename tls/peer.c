@@ -112,6 +112,9 @@ void tls_peer_judge(struct tls_session *s, const struct slice *chain, uint32_t c
         .until_unix_s = &until_unix_s,
     };
     s->shake->peer_seen = true;
+    if (s->shake->chain_seen) {
+        s->shake->chain_seen(s->shake->chain_seen_ctx, chain, count);
+    }
     note_expiry(s->shake, chain, count);
     s->peer.chain = chain_judge(&params, chain, count);
     tls_proof_keep(s, s->peer.chain == TLS_CHAIN_OK ? &proof : NULL);

@@ -127,6 +127,8 @@ static int shake_new(struct tls_session *s, const struct tls_session_params *par
     k->may_resume =
         params->may_resume && s->role == TLS_ROLE_CLIENT && s->ctx->resume != NULL;
     k->version_min = (uint16_t)params->version_min;
+    k->chain_seen = params->chain_seen;
+    k->chain_seen_ctx = params->chain_seen_ctx;
     k->now_unix_s = params->now_unix_s != 0 ? params->now_unix_s : (int64_t)time(NULL);
     if (s->ctx->resume) {
         resume_sweep(s->ctx->resume, k->now_unix_s);

@@ -101,6 +101,10 @@ struct tls_session_params {
     /* Client, where the context has_tickets: offer a ticket of an earlier session with the same
      * sni, alpn, credential and context, and keep one for later. */
     bool may_resume;
+    /* Told what the peer shows, DER, leaf first, valid during the call; perhaps more than once.
+     * For diagnosis; NULL = nobody asks. */
+    void (*chain_seen)(void *ctx, const struct slice *chain, uint32_t count);
+    void *chain_seen_ctx; /* borrowed until the handshake is over */
 };
 
 NODISCARD int tls_session_new(struct tls_session **out, struct tls_context *ctx,

@@ -82,6 +82,8 @@ struct tls_shake {
     unsigned char ticket_id[RESUME_ID_BYTES]; /* server: of the ticket given */
     struct resume_identity *resumed; /* owned; of the session offered, or NULL */
     int64_t chain_expires_unix_s;    /* the first of the certificates shown */
+    void (*chain_seen)(void *ctx, const struct slice *chain, uint32_t count); /* or NULL */
+    void *chain_seen_ctx;
     uint32_t quiet_count;  /* records without data that the library has read */
     struct slice in;       /* borrowed for one call */
     size_t in_used;

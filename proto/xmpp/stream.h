@@ -86,6 +86,9 @@ struct stream_host {
     /* Why not, for the log ("expired", "names a.example, not b.example"); never NULL. */
     const char *(*certificate_fault)(void *ctx, struct slice domain);
     const struct dialback_secret *(*dialback_secret)(void *ctx, struct slice local);
+    /* Out: the key of our db:result, where another process holds the secret and answers for it
+     * (diagnosis). False: there is none, dialback fails. NULL = made of dialback_secret. */
+    bool (*dialback_key)(void *ctx, const struct dialback_bond *bond, struct dialback_key *out);
 };
 
 struct stream_limits {
@@ -236,6 +239,17 @@ bool stream_pair_is_ready(const struct stream *s, struct slice local, struct sli
 NODISCARD int stream_send_verify(struct stream *s, uint64_t now_ms, const struct stream_verify *v);
 /* After appending stanzas to out: counts them, restarts keep-alive, asks for an acknowledgement. */
 void stream_sent(struct stream *s, uint64_t now_ms, uint32_t stanza_count);
+/* What the peer's last features (and header) had, as far as streams use it: for diagnosis. */
+enum stream_offer {
+    STREAM_OFFER_STARTTLS = 1,
+    STREAM_OFFER_STARTTLS_REQUIRED = 2,
+    STREAM_OFFER_EXTERNAL = 4,
+    STREAM_OFFER_DIALBACK = 8, /* the feature, or the namespace in its header */
+    STREAM_OFFER_DIALBACK_ERRORS = 16,
+    STREAM_OFFER_ACKS = 32,
+};
+/* Bits of enum stream_offer. */
+uint32_t stream_peer_offers(const struct stream *s);
 /* The largest stanza the peer takes (XEP-0478); 0 = unknown. */
 uint32_t stream_peer_bytes_max(const struct stream *s);
 

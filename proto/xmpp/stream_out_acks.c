@@ -47,6 +47,18 @@ void stream_sent(struct stream *s, uint64_t now_ms, uint32_t stanza_count)
     request(s);
 }
 
+uint32_t stream_peer_offers(const struct stream *s)
+{
+    const struct peer_features *f = &s->peer;
+    uint32_t bits = f->starttls ? STREAM_OFFER_STARTTLS : 0u;
+
+    bits |= f->starttls_required ? STREAM_OFFER_STARTTLS_REQUIRED : 0u;
+    bits |= f->external ? STREAM_OFFER_EXTERNAL : 0u;
+    bits |= f->dialback || s->is_peer_db ? STREAM_OFFER_DIALBACK : 0u;
+    bits |= f->dialback_errors ? STREAM_OFFER_DIALBACK_ERRORS : 0u;
+    return bits | (f->sm_version ? STREAM_OFFER_ACKS : 0u);
+}
+
 uint32_t stream_peer_bytes_max(const struct stream *s)
 {
     return s->peer.bytes_max;

@@ -7,20 +7,24 @@
 #include "base/log.h"
 #include "xmpp/stream_int.h"
 
-static void put_result_request(struct stream *s, const struct pair *p)
+/* False: there is no key (host.dialback_key). */
+static bool put_result_request(struct stream *s, const struct pair *p)
 {
     struct dialback_bond bond = {
         .receiving = p->remote, .originating = p->local, .stream_id = s->id};
     struct dialback_address a = {
         .from = p->local, .to = p->remote, .declares = !s->is_db_declared};
     struct dialback_key key;
-    bool is_made =
-        dialback_key_make(&key, s->crypto, s->host->dialback_secret(s->ctx, p->local), &bond);
+    bool is_made = s->host->dialback_key
+                       ? s->host->dialback_key(s->ctx, &bond, &key)
+                       : dialback_key_make(&key, s->crypto,
+                                           s->host->dialback_secret(s->ctx, p->local), &bond);
 
     /* Domains come from jid.h, the id's length was checked with the header. */
-    if (CHECK(is_made)) {
+    if (s->host->dialback_key ? is_made : CHECK(is_made)) {
         dialback_write_request(s->out, &a, slice_make(key.hex, sizeof(key.hex)));
     }
+    return is_made;
 }
 
 enum stream_event_kind stream_out_start_dialback(struct stream *s, struct stream_event *ev)
@@ -36,7 +40,10 @@ enum stream_event_kind stream_out_start_dialback(struct stream *s, struct stream
         return stream_nomem(s, ev);
     }
     p->method = s->is_secured ? STREAM_METHOD_DIALBACK_TLS : STREAM_METHOD_DIALBACK_PLAIN;
-    put_result_request(s, p);
+    if (!put_result_request(s, p)) {
+        return stream_fail(s, ev, STREAM_STEP_RESOURCES, STREAM_CONDITION_NONE,
+                           "there is no key for our dialback");
+    }
     stream_set_state(s, STREAM_STATE_OUT_DIALBACK);
     stream_out_flush_verifies(s);
     return STREAM_MORE;
@@ -106,7 +113,10 @@ int stream_add_pair(struct stream *s, uint64_t now_ms, struct slice local, struc
         return ERR_NOMEM;
     }
     p->method = method;
-    put_result_request(s, p);
+    if (!put_result_request(s, p)) {
+        pair_remove(s, p);
+        return ERR_STATE;
+    }
     return 0;
 }
 

@@ -80,7 +80,8 @@ static inline const struct dialback_secret *fuzz_secret(void *ctx, struct slice 
     return &secret;
 }
 static const struct stream_host fuzz_host = {fuzz_is_local,       fuzz_rules, fuzz_version,
-                                             fuzz_certificate_ok, fuzz_fault, fuzz_secret};
+                                             fuzz_certificate_ok, fuzz_fault, fuzz_secret,
+                                             NULL};
 
 static inline struct stream *fuzz_stream(enum stream_role role, bool is_secured, struct buf *out)
 {

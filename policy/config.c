@@ -8,8 +8,7 @@
 #include "base/pool.h"
 #include "policy/build.h"
 
-/* Of the file's bytes, the same in every process. */
-static uint64_t hash_source(struct slice text)
+uint64_t config_source_hash(struct slice text)
 {
     static const struct hash_key key = {0x6665646761746532u, 0x736f757263653032u};
 
@@ -52,7 +51,7 @@ int config_load(struct snapshot **out, const char *file, struct slice text,
     l.snapshot = pool_heap_zalloc(sizeof(*l.snapshot));
     l.snapshot->magic = SNAPSHOT_MAGIC;
     l.snapshot->arena = l.arena;
-    l.snapshot->source_hash = hash_source(text);
+    l.snapshot->source_hash = config_source_hash(text);
     if (json_parse(&l.doc, text, CONFIG_DEPTH_MAX, &fault) == 0) {
         build_all(&l);
     } else {

@@ -43,6 +43,9 @@ void config_report_deinit(struct config_report *r);
 /* "FILE:LINE:COLUMN: path.to.key: what is wrong and what is allowed\n", warnings with "warning: "
  * before the text; appended for all problems. */
 void config_report_write(const struct config_report *r, struct buf *out);
+/* One more problem, of the file as a whole; file: as given, when the report is still empty. */
+void config_report_add(struct config_report *r, const char *file, bool is_warning,
+                       const char *text);
 /* As members of the object that is open in j: "file", "errors", "warnings" (counts), "problems":
  * [{"line", "column", "path", "text", "is_warning"}]; line and column null for the file as a
  * whole. */
@@ -56,5 +59,11 @@ NODISCARD int config_load(struct snapshot **out, const char *file, struct slice 
 /* The same from a file: -errno of opening or reading also stands in the report. */
 NODISCARD int config_load_file(struct snapshot **out, const char *path,
                                struct config_report *report);
+
+/* What snapshot.source_hash is for this text, in any process. */
+uint64_t config_source_hash(struct slice text);
+/* Of the regular file at path as it is now; -errno, or ERR_UNSUPPORTED for a pipe and the like.
+ * Never waits for a writer. */
+NODISCARD int config_file_hash(const char *path, uint64_t *hash);
 
 #endif

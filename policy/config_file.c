@@ -10,18 +10,36 @@
 #include "base/pool.h"
 #include "policy/config.h"
 
+void config_report_add(struct config_report *r, const char *file, bool is_warning,
+                       const char *text)
+{
+    struct config_problem *problem;
+
+    if (!r->file) {
+        r->file = pool_heap_strdup(file, strlen(file));
+    }
+    if (is_warning) {
+        r->warning_count++;
+    } else {
+        r->error_count++;
+    }
+    if (r->count == CONFIG_PROBLEMS_MAX) {
+        return;
+    }
+    r->problems = pool_heap_grow(r->problems, (r->count + 1) * sizeof(*r->problems));
+    problem = &r->problems[r->count++];
+    *problem = (struct config_problem){.is_warning = is_warning,
+                                       .path = pool_heap_strdup("", 0),
+                                       .text = pool_heap_strdup(text, strlen(text))};
+}
+
 /* A problem of the file as a whole, instead of its content. */
 static int refuse(struct config_report *report, const char *path, const char *what, int err)
 {
     char text[256];
 
     (void)snprintf(text, sizeof(text), "%s: %s", what, err_text(err));
-    report->file = pool_heap_strdup(path, strlen(path));
-    report->problems = pool_heap_zalloc(sizeof(*report->problems));
-    report->problems[0].path = pool_heap_strdup("", 0);
-    report->problems[0].text = pool_heap_strdup(text, strlen(text));
-    report->count = 1;
-    report->error_count = 1;
+    config_report_add(report, path, false, text);
     return ERR_CONFIG;
 }
 
@@ -33,24 +51,6 @@ static bool holds_secrets(const struct snapshot *s)
         }
     }
     return s->gateway.dialback_secret.len > 0 || s->store_kind == STORE_POSTGRESQL;
-}
-
-static void warn_readable(struct config_report *report)
-{
-    static const char text[] = "holds secrets and can be read by everyone on this machine; "
-                               "chmod o-r helps";
-    struct config_problem *problem;
-
-    report->warning_count++;
-    if (report->count == CONFIG_PROBLEMS_MAX) {
-        return;
-    }
-    report->problems =
-        pool_heap_grow(report->problems, (report->count + 1) * sizeof(*report->problems));
-    problem = &report->problems[report->count++];
-    *problem = (struct config_problem){.is_warning = true,
-                                       .path = pool_heap_strdup("", 0),
-                                       .text = pool_heap_strdup(text, sizeof(text) - 1)};
 }
 
 /* Reads until the end; one byte more than allowed is enough to know that it is too large. */
@@ -104,7 +104,34 @@ int config_load_file(struct snapshot **out, const char *path, struct config_repo
     explicit_bzero(bytes, len);
     pool_heap_free(bytes);
     if (!err && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH) && holds_secrets(*out)) {
-        warn_readable(report);
+        config_report_add(report, path, true,
+                          "holds secrets and can be read by everyone on this machine; "
+                          "chmod o-r helps");
     }
+    return err;
+}
+
+int config_file_hash(const char *path, uint64_t *hash)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    size_t len = 0;
+    char *bytes;
+    int err;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (size_t)st.st_size > CONFIG_FILE_BYTES_MAX) {
+        (void)close(fd);
+        return ERR_UNSUPPORTED;
+    }
+    bytes = pool_heap_zalloc((size_t)st.st_size + 1);
+    err = read_all(fd, bytes, (size_t)st.st_size + 1, &len);
+    (void)close(fd);
+    *hash = err ? 0 : config_source_hash(slice_make(bytes, len));
+    explicit_bzero(bytes, len);
+    pool_heap_free(bytes);
     return err;
 }

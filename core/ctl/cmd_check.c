@@ -11,14 +11,12 @@
 #include "edge/setup.h"
 #include "io/ktls.h"
 
-/* What only the certificates' files tell comes as one more problem, of the file as a whole. */
 static void write_json(struct jout *j, const struct config_report *report,
-                       const struct tls_error *why, const struct setup *setup)
+                       const struct setup *setup)
 {
     jout_object(j, NULL);
     jout_bool(j, "ok", setup != NULL);
     config_report_write_json(report, j);
-    jout_cstr(j, "error", why->text[0] ? why->text : NULL);
     if (setup) {
         jout_u64(j, "partner_count", setup->policy->partner_count);
         jout_u64(j, "domain_count", setup->policy->domain_count);
@@ -27,7 +25,7 @@ static void write_json(struct jout *j, const struct config_report *report,
 }
 
 static void write_people(struct out *o, const struct config_report *report,
-                         const struct tls_error *why, const struct setup *setup)
+                         const struct setup *setup)
 {
     struct buf problems;
 
@@ -39,8 +37,6 @@ static void write_people(struct out *o, const struct config_report *report,
         out_put_clean(&o->text, slice_from_cstr(report->file));
         buf_printf(&o->text, ": valid: %u partners, %u domains\n", setup->policy->partner_count,
                    setup->policy->domain_count);
-    } else if (why->text[0]) {
-        (void)fprintf(stderr, "%s: %s\n", report->file, why->text);
     }
 }
 
@@ -49,7 +45,6 @@ static int run(struct ctl *ctl, int argc, char **argv)
     struct setup_params params = {.config_path = ctl->config_path, .secret = ""};
     struct config_report report = {0};
     struct ktls_caps kernel = {0};
-    struct tls_error why;
     struct setup *setup;
     struct out o;
     int status;
@@ -66,12 +61,12 @@ static int run(struct ctl *ctl, int argc, char **argv)
     }
     ktls_probe(&kernel);
     params.kernel = &kernel;
-    status = setup_load(&setup, &params, &report, &why) == 0 ? EX_OK : EX_CONFIG;
+    status = setup_load(&setup, &params, &report) == 0 ? EX_OK : EX_CONFIG;
     out_begin(&o);
     if (ctl->is_json) {
-        write_json(&o.json, &report, &why, setup);
+        write_json(&o.json, &report, setup);
     } else {
-        write_people(&o, &report, &why, setup);
+        write_people(&o, &report, setup);
     }
     setup_free(setup);
     config_report_deinit(&report);

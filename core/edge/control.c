@@ -71,14 +71,10 @@ static int load(struct setup **out, const struct control *ctl)
     const char *path = ctl->config_path;
     struct setup_params params = {path, ctl->secret, &ctl->kernel, ctl->issuers};
     struct config_report report = {0};
-    struct tls_error why;
-    int err = setup_load(out, &params, &report, &why);
+    int err = setup_load(out, &params, &report);
 
     print_report(&report);
     config_report_deinit(&report);
-    if (err != 0 && why.text[0]) {
-        (void)fprintf(stderr, "%s: %s\n", path, why.text);
-    }
     return err;
 }
 

@@ -56,32 +56,44 @@ static int load_tls(struct setup *s, const struct setup_params *params, struct t
     return err;
 }
 
+/* The node's dialback secret: the configured one, or that of this process. */
+static int take_secret(struct setup *s, const struct setup_params *params, struct tls_error *why)
+{
+    struct slice configured = s->policy->gateway.dialback_secret;
+
+    if (configured.len == 0) {
+        slice_to_cstr_cut(slice_from_cstr(params->secret), s->secret, sizeof(s->secret));
+        return 0;
+    }
+    if (!slice_to_cstr(configured, s->secret, sizeof(s->secret))) {
+        (void)snprintf(why->text, sizeof(why->text),
+                       "gateway.dialback_secret: at most %zu bytes", sizeof(s->secret) - 1);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
 int setup_load(struct setup **out, const struct setup_params *params,
-               struct config_report *report, struct tls_error *tls_why)
+               struct config_report *report)
 {
     struct setup *s = pool_heap_zalloc(sizeof(*s));
+    struct tls_error why = {0};
     int err;
 
     *out = NULL;
-    *tls_why = (struct tls_error){0};
     err = config_load_file(&s->policy, params->config_path, report);
     if (err == 0) {
-        err = load_tls(s, params, tls_why);
+        err = load_tls(s, params, &why);
+    }
+    if (err == 0) {
+        err = take_secret(s, params, &why);
     }
     if (err != 0) {
+        if (why.text[0]) {
+            config_report_add(report, params->config_path, false, why.text);
+        }
         setup_free(s);
         return err;
-    }
-    if (s->policy->gateway.dialback_secret.len != 0) {
-        if (!slice_to_cstr(s->policy->gateway.dialback_secret, s->secret, sizeof(s->secret))) {
-            tls_why->err = ERR_CONFIG;
-            (void)snprintf(tls_why->text, sizeof(tls_why->text),
-                           "gateway.dialback_secret: at most %zu bytes", sizeof(s->secret) - 1);
-            setup_free(s);
-            return ERR_CONFIG;
-        }
-    } else {
-        slice_to_cstr_cut(slice_from_cstr(params->secret), s->secret, sizeof(s->secret));
     }
     *out = s;
     return 0;

@@ -18,17 +18,16 @@ struct setup {
     char secret[65];             /* dialback secret of this node, hex; wiped on free */
 };
 
-/* Reads the configuration and the certificates it names. ERR_CONFIG or ERR_TLS_*: *out is NULL and
- * report says why. secret: used when the configuration names none. kernel: what its TLS can do.
- * Control thread. */
 struct setup_params {
     const char *config_path;
-    const char *secret;
-    const struct ktls_caps *kernel;
+    const char *secret; /* used when the configuration names none */
+    const struct ktls_caps *kernel; /* what its TLS can do */
     struct issuers *issuers; /* of tls_context_params */
 };
+/* Reads the configuration and the certificates it names. ERR_CONFIG or ERR_TLS_*: *out is NULL and
+ * report (empty before) says why. Control thread. */
 NODISCARD int setup_load(struct setup **out, const struct setup_params *params,
-                         struct config_report *report, struct tls_error *tls_why);
+                         struct config_report *report);
 void setup_free(struct setup *s);
 /* For engine_publish. */
 void setup_free_void(void *s);

@@ -63,6 +63,16 @@ struct pair *pair_find_remote(const struct stream *s, struct slice remote)
     return NULL;
 }
 
+bool pair_is_any_left(const struct stream *s)
+{
+    for (struct list *l = s->pairs.next; l != &s->pairs; l = l->next) {
+        if (pair_of(l)->is_proved && !pair_of(l)->is_refused) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct pair *pair_add(struct stream *s, struct slice local, struct slice remote)
 {
     struct pair *p = pool_zalloc(sizeof(*p) + local.len + remote.len);

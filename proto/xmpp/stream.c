@@ -308,8 +308,17 @@ void stream_set_state(struct stream *s, enum stream_state next)
 
 void stream_touch(struct stream *s)
 {
-    s->idle_by_ms = s->rules.inactivity_ms ? s->now_ms + s->rules.inactivity_ms : STREAM_NEVER;
-    if (s->role == STREAM_OUT && s->state == STREAM_STATE_OUT_OPEN && s->rules.keepalive_ms) {
+    s->active_ms = s->now_ms;
+    s->heard_ms = s->now_ms;
+    stream_arm_activity(s);
+}
+
+void stream_arm_activity(struct stream *s)
+{
+    s->idle_by_ms = s->rules.inactivity_ms ? s->active_ms + s->rules.inactivity_ms : STREAM_NEVER;
+    s->keepalive_by_ms = STREAM_NEVER;
+    if (s->rules.keepalive_ms &&
+        (s->state == STREAM_STATE_OUT_OPEN || s->state == STREAM_STATE_IN_OPEN)) {
         stream_arm_keepalive(s);
     }
 }
@@ -318,6 +327,10 @@ void stream_arm_keepalive(struct stream *s)
 {
     uint64_t wait_ms = s->rules.keepalive_ms;
 
+    if (s->role == STREAM_IN) {
+        s->keepalive_by_ms = s->heard_ms + wait_ms;
+        return;
+    }
     /* A peer that closes earlier says so (XEP-0478); half of it, so that one space may be late. */
     if (s->peer.idle_s && (uint64_t)s->peer.idle_s * 500 < wait_ms) {
         wait_ms = (uint64_t)s->peer.idle_s * 500;

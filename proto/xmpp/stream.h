@@ -55,8 +55,10 @@ struct stream_rules {
     uint32_t methods;       /* bits of enum stream_method; 0 = refused */
     bool multiplex;         /* out: further pairs may share a stream */
     bool acks;              /* in: offer XEP-0198; out: use it when offered */
-    uint32_t keepalive_ms;  /* out: space when nothing was sent for so long; 0 = none */
-    uint32_t inactivity_ms; /* in: nothing received; out: no stanza sent; 0 = no bound */
+    /* Out: space when nothing was sent for so long. In: closed in order when nothing, not even a
+     * space, was received for so long. 0 = none */
+    uint32_t keepalive_ms;
+    uint32_t inactivity_ms; /* in: no element received; out: no stanza sent; 0 = no bound */
 };
 
 /* Why a pair may not talk, as the host says it. */
@@ -69,6 +71,7 @@ extern const struct stream_refusal stream_refusal_unknown_local;   /* host-unkno
 extern const struct stream_refusal stream_refusal_unknown_partner; /* policy-violation */
 extern const struct stream_refusal stream_refusal_maintenance;     /* remote-server-timeout */
 extern const struct stream_refusal stream_refusal_limit;           /* resource-constraint */
+extern const struct stream_refusal stream_refusal_method;          /* policy-violation */
 
 /* Pure questions to the edge; answered from the current snapshot. ctx knows the connection. */
 struct stream_host {
@@ -210,6 +213,19 @@ enum stream_event_kind stream_lost(struct stream *s, const char *why, struct str
 /* Begins a close: stream error unless NONE, then </stream:stream>. Feed on until CLOSED. */
 void stream_close(struct stream *s, uint64_t now_ms, enum stream_condition condition,
                   const char *text);
+
+/* The rules may have changed: asks the host again about each proved pair (or, before any is, about
+ * the pair of the header). A pair that is refused, or was proved by one of lost_methods, carries
+ * stanzas no more: they are answered. NULL = the stream may go on; else why the last of its pairs
+ * may not (lost where that was it): the caller closes the stream. Timers follow the new rules. */
+struct stream_review {
+    uint32_t lost_methods;
+    const struct stream_refusal *lost;
+};
+const struct stream_refusal *stream_review(struct stream *s, uint64_t now_ms,
+                                           const struct stream_review *how);
+/* In: the owner does not read at present; silence is not the peer's. */
+void stream_not_listening(struct stream *s, uint64_t now_ms);
 
 /* --- incoming --- */
 struct stream_verify {

@@ -152,6 +152,9 @@ static enum stream_event_kind on_element(struct stream *s, bool is_last, struct 
         return stream_peer_error(s, ev, t);
     }
     if (s->role == STREAM_IN) {
+        if (s->state == STREAM_STATE_IN_OPEN) {
+            stream_touch(s);
+        }
         return stream_in_element(s, t, is_last, ev);
     }
     return stream_out_element(s, t, is_last, ev);
@@ -179,6 +182,23 @@ static enum stream_event_kind on_xml(struct stream *s, enum xml_event x, bool is
     UNREACHABLE("xml event");
 }
 
+/* Spaces are heard, but are no use of the stream. */
+static void stream_heard(struct stream *s, size_t bytes_len)
+{
+    if (bytes_len > 0 && s->role == STREAM_IN && s->state == STREAM_STATE_IN_OPEN) {
+        s->heard_ms = s->now_ms;
+        stream_arm_activity(s);
+    }
+}
+
+void stream_not_listening(struct stream *s, uint64_t now_ms)
+{
+    if (s->role == STREAM_IN && s->state == STREAM_STATE_IN_OPEN) {
+        s->now_ms = now_ms;
+        stream_touch(s);
+    }
+}
+
 enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct slice bytes,
                                    size_t *consumed, struct stream_event *ev)
 {
@@ -186,9 +206,7 @@ enum stream_event_kind stream_feed(struct stream *s, uint64_t now_ms, struct sli
 
     *consumed = 0;
     stream_enter(s, now_ms);
-    if (bytes.len > 0 && s->role == STREAM_IN && s->state == STREAM_STATE_IN_OPEN) {
-        stream_touch(s);
-    }
+    stream_heard(s, bytes.len);
     while (kind == STREAM_MORE && *consumed < bytes.len) {
         enum xml_event x;
         size_t used = 0;
@@ -271,12 +289,16 @@ uint64_t stream_deadline(const struct stream *s)
 /* Nobody uses the stream. Whoever sends on it must know, who only receives need not. */
 static enum stream_event_kind close_unused(struct stream *s, struct stream_event *ev)
 {
+    bool is_silent = s->keepalive_by_ms <= s->now_ms;
+
     stream_put_close(s);
     stream_set_state(s, STREAM_STATE_CLOSING);
     if (s->role == STREAM_OUT) {
         return STREAM_IDLE;
     }
-    return stream_note(ev, STREAM_STEP_OPEN, "unused, closing");
+    return stream_note(ev, STREAM_STEP_OPEN,
+                       is_silent ? "nothing was received, not even a keep-alive: closing"
+                                 : "unused, closing");
 }
 
 static enum stream_event_kind state_timeout(struct stream *s, struct stream_event *ev)
@@ -342,7 +364,8 @@ enum stream_event_kind stream_timeout(struct stream *s, uint64_t now_ms, struct 
         return stream_end(s, ev, &unacked, "%u stanzas not acknowledged within %u ms",
                           acks_unacked(&s->acks), s->limits.ack_ms);
     }
-    if (s->idle_by_ms <= now_ms) {
+    if (s->idle_by_ms <= now_ms ||
+        (s->role == STREAM_IN && s->keepalive_by_ms <= now_ms)) {
         return close_unused(s, ev);
     }
     if (s->keepalive_by_ms <= now_ms) {

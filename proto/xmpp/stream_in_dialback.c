@@ -136,6 +136,10 @@ static enum stream_event_kind on_result(struct stream *s, const struct request *
                            log_quote(r->from).text);
     }
     p = pair_find(s, r->to, r->from);
+    if (p && p->is_refused) {
+        pair_remove(s, p); /* an earlier proof is worth nothing: as if it were asked for first */
+        p = NULL;
+    }
     if (p && p->is_proved) {
         answer(s, r, DIALBACK_VALID, STANZA_CONDITION_NONE);
         return STREAM_MORE;

@@ -20,15 +20,28 @@ static bool is_still_allowed(struct stream *s, struct pair *p)
     uint64_t version = s->host->rules_version(s->ctx);
     struct stream_rules rules = {0};
 
-    if (p->rules_version == version) {
-        return true;
-    }
-    if (s->host->rules(s->ctx, STREAM_IN, p->local, p->remote, &rules) ||
-        (rules.methods & p->method) == 0) {
-        return false;
+    if (p->rules_version == version || p->is_refused) {
+        return !p->is_refused;
     }
     p->rules_version = version;
-    return true;
+    p->is_refused = s->host->rules(s->ctx, STREAM_IN, p->local, p->remote, &rules) ||
+                    (rules.methods & p->method) == 0;
+    return !p->is_refused;
+}
+
+/* Other pairs of the stream do not suffer for one that is no longer agreed, within bounds. */
+static enum stream_event_kind not_allowed(struct stream *s, const struct pair *p,
+                                          struct stream_event *ev)
+{
+    s->bad_to_count++;
+    if (!pair_is_any_left(s) || s->bad_to_count > STREAM_BAD_TO_MAX) {
+        return stream_fail(s, ev, STREAM_STEP_POLICY, STREAM_CONDITION_POLICY_VIOLATION,
+                           "the rules for these domains no longer allow %s",
+                           stream_method_name(p->method));
+    }
+    s->acks.received++;
+    return bad_stanza(ev, STANZA_CONDITION_POLICY_VIOLATION,
+                      "the rules for these domains no longer allow this");
 }
 
 /* from is proved, but not towards this to. */
@@ -90,9 +103,7 @@ enum stream_event_kind stream_in_stanza(struct stream *s, const struct xml_tree 
     }
     s->pair_last = p;
     if (!is_still_allowed(s, p)) {
-        return stream_fail(s, ev, STREAM_STEP_POLICY, STREAM_CONDITION_POLICY_VIOLATION,
-                           "the rules for these domains no longer allow %s",
-                           stream_method_name(p->method));
+        return not_allowed(s, p, ev);
     }
     s->acks.received++;
     if (fault == STANZA_FAULT_TO) {

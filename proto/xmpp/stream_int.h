@@ -57,6 +57,7 @@ struct pair {
     struct slice local;  /* into text */
     struct slice remote; /* into text */
     bool is_proved;      /* else asked: in: verification wanted; out: db:result sent */
+    bool is_refused;     /* proved, but no longer agreed: its stanzas are answered */
     enum stream_method method;
     uint64_t deadline_ms;   /* while asked */
     uint64_t rules_version; /* in: of the last check; RULES_UNCHECKED before the first stanza */
@@ -108,6 +109,8 @@ struct stream {
 
     uint64_t establish_by_ms;
     uint64_t state_by_ms; /* of the present state, STREAM_NEVER = none */
+    uint64_t active_ms; /* when idle_by_ms was last moved */
+    uint64_t heard_ms;  /* in: when something was last received */
     uint64_t idle_by_ms;
     uint64_t keepalive_by_ms;
     uint64_t ack_by_ms;
@@ -190,7 +193,10 @@ void stream_opened(struct stream *s);
 void stream_put_close(struct stream *s);
 /* Restarts inactivity and keep-alive. */
 void stream_touch(struct stream *s);
+/* Out: when the next space is due. In: until when something must arrive. */
 void stream_arm_keepalive(struct stream *s);
+/* Counts from when they last happened, by rules that may have changed. */
+void stream_arm_activity(struct stream *s);
 /* Between <proceed/> and the end of the TLS handshake. */
 bool stream_is_securing(const struct stream *s);
 /* Incoming, opened to verify keys with us, which was done: its end is no failure. */
@@ -223,6 +229,8 @@ void stream_enter(struct stream *s, uint64_t now_ms);
 /* --- pairs.c --- */
 struct pair *pair_find(const struct stream *s, struct slice local, struct slice remote);
 struct pair *pair_find_remote(const struct stream *s, struct slice remote);
+/* Some proved pair may still be used. */
+bool pair_is_any_left(const struct stream *s);
 /* NULL when out of memory. Asked, deadline armed. */
 struct pair *pair_add(struct stream *s, struct slice local, struct slice remote);
 void pair_prove(struct stream *s, struct pair *p, enum stream_method method);

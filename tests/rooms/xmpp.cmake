@@ -5,6 +5,7 @@ set(xmpp_needs fg_xmpp fg_xml fg_tls fg_base)
 
 fg_unit(xmpp_stream_in SOURCES unit/xmpp/stream_in_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
 fg_unit(xmpp_stream_out SOURCES unit/xmpp/stream_out_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
+fg_unit(xmpp_review SOURCES unit/xmpp/review_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
 fg_unit(xmpp_dialback SOURCES unit/xmpp/dialback_test.c ${xmpp_kit} NEEDS ${xmpp_needs})
 # The negotiation table is policy's; the streams must do what it says.
 fg_unit(xmpp_both SOURCES unit/xmpp/both_test.c ${xmpp_kit} NEEDS ${xmpp_needs} fg_policy)

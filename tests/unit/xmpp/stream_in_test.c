@@ -473,8 +473,12 @@ SCRIPT(stream_in, idle_streams_are_closed_in_order)
     r.rules.inactivity_ms = 600000;
     authenticate(&r);
     rig_wait(&r, 599999);
-    rig_feed(&r, " ");
-    rig_wait(&r, 599999);
+    rig_feed(&r, "<r xmlns='urn:xmpp:sm:3'/>");
+    EXPECT(&r, NOTE);
+    (void)rig_out(&r);
+    rig_wait(&r, 300000);
+    rig_feed(&r, " "); /* shows that somebody is there, not that the stream is of use */
+    rig_wait(&r, 299999);
     EXPECT(&r, MORE);
     rig_wait(&r, 1);
     EXPECT(&r, NOTE);

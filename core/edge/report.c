@@ -52,7 +52,7 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
             for (int d = 0; d < 2; d++) {
                 sum->stats.stanzas[d] += p->stats.stanzas[d];
                 sum->stats.bytes[d] += p->stats.bytes[d];
-                for (int m = 0; m < 3; m++) {
+                for (int m = 0; m < STAT_METHOD_COUNT; m++) {
                     sum->stats.authenticated[d][m] += p->stats.authenticated[d][m];
                 }
                 for (int f = 0; f < FAIL_STEP_COUNT; f++) {
@@ -80,7 +80,6 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
 }
 
 static const char *const direction_names[] = {"in", "out"};
-static const char *const method_names[] = {"external", "dialback_tls", "dialback_plain"};
 
 const struct partner_failure *report_failure_find(const struct report_partner *p, int direction,
                                                   enum fail_step step)
@@ -126,8 +125,9 @@ static void put_partner_direction(struct buf *out, const struct report_partner *
                direction_names[d], d ? p->streams_out : p->streams_in, p->stats.stanzas[d],
                p->stats.bytes[d]);
     buf_put_lit(out, ", \"authenticated\": {");
-    for (int m = 0; m < 3; m++) {
-        buf_printf(out, "%s\"%s\": %lu", m ? ", " : "", method_names[m],
+    for (int m = 0; m < STAT_METHOD_COUNT; m++) {
+        buf_printf(out, "%s\"%s\": %lu", m ? ", " : "",
+                   stat_method_name((enum stat_method)m),
                    p->stats.authenticated[d][m]);
     }
     buf_put_lit(out, "}, \"failures\": {");
@@ -165,6 +165,17 @@ static void put_bounced(struct buf *out, const struct report_partner *p)
     buf_put_lit(out, "}}");
 }
 
+static void put_partner(struct buf *out, const struct report_partner *p)
+{
+    buf_putc(out, '{');
+    put_partner_direction(out, p, 0);
+    buf_put_lit(out, ", ");
+    put_partner_direction(out, p, 1);
+    buf_printf(out, ", \"queue\": {\"count\": %u, \"bytes\": %lu, \"unacked\": %u}",
+               p->queue_count, p->queue_bytes, p->unacked_count);
+    put_bounced(out, p);
+}
+
 static void put_partners(struct buf *out, struct edge_report *shards, uint32_t shard_count)
 {
     uint32_t count;
@@ -176,16 +187,27 @@ static void put_partners(struct buf *out, struct edge_report *shards, uint32_t s
 
         buf_put_cstr(out, i ? ",\n    " : "\n    ");
         report_put_text(out, p->domain);
-        buf_put_lit(out, ": {");
-        put_partner_direction(out, p, 0);
-        buf_put_lit(out, ", ");
-        put_partner_direction(out, p, 1);
-        buf_printf(out,
-                   ", \"queue\": {\"count\": %u, \"bytes\": %lu, \"unacked\": %u}",
-                   p->queue_count, p->queue_bytes, p->unacked_count);
-        put_bounced(out, p);
+        buf_put_lit(out, ": ");
+        put_partner(out, p);
     }
     buf_put_lit(out, "\n  },\n");
+    pool_heap_free(list);
+}
+
+void report_write_partner_json(struct buf *out, struct edge_report *shards, uint32_t shard_count,
+                               struct slice domain)
+{
+    uint32_t count;
+    struct report_partner **list = sum_partners(shards, shard_count, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (slice_eq_cstr(domain, list[i]->domain)) {
+            put_partner(out, list[i]);
+            pool_heap_free(list);
+            return;
+        }
+    }
+    buf_put_lit(out, "null");
     pool_heap_free(list);
 }
 

@@ -82,6 +82,10 @@ void report_put_failures(struct buf *out, const struct report_partner *p, int di
 /* The /stats document from all shards' reports. */
 void report_write_json(struct buf *out, const struct report_node *node, struct edge_report *shards,
                        const struct engine_stats *engine, uint32_t shard_count);
+/* One partner's object in it, by its primary domain; "null" when it has no figures yet. Sums in
+ * place: one document per report. */
+void report_write_partner_json(struct buf *out, struct edge_report *shards, uint32_t shard_count,
+                               struct slice domain);
 /* The same figures as Prometheus text. */
 void report_write_metrics(struct buf *out, const struct report_node *node,
                           struct edge_report *shards, const struct engine_stats *engine,

@@ -99,6 +99,13 @@ Test(report, the_last_failure_of_each_step_and_direction_is_shown_the_newest_of_
                               "\"tls\": {\"at\": 21, \"text\": \"no \\\"cipher\\\"\"}}"));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"last_failures\": {}"), "in: none");
     cr_assert_null(report_failure_find(&partners[0], 0, FAIL_STEP_DNS));
+    buf_clear(&out);
+    report_write_partner_json(&out, shards, 1, SLICE_LIT("fabrikam.test"));
+    cr_assert(is_balanced(buf_slice(&out)));
+    cr_assert(slice_starts(buf_slice(&out), SLICE_LIT("{\"in\": {\"streams\": 0")));
+    buf_clear(&out);
+    report_write_partner_json(&out, shards, 2, SLICE_LIT("other.test"));
+    cr_assert(slice_eq_cstr(buf_slice(&out), "null"));
     buf_deinit(&out);
     pool_heap_free(partners[0].failures);
     pool_heap_free(partners[1].failures);

@@ -93,17 +93,23 @@ void fail_note_end(struct edge *e, const struct conn *c, const char *direction, 
     }
 }
 
-uint32_t stat_method_idx(enum stream_method method)
+enum stat_method stat_method_of(enum stream_method method)
 {
     switch (method) {
     case STREAM_METHOD_DIALBACK_TLS:
-        return 1;
+        return STAT_METHOD_DIALBACK_TLS;
     case STREAM_METHOD_DIALBACK_PLAIN:
-        return 2;
+        return STAT_METHOD_DIALBACK_PLAIN;
+    case STREAM_METHOD_CERTIFICATE:
+        return STAT_METHOD_CERTIFICATE;
     case STREAM_METHOD_NONE:
     case STREAM_METHOD_EXTERNAL:
-    case STREAM_METHOD_CERTIFICATE:
         break;
     }
-    return 0;
+    return STAT_METHOD_EXTERNAL;
+}
+
+bool method_rests_on_certificate(enum stream_method method)
+{
+    return method == STREAM_METHOD_EXTERNAL || method == STREAM_METHOD_CERTIFICATE;
 }

@@ -14,7 +14,9 @@ enum fail_step fail_step_of_dial(enum dial_step step);
  * was closed before. */
 void fail_note_end(struct edge *e, const struct conn *c, const char *direction, int err,
                    bool is_in_order);
-/* 0 = EXTERNAL (or certificate), 1 = dialback over TLS, 2 = dialback in plain. */
-uint32_t stat_method_idx(enum stream_method method);
+/* NONE does not occur: it is EXTERNAL's. */
+enum stat_method stat_method_of(enum stream_method method);
+/* The proof is the peer's certificate: it ends with what the certificate is worth. */
+bool method_rests_on_certificate(enum stream_method method);
 
 #endif

@@ -116,17 +116,17 @@ static void start_tls(struct leg_in *leg)
 
 static void count_method(struct edge *e, struct partner_run *run, enum stream_method method)
 {
-    uint32_t idx = stat_method_idx(method);
+    enum stat_method which = stat_method_of(method);
+    uint64_t *totals[STAT_METHOD_COUNT] = {
+        [STAT_METHOD_EXTERNAL] = &e->stats.streams_in_external,
+        [STAT_METHOD_CERTIFICATE] = &e->stats.streams_in_certificate,
+        [STAT_METHOD_DIALBACK_TLS] = &e->stats.streams_in_dialback_tls,
+        [STAT_METHOD_DIALBACK_PLAIN] = &e->stats.streams_in_dialback_plain,
+    };
 
-    if (idx == 0) {
-        e->stats.streams_in_external++;
-    } else if (idx == 1) {
-        e->stats.streams_in_dialback_tls++;
-    } else {
-        e->stats.streams_in_dialback_plain++;
-    }
+    (*totals[which])++;
     if (run) {
-        run->stats.authenticated[PARTNER_IN][idx]++;
+        run->stats.authenticated[PARTNER_IN][which]++;
     }
 }
 
@@ -160,7 +160,7 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
         return; /* the machine asks the rules again at the first stanza */
     }
     conn_set_authenticated(leg->c);
-    leg->rests_on_certificate = leg->rests_on_certificate || stat_method_idx(ev->method) == 0;
+    leg->rests_on_certificate = leg->rests_on_certificate || method_rests_on_certificate(ev->method);
     count_method(e, run, ev->method);
     LOG_I(stream_authenticated, "dir=in peer=%s local=%s remote=%s method=%s %s",
           conn_peer_text(leg->c), log_quote(ev->local).text, log_quote(ev->remote).text,

@@ -117,11 +117,11 @@ static void on_ready(struct link *l, const struct stream_event *ev)
 {
     struct edge *e = l->host.e;
     struct partner_run *run = partner_run_of(e, link_remote(l));
-    uint32_t idx = stat_method_idx(ev->method);
+    enum stat_method which = stat_method_of(ev->method);
 
     link_set_state(l, LINK_ST_READY);
     l->was_ready = true;
-    l->rests_on_certificate = idx == 0;
+    l->rests_on_certificate = method_rests_on_certificate(ev->method);
     l->attempts = 0;
     l->is_down_for_good = false;
     dial_free(l->dial);
@@ -130,16 +130,16 @@ static void on_ready(struct link *l, const struct stream_event *ev)
     if (stream_acks(l->s)->state == ACKS_OFF) {
         link_start_pings(l);
     }
-    if (idx == 0) {
+    if (which == STAT_METHOD_EXTERNAL) {
         e->stats.streams_out_external++;
-    } else if (idx == 1) {
+    } else if (which == STAT_METHOD_DIALBACK_TLS) {
         e->stats.streams_out_dialback_tls++;
     } else {
         e->stats.streams_out_dialback_plain++;
     }
     if (run) {
         run->streams_out++;
-        run->stats.authenticated[PARTNER_OUT][idx]++;
+        run->stats.authenticated[PARTNER_OUT][which]++;
     }
     LOG_I(stream_authenticated, "dir=out peer=%s local=%s remote=%s method=%s %s",
           conn_peer_text(l->c), log_quote(link_local(l)).text, log_quote(link_remote(l)).text,

@@ -20,6 +20,17 @@ const char *fail_step_name(enum fail_step step)
     return (size_t)step < ARRAY_COUNT(names) ? names[step] : "?";
 }
 
+const char *stat_method_name(enum stat_method method)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        STAT_METHODS(X)
+#undef X
+    };
+
+    return (size_t)method < ARRAY_COUNT(names) ? names[method] : "?";
+}
+
 const char *bounce_why_name(enum bounce_why why)
 {
     static const char *const names[] = {

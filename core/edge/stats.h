@@ -60,11 +60,25 @@ struct partner_failure {
     char text[FAIL_TEXT_BYTES]; /* printable ASCII */
 };
 
+/* How a pair was authenticated. */
+#define STAT_METHODS(X)                                                                         \
+    X(EXTERNAL, "external")                                                                     \
+    X(DIALBACK_TLS, "dialback_tls")                                                             \
+    X(DIALBACK_PLAIN, "dialback_plain")                                                         \
+    X(CERTIFICATE, "certificate") /* dialback answered from the certificate (XEP-0344) */
+enum stat_method {
+#define X(name, text) STAT_METHOD_##name,
+    STAT_METHODS(X)
+#undef X
+        STAT_METHOD_COUNT
+};
+const char *stat_method_name(enum stat_method method);
+
 /* Of one partner on one shard; direction 0 = in (from the partner), 1 = out. */
 struct partner_stats {
     uint64_t stanzas[2];
     uint64_t bytes[2];
-    uint64_t authenticated[2][3]; /* by enum stream_method */
+    uint64_t authenticated[2][STAT_METHOD_COUNT];
 };
 
 /* The rest of it, which most partners never need. */

@@ -345,6 +345,7 @@ void build_partners(struct load *l, const struct schema_values *root)
     l->partners = arena_zalloc(l->arena, count * sizeof(*l->partners));
     l->snapshot->partners = l->partners;
     l->snapshot->partner_count = count;
+    names_reserve(&l->snapshot->partner_names, count);
     for (uint32_t at = node + 1; at < l->doc.nodes[node].next; at = l->doc.nodes[at].next) {
         l->partners[idx].idx = idx;
         build_partner(l, at, &l->partners[idx]);

@@ -38,32 +38,44 @@ void snapshot_free(struct snapshot *s)
 }
 
 /* The tables hold A-labels and the U-labels of the configuration; a U-label spelled otherwise
- * (other normal form, as a stream may bring it) is found by its A-labels: whether to try them. */
-static bool has_other_spelling(struct slice name, struct jid_ascii *ascii)
+ * (other normal form, as a stream may bring it) is found by its A-labels. */
+
+NOINLINE static const struct local_domain *domain_by_ascii(const struct snapshot *s,
+                                                           struct slice name)
 {
-    return !utf8_is_ascii(name) && jid_domain_to_ascii(name, ascii) == 0;
+    struct jid_ascii ascii;
+
+    return jid_domain_to_ascii(name, &ascii) == 0
+               ? map_get(&s->domain_map, jid_ascii_slice(&ascii))
+               : NULL;
 }
 
 const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name)
 {
     const struct local_domain *found = map_get(&s->domain_map, name);
-    struct jid_ascii ascii;
 
-    if (!found && has_other_spelling(name, &ascii)) {
-        found = map_get(&s->domain_map, jid_ascii_slice(&ascii));
+    return found || utf8_is_ascii(name) ? found : domain_by_ascii(s, name);
+}
+
+NOINLINE static const struct partner *partner_by_ascii(const struct snapshot *s, struct slice name)
+{
+    struct jid_ascii ascii;
+    uint32_t idx = NAMES_NONE;
+
+    if (jid_domain_to_ascii(name, &ascii) == 0) {
+        idx = names_find(&s->partner_names, jid_ascii_slice(&ascii));
     }
-    return found;
+    return idx == NAMES_NONE ? NULL : &s->partners[idx];
 }
 
 const struct partner *snapshot_partner(const struct snapshot *s, struct slice name)
 {
     uint32_t idx = names_find(&s->partner_names, name);
-    struct jid_ascii ascii;
 
-    if (idx == NAMES_NONE && has_other_spelling(name, &ascii)) {
-        idx = names_find(&s->partner_names, jid_ascii_slice(&ascii));
+    if (idx != NAMES_NONE) {
+        return &s->partners[idx];
     }
-    return idx == NAMES_NONE ? NULL : &s->partners[idx];
+    return utf8_is_ascii(name) ? NULL : partner_by_ascii(s, name);
 }
 
 const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name)
@@ -130,7 +142,7 @@ struct policy_verdict policy_pair(const struct snapshot *s, struct slice local, 
 
     if (!v.domain) {
         v.reason = POLICY_LOCAL_UNKNOWN;
-    } else if (snapshot_domain(s, remote)) {
+    } else if (!v.partner && snapshot_domain(s, remote)) {
         v.reason = POLICY_LOCAL_AS_REMOTE;
     } else if (!v.partner) {
         v.reason = POLICY_PARTNER_UNKNOWN;

@@ -8,6 +8,8 @@
 #define NODISCARD __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_idx, arg_idx) __attribute__((format(printf, fmt_idx, arg_idx)))
 #define COLD __attribute__((cold))
+/* For a slow path with a large frame, which its fast caller must not pay for. */
+#define NOINLINE __attribute__((noinline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 

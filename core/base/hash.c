@@ -43,8 +43,13 @@ uint64_t hash_bytes_keyed(struct hash_key key, struct slice s)
         sip_round(v);
         v[0] ^= word;
     }
-    for (size_t i = whole; i < s.len; i++) {
-        last |= (uint64_t)(unsigned char)s.ptr[i] << (8 * (i - whole));
+    if (s.len > whole && s.len >= 8) {
+        memcpy(&word, s.ptr + s.len - 8, 8); /* the tail without a loop: it mispredicts */
+        last |= word >> (8 * (8 - (s.len - whole)));
+    } else {
+        for (size_t i = whole; i < s.len; i++) {
+            last |= (uint64_t)(unsigned char)s.ptr[i] << (8 * (i - whole));
+        }
     }
     v[3] ^= last;
     sip_round(v);
@@ -60,4 +65,11 @@ uint64_t hash_bytes_keyed(struct hash_key key, struct slice s)
 uint64_t hash_bytes(struct slice s)
 {
     return hash_bytes_keyed(process_key, s);
+}
+
+struct hash_key hash_derive(struct slice purpose)
+{
+    struct hash_key other = {process_key.k1, ~process_key.k0};
+
+    return (struct hash_key){hash_bytes(purpose), hash_bytes_keyed(other, purpose)};
 }

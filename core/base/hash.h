@@ -15,6 +15,8 @@ struct hash_key {
 /* The process's key, all zero until hash_seed(). Set once at start, before the shards; tests and
  * fuzzers leave it. */
 void hash_seed(struct hash_key key);
+/* A key for another hash, derived from the process's key; the same for the same purpose. */
+struct hash_key hash_derive(struct slice purpose);
 /* With the process's key. Any thread. */
 uint64_t hash_bytes(struct slice s);
 uint64_t hash_bytes_keyed(struct hash_key key, struct slice s);

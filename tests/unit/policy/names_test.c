@@ -70,6 +70,25 @@ Test(names, lengths_from_one_byte_to_the_longest)
     names_deinit(&n);
 }
 
+Test(names, room_can_be_made_before_and_between)
+{
+    struct names n = {0};
+    char mem[64];
+
+    names_reserve(&n, 100);
+    for (uint32_t i = 0; i < 5000; i++) {
+        cr_assert_eq(names_add(&n, name_of(i, mem), i), NAMES_NONE, "%u", i);
+        if (i == 2000) {
+            names_reserve(&n, 100000);
+        }
+    }
+    names_reserve(&n, 10);
+    for (uint32_t i = 0; i < 5000; i++) {
+        cr_assert_eq(names_find(&n, name_of(i, mem)), i, "%u", i);
+    }
+    names_deinit(&n);
+}
+
 /* The general map as the oracle, names that collide often. */
 Test(names, agrees_with_the_map)
 {

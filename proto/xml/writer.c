@@ -195,6 +195,14 @@ static void close_element(struct writing *w, uint32_t node)
     w->depth--;
 }
 
+static bool is_left_out(const struct writing *w, uint32_t node, uint32_t root)
+{
+    const struct xml_node *n = &w->t->nodes[node];
+
+    return w->params->without.len != 0 && n->parent == root && n->kind == XML_NODE_ELEMENT &&
+           slice_eq(n->name, w->params->without) && slice_eq(n->ns, w->t->nodes[root].ns);
+}
+
 /* Writes node up to its first child, and closes what ends with it; returns the node that comes
  * next, or XML_NO_NODE when root is closed.                                                     */
 static uint32_t write_node(struct writing *w, uint32_t node, uint32_t root)
@@ -203,7 +211,7 @@ static uint32_t write_node(struct writing *w, uint32_t node, uint32_t root)
 
     if (nodes[node].kind == XML_NODE_TEXT) {
         xml_out_text(&w->out, nodes[node].name);
-    } else {
+    } else if (!is_left_out(w, node, root)) {
         open_element(w, node);
         if (nodes[node].first_child != XML_NO_NODE) {
             return nodes[node].first_child;

@@ -30,6 +30,8 @@ struct xml_write_params {
     struct slice to;
     /* Added to the root when it has none; ptr NULL = none. */
     struct slice lang;
+    /* Children of the root with this name in the root's namespace are left out; empty = none. */
+    struct slice without;
 };
 
 /* The element and its descendants. parse(write(tree)) equals tree but for the changes asked. */

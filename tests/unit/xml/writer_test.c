@@ -146,6 +146,24 @@ Test(writer, root_attributes_replaced_or_added)
     expect_write("<a to='x' from='y'/>", &params, "<a to=\"x\" from=\"\" xml:lang=\"en\"/>");
 }
 
+Test(writer, children_left_out_by_name)
+{
+    struct xml_write_params params = to_component;
+
+    params.without = SLICE_LIT("status");
+    expect_write("<presence><status>one</status><show>away</show>"
+                 "<status xml:lang='de'><b xmlns='x'>zwei</b></status><status/></presence>",
+                 &params, "<presence><show>away</show></presence>");
+    expect_write("<presence><status/></presence>", &params, "<presence></presence>");
+    expect_write("<presence/>", &params, "<presence/>");
+    /* Only of the root, only of its namespace. */
+    expect_write("<presence><show><status/></show><status xmlns='x'>mine</status></presence>",
+                 &params,
+                 "<presence><show><status/></show>"
+                 "<status xmlns=\"x\">mine</status></presence>");
+    expect_write("<status><status/><x/></status>", &params, "<status><x/></status>");
+}
+
 Test(writer, a_part_of_a_tree)
 {
     struct xml_parser *p = parse("<a><b x='1'><c>t</c></b><d/></a>");

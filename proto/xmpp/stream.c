@@ -199,7 +199,7 @@ static int start(struct stream *s, const struct stream_params *params)
     if (s->role == STREAM_IN) {
         return 0;
     }
-    err = keep_domain(&s->local, params->local);
+    err = slice_is_empty(params->local) ? 0 : keep_domain(&s->local, params->local);
     err = err ? err : keep_domain(&s->remote, params->remote);
     if (err) {
         return err;

@@ -113,7 +113,7 @@ struct stream_params {
     bool is_secured;     /* direct TLS: the handshake is behind us */
     bool is_verify_only; /* out: carries db:verify, no pair is authenticated */
     bool avoid_tls;      /* out: an earlier try failed in TLS; only where the rules allow plain */
-    struct slice local;  /* out; any spelling, A-labels too */
+    struct slice local;  /* out; any spelling, A-labels too; empty = only to see the features */
     struct slice remote; /* out */
     const struct stream_host *host;
     void *ctx;

@@ -40,7 +40,9 @@ void stream_out_put_header(struct stream *s)
     if (s->is_db_declared) {
         buf_put_lit(s->out, " xmlns:db=\"" NS_DIALBACK "\"");
     }
-    xml_write_attr(s->out, "from", s->local);
+    if (!slice_is_empty(s->local)) {
+        xml_write_attr(s->out, "from", s->local);
+    }
     xml_write_attr(s->out, "to", s->remote);
     buf_put_lit(s->out, " version=\"1.0\" xml:lang=\"en\">");
     s->is_header_written = true;

@@ -10,12 +10,17 @@
 
 #define METHODS_TLS                                                                                \
     (STREAM_METHOD_EXTERNAL | STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS)
-#define METHODS_DIALBACK                                                                           \
-    (STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS | STREAM_METHOD_DIALBACK_PLAIN)
+#define METHODS_DIALBACK_TLS (STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS)
 
 static bool has(const struct stream *s, uint32_t methods)
 {
     return (s->rules.methods & methods) != 0;
+}
+
+/* Whether the rules leave dialback to the connection as it stands, with TLS or without. */
+static bool has_dialback(const struct stream *s)
+{
+    return has(s, s->is_secured ? METHODS_DIALBACK_TLS : (uint32_t)STREAM_METHOD_DIALBACK_PLAIN);
 }
 
 static bool is_authenticated(const struct stream *s)
@@ -46,7 +51,8 @@ void stream_in_put_header(struct stream *s, const struct stream_header *h)
     make_id(s);
     buf_put_lit(s->out, "<?xml version=\"1.0\"?><stream:stream xmlns=\"" NS_SERVER
                         "\" xmlns:stream=\"" NS_STREAMS "\"");
-    s->is_db_declared = has(s, METHODS_DIALBACK);
+    /* The declaration is an advertisement (XEP-0220 2.3): only where dialback would be taken. */
+    s->is_db_declared = has_dialback(s);
     if (s->is_db_declared) {
         buf_put_lit(s->out, " xmlns:db=\"" NS_DIALBACK "\"");
     }
@@ -230,8 +236,7 @@ enum stream_event_kind stream_in_header(struct stream *s, const struct xml_tree 
     if (refusal) {
         return stream_fail(s, ev, STREAM_STEP_POLICY, refusal->condition, "%s", refusal->text);
     }
-    if (!h.is_version_1 && !has(s, s->is_secured ? METHODS_DIALBACK & METHODS_TLS
-                                                 : (uint32_t)STREAM_METHOD_DIALBACK_PLAIN)) {
+    if (!h.is_version_1 && !has_dialback(s)) {
         return stream_fail(s, ev, STREAM_STEP_POLICY, STREAM_CONDITION_POLICY_VIOLATION,
                            "a stream without version can only use dialback, and the rules for "
                            "these domains do not allow that here");

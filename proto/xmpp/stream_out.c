@@ -10,8 +10,7 @@
 
 #define METHODS_TLS                                                                                \
     (STREAM_METHOD_EXTERNAL | STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS)
-#define METHODS_DIALBACK                                                                           \
-    (STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS | STREAM_METHOD_DIALBACK_PLAIN)
+#define METHODS_DIALBACK_TLS (STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS)
 
 static bool has(const struct stream *s, uint32_t methods)
 {
@@ -36,7 +35,9 @@ void stream_out_put_header(struct stream *s)
 {
     buf_put_lit(s->out, "<?xml version=\"1.0\"?><stream:stream xmlns=\"" NS_SERVER
                         "\" xmlns:stream=\"" NS_STREAMS "\"");
-    s->is_db_declared = has(s, METHODS_DIALBACK);
+    /* An advertisement (XEP-0220 2.3) for as long as this header stands. */
+    s->is_db_declared = has(s, s->is_secured ? METHODS_DIALBACK_TLS
+                                             : (uint32_t)STREAM_METHOD_DIALBACK_PLAIN);
     if (s->is_db_declared) {
         buf_put_lit(s->out, " xmlns:db=\"" NS_DIALBACK "\"");
     }

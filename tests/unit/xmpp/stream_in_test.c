@@ -541,6 +541,42 @@ SCRIPT(stream_in, a_lost_connection_tells_the_step)
     rig_free(&r);
 }
 
+/* XEP-0220 2.3: the namespace in the header advertises dialback, as the feature does. */
+SCRIPT(stream_in, the_header_advertises_dialback_where_it_is_taken)
+{
+    static const struct {
+        uint32_t methods;
+        bool in_plain;
+        bool over_tls;
+    } cases[] = {
+        {STREAM_METHOD_EXTERNAL, false, false},
+        {STREAM_METHOD_EXTERNAL | STREAM_METHOD_CERTIFICATE | STREAM_METHOD_DIALBACK_TLS, false,
+         true},
+        {STREAM_METHOD_DIALBACK_TLS, false, true},
+        {STREAM_METHOD_DIALBACK_TLS | STREAM_METHOD_DIALBACK_PLAIN, true, true},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig r;
+        const char *out;
+
+        start(&r, is_bytewise, cases[i].methods, false);
+        rig_feed(&r, THEIR_HEADER);
+        out = rig_out(&r);
+        cr_assert_eq(strstr(out, "xmlns:db=") != NULL, cases[i].in_plain, "%zu: %s", i, out);
+        cr_assert_eq(strstr(out, "<dialback ") != NULL, cases[i].in_plain, "%zu: %s", i, out);
+        rig_feed(&r, "<starttls " NS_TLS_X "/>");
+        EXPECT(&r, START_TLS);
+        (void)rig_out(&r);
+        rig_secured(&r, "");
+        rig_feed(&r, THEIR_HEADER);
+        out = rig_out(&r);
+        cr_assert_eq(strstr(out, "xmlns:db=") != NULL, cases[i].over_tls, "%zu: %s", i, out);
+        cr_assert_eq(strstr(out, "<dialback ") != NULL, cases[i].over_tls, "%zu: %s", i, out);
+        rig_free(&r);
+    }
+}
+
 /* A peer that looks at our features and leaves: the step is what the rules asked of it. */
 SCRIPT(stream_in, who_leaves_is_told_by_what_was_lacking)
 {

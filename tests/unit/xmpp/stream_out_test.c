@@ -86,6 +86,14 @@ SCRIPT(stream_out, header_is_literal)
     start(&r, is_bytewise, STREAM_METHOD_EXTERNAL);
     cr_assert_null(strstr(rig_out(&r), "xmlns:db"));
     rig_free(&r);
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL | STREAM_METHOD_DIALBACK_TLS);
+    cr_assert_null(strstr(rig_out(&r), "xmlns:db"));
+    rig_feed(&r, THEIR_ANSWER FEATURES(STARTTLS) PROCEED);
+    EXPECT(&r, START_TLS);
+    (void)rig_out(&r);
+    rig_secured(&r, "");
+    EXPECT_OUT(&r, "xmlns:db=\"jabber:server:dialback\"");
+    rig_free(&r);
 }
 
 SCRIPT(stream_out, starttls_and_external)

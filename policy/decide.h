@@ -16,8 +16,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/slice.h"
 #include "policy/snapshot.h"
+
+struct jid;
 
 enum policy_direction { POLICY_TO_LOCAL, POLICY_TO_PARTNER };
 
@@ -34,6 +37,7 @@ enum policy_act {
 };
 /* "message", "subscribe", "presence", "notify", "consent", "query", "answer". */
 const char *policy_act_name(enum policy_act act);
+NODISCARD bool policy_act_find(struct slice name, enum policy_act *act);
 
 struct policy_question {
     struct slice local_user;   /* normalised localpart (jid.h); empty = the domain itself */
@@ -46,6 +50,10 @@ struct policy_question {
      * not longer than gateway.reply_window_s ago (the edge remembers, reach.h). */
     bool is_reachable;
 };
+/* The question about these two, whichever of them is ours; act is left as it is, is_reachable
+ * false. False: neither domain is ours. q borrows from both addresses. */
+NODISCARD bool policy_question_make(struct policy_question *q, const struct snapshot *s,
+                                    const struct jid *from, const struct jid *to);
 
 /* What the refused sender is told. */
 enum policy_answer {
@@ -55,6 +63,9 @@ enum policy_answer {
     POLICY_ANSWER_FORBIDDEN,    /* to ours: the administrator does not allow it */
     POLICY_ANSWER_MAINTENANCE,  /* either: later, with the partner's text */
 };
+
+/* "none", "unknown-user", "not-federated", "forbidden", "maintenance". */
+const char *policy_answer_name(enum policy_answer answer);
 
 /* Who decided, also when it is "yes". kind is static, a configuration path without names:
  * "blocked", "partners", "partners.blocked", "partners.maintenance", "access.users",

@@ -18,65 +18,15 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/pool.h"
+#include "edge/control_int.h"
 #include "edge/debug.h"
-#include "edge/edge.h"
 #include "edge/http.h"
 #include "edge/logger.h"
-#include "edge/report.h"
 #include "edge/tls_facts.h"
 #include "tls/issuers.h"
 
 #define LOOP_MS 50
 #define WHY_BYTES 512u
-#define STATS_BYTES_MAX ((size_t)8 << 20)
-
-struct control {
-    const char *config_path;
-    char secret[65]; /* dialback secret for configurations without one */
-    struct engine *engine;
-    struct edge_shared *shared;
-    struct log_ring ring;
-    struct logger *logger;
-    struct http *http; /* NULL = not configured */
-    int signal_fd;
-    uint64_t generation;
-    time_t started;
-    bool is_draining;
-    /* Copies of what is asked about after publishing. */
-    char node_name[256];
-    char tls_backend[32];
-    char tls_version[64];
-    struct report_tls tls;
-    struct ktls_caps kernel; /* found out once */
-    struct issuers *issuers; /* shared (ref); passed on from setup to setup */
-    struct tls_context *tls_in_force; /* shared (ref); NULL = none */
-    int64_t lists_unix_s; /* when to warn of its lists */
-    uint32_t drain_timeout_s;
-    uint64_t start_only; /* of the configuration that the engine was started with */
-};
-
-static void print_report(const struct config_report *report)
-{
-    struct buf text;
-
-    buf_init(&text, POOL_BLOCK_BYTES_MAX);
-    config_report_write(report, &text);
-    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
-    buf_deinit(&text);
-}
-
-/* Loads; says on stderr what is wrong. */
-static int load(struct setup **out, const struct control *ctl)
-{
-    const char *path = ctl->config_path;
-    struct setup_params params = {path, ctl->secret, &ctl->kernel, ctl->issuers};
-    struct config_report report = {0};
-    int err = setup_load(out, &params, &report);
-
-    print_report(&report);
-    config_report_deinit(&report);
-    return err;
-}
 
 int control_check(const char *config_path)
 {
@@ -84,7 +34,7 @@ int control_check(const char *config_path)
     struct setup *setup;
 
     ktls_probe(&ctl.kernel);
-    if (load(&setup, &ctl) != 0) {
+    if (control_load(&ctl, &setup, NULL) != 0) {
         return EX_CONFIG;
     }
     setup_free(setup);
@@ -110,130 +60,6 @@ static void make_secret(char out[65])
     slice_to_cstr_cut(buf_slice(&text), out, 65);
     buf_deinit_wiped(&text);
     explicit_bzero(bytes, sizeof(bytes));
-}
-
-static void remember(struct control *ctl, const struct setup *setup)
-{
-    const struct tls_backend *backend = tls_backend_find(setup->policy->tls_backend);
-
-    (void)snprintf(ctl->node_name, sizeof(ctl->node_name), "%s", setup->policy->node_name);
-    (void)snprintf(ctl->tls_backend, sizeof(ctl->tls_backend), "%s", setup->policy->tls_backend);
-    (void)snprintf(ctl->tls_version, sizeof(ctl->tls_version), "%s",
-                   tls_backend_version(backend));
-    ctl->tls = tls_facts(setup, &ctl->kernel);
-    tls_context_unref(ctl->tls_in_force);
-    ctl->tls_in_force = setup->tls ? tls_context_ref(setup->tls) : NULL;
-    ctl->lists_unix_s = 0;
-    ctl->drain_timeout_s = setup->policy->limits.drain_timeout_s;
-    log_set_level((enum log_level)setup->policy->log_level);
-    ctl->generation++;
-}
-
-/* What only a start brings into force, as one number. */
-static uint64_t hash_start_only(const struct snapshot *p)
-{
-    struct buf text;
-    uint64_t hash;
-
-    buf_init(&text, POOL_BLOCK_BYTES_MAX);
-    buf_printf(&text, "%u %u %lu %u %u %u %s", p->shard_count,
-               p->limits.connections_per_shard_max, p->limits.memory_per_shard_bytes_max,
-               p->limits.connections_per_address_max, p->limits.handshakes_per_shard_max,
-               p->limits.handshakes_per_address_max, p->http ? p->http->text : "");
-    for (uint32_t i = 0; i < p->listen_count; i++) {
-        buf_printf(&text, " %d %s", p->listens[i].kind, p->listens[i].text);
-    }
-    for (const char *const *server = p->dns_servers; server && *server; server++) {
-        buf_printf(&text, " %s", *server);
-    }
-    hash = hash_bytes(buf_slice(&text));
-    buf_deinit(&text);
-    return hash;
-}
-
-static void reload(struct control *ctl)
-{
-    struct setup *setup;
-
-    if (load(&setup, ctl) != 0) {
-        LOG_E(config_refused, "file=%s note=\"the running configuration stays\"",
-              log_quote(slice_from_cstr(ctl->config_path)).text);
-        return;
-    }
-    remember(ctl, setup);
-    if (logger_reopen(ctl->logger, setup->policy->log_path) != 0) {
-        LOG_E(config_refused, "key=log.file note=\"cannot be opened: the old log stays\"");
-    }
-    LOG_I(config_loaded, "file=%s partners=%u domains=%u generation=%lu",
-          log_quote(slice_from_cstr(ctl->config_path)).text, setup->policy->partner_count,
-          setup->policy->domain_count, ctl->generation);
-    tls_facts_warn(setup);
-    if (hash_start_only(setup->policy) != ctl->start_only) {
-        LOG_W(config_loaded, "note=\"changes of listen, dns, node.shards, limits.connections_*, "
-                             "limits.handshakes_* and limits.memory_* need a restart\"");
-    }
-    engine_publish(ctl->engine, setup);
-}
-
-/* Asks every shard for its figures and waits for them. */
-static void collect(struct control *ctl, struct edge_report *reports, struct engine_stats *engine)
-{
-    uint32_t count = engine_shard_count(ctl->engine);
-    sem_t done;
-    uint32_t asked = 0;
-
-    (void)sem_init(&done, 0, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        struct mail_report *m = edge_mail_new(MAIL_REPORT, sizeof(*m));
-
-        engine_stats_read(ctl->engine, i, &engine[i]);
-        engine[i].log_lost = atomic_load_explicit(&ctl->shared->rings[i].lost_count,
-                                                  memory_order_relaxed);
-        if (!m) {
-            continue;
-        }
-        m->report = &reports[i];
-        m->done = &done;
-        if (engine_post(ctl->engine, i, &m->mail) == 0) {
-            asked++;
-        } else {
-            pool_free(m);
-        }
-    }
-    while (asked-- > 0) {
-        while (sem_wait(&done) != 0) {
-        }
-    }
-    (void)sem_destroy(&done);
-}
-
-static void write_figures(struct control *ctl, struct buf *out, bool as_metrics)
-{
-    uint32_t count = engine_shard_count(ctl->engine);
-    struct edge_report *reports = pool_heap_zalloc(count * sizeof(*reports));
-    struct engine_stats *engine = pool_heap_zalloc(count * sizeof(*engine));
-    struct report_node node = {
-        .node_name = ctl->node_name,
-        .version = FEDGATE_VERSION,
-        .tls_backend = ctl->tls_backend,
-        .tls_version = ctl->tls_version,
-        .state = ctl->is_draining ? "draining" : "running",
-        .uptime_s = (uint64_t)(time(NULL) - ctl->started),
-        .config_generation = ctl->generation,
-        .tls = ctl->tls,
-    };
-
-    collect(ctl, reports, engine);
-    if (as_metrics) {
-        report_write_metrics(out, &node, reports, engine, count);
-    } else {
-        report_write_json(out, &node, reports, engine, count);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        edge_report_deinit(&reports[i]);
-    }
-    pool_heap_free(reports);
-    pool_heap_free(engine);
 }
 
 static int listen_all(struct control *ctl, const struct snapshot *policy)
@@ -284,27 +110,29 @@ static int start_engine(struct control *ctl, struct setup *setup)
 /* Waits for a signal or a request at most LOOP_MS; returns the signal or 0. */
 static int turn(struct control *ctl)
 {
-    struct pollfd fds[2] = {{.fd = ctl->signal_fd, .events = POLLIN},
-                            {.fd = ctl->http ? http_fd(ctl->http) : -1, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = ctl->signal_fd, .events = POLLIN},
+                           {.fd = http_fd(ctl->http), .events = POLLIN},
+                           {.fd = admin_fd(ctl->admin), .events = POLLIN}};
     struct signalfd_siginfo info = {0};
 
-    if (poll(fds, 2, LOOP_MS) > 0 && (fds[0].revents & POLLIN) &&
+    if (poll(fds, ARRAY_COUNT(fds), LOOP_MS) > 0 && (fds[0].revents & POLLIN) &&
         read(ctl->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
         info.ssi_signo = 0;
     }
     http_turn(ctl->http);
+    admin_turn(ctl->admin);
     (void)logger_turn(ctl->logger);
     return (int)info.ssi_signo;
 }
 
 static void put_stats(struct buf *out, void *ctx)
 {
-    write_figures(ctx, out, false);
+    figures_write(ctx, out, false);
 }
 
 static void put_metrics(struct buf *out, void *ctx)
 {
-    write_figures(ctx, out, true);
+    figures_write(ctx, out, true);
 }
 
 static const char *not_ready(void *ctx)
@@ -337,6 +165,21 @@ static int start_http(struct control *ctl, const struct listen_address *at)
     return EX_OK;
 }
 
+static int start_admin(struct control *ctl, const char *path)
+{
+    char why[ADMIN_WHY_BYTES];
+
+    if (!path) {
+        return EX_OK;
+    }
+    if (admin_new(&ctl->admin, path, control_answer, ctl, why) != 0) {
+        (void)fprintf(stderr, "fedgate: %s\n", why);
+        return EX_UNAVAILABLE;
+    }
+    LOG_I(listening, "kind=admin path=%s", log_quote(slice_from_cstr(path)).text);
+    return EX_OK;
+}
+
 static time_t monotonic_s(void)
 {
     struct timespec now;
@@ -348,9 +191,10 @@ static time_t monotonic_s(void)
 static void drain(struct control *ctl)
 {
     uint32_t count = engine_shard_count(ctl->engine);
-    time_t give_up_s = monotonic_s() + (time_t)ctl->drain_timeout_s + 2;
+    uint32_t bound_s = ctl->current->policy->limits.drain_timeout_s;
+    time_t give_up_s = monotonic_s() + (time_t)bound_s + 2;
 
-    LOG_I(stopping, "bound_s=%u", ctl->drain_timeout_s);
+    LOG_I(stopping, "bound_s=%u", bound_s);
     ctl->is_draining = true;
     engine_listen_stop(ctl->engine);
     for (uint32_t i = 0; i < count; i++) {
@@ -372,7 +216,7 @@ static void warn_of_lists(struct control *ctl)
     int64_t now_unix_s = time(NULL);
 
     if (now_unix_s >= ctl->lists_unix_s) {
-        ctl->lists_unix_s = tls_facts_warn_of_lists(ctl->tls_in_force, now_unix_s);
+        ctl->lists_unix_s = tls_facts_warn_of_lists(ctl->current->tls, now_unix_s);
     }
 }
 
@@ -386,7 +230,7 @@ static void run_loop(struct control *ctl)
             break;
         }
         if (signo == SIGHUP) {
-            reload(ctl);
+            (void)control_reload(ctl, NULL);
         }
     }
     drain(ctl);
@@ -436,30 +280,42 @@ static void close_logs(struct control *ctl)
     }
 }
 
+static void say_started(const struct control *ctl)
+{
+    const struct snapshot *policy = ctl->current->policy;
+    const char *tls = tls_backend_version(tls_backend_find(policy->tls_backend));
+
+    LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, policy->node_name,
+          engine_shard_count(ctl->engine), log_quote(slice_from_cstr(tls)).text);
+    tls_facts_log(&ctl->tls, policy->tls_backend, tls);
+}
+
 /* Starts, runs until told to stop. setup belongs to the engine from start_engine on. */
 static int run(struct control *ctl, struct setup *setup)
 {
     int status;
 
-    remember(ctl, setup);
-    ctl->start_only = hash_start_only(setup->policy);
+    control_remember(ctl, setup);
+    control_hash_start_only(setup->policy, ctl->start_only);
     tls_facts_warn(setup);
     status = start_engine(ctl, setup);
     if (status != EX_OK) {
         setup_free(setup);
         return status;
     }
-    LOG_I(started, "version=%s node=%s shards=%u tls=%s", FEDGATE_VERSION, ctl->node_name,
-          engine_shard_count(ctl->engine), log_quote(slice_from_cstr(ctl->tls_version)).text);
-    tls_facts_log(&ctl->tls, ctl->tls_backend, ctl->tls_version);
+    say_started(ctl);
     status = listen_all(ctl, setup->policy);
     if (status == EX_OK) {
         status = start_http(ctl, setup->policy->http);
     }
     if (status == EX_OK) {
+        status = start_admin(ctl, setup->policy->admin_path);
+    }
+    if (status == EX_OK) {
         run_loop(ctl);
         LOG_I(stopped, "uptime_s=%ld", (long)(time(NULL) - ctl->started));
     }
+    admin_free(ctl->admin);
     http_free(ctl->http);
     engine_free(ctl->engine);
     return status;
@@ -478,7 +334,7 @@ int control_run(const char *config_path)
     random_bytes(&key, sizeof(key));
     hash_seed(key);
     ctl.issuers = issuers_new();
-    if (load(&setup, &ctl) != 0) {
+    if (control_load(&ctl, &setup, NULL) != 0) {
         issuers_unref(ctl.issuers);
         return EX_CONFIG;
     }
@@ -493,7 +349,6 @@ int control_run(const char *config_path)
         setup_free(setup);
     }
     explicit_bzero(ctl.secret, sizeof(ctl.secret));
-    tls_context_unref(ctl.tls_in_force);
     issuers_unref(ctl.issuers);
     pool_heap_free(ctl.shared);
     return status;

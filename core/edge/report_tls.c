@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/jout.h"
 #include "base/pool.h"
 #include "edge/report.h"
 #include "engine/conn.h"
@@ -72,20 +73,7 @@ void report_stream_add(struct report_streams *to, const struct conn *c, uint8_t 
 
 void report_put_text(struct buf *out, const char *text)
 {
-    buf_putc(out, '"');
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-
-        if (c == '"' || c == '\\') {
-            buf_putc(out, '\\');
-            buf_putc(out, (char)c);
-        } else if (c < 0x20 || c == 0x7f) {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_putc(out, (char)c);
-        }
-    }
-    buf_putc(out, '"');
+    jout_quoted(out, slice_from_cstr(text));
 }
 
 static const char *truth(bool is)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control_int: what the parts of the main thread share: control.c (life), control_load.c
+ * (configuration), control_figures.c (/stats, /metrics), control_admin.c (answers to fedgatectl).
+ * Control thread only. */
+#ifndef FG_EDGE_CONTROL_INT_H
+#define FG_EDGE_CONTROL_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "edge/admin.h"
+#include "edge/edge.h"
+#include "edge/report.h"
+#include "edge/setup.h"
+#include "io/ktls.h"
+#include "policy/partner_diff.h"
+
+struct engine;
+struct http;
+struct issuers;
+struct logger;
+
+/* What only a start brings into force. */
+#define START_ONLY(X)                        \
+    X(SHARDS, "node.shards")                 \
+    X(LISTEN, "listen's addresses")          \
+    X(HTTP, "listen.http")                   \
+    X(ADMIN, "listen.admin")                 \
+    X(DNS, "dns")                            \
+    X(CONNECTIONS, "limits.connections_*")   \
+    X(HANDSHAKES, "limits.handshakes_*")     \
+    X(MEMORY, "limits.memory_*")
+enum start_only {
+#define X(name, text) START_ONLY_##name,
+    START_ONLY(X)
+#undef X
+        START_ONLY_COUNT
+};
+
+struct control {
+    const char *config_path;
+    char secret[65]; /* dialback secret for configurations without one */
+    struct engine *engine;
+    struct edge_shared *shared;
+    struct log_ring ring;
+    struct logger *logger;
+    struct http *http;   /* NULL = not configured */
+    struct admin *admin; /* NULL = not configured */
+    int signal_fd;
+    uint64_t generation;
+    time_t started;
+    bool is_draining;
+    /* What is in force: borrowed from the engine, which keeps it until the next one is published,
+     * by this thread. */
+    const struct setup *current;
+    struct report_tls tls;
+    struct ktls_caps kernel; /* found out once */
+    struct issuers *issuers; /* shared (ref); passed on from setup to setup */
+    int64_t lists_unix_s; /* when to warn of its lists */
+    uint64_t start_only[START_ONLY_COUNT]; /* of the configuration the engine was started with */
+    /* The last reload that was asked for; unix_s 0: none yet. */
+    struct {
+        time_t unix_s;
+        uint32_t error_count; /* 0 = it is in force */
+    } last_reload;
+};
+
+/* -- control_load.c -- */
+/* Loads; says on stderr what is wrong. report: empty before; NULL = not asked for. */
+NODISCARD int control_load(struct control *ctl, struct setup **out, struct config_report *report);
+/* This setup comes into force with the call that follows (engine_new, engine_publish). */
+void control_remember(struct control *ctl, const struct setup *setup);
+void control_hash_start_only(const struct snapshot *p, uint64_t out[START_ONLY_COUNT]);
+/* What differs from the start: its name, or NULL. */
+const char *control_needs_restart(const struct control *ctl, enum start_only what);
+
+struct control_news {
+    struct config_report report; /* to be deinitialised */
+    struct partner_diff partners;
+};
+/* Reads the file again and publishes it; with an error in it, nothing changes, which stderr and the
+ * log tell. Zeroed news: filled; NULL = not asked for. */
+int control_reload(struct control *ctl, struct control_news *news);
+
+/* -- control_figures.c -- */
+struct figures {
+    uint32_t count; /* shards */
+    struct edge_report *reports;  /* owned */
+    struct engine_stats *engine;  /* owned */
+};
+/* Asks every shard and waits for it: a turn of each. */
+void figures_collect(struct figures *f, struct control *ctl);
+void figures_deinit(struct figures *f);
+void figures_write(struct control *ctl, struct buf *out, bool as_metrics);
+
+/* -- control_admin.c -- */
+admin_answer_fn control_answer;
+
+#endif

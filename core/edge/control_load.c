@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control_load: from the file to what is in force. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/pool.h"
+#include "edge/control_int.h"
+#include "edge/logger.h"
+#include "edge/tls_facts.h"
+#include "engine/engine.h"
+
+#define TEXT_BYTES_MAX ((size_t)64 << 10)
+
+static void print_report(const struct config_report *report)
+{
+    struct buf text;
+
+    buf_init(&text, POOL_BLOCK_BYTES_MAX);
+    config_report_write(report, &text);
+    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    buf_deinit(&text);
+}
+
+int control_load(struct control *ctl, struct setup **out, struct config_report *report)
+{
+    struct setup_params params = {ctl->config_path, ctl->secret, &ctl->kernel, ctl->issuers};
+    struct config_report own = {0};
+    int err = setup_load(out, &params, report ? report : &own);
+
+    print_report(report ? report : &own);
+    config_report_deinit(&own);
+    return err;
+}
+
+void control_remember(struct control *ctl, const struct setup *setup)
+{
+    ctl->current = setup;
+    ctl->tls = tls_facts(setup, &ctl->kernel);
+    ctl->lists_unix_s = 0;
+    log_set_level((enum log_level)setup->policy->log_level);
+    ctl->generation++;
+}
+
+/* A number for what is in text, which is emptied. */
+static uint64_t take_hash(struct buf *text)
+{
+    uint64_t hash = hash_bytes(buf_slice(text));
+
+    buf_clear(text);
+    return hash;
+}
+
+void control_hash_start_only(const struct snapshot *p, uint64_t out[START_ONLY_COUNT])
+{
+    struct buf text;
+
+    buf_init(&text, TEXT_BYTES_MAX);
+    buf_printf(&text, "%u", p->shard_count);
+    out[START_ONLY_SHARDS] = take_hash(&text);
+    for (uint32_t i = 0; i < p->listen_count; i++) {
+        buf_printf(&text, " %d %s", p->listens[i].kind, p->listens[i].text);
+    }
+    out[START_ONLY_LISTEN] = take_hash(&text);
+    buf_put_cstr(&text, p->http ? p->http->text : "");
+    out[START_ONLY_HTTP] = take_hash(&text);
+    buf_put_cstr(&text, p->admin_path ? p->admin_path : "");
+    out[START_ONLY_ADMIN] = take_hash(&text);
+    for (const char *const *server = p->dns_servers; server && *server; server++) {
+        buf_printf(&text, " %s", *server);
+    }
+    out[START_ONLY_DNS] = take_hash(&text);
+    buf_printf(&text, "%u %u", p->limits.connections_per_shard_max,
+               p->limits.connections_per_address_max);
+    out[START_ONLY_CONNECTIONS] = take_hash(&text);
+    buf_printf(&text, "%u %u", p->limits.handshakes_per_shard_max,
+               p->limits.handshakes_per_address_max);
+    out[START_ONLY_HANDSHAKES] = take_hash(&text);
+    buf_printf(&text, "%lu", p->limits.memory_per_shard_bytes_max);
+    out[START_ONLY_MEMORY] = take_hash(&text);
+    buf_deinit(&text);
+}
+
+const char *control_needs_restart(const struct control *ctl, enum start_only what)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        START_ONLY(X)
+#undef X
+    };
+    uint64_t now[START_ONLY_COUNT];
+
+    control_hash_start_only(ctl->current->policy, now);
+    return now[what] != ctl->start_only[what] ? names[what] : NULL;
+}
+
+static void say_loaded(struct control *ctl, const struct partner_diff *diff)
+{
+    const struct snapshot *policy = ctl->current->policy;
+    struct buf keys;
+
+    LOG_I(config_loaded,
+          "file=%s partners=%u added=%u removed=%u changed=%u domains=%u generation=%lu",
+          log_quote(slice_from_cstr(ctl->config_path)).text, policy->partner_count, diff->added,
+          diff->removed, diff->changed, policy->domain_count, ctl->generation);
+    buf_init(&keys, TEXT_BYTES_MAX);
+    for (int i = 0; i < START_ONLY_COUNT; i++) {
+        const char *key = control_needs_restart(ctl, (enum start_only)i);
+
+        if (key) {
+            buf_put_cstr(&keys, buf_len(&keys) ? ", " : "");
+            buf_put_cstr(&keys, key);
+        }
+    }
+    if (buf_len(&keys) > 0) {
+        LOG_W(config_loaded, "note=\"changes need a restart: %.*s\"",
+              SLICE_FMT(buf_slice(&keys)));
+    }
+    buf_deinit(&keys);
+}
+
+int control_reload(struct control *ctl, struct control_news *news)
+{
+    struct config_report report = {0};
+    struct partner_diff diff;
+    struct setup *setup;
+    int err = control_load(ctl, &setup, &report);
+
+    ctl->last_reload.unix_s = time(NULL);
+    ctl->last_reload.error_count = report.error_count;
+    if (err != 0) {
+        LOG_E(config_refused, "file=%s errors=%u note=\"the running configuration stays\"",
+              log_quote(slice_from_cstr(ctl->config_path)).text, report.error_count);
+    } else {
+        diff = partner_diff(ctl->current->policy, setup->policy);
+        control_remember(ctl, setup);
+        if (logger_reopen(ctl->logger, setup->policy->log_path) != 0) {
+            LOG_E(config_refused, "key=log.file note=\"cannot be opened: the old log stays\"");
+        }
+        say_loaded(ctl, &diff);
+        tls_facts_warn(setup);
+        engine_publish(ctl->engine, setup);
+        if (news) {
+            news->partners = diff;
+        }
+    }
+    if (news) {
+        news->report = report;
+    } else {
+        config_report_deinit(&report);
+    }
+    return err;
+}

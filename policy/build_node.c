@@ -43,6 +43,7 @@ void build_gateway(struct load *l, const struct schema_values *root)
     g->stream_inactivity_timeout_s = schema_u32(&v, KEY_gateway_stream_inactivity_timeout_s);
     g->subscription_refresh_interval_s =
         schema_u32(&v, KEY_gateway_subscription_refresh_interval_s);
+    g->reply_window_s = schema_u32(&v, KEY_gateway_reply_window_s);
     g->log_message_bodies = schema_u32(&v, KEY_gateway_log_message_bodies) != 0;
     g->dialback_secret = arena_slice(l->arena, schema_get(&v, KEY_gateway_dialback_secret)->text);
     if (g->partner_connection_limit > g->connection_limit) {

@@ -32,7 +32,11 @@ static void build_all(struct load *l)
     build_listen(l, &root);
     build_hops(l, &root);
     build_domains(l, &root);
+    build_groups(l, &root);
+    build_access(l, &root);
+    build_blocked(l, &root);
     build_partners(l, &root);
+    build_check_groups(l);
     build_finish(l, &root);
 }
 
@@ -64,6 +68,7 @@ int config_load(struct snapshot **out, const char *file, struct slice text,
     } else {
         *out = l.snapshot;
     }
+    map_deinit(&l.group_map);
     json_deinit(&l.doc);
     return err;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/map.h"
 #include "base/slice.h"
 #include "policy/arena.h"
 #include "policy/config.h"
@@ -47,6 +48,9 @@ struct load {
     uint32_t *domain_nodes; /* arena: idx -> node */
     struct local_domain *domains;
     struct partner *partners;
+    struct map group_map; /* owned: name -> struct user_group */
+    bool *group_is_used;  /* arena: by idx */
+    uint32_t *group_nodes; /* arena: idx -> KEY node */
     struct credential *credentials; /* arena: by domain idx; no path = none of its own */
     /* Seen on the way, judged in build_finish. */
     struct credential default_credential;

@@ -68,6 +68,15 @@ static const char *const old_names[][2] = {
     {"EnableKeepAlive", "keepalive"},
     {"ConnectionLimit", "connection_limit"},
     {"ProxyFqdn", "proxy_fqdn"},
+    {"SuffixMatch", "suffix_match"},
+    {"StanzaRateMax", "stanza_rate_max"},
+    {"StanzaBurst", "stanza_burst"},
+    {"ByteRateMax", "byte_rate_max"},
+    {"ByteBurst", "byte_burst"},
+    {"StanzaBytesMax", "stanza_bytes_max"},
+    {"AllowedUsers", "allowed_users"},
+    {"EnableXmppAccess", "xmpp"},
+    {"EnableFederationAccess", "sip_federation"},
     {"PartnerConnectionLimit", "partner_connection_limit"},
     {"DialbackPassphrase", "dialback_secret"},
     {"EnableLoggingAllMessageBodies", "log_message_bodies"},
@@ -147,6 +156,18 @@ void schema_element_error(struct load *l, const struct schema_values *v, enum sc
     load_path(path, &v->where, keys[key].name, (int32_t)element);
     va_start(args, fmt);
     problem(l, false, l->doc.nodes[node].start, path, fmt, args);
+    va_end(args);
+}
+
+void schema_element_warning(struct load *l, const struct schema_values *v, enum schema_key_idx key,
+                            uint32_t element, uint32_t node, const char *fmt, ...)
+{
+    char path[LOAD_PATH_BYTES];
+    va_list args;
+
+    load_path(path, &v->where, keys[key].name, (int32_t)element);
+    va_start(args, fmt);
+    problem(l, true, l->doc.nodes[node].start, path, fmt, args);
     va_end(args);
 }
 

@@ -50,7 +50,7 @@ enum schema_key_idx {
     KEY_COUNT
 };
 
-#define SCHEMA_KEYS_MAX 16u /* of one section */
+#define SCHEMA_KEYS_MAX 24u /* of one section */
 
 struct schema_key {
     const char *name;
@@ -106,6 +106,9 @@ void schema_warning(struct load *l, const struct schema_values *v, enum schema_k
 PRINTF_LIKE(6, 7)
 void schema_element_error(struct load *l, const struct schema_values *v, enum schema_key_idx key,
                           uint32_t element, uint32_t node, const char *fmt, ...);
+PRINTF_LIKE(6, 7)
+void schema_element_warning(struct load *l, const struct schema_values *v, enum schema_key_idx key,
+                            uint32_t element, uint32_t node, const char *fmt, ...);
 
 /* Walks the texts of a TEXTS value: start with *node = JSON_NONE; false at the end. Elements that
  * are no texts were reported by schema_read and are skipped; *element counts all.                */

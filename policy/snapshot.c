@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "base/utf8.h"
 #include "policy/arena.h"
+#include "policy/users.h"
 #include "xmpp/jid.h"
 
 static void wipe(const char *text, size_t len)
@@ -57,25 +58,67 @@ const struct local_domain *snapshot_domain(const struct snapshot *s, struct slic
     return found || utf8_is_ascii(name) ? found : domain_by_ascii(s, name);
 }
 
-NOINLINE static const struct partner *partner_by_ascii(const struct snapshot *s, struct slice name)
+/* The one with suffix_match whose name is the longest that name, A-labels, is below. Only as many
+ * steps as such names have labels, whatever a peer sends. */
+static uint32_t find_suffix(const struct snapshot *s, struct slice name)
 {
-    struct jid_ascii ascii;
-    uint32_t idx = NAMES_NONE;
+    uint32_t labels = 1;
 
-    if (jid_domain_to_ascii(name, &ascii) == 0) {
-        idx = names_find(&s->partner_names, jid_ascii_slice(&ascii));
+    for (size_t i = 0; i < name.len; i++) {
+        labels += name.ptr[i] == '.';
     }
+    for (size_t i = 0; i < name.len && labels > s->suffix_labels_min; i++) {
+        uint32_t idx;
+
+        if (name.ptr[i] != '.' || --labels > s->suffix_labels_max) {
+            continue;
+        }
+        idx = names_find(&s->partner_names, slice_from(name, i + 1));
+        if (idx != NAMES_NONE && s->partners[idx].suffix_match) {
+            return idx;
+        }
+    }
+    return NAMES_NONE;
+}
+
+const struct partner *snapshot_suffix_partner(const struct snapshot *s, struct slice ascii)
+{
+    uint32_t idx = s->any_suffix_match ? find_suffix(s, ascii) : NAMES_NONE;
+
     return idx == NAMES_NONE ? NULL : &s->partners[idx];
+}
+
+/* A name that is no key of the table: another spelling of one, or below one. */
+NOINLINE static uint32_t find_otherwise(const struct snapshot *s, struct slice name)
+{
+    uint32_t idx = NAMES_NONE;
+    struct jid_ascii ascii;
+
+    if (!utf8_is_ascii(name)) {
+        if (jid_domain_to_ascii(name, &ascii) != 0) {
+            return NAMES_NONE;
+        }
+        name = jid_ascii_slice(&ascii);
+        idx = names_find(&s->partner_names, name);
+    }
+    return idx == NAMES_NONE && s->any_suffix_match ? find_suffix(s, name) : idx;
+}
+
+/* The idx of the partner that name belongs to: one of its names, or below one. */
+static inline uint32_t find_name(const struct snapshot *s, struct slice name)
+{
+    uint32_t idx = names_find(&s->partner_names, name);
+
+    return idx != NAMES_NONE || (!s->any_suffix_match && utf8_is_ascii(name))
+               ? idx
+               : find_otherwise(s, name);
 }
 
 const struct partner *snapshot_partner(const struct snapshot *s, struct slice name)
 {
-    uint32_t idx = names_find(&s->partner_names, name);
+    uint32_t idx = find_name(s, name);
 
-    if (idx != NAMES_NONE) {
-        return &s->partners[idx];
-    }
-    return utf8_is_ascii(name) ? NULL : partner_by_ascii(s, name);
+    return idx == NAMES_NONE ? NULL : &s->partners[idx];
 }
 
 const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name)
@@ -135,6 +178,14 @@ bool next_hop_trusts_address(const struct next_hop *hop, const struct sockaddr *
     return false;
 }
 
+static bool is_domain_blocked(const struct snapshot *s, const struct partner *p,
+                              struct slice remote)
+{
+    return (s->blocked && users_find(s->blocked, SLICE_NONE, remote, NULL) != USERS_NO) ||
+           (p->extra && p->extra->blocked &&
+            users_find(p->extra->blocked, SLICE_NONE, remote, NULL) != USERS_NO);
+}
+
 struct policy_verdict policy_pair(const struct snapshot *s, struct slice local, struct slice remote)
 {
     struct policy_verdict v = {.domain = snapshot_domain(s, local),
@@ -146,6 +197,10 @@ struct policy_verdict policy_pair(const struct snapshot *s, struct slice local, 
         v.reason = POLICY_LOCAL_AS_REMOTE;
     } else if (!v.partner) {
         v.reason = POLICY_PARTNER_UNKNOWN;
+    } else if (is_domain_blocked(s, v.partner, remote)) {
+        v.reason = POLICY_DOMAIN_BLOCKED;
+    } else if (v.partner->extra && v.partner->extra->maintenance.len) {
+        v.reason = POLICY_MAINTENANCE;
     } else {
         v.reason = POLICY_ALLOWED;
         v.allowed = true;

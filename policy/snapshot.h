@@ -114,7 +114,6 @@ struct access_policy {
     struct slice name; /* its key; empty = access.global */
     bool xmpp;         /* may talk to XMPP partners */
     bool sip_federation; /* to SIP partners; nothing uses it yet */
-    const struct user_set *members; /* NULL for global */
 };
 
 struct access_settings {
@@ -124,6 +123,9 @@ struct access_settings {
     uint32_t site_count;
     const struct access_policy *users;
     uint32_t user_count;
+    /* All members of a tier, each with the idx of its policy (users_int.h); NULL = no members. */
+    const struct user_set *site_members;
+    const struct user_set *user_members;
 };
 
 struct user_group {
@@ -180,7 +182,9 @@ struct snapshot {
     uint32_t next_hop_count;
     const struct partner *partners;
     uint32_t partner_count;
-    bool any_suffix_match; /* some partner has it: lookups try the parents */
+    bool any_suffix_match; /* some partner has it: lookups try the parents ... */
+    uint8_t suffix_labels_min; /* ... with that many labels */
+    uint8_t suffix_labels_max;
     struct access_settings access;
     const struct user_group *groups;
     uint32_t group_count;
@@ -199,7 +203,10 @@ void snapshot_free(struct snapshot *s);
 
 /* NULL = not ours / no partner / no such hop. */
 const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name);
+/* By its own name, else the one with suffix_match whose name is the longest that name is below. */
 const struct partner *snapshot_partner(const struct snapshot *s, struct slice name);
+/* The latter alone. ascii: A-labels. */
+const struct partner *snapshot_suffix_partner(const struct snapshot *s, struct slice ascii);
 const struct next_hop *snapshot_next_hop(const struct snapshot *s, struct slice name);
 /* Whether a request from this socket address (no TLS name needed) may come from the hop. */
 bool next_hop_trusts_address(const struct next_hop *hop, const struct sockaddr *addr);

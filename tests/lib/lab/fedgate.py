@@ -79,6 +79,7 @@ class Fedgate:
             "next_hops": {"pool": hop or sip_hop(),
                           "app": {"kind": "component", "secret": "inside"}},
             "partners": [copy.deepcopy(p) for p in partners],
+            "access": {"global": {"xmpp": True}},
             "gateway": {"stream_establishment_timeout_s": 10},
             "limits": {"connections_per_address_max": 0},
             "log": {"level": "debug", "file": self.log}}

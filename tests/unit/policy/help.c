@@ -14,7 +14,8 @@ struct slice help_text(const struct help_doc *doc)
     int len = snprintf(
         text, sizeof(text),
         "{\"node\":%s,\n\"listen\":%s,\n\"tls\":%s,\n\"dns\":%s,\n\"domains\":%s,\n\"next_hops\":"
-        "%s,\n\"partners\":%s,\n\"gateway\":%s,\n\"limits\":%s,\n\"log\":%s,\n\"store\":%s}\n",
+        "%s,\n\"partners\":%s,\n\"gateway\":%s,\n\"limits\":%s,\n\"log\":%s,\n\"store\":%s,\n"
+        "\"access\":%s,\n\"groups\":%s,\n\"blocked\":%s}\n",
         doc->node ? doc->node : "{\"name\":\"edge.corp.example\"}",
         doc->listen ? doc->listen
                     : "{\"xmpp_server\":[\"127.0.0.1:5269\"],\"sip\":[\"tls:0.0.0.0:5061\"]}",
@@ -26,7 +27,9 @@ struct slice help_text(const struct help_doc *doc)
             : "{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:pool.corp.example;transport=tls\"}}",
         doc->partners ? doc->partners : "[{\"domain\":\"fabrikam.example\"}]",
         doc->gateway ? doc->gateway : "{}", doc->limits ? doc->limits : "{}",
-        doc->log ? doc->log : "{}", doc->store ? doc->store : "\"sqlite:fedgate.db\"");
+        doc->log ? doc->log : "{}", doc->store ? doc->store : "\"sqlite:fedgate.db\"",
+        doc->access ? doc->access : "{\"global\":{\"xmpp\":true}}",
+        doc->groups ? doc->groups : "{}", doc->blocked ? doc->blocked : "[]");
 
     cr_assert(len > 0 && (size_t)len < sizeof(text));
     return slice_make(text, (size_t)len);

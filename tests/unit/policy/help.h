@@ -6,7 +6,7 @@
 #include "policy/config.h"
 
 /* NULL = the good default below. Each section stands on a line of its own, in this order, so
- * that tests know the line numbers: node is line 1, listen 2, ... store 11. */
+ * that tests know the line numbers: node is line 1, listen 2, ... blocked 14. */
 struct help_doc {
     const char *node;      /* 1 */
     const char *listen;    /* 2 */
@@ -19,6 +19,9 @@ struct help_doc {
     const char *limits;    /* 9 */
     const char *log;       /* 10 */
     const char *store;     /* 11 */
+    const char *access;    /* 12 */
+    const char *groups;    /* 13 */
+    const char *blocked;   /* 14 */
 };
 
 /* The text of doc; valid until the next call. */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* decide: the rules one after the other; the first refusal counts. */
+#include "policy/decide.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "policy/quote.h"
+#include "policy/users_int.h"
+
+void policy_rule_text(struct policy_rule rule, char out[POLICY_RULE_BYTES])
+{
+    if (rule.name.len == 0) {
+        (void)snprintf(out, POLICY_RULE_BYTES, "%s", rule.kind);
+    } else {
+        (void)snprintf(out, POLICY_RULE_BYTES, "%s[%.280s]", rule.kind, quote(rule.name).text);
+    }
+}
+
+static struct policy_rule rule_of(const char *kind, struct slice name)
+{
+    return (struct policy_rule){.kind = kind, .name = name};
+}
+
+/* Refused, with the answer that the two sides get: the partner's learns nothing of ours. */
+static void refuse(struct policy_decision *d, const struct policy_question *q,
+                   enum policy_reason reason, struct policy_rule rule)
+{
+    d->allowed = false;
+    d->reason = reason;
+    d->rule = rule;
+    d->answer = q->direction == POLICY_TO_LOCAL ? POLICY_ANSWER_UNKNOWN_USER
+                                                : POLICY_ANSWER_FORBIDDEN;
+}
+
+/* --- 1: the pair of domains --- */
+
+static struct policy_rule rule_of_block(const struct snapshot *s, const struct partner *p,
+                                        struct slice user, struct slice domain)
+{
+    struct slice entry;
+
+    if (users_find(s->blocked, user, domain, &entry) != USERS_NO) {
+        return rule_of("blocked", entry);
+    }
+    (void)users_find(p->extra ? p->extra->blocked : NULL, user, domain, &entry);
+    return rule_of("partners.blocked", entry);
+}
+
+static void refuse_pair(struct policy_decision *d, const struct snapshot *s,
+                        const struct policy_question *q)
+{
+    d->answer = POLICY_ANSWER_NOT_FEDERATED;
+    switch (d->reason) {
+    case POLICY_LOCAL_UNKNOWN:
+        d->rule = rule_of("domains", q->local_domain);
+        break;
+    case POLICY_LOCAL_AS_REMOTE:
+        d->rule = rule_of("domains", q->remote_domain);
+        break;
+    case POLICY_PARTNER_UNKNOWN:
+        d->rule = rule_of("partners", q->remote_domain);
+        break;
+    case POLICY_DOMAIN_BLOCKED:
+        d->rule = rule_of_block(s, d->partner, SLICE_NONE, q->remote_domain);
+        if (q->direction == POLICY_TO_PARTNER) {
+            d->answer = POLICY_ANSWER_FORBIDDEN;
+        }
+        break;
+    case POLICY_MAINTENANCE:
+        d->rule = rule_of("partners.maintenance", d->partner->domain);
+        d->answer = POLICY_ANSWER_MAINTENANCE;
+        d->text = d->partner->extra->maintenance;
+        break;
+    case POLICY_ALLOWED:
+    case POLICY_ADDRESS_BLOCKED:
+    case POLICY_ACCESS_DENIED:
+    case POLICY_USER_NOT_ALLOWED:
+    case POLICY_NOT_REACHABLE:
+    case POLICY_REASON_COUNT:
+        UNREACHABLE("no verdict of a refused pair");
+    }
+}
+
+/* --- 2 to 4 --- */
+
+static bool is_blocked(const struct snapshot *s, const struct partner *p,
+                       const struct policy_question *q)
+{
+    return users_find(s->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO ||
+           (p->extra &&
+            users_find(p->extra->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO);
+}
+
+/* The policy that counts for the user: in the first tier that has him, exact address over domain. */
+static const struct access_policy *access_of(const struct snapshot *s, struct slice user,
+                                             struct slice domain, struct policy_rule *rule)
+{
+    const struct access_settings *a = &s->access;
+    struct slice entry;
+    uint32_t idx;
+
+    if (users_find_number(a->user_members, user, domain, &entry, &idx) != USERS_NO) {
+        *rule = rule_of("access.users", a->users[idx].name);
+        return &a->users[idx];
+    }
+    if (users_find_number(a->site_members, user, domain, &entry, &idx) != USERS_NO) {
+        *rule = rule_of("access.sites", a->sites[idx].name);
+        return &a->sites[idx];
+    }
+    *rule = rule_of(a->is_written ? "access.global" : "access", SLICE_NONE);
+    return &a->global;
+}
+
+static bool is_allowed_user(const struct partner *p, struct slice user, struct slice domain)
+{
+    return !p->extra || !p->extra->allowed_users ||
+           users_find(p->extra->allowed_users, user, domain, NULL) != USERS_NO;
+}
+
+/* --- 5 --- */
+
+/* What was answered had passed, so its answer does, too. */
+static bool is_out_of_reach(const struct partner *p, const struct policy_question *q)
+{
+    return q->direction == POLICY_TO_LOCAL && p->type == PARTNER_TYPE_PUBLIC_UNVERIFIED &&
+           !q->is_reachable && q->act != POLICY_ACT_ANSWER;
+}
+
+struct policy_decision policy_decide(const struct snapshot *s, const struct policy_question *q)
+{
+    struct policy_verdict pair = policy_pair(s, q->local_domain, q->remote_domain);
+    struct policy_decision d = {
+        .reason = pair.reason, .domain = pair.domain, .partner = pair.partner};
+    const struct access_policy *access;
+
+    if (!pair.allowed) {
+        refuse_pair(&d, s, q);
+        return d;
+    }
+    if (is_blocked(s, d.partner, q)) {
+        refuse(&d, q, POLICY_ADDRESS_BLOCKED,
+               rule_of_block(s, d.partner, q->remote_user, q->remote_domain));
+        return d;
+    }
+    /* From here on our domain by its A-label: no lookup has to convert it. */
+    access = access_of(s, q->local_user, d.domain->name, &d.rule);
+    if (!access->xmpp) {
+        refuse(&d, q, POLICY_ACCESS_DENIED, d.rule);
+    } else if (!is_allowed_user(d.partner, q->local_user, d.domain->name)) {
+        refuse(&d, q, POLICY_USER_NOT_ALLOWED,
+               rule_of("partners.allowed_users", d.partner->domain));
+    } else if (is_out_of_reach(d.partner, q)) {
+        refuse(&d, q, POLICY_NOT_REACHABLE, rule_of("partners.type", d.partner->domain));
+    } else {
+        d.allowed = true;
+        d.without_note = q->direction == POLICY_TO_PARTNER && q->act == POLICY_ACT_NOTIFY &&
+                         d.partner->type != PARTNER_TYPE_FEDERATED;
+    }
+    return d;
+}

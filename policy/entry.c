@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* entry: what kind of entry a text is, and its normal form. */
+#include "policy/entry.h"
+
+#include "base/check.h"
+#include "xmpp/jid.h"
+
+static const struct slice group_prefix = {"group:", sizeof("group:") - 1};
+
+static void put(struct entry *out, struct slice part)
+{
+    ASSERT(out->len + part.len <= sizeof(out->text));
+    memcpy(out->text + out->len, part.ptr, part.len);
+    out->len += part.len;
+}
+
+/* What is allowed instead, when only some of the kinds are. */
+static const char *not_allowed(uint32_t kind, uint32_t kinds)
+{
+    if (kind == ENTRY_GROUP) {
+        return (kinds & ENTRY_SUFFIX) ? "names a group, and groups are of our users; write "
+                                        "addresses and domains of partners"
+                                      : "names a group, which cannot stand inside a group or a "
+                                        "list file; write its members";
+    }
+    return "names all domains below one, which only \"blocked\" can; write each domain";
+}
+
+static const char *put_domain(struct slice domain, struct entry *out)
+{
+    const char *fault = jid_domain_fault(domain);
+    struct jid_ascii ascii;
+
+    if (fault) {
+        return fault;
+    }
+    if (jid_domain_to_ascii(domain, &ascii) != 0) {
+        return "is not a domain name";
+    }
+    out->domain_at = out->len;
+    put(out, jid_ascii_slice(&ascii));
+    return NULL;
+}
+
+static const char *put_address(struct slice local, struct slice domain, struct entry *out)
+{
+    char normal[JID_PART_BYTES_MAX];
+    size_t len;
+
+    if (local.len == 0) {
+        return "has nothing before the '@'; write USER@DOMAIN, or the domain alone";
+    }
+    if (slice_find(domain, '/') >= 0) {
+        return "has a resource ('/'); write USER@DOMAIN: it counts for all clients of the user";
+    }
+    if (slice_eq_cstr(local, "*")) {
+        return "has '*' for the user; write the domain alone, which is everybody in it";
+    }
+    if (jid_local_normalise(local, normal, &len) != 0 || len == 0) {
+        return "has a user part that no address can have";
+    }
+    put(out, slice_make(normal, len));
+    put(out, SLICE_LIT("@"));
+    return put_domain(domain, out);
+}
+
+const char *entry_parse(struct slice text, uint32_t kinds, struct entry *out)
+{
+    ptrdiff_t at_sign = slice_find(text, '@');
+
+    out->len = 0;
+    out->domain_at = 0;
+    if (slice_starts(text, group_prefix)) {
+        struct slice name = slice_from(text, group_prefix.len);
+
+        out->kind = ENTRY_GROUP;
+        if (!(kinds & out->kind)) {
+            return not_allowed(out->kind, kinds);
+        }
+        if (name.len == 0 || name.len > ENTRY_GROUP_NAME_BYTES_MAX) {
+            return "names no group; write \"group:NAME\"";
+        }
+        put(out, text);
+        out->domain_at = group_prefix.len;
+        return NULL;
+    }
+    if (at_sign >= 0) {
+        out->kind = ENTRY_ADDRESS;
+        return put_address(slice_to(text, (size_t)at_sign), slice_from(text, (size_t)at_sign + 1),
+                           out);
+    }
+    if (slice_starts(text, SLICE_LIT("*."))) {
+        out->kind = ENTRY_SUFFIX;
+        if (!(kinds & out->kind)) {
+            return not_allowed(out->kind, kinds);
+        }
+        put(out, SLICE_LIT("*."));
+        return put_domain(slice_from(text, 2), out);
+    }
+    out->kind = ENTRY_DOMAIN;
+    return put_domain(text, out);
+}

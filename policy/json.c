@@ -177,6 +177,8 @@ static void count_child(struct builder *b)
 {
     if (b->depth) {
         b->levels[b->depth - 1].children++;
+    } else {
+        b->root_end = token_end(b); /* a list's or object's is set again where it ends */
     }
 }
 

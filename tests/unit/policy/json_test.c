@@ -90,6 +90,15 @@ Test(json, a_bare_number_has_its_place)
     json_deinit(&doc);
 }
 
+Test(json, a_bare_text_may_hold_what_begins_a_comment)
+{
+    struct json_doc doc = parse_good("\"a/*\" // b");
+
+    cr_expect(slice_eq_cstr(json_text(&doc, 0), "a/*"));
+    json_deinit(&doc);
+    cr_expect_str_eq(fault_of(SLICE_LIT("\"a\" /*"), 16), "4 : the file ends inside this comment");
+}
+
 Test(json, faults_name_place_path_and_remedy)
 {
     static const struct {

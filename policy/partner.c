@@ -29,8 +29,9 @@
         "unencrypted; set \"tls\": \"required\" to prevent that"
 #define SASL_NEEDS_TLS                                                                             \
     PARTNER_VERDICT_REJECT, "sasl-needs-tls",                                                      \
-        "SASL (the TLS certificate proves the domain) needs TLS: set \"tls\" to "                  \
-        "\"required\" or \"optional\", or \"sasl\" to \"not_supported\" for dialback alone"
+        "SASL, required or optional, demands TLS, required or optional: it proves the domain "     \
+        "with the TLS certificate; set \"tls\" to \"required\" or \"optional\", or \"sasl\" to "     \
+        "\"not_supported\" for dialback alone"
 #define NO_METHOD                                                                                  \
     PARTNER_VERDICT_REJECT, "no-authentication",                                                   \
         "neither SASL nor dialback is left, so no stream could ever be authenticated: "            \

@@ -8,10 +8,10 @@
 #include "policy/quote.h"
 #include "policy/suggest.h"
 
-#define POLICIES_MAX       10000u
-#define GROUPS_MAX         10000u
-#define POLICY_NAME_BYTES  128u
-#define LOCAL_ENTRIES      (ENTRY_ADDRESS | ENTRY_DOMAIN)
+#define POLICIES_MAX      10000u
+#define GROUPS_MAX        10000u
+#define POLICY_NAME_BYTES 128u
+#define LOCAL_ENTRIES     (ENTRY_ADDRESS | ENTRY_DOMAIN)
 
 /* --- groups --- */
 
@@ -164,7 +164,8 @@ static void add_one(struct load *l, struct tier *t, const struct member_place *p
     }
     other = quote(t->policies[before].name);
     through = quote(group ? group->name : SLICE_NONE);
-    member_error(l, place, "%s%s%s is in %s[%s] already; a policy of the same tier would contradict "
+    member_error(l, place,
+                 "%s%s%s is in %s[%s] already; a policy of the same tier would contradict "
                  "it, so one of the two entries must go",
                  quote(entry).text, group ? ", of the group " : "", group ? through.text : "",
                  t->section, other.text);
@@ -281,8 +282,7 @@ void build_access(struct load *l, const struct schema_values *root)
         }
         return;
     }
-    if (!schema_read(l, schema_get(root, KEY_root_access)->node, SECTION_access, &where,
-                     &access)) {
+    if (!schema_read(l, schema_get(root, KEY_root_access)->node, SECTION_access, &where, &access)) {
         return;
     }
     if (schema_read(l, schema_get(&access, KEY_access_global)->node, SECTION_global, &where_global,

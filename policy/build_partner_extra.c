@@ -159,13 +159,15 @@ static void add_blocked(struct load *l, const struct member_place *place, const 
     uint32_t before;
 
     if (e->kind == ENTRY_SUFFIX && !p->suffix_match) {
-        member_error(l, place, "%s says nothing without \"suffix_match\": domains below the "
+        member_error(l, place,
+                     "%s says nothing without \"suffix_match\": domains below the "
                      "partner's are not its",
                      quote(entry_text(e)).text);
         return;
     }
     if (p->domain.len && !is_of_partner(p, domain)) {
-        member_error(l, place, "%s is of no domain of this partner; \"blocked\" at the top level "
+        member_error(l, place,
+                     "%s is of no domain of this partner; \"blocked\" at the top level "
                      "is for everybody",
                      quote(entry_text(e)).text);
         return;

@@ -29,8 +29,8 @@ static void refuse(struct policy_decision *d, const struct policy_question *q,
     d->allowed = false;
     d->reason = reason;
     d->rule = rule;
-    d->answer = q->direction == POLICY_TO_LOCAL ? POLICY_ANSWER_UNKNOWN_USER
-                                                : POLICY_ANSWER_FORBIDDEN;
+    d->answer =
+        q->direction == POLICY_TO_LOCAL ? POLICY_ANSWER_UNKNOWN_USER : POLICY_ANSWER_FORBIDDEN;
 }
 
 /* --- 1: the pair of domains --- */
@@ -92,7 +92,7 @@ static bool is_blocked(const struct snapshot *s, const struct partner *p,
             users_find(p->extra->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO);
 }
 
-/* The policy that counts for the user: in the first tier that has him, exact address over domain. */
+/* The policy that counts: of the first tier that has the user, exact address over domain. */
 static const struct access_policy *access_of(const struct snapshot *s, struct slice user,
                                              struct slice domain, struct policy_rule *rule)
 {

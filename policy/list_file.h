@@ -27,13 +27,13 @@ enum list_step {
 };
 
 void list_begin(struct list_reader *r, struct slice bytes);
-/* ENTRY: *out, an address or a domain. FAULT: *fault says what is wrong (static), *text is the line,
- * empty when it is not fit for showing. */
+/* ENTRY: *out, an address or a domain. FAULT: *fault says what is wrong (static), *text is the
+ * line, empty when it is not fit for showing. */
 enum list_step list_next(struct list_reader *r, struct entry *out, struct slice *text,
                          const char **fault);
 
-/* The whole file; *bytes is owned by the caller (pool_heap_free). NULL, or what is wrong: static, or
- * of err_text(). Only regular files: a pipe would block. */
+/* The whole file; *bytes is owned by the caller (pool_heap_free). NULL, or what is wrong (static).
+ * Only regular files: a pipe would block. */
 NODISCARD const char *list_file_read(const char *path, char **bytes, size_t *len);
 
 #endif

@@ -110,8 +110,8 @@ void members_of_list(struct load *l, const struct schema_values *v, enum schema_
     }
 }
 
-static void walk_file(struct load *l, struct member_place *place, struct slice bytes,
-                      member_fn *fn, void *ctx)
+static void walk_file(struct load *l, struct member_place *place, struct slice bytes, member_fn *fn,
+                      void *ctx)
 {
     struct list_reader reader;
     uint32_t entry_count = 0;
@@ -146,8 +146,8 @@ void members_of_file(struct load *l, const struct schema_values *v, enum schema_
 {
     const struct schema_value *value = schema_get(v, key);
     uint32_t fault_count = 0;
-    struct member_place place = {.v = v, .key = key, .node = JSON_NONE, .file = value->text,
-                                 .fault_count = &fault_count};
+    struct member_place place = {
+        .v = v, .key = key, .node = JSON_NONE, .file = value->text, .fault_count = &fault_count};
     const char *fault;
     char *bytes;
     size_t len;

@@ -27,7 +27,7 @@ void members_of_list(struct load *l, const struct schema_values *v, enum schema_
 /* The same for the lines of the file that a TEXT key names, when it is written. */
 void members_of_file(struct load *l, const struct schema_values *v, enum schema_key_idx key,
                      member_fn *fn, void *ctx);
-/* At the entry: path, line and column in the configuration; of a list file's line also FILE:LINE. */
+/* At the entry: path, line and column in the configuration; for a list file FILE:LINE, too. */
 PRINTF_LIKE(3, 4)
 void member_error(struct load *l, const struct member_place *place, const char *fmt, ...);
 PRINTF_LIKE(3, 4)
@@ -35,7 +35,7 @@ void member_warning(struct load *l, const struct member_place *place, const char
 
 /* Whether an entry of our users is of a domain of ours; reported when not. */
 bool member_is_local(struct load *l, const struct member_place *place, const struct entry *e);
-/* Adds to a set. True: added, or there before with the same number. False and *before: another's. */
+/* Adds to a set. True: added, or there before with the same number. False: *before has it. */
 bool member_add(struct load *l, const struct member_place *place, struct users_build *b,
                 struct slice entry, uint32_t number, uint32_t *before);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* users_int: making sets of addresses (private to policy/): entries are added one by one on the heap,
- * then packed into the snapshot's arena. An entry is its normal form (entry.h) and a number, with
- * which a set can also say whose entry it is: the tiers of external access are such sets.
+/* users_int: making sets of addresses (private to policy/): entries are added one by one on the
+ * heap, then packed into the snapshot's arena. An entry is its normal form (entry.h) and a number,
+ * with which a set can also say whose entry it is: the tiers of external access are such sets.
  * Threads: one. Memory: plain heap until users_build_finish, then the arena. */
 #ifndef FG_POLICY_USERS_INT_H
 #define FG_POLICY_USERS_INT_H
@@ -23,11 +23,11 @@ struct users_slot {
     uint32_t tag; /* upper half of its hash */
 };
 
-/* Slots and texts are two blocks: 8 bytes per slot, at most three in four used; 6 bytes and the text
- * per entry. */
+/* Slots and texts are two blocks: 8 bytes per slot, at most three in four used; 6 bytes and the
+ * text per entry. */
 struct user_set {
     const struct users_slot *slots;
-    const char *texts; /* per entry: number (4 bytes), length (2), the entry */
+    const char *texts;                    /* per entry: number (4 bytes), length (2), the entry */
     const struct user_set *const *groups; /* whoever is in one of these is in the set */
     uint32_t texts_bytes;
     uint32_t slot_mask;

@@ -310,6 +310,8 @@ Test(config_error, syntax)
                      "f:1:1: next_hops: is missing\n"
                      "f:1:1: listen.xmpp_server: warning: neither xmpp_server nor xmpps_server is "
                      "listened on: no partner can connect\n"
+                     "f:1:1: access: warning: is missing: none of our users may talk to partners; "
+                     "\"access\": { \"global\": { \"xmpp\": true } } lets all of them\n"
                      "f:1:1: partners: warning: is empty: nobody outside can be talked to\n");
 }
 

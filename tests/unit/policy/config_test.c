@@ -56,7 +56,8 @@ Test(config, the_document_of_the_design_warns_as_it_should)
 {
     cr_expect_str_eq(
         help_report_text(slice_from_cstr(design)),
-        "f:4:24: listen.admin: warning: is accepted, but has no effect in this release\n"
+        "f:1:1: access: warning: is missing: none of our users may talk to partners; "
+        "\"access\": { \"global\": { \"xmpp\": true } } lets all of them\n"
         "f:10:18: next_hops.app: warning: is not the next hop of any domain\n"
         "f:10:59: next_hops.app.secret: warning: is short; 12 characters or more are advised\n"
         "f:12:76: partners[0].sasl: warning: dialback-unused (tls required, sasl required, "

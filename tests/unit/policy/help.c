@@ -3,6 +3,7 @@
 #include "help.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <criterion/criterion.h>
 
@@ -37,12 +38,26 @@ struct slice help_text(const struct help_doc *doc)
 
 const char *help_report_text(struct slice text)
 {
+    return help_report_at("f", text);
+}
+
+void help_remove_folder(const char *folder)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof(command), "rm -rf -- '%s'", folder);
+    cr_assert(strncmp(folder, "/tmp/", 5) == 0 && !strchr(folder, '\''));
+    cr_assert_eq(system(command), 0);
+}
+
+const char *help_report_at(const char *file, struct slice text)
+{
     static char printed[TEXT_BYTES];
     struct config_report report = {0};
     struct snapshot *s;
     struct buf out;
 
-    (void)!config_load(&s, "f", text, &report);
+    (void)!config_load(&s, file, text, &report);
     buf_init(&out, TEXT_BYTES);
     config_report_write(&report, &out);
     cr_assert(slice_to_cstr(buf_slice(&out), printed, sizeof(printed)));

@@ -32,5 +32,9 @@ struct snapshot *help_load(const struct help_doc *doc);
 /* What --check would print for it; valid until the next call. */
 const char *help_report_text(struct slice text);
 const char *help_report(const struct help_doc *doc);
+/* The same with the file's name, for configurations that name other files. */
+const char *help_report_at(const char *file, struct slice text);
+/* A folder of mkdtemp below /tmp, with all that is in it. */
+void help_remove_folder(const char *folder);
 
 #endif

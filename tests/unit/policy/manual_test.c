@@ -9,9 +9,10 @@
 
 #include "base/pool.h"
 #include "help.h"
+#include "policy/decide.h"
 #include "policy/schema.h"
 
-#define PAGE_BYTES_MAX 65536
+#define PAGE_BYTES_MAX 131072
 
 static const char path[] = FEDGATE_SOURCE_DIR "/doc/man/fedgate.conf.5";
 
@@ -42,11 +43,46 @@ static void unroff(struct buf *out, const char *from, const char *end)
     }
 }
 
-Test(manual, its_examples_load)
+/* The files that stand in the page before the configurations that name them. */
+static void write_files(const char *folder)
 {
+    static const char mark[] = "\n.\\\" file ";
+    static const char block[] = "\n.Bd -literal -offset indent\n";
     const char *at = read_page();
     uint32_t count = 0;
 
+    while ((at = strstr(at, mark))) {
+        const char *name = at + sizeof(mark) - 1;
+        const char *from = strstr(name, block);
+        const char *end = strstr(name, "\n.Ed");
+        char file[256];
+        FILE *f;
+
+        cr_assert(from && end && from < end && from == strchr(name, '\n'));
+        from += sizeof(block) - 1;
+        (void)snprintf(file, sizeof(file), "%s/%.*s", folder, (int)(strchr(name, '\n') - name),
+                       name);
+        f = fopen(file, "w");
+        cr_assert_not_null(f, "%s", file);
+        (void)fprintf(f, "%.*s\n", (int)(end - from), from);
+        cr_assert_eq(fclose(f), 0);
+        count++;
+        at = end;
+    }
+    cr_expect_geq(count, 1);
+}
+
+Test(manual, its_examples_load)
+{
+    char folder[] = "/tmp/manual_test_XXXXXX";
+    char file[64];
+    const char *at;
+    uint32_t count = 0;
+
+    cr_assert_not_null(mkdtemp(folder));
+    write_files(folder);
+    (void)snprintf(file, sizeof(file), "%s/fedgate.conf", folder);
+    at = read_page();
     while ((at = strstr(at, ".Bd -literal -offset indent\n{"))) {
         const char *end = strstr(at, "\n.Ed");
         struct buf text;
@@ -55,13 +91,14 @@ Test(manual, its_examples_load)
         cr_assert_not_null(end);
         buf_init(&text, 65536);
         unroff(&text, at, end);
-        cr_expect_str_eq(help_report_text(buf_slice(&text)), "", "%.*s",
+        cr_expect_str_eq(help_report_at(file, buf_slice(&text)), "", "%.*s",
                          SLICE_FMT(buf_slice(&text)));
         buf_deinit(&text);
         count++;
         at = end;
     }
-    cr_expect_geq(count, 4, "%u", count);
+    cr_expect_geq(count, 6, "%u", count);
+    help_remove_folder(folder);
 }
 
 /* The page's example of a mistake is what its first example with that mistake yields. */
@@ -103,6 +140,10 @@ static const char *section_title(enum schema_section section)
         [SECTION_domain] = ".Sh DOMAINS\n",
         [SECTION_next_hop] = ".Sh NEXT HOPS\n",
         [SECTION_partner] = ".Sh PARTNERS\n",
+        [SECTION_access] = ".Sh ACCESS\n",
+        [SECTION_global] = ".Sh ACCESS\n",
+        [SECTION_policy] = ".Sh ACCESS\n",
+        [SECTION_group] = ".Sh GROUPS\n",
         [SECTION_gateway] = ".Sh GATEWAY\n",
         [SECTION_limits] = ".Sh LIMITS\n",
         [SECTION_log] = ".Sh LOG\n",
@@ -256,9 +297,64 @@ static void check_generated(const char *name, void (*put)(struct buf *out))
     buf_deinit(&wanted);
 }
 
-Test(manual, its_negotiation_table_is_the_truth_table)
+/* What policy_decide says: at once, after our user was first, never. */
+static const char *type_cell(const struct snapshot *s, uint32_t partner, enum policy_act act)
 {
-    /* One after the other: both rewrite the page when asked to. */
+    struct policy_question q = {.local_user = SLICE_LIT("joe"),
+                                .local_domain = SLICE_LIT("corp.example"),
+                                .remote_user = SLICE_LIT("ann"),
+                                .remote_domain = s->partners[partner].domain,
+                                .direction = POLICY_TO_LOCAL,
+                                .act = act};
+
+    if (policy_decide(s, &q).allowed) {
+        return "yes";
+    }
+    q.is_reachable = true;
+    return policy_decide(s, &q).allowed ? "after" : "no";
+}
+
+static void put_types(struct buf *out)
+{
+    static const char *const acts[POLICY_ACT_COUNT] = {
+        [POLICY_ACT_MESSAGE] = "write to them",
+        [POLICY_ACT_SUBSCRIBE] = "add them as a contact",
+        [POLICY_ACT_PRESENCE] = "ask for their presence",
+        [POLICY_ACT_NOTIFY] = "show them its own presence",
+        [POLICY_ACT_CONSENT] = "agree to be a contact, or withdraw",
+        [POLICY_ACT_QUERY] = "ask their client something (iq)",
+        [POLICY_ACT_ANSWER] = "answer what they asked",
+    };
+    struct snapshot *s = help_load(
+        &(struct help_doc){.partners = "[{\"domain\":\"f.example\",\"type\":\"federated\"},"
+                                       "{\"domain\":\"v.example\",\"type\":\"public_verified\"},"
+                                       "{\"domain\":\"u.example\"}]"});
+
+    for (uint32_t i = 0; i < POLICY_ACT_COUNT; i++) {
+        buf_printf(out, ".It %s", acts[i]);
+        for (uint32_t p = 0; p < s->partner_count; p++) {
+            buf_printf(out, " Ta %s", type_cell(s, p, (enum policy_act)i));
+        }
+        buf_putc(out, '\n');
+    }
+    buf_put_lit(out, ".It read the notes of their presence");
+    for (uint32_t p = 0; p < s->partner_count; p++) {
+        struct policy_question q = {.local_user = SLICE_LIT("joe"),
+                                    .local_domain = SLICE_LIT("corp.example"),
+                                    .remote_domain = s->partners[p].domain,
+                                    .direction = POLICY_TO_PARTNER,
+                                    .act = POLICY_ACT_NOTIFY};
+
+        buf_printf(out, " Ta %s", policy_decide(s, &q).without_note ? "no" : "yes");
+    }
+    buf_putc(out, '\n');
+    snapshot_free(s);
+}
+
+Test(manual, its_tables_are_the_programs)
+{
+    /* One after the other: all rewrite the page when asked to. */
+    check_generated("types", put_types);
     check_generated("rows", put_table);
     check_generated("reasons", put_reasons);
 }

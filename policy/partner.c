@@ -30,7 +30,7 @@
 #define SASL_NEEDS_TLS                                                                             \
     PARTNER_VERDICT_REJECT, "sasl-needs-tls",                                                      \
         "SASL, required or optional, demands TLS, required or optional: it proves the domain "     \
-        "with the TLS certificate; set \"tls\" to \"required\" or \"optional\", or \"sasl\" to "    \
+        "with the TLS certificate; set \"tls\" to \"required\" or \"optional\", or \"sasl\" to "   \
         "\"not_supported\" for dialback alone"
 #define NO_METHOD                                                                                  \
     PARTNER_VERDICT_REJECT, "no-authentication",                                                   \

@@ -18,6 +18,7 @@
 #include "edge/partner_run.h"
 #include "edge/reach_table.h"
 #include "edge/report_fill.h"
+#include "edge/review.h"
 #include "edge/sip_side.h"
 
 #define TICK_MS 1000u
@@ -49,6 +50,9 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     log_ring_use(&e->shared->rings[e->idx]);
     flow_init(&e->flow);
     list_init(&e->legs_in);
+    list_init(&e->links_all);
+    list_init(&e->places[0]);
+    list_init(&e->places[1]);
     list_init(&e->legs_component);
     list_init(&e->legs_moving);
     list_init(&e->links_dirty);
@@ -85,6 +89,7 @@ static void on_stop(struct shard *sh, void *app)
 
     shard_timer_disarm(sh, &e->tick);
     shard_timer_disarm(sh, &e->drain_timer);
+    review_stop(e);
     sip_side_free(e->sip);
     links_free(e);
     reach_table_free(e->reach);
@@ -201,10 +206,9 @@ static void on_snapshot_changed(struct shard *sh, const void *before, const void
     e->setup_version++;
     dialback_secret_init(&e->dialback_secret, edge_setup(e)->crypto,
                          slice_from_cstr(edge_setup(e)->secret));
-    legs_in_review(e);
     legs_component_review(e);
-    links_review(e);
     sip_side_review(e->sip);
+    review_start(e);
 }
 
 static void on_turn_end(struct shard *sh)

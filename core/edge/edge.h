@@ -33,10 +33,13 @@ struct reach_table;
 struct sip_side;
 struct report_partner;
 
+/* Of an administrator's text, for whoever is refused. */
+#define EDGE_MAINTENANCE_BYTES 256u
+
 struct edge_shared {
     struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
     char names[ENGINE_SHARDS_MAX][16];
-    _Atomic uint32_t stream_count; /* authenticated incoming streams; any shard, relaxed */
+    _Atomic uint32_t place_count[2]; /* connections with a place (place.h), by direction; relaxed */
     _Atomic uint32_t flushed_count; /* shards that have once had nothing under way while stopping */
     _Atomic uint32_t drained_count; /* shards that have nothing left to do; release/acquire */
 };
@@ -51,7 +54,10 @@ struct edge {
     struct map links;        /* "local remote" -> struct link, owned; their home is here */
     struct map partner_runs; /* primary domain -> struct partner_run, owned */
     struct map components;   /* domain -> struct component_leg, borrowed from their conns */
-    struct list legs_in;     /* struct leg_in.all, borrowed from their conns */
+    struct list legs_in;     /* struct leg_in.all, borrowed from their conns; as last reviewed */
+    struct list links_all;   /* struct link.all: those of the map and those aside; likewise */
+    struct list places[2];   /* struct place.all, by direction, oldest first */
+    uint64_t place_number;   /* of the last one taken */
     struct list legs_component; /* struct component_leg.all, borrowed from their conns */
     struct list legs_moving;    /* struct leg_in.moving: to be handed over at the turn's end */
     struct list links_dirty;    /* struct link.dirty: have something to write */
@@ -75,6 +81,8 @@ struct edge {
     struct stream_event out_event;
     struct component_event component_event;
     char fault[160]; /* text of the last certificate_fault asked for (host.c) */
+    struct stream_refusal maintenance; /* the last one asked for (host.c): text is the next field */
+    char maintenance_text[EDGE_MAINTENANCE_BYTES];
     uint32_t inbound_count; /* incoming s2s connections on this shard */
     bool is_draining;
     bool is_flushed; /* counted in shared.flushed_count */
@@ -83,6 +91,7 @@ struct edge {
     uint64_t drain_start_ms;
     struct wheel_timer tick; /* once a second: ages, leases */
     struct wheel_timer drain_timer;
+    struct wheel_timer review_timer;
 };
 
 /* For engine_params.app; ctx is struct edge_shared. */

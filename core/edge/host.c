@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
+#include "edge/fail.h"
 
 /* The snapshot's tables are keyed by A-labels, streams speak U-labels. A domain that has no A-label
  * form is in no table; it must not look like an absent one. */
@@ -31,15 +33,17 @@ STATIC_ASSERT((uint32_t)PARTNER_AUTH_CERTIFICATE == STREAM_METHOD_CERTIFICATE, "
 STATIC_ASSERT((uint32_t)PARTNER_AUTH_DIALBACK_TLS == STREAM_METHOD_DIALBACK_TLS, "the same bits");
 STATIC_ASSERT((uint32_t)PARTNER_AUTH_DIALBACK_TCP == STREAM_METHOD_DIALBACK_PLAIN, "the same bits");
 
-void host_rules_of(const struct edge *e, const struct partner *p, struct stream_rules *out)
+void host_rules_of(const struct edge *e, const struct partner *p, enum stream_role role,
+                   struct stream_rules *out)
 {
     const struct gateway_settings *g = &edge_policy(e)->gateway;
+    /* In: something must come within it. Out: twice, so that one lost in time ends no stream. */
+    uint32_t interval_ms = g->keepalive_interval_s * (role == STREAM_IN ? 1000 : 500);
 
     *out = (struct stream_rules){
         .methods = p->row->auth,
         .acks = p->acks == PARTNER_ACKS_AUTO || p->acks == PARTNER_ACKS_SM,
-        /* Twice per interval, so that one lost in time does not end the stream. */
-        .keepalive_ms = p->keepalive ? g->keepalive_interval_s * 500 : 0,
+        .keepalive_ms = p->keepalive ? interval_ms : 0,
         .inactivity_ms = g->stream_inactivity_timeout_s * 1000,
     };
 }
@@ -89,28 +93,66 @@ static const struct stream_refusal *judge_version(const struct host_ctx *h, cons
     return &refusal_tls_version;
 }
 
-static const struct stream_refusal refusal_gone = {
-    STREAM_CONDITION_POLICY_VIOLATION, STANZA_CONDITION_NOT_AUTHORIZED, "no longer federated"};
 static const struct stream_refusal refusal_certificate = {
     STREAM_CONDITION_NOT_AUTHORIZED, STANZA_CONDITION_NOT_AUTHORIZED,
     "the certificate is no longer accepted"};
 
-const struct stream_refusal *host_review(const struct host_ctx *h, struct slice remote,
-                                         bool rests_on_certificate)
+const struct stream_refusal *host_review(const struct host_ctx *h, struct stream *s)
 {
-    struct jid_ascii ascii;
-    const struct partner *p = snapshot_partner(edge_policy(h->e), key_of(remote, &ascii));
     bool stands = !h->c || conn_tls_rejudge(h->c, edge_setup(h->e)->tls);
+    struct stream_review how = {.lost = &refusal_certificate};
+    const struct stream_refusal *refusal;
 
-    if (!p) {
-        return &refusal_gone;
+    if (!s) {
+        return NULL;
     }
-    if (!stands && rests_on_certificate) {
+    for (uint32_t bit = 1; !stands && bit <= STREAM_METHOD_DIALBACK_PLAIN; bit <<= 1) {
+        how.lost_methods |= method_rests_on_certificate((enum stream_method)bit) ? bit : 0;
+    }
+    refusal = stream_review(s, shard_now_ms(h->e->sh), &how);
+    if (refusal == &refusal_certificate) {
         h->e->stats.certificates_withdrawn++;
         LOG_W(stream_refused, "peer=%s remote=%s why=certificate chain=%s", conn_peer_text(h->c),
-              log_quote(p->domain).text, tls_chain_name(conn_tls_peer(h->c)->chain));
-        return &refusal_certificate;
+              log_quote(stream_remote(s)).text, tls_chain_name(conn_tls_peer(h->c)->chain));
     }
+    return refusal;
+}
+
+static const struct stream_refusal *maintenance(struct edge *e, const struct partner *p)
+{
+    struct slice text = p->extra ? p->extra->maintenance : SLICE_NONE;
+
+    slice_to_cstr_cut(slice_to(text, utf8_cut(text, sizeof(e->maintenance_text) - 1)),
+                      e->maintenance_text, sizeof(e->maintenance_text));
+    e->maintenance = stream_refusal_maintenance;
+    if (e->maintenance_text[0]) {
+        e->maintenance.text = e->maintenance_text;
+    }
+    return &e->maintenance;
+}
+
+const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy_verdict *verdict)
+{
+    if (verdict->reason == POLICY_MAINTENANCE && verdict->partner) {
+        return maintenance(e, verdict->partner);
+    }
+    return verdict->reason == POLICY_LOCAL_UNKNOWN ? &stream_refusal_unknown_local
+                                                   : &stream_refusal_unknown_partner;
+}
+
+/* The peer has not said whom of ours it wants. */
+static const struct stream_refusal *rules_for_remote(const struct host_ctx *h, enum stream_role role,
+                                                     struct slice remote, struct stream_rules *out)
+{
+    const struct partner *p = snapshot_partner(edge_policy(h->e), remote);
+
+    if (!p) {
+        return &stream_refusal_unknown_partner;
+    }
+    if (p->extra && !slice_is_empty(p->extra->maintenance)) {
+        return maintenance(h->e, p);
+    }
+    host_rules_of(h->e, p, role, out);
     return judge_version(h, p);
 }
 
@@ -122,7 +164,6 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
     struct jid_ascii remote_ascii;
     struct policy_verdict verdict;
 
-    (void)role;
     local = key_of(local, &local_ascii);
     remote = key_of(remote, &remote_ascii);
     if (slice_is_empty(remote)) {
@@ -133,20 +174,13 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
         return NULL;
     }
     if (slice_is_empty(local)) {
-        const struct partner *p = snapshot_partner(edge_policy(h->e), remote);
-
-        if (!p) {
-            return &stream_refusal_unknown_partner;
-        }
-        host_rules_of(h->e, p, out);
-        return judge_version(h, p);
+        return rules_for_remote(h, role, remote, out);
     }
     verdict = policy_pair(edge_policy(h->e), local, remote);
     if (!verdict.allowed) {
-        return verdict.reason == POLICY_LOCAL_UNKNOWN ? &stream_refusal_unknown_local
-                                                      : &stream_refusal_unknown_partner;
+        return host_refusal_of(h->e, &verdict);
     }
-    host_rules_of(h->e, verdict.partner, out);
+    host_rules_of(h->e, verdict.partner, role, out);
     return judge_version(h, verdict.partner);
 }
 

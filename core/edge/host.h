@@ -14,15 +14,17 @@ struct host_ctx {
 extern const struct stream_host host_ops;
 
 /* The rules of a partner's row as the stream machine takes them. */
-void host_rules_of(const struct edge *e, const struct partner *p, struct stream_rules *out);
+void host_rules_of(const struct edge *e, const struct partner *p, enum stream_role role,
+                   struct stream_rules *out);
+/* Why a pair is refused, for the other side. Valid until the next such question. */
+const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy_verdict *verdict);
 
 /* The lowest TLS version of the partner whose domain this is; empty or nobody's: the lowest that
  * some partner may use. */
 enum tls_version host_tls_min(const struct edge *e, struct slice remote);
-/* After a reload: why a live connection may not go on, NULL = it may. Also makes the certificate's
- * verdict that of the configuration in force. */
-const struct stream_refusal *host_review(const struct host_ctx *h, struct slice remote,
-                                         bool rests_on_certificate);
+/* After a reload: why a live stream may not go on, NULL = it may, perhaps without some of its
+ * pairs. Also makes the certificate's verdict that of the configuration in force. s may be NULL. */
+const struct stream_refusal *host_review(const struct host_ctx *h, struct stream *s);
 /* Of connections that are no partner's. */
 enum tls_version host_tls_min_inside(const struct edge *e);
 

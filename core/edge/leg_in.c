@@ -21,6 +21,9 @@ static void on_deadline(struct wheel_timer *t, void *ctx)
 
     (void)t;
     ASSERT(leg->magic == LEG_IN_MAGIC);
+    if (leg->pauses != 0) {
+        leg_in_not_listening(leg);
+    }
     leg_in_handle(leg, stream_timeout(leg->s, shard_now_ms(leg->host.e->sh),
                                       &leg->host.e->in_event));
 }
@@ -49,6 +52,7 @@ void leg_in_settle(struct leg_in *leg)
 static void enlist(struct leg_in *leg, struct edge *e)
 {
     list_push_back(&e->legs_in, &leg->all);
+    leg->reviewed_version = e->setup_version;
     e->inbound_count++;
     leg->is_listed = true;
 }
@@ -73,6 +77,7 @@ static struct partner_run *run_of(struct leg_in *leg)
 void leg_in_end(struct leg_in *leg)
 {
     leg->is_ended = true;
+    leg_in_unpause(leg, leg->pauses); /* the peer's end is waited for */
     conn_close(leg->c, LINGER_MS);
 }
 
@@ -130,26 +135,6 @@ static void count_method(struct edge *e, struct partner_run *run, enum stream_me
     }
 }
 
-/* On the home shard: the limits of this partner and of all together. */
-static void admit(struct leg_in *leg, const struct partner *p, struct partner_run *run)
-{
-    struct edge *e = leg->host.e;
-    uint32_t total =
-        atomic_fetch_add_explicit(&e->shared->stream_count, 1, memory_order_relaxed);
-    const char *which = run->streams_in >= p->connection_limit ? "partner"
-                        : total >= edge_policy(e)->gateway.connection_limit ? "gateway"
-                                                                             : NULL;
-
-    run->streams_in++;
-    leg->is_counted = true;
-    if (which) {
-        stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
-                     "connection limit reached");
-        LOG_W(stream_refused, "dir=in remote=%s why=connection-limit of=%s",
-              log_quote(slice_make(run->domain, run->domain_len)).text, which);
-    }
-}
-
 static void on_pair(struct leg_in *leg, const struct stream_event *ev)
 {
     struct edge *e = leg->host.e;
@@ -160,7 +145,6 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
         return; /* the machine asks the rules again at the first stanza */
     }
     conn_set_authenticated(leg->c);
-    leg->rests_on_certificate = leg->rests_on_certificate || method_rests_on_certificate(ev->method);
     count_method(e, run, ev->method);
     LOG_I(stream_authenticated, "dir=in peer=%s local=%s remote=%s method=%s %s",
           conn_peer_text(leg->c), log_quote(ev->local).text, log_quote(ev->remote).text,
@@ -172,12 +156,11 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
     leg->run = run;
     leg->home = edge_home_of_partner(e, p);
     if (leg->home != e->idx) {
-        leg->is_paused = true;
-        conn_pause(leg->c);
+        leg_in_pause(leg, LEG_IN_PAUSE_MOVE);
         list_push_back(&e->legs_moving, &leg->moving);
         return;
     }
-    admit(leg, p, run);
+    leg_in_admit(leg, p, run);
 }
 
 static void on_verify_wanted(struct leg_in *leg, const struct stream_event *ev)
@@ -203,15 +186,13 @@ static void on_room(struct flow_waiter *w, void *ctx)
     struct leg_in *leg = ctx;
 
     (void)w;
-    leg->is_paused = false;
-    conn_resume(leg->c);
+    leg_in_unpause(leg, LEG_IN_PAUSE_GATE);
 }
 
 static void wait_at(struct leg_in *leg, struct slice gate)
 {
-    if (!leg->is_paused && !leg->is_ended) {
-        leg->is_paused = true;
-        conn_pause(leg->c);
+    if (!(leg->pauses & LEG_IN_PAUSE_GATE) && !leg->is_ended) {
+        leg_in_pause(leg, LEG_IN_PAUSE_GATE);
         flow_wait(&leg->host.e->flow, gate, &leg->waiter, on_room, leg);
     }
 }
@@ -227,7 +208,7 @@ static void on_stanza(struct leg_in *leg, const struct stanza *st)
         run->stats.stanzas[PARTNER_IN]++;
         run->stats.bytes[PARTNER_IN] += st->tree->wire_bytes;
     }
-    if (route_from_partner(e, st, &gate)) {
+    if (leg_in_is_within(leg, st) && route_from_partner(e, st, &gate)) {
         wait_at(leg, gate.key);
     }
 }
@@ -347,7 +328,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
     (void)c;
     ASSERT(leg->magic == LEG_IN_MAGIC);
     /* Until MORE, also without bytes: one element may bring several events. */
-    while (!leg->is_ended && !leg->is_paused) {
+    while (!leg->is_ended && leg->pauses == 0) {
         size_t consumed = 0;
         enum stream_event_kind kind =
             stream_feed(leg->s, now, slice_make(bytes + used, len - used), &consumed, &e->in_event);
@@ -364,7 +345,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
     }
     close_if_worn(leg);
     leg_in_settle(leg);
-    return leg->is_ended || !leg->is_paused ? len : used;
+    return leg->is_ended || leg->pauses == 0 ? len : used;
 }
 
 static int open_stream(struct leg_in *leg, bool is_secured)
@@ -418,20 +399,26 @@ static void on_secured(struct conn *c, void *owner)
 /* After a reload. */
 void leg_in_review(struct leg_in *leg)
 {
-    struct slice remote = leg->s ? stream_remote(leg->s) : SLICE_NONE;
+    struct edge *e = leg->host.e;
     const struct stream_refusal *refusal;
 
     if (leg->is_ended) {
         return;
     }
-    if (slice_is_empty(remote)) {
-        /* Nobody to refuse yet; what its certificate is worth when it says who it is, changes. */
-        (void)conn_tls_rejudge(leg->c, edge_setup(leg->host.e)->tls);
-        return;
-    }
-    refusal = host_review(&leg->host, remote, leg->rests_on_certificate);
+    refusal = host_review(&leg->host, leg->s);
     if (refusal) {
-        stream_close(leg->s, shard_now_ms(leg->host.e->sh), refusal->condition, refusal->text);
+        partner_run_failed(e, run_of(leg), PARTNER_IN, FAIL_STEP_POLICY, refusal->text);
+        stream_close(leg->s, shard_now_ms(e->sh), refusal->condition, refusal->text);
+    } else if (leg->place.run) {
+        struct partner_run *run = leg->place.run;
+        const struct partner *p =
+            snapshot_partner(edge_policy(e), slice_make(run->domain, run->domain_len));
+
+        if (p) {
+            place_shed_partner(e, run, p);
+        }
+    }
+    if (leg->s) {
         leg_in_settle(leg);
     }
 }
@@ -468,14 +455,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
         LOG_I(tls_failed, "dir=in peer=%s err=%s why=%s", conn_peer_text(c), err_name(err), why);
     }
     fail_note_end(e, c, "in", err, leg->is_ended);
-    if (leg->is_counted) {
-        struct partner_run *run = run_of(leg);
-
-        (void)atomic_fetch_sub_explicit(&e->shared->stream_count, 1, memory_order_relaxed);
-        if (run && CHECK(run->streams_in > 0)) {
-            run->streams_in--;
-        }
-    }
+    leg_in_limits_end(leg, e);
     leg_in_delist(leg, e);
     list_remove(&leg->moving);
     flow_wait_cancel(&leg->waiter);
@@ -532,14 +512,14 @@ void leg_in_arrived(struct shard *sh, struct conn *c, void *owner)
     leg->host.e = e;
     leg->host.c = c;
     leg->c = c;
+    leg->plain_version = 0; /* counted there */
     enlist(leg, e);
     stream_set_out(leg->s, conn_out(c));
     leg->run = partner_run_of(e, name);
     if (leg->run && p) {
-        admit(leg, p, leg->run);
+        leg_in_admit(leg, p, leg->run);
     }
-    leg->is_paused = false;
-    conn_resume(c);
+    leg_in_unpause(leg, LEG_IN_PAUSE_MOVE);
     leg_in_settle(leg);
     leg_in_review(leg); /* a reload may have passed it on its journey */
 }

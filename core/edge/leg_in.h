@@ -10,8 +10,8 @@
 void leg_in_accept(struct edge *e, struct conn *c, bool direct_tls);
 /* What the authoritative server said about a key (mail or call). */
 void leg_in_verify_result(struct edge *e, const struct mail_verify *v);
-/* After a new snapshot: streams of partners that are gone or refused now are closed. */
-void legs_in_review(struct edge *e);
+/* After a new snapshot: holds one more stream against it (review.h); false = none is left. */
+bool legs_in_review_next(struct edge *e);
 /* Hands over what has to move. */
 void legs_in_turn_end(struct edge *e);
 /* Orderly stop: closes all; returns how many are still open. */

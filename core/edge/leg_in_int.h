@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* leg_in_int: an incoming stream's inside, shared by leg_in.c (one) and legs_in.c (all of them). */
+/* leg_in_int: an incoming stream's inside, shared by leg_in.c (one), leg_in_limits.c (what it may)
+ * and legs_in.c (all of them). */
 #ifndef FG_EDGE_LEG_IN_INT_H
 #define FG_EDGE_LEG_IN_INT_H
 
 #include "edge/host.h"
 #include "edge/leg_in.h"
 #include "edge/partner_run.h"
+#include "edge/place.h"
 
 #define LEG_IN_MAGIC 0x4c454749u
+
+/* Why it is not read, as bits. */
+#define LEG_IN_PAUSE_GATE 1u /* waits where its stanzas go to */
+#define LEG_IN_PAUSE_RATE 2u /* its partner has sent too much */
+#define LEG_IN_PAUSE_MOVE 4u /* goes to another shard */
 
 struct leg_in {
     uint32_t magic;
@@ -18,16 +25,18 @@ struct leg_in {
     struct list moving; /* in edge.legs_moving */
     struct wheel_timer timer;
     struct flow_waiter waiter;
+    struct place place;            /* from the first pair on */
+    struct wheel_timer rate_timer; /* with LEG_IN_PAUSE_RATE */
+    uint32_t pauses;               /* LEG_IN_PAUSE_ bits */
+    uint64_t reviewed_version;     /* setup_version it was last held against */
+    uint64_t plain_version;        /* setup_version + 1 for which its partner has no extras */
     /* Borrowed from the edge, which outlives us; NULL before a pair is proved. On a journey it is
      * still the old shard's: then only its name, which never changes, may be read.            */
     struct partner_run *run;
     uint32_t home; /* shard it should live on */
     uint64_t accepted_ms;
     bool is_listed;  /* in edge.legs_in, and counted there */
-    bool is_counted; /* in partner_run.streams_in */
-    bool is_paused;
     bool is_worn;  /* a TLS key is used up: closing has begun */
-    bool rests_on_certificate; /* one of its pairs does */
     bool is_ended; /* the stream is over, the connection is closing */
 };
 
@@ -41,6 +50,17 @@ void leg_in_end(struct leg_in *leg);
 void leg_in_review(struct leg_in *leg);
 /* Out of the edge's list and count. */
 void leg_in_delist(struct leg_in *leg, struct edge *e);
+/* leg_in_limits.c */
+/* Stops reading for this reason too; goes on reading when no reason is left. */
+void leg_in_pause(struct leg_in *leg, uint32_t why);
+void leg_in_unpause(struct leg_in *leg, uint32_t why);
+void leg_in_not_listening(struct leg_in *leg);
+/* On its home shard, with a proved pair: takes a place or begins to close. */
+void leg_in_admit(struct leg_in *leg, const struct partner *p, struct partner_run *run);
+/* A stanza against what is agreed: false = answered. Slows the stream down where it must. */
+bool leg_in_is_within(struct leg_in *leg, const struct stanza *st);
+/* Closed: gives its place back. */
+void leg_in_limits_end(struct leg_in *leg, struct edge *e);
 /* For conn_move. */
 void leg_in_arrived(struct shard *sh, struct conn *c, void *owner);
 

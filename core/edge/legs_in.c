@@ -46,16 +46,19 @@ void leg_in_verify_result(struct edge *e, const struct mail_verify *v)
                                             (enum stanza_condition)v->condition, &e->in_event));
 }
 
-void legs_in_review(struct edge *e)
+bool legs_in_review_next(struct edge *e)
 {
-    struct list *at = e->legs_in.next;
+    struct list *first = list_first(&e->legs_in);
+    struct leg_in *leg = first ? LIST_ENTRY(first, struct leg_in, all) : NULL;
 
-    while (at != &e->legs_in) {
-        struct leg_in *leg = LIST_ENTRY(at, struct leg_in, all);
-
-        at = at->next;
-        leg_in_review(leg);
+    if (!leg || leg->reviewed_version == e->setup_version) {
+        return false;
     }
+    leg->reviewed_version = e->setup_version;
+    list_remove(&leg->all);
+    list_push_back(&e->legs_in, &leg->all);
+    leg_in_review(leg);
+    return true;
 }
 
 void legs_in_report(const struct edge *e, struct report_streams *out)

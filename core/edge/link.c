@@ -18,8 +18,6 @@
 #define VERIFIES_MAX 64u
 #define REDIAL_MS_MIN 1000u
 
-static void on_backoff_over(struct wheel_timer *t, void *ctx);
-
 struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES])
 {
     int len = snprintf(mem, LINK_GATE_BYTES, "%.*s %.*s", SLICE_FMT(local), SLICE_FMT(remote));
@@ -38,6 +36,10 @@ void link_set_state(struct link *l, enum link_state state)
     ASSERT(l->magic == LINK_MAGIC);
     ASSERT((next_of[l->state] & (1u << state)) != 0);
     l->state = state;
+    if (state == LINK_ST_IDLE || state == LINK_ST_BACKOFF) {
+        place_give(l->host.e, &l->place);
+    }
+    l->is_limited = l->is_limited && state != LINK_ST_NEGOTIATING;
 }
 
 void link_mark_dirty(struct link *l)
@@ -69,6 +71,8 @@ struct link *link_new(struct edge *e, struct slice local, struct slice remote)
     list_init(&l->verifies);
     list_init(&l->dirty);
     list_init(&l->aside);
+    l->reviewed_version = e->setup_version;
+    list_push_back(&e->links_all, &l->all);
     l->local_len = (uint16_t)local.len;
     l->remote_len = (uint16_t)remote.len;
     memcpy(l->key, local.ptr, local.len);
@@ -101,6 +105,8 @@ void link_free(struct link *l)
         (void)map_remove(&e->links, slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len));
     }
     list_remove(&l->aside);
+    list_remove(&l->all);
+    place_give(e, &l->place);
     shard_timer_disarm(e->sh, &l->timer);
     list_remove(&l->dirty);
     dial_free(l->dial);
@@ -153,6 +159,7 @@ void link_deliver(struct edge *e, struct block *b)
 {
     const struct limit_settings *limits = &edge_policy(e)->limits;
     struct link *l = find_or_make(e, block_local(b), block_remote(b));
+    uint32_t bytes_max;
 
     if (!l) {
         bounce_block(e, b, BOUNCE_QUEUE_FULL, NULL);
@@ -173,6 +180,11 @@ void link_deliver(struct edge *e, struct block *b)
         LOG_W(queue_full, "local=%s remote=%s count=%u bytes=%lu", log_quote(link_local(l)).text,
               log_quote(link_remote(l)).text, l->waiting.count, l->waiting.bytes);
         bounce_block(e, b, BOUNCE_QUEUE_FULL, NULL);
+        return;
+    }
+    bytes_max = link_stanza_bytes_max(l);
+    if (bytes_max != 0 && b->bytes_len > bytes_max) {
+        bounce_block(e, b, BOUNCE_SIZE, "larger than is agreed with this domain");
         return;
     }
     block_queue_push(&l->waiting, b);
@@ -214,7 +226,7 @@ void link_verify(struct edge *e, struct mail_verify *v)
 
         l->attempts = 0;
         shard_timer_arm(e->sh, &l->timer, since_ms < REDIAL_MS_MIN ? REDIAL_MS_MIN - since_ms : 0,
-                        on_backoff_over, l);
+                        link_on_backoff_over, l);
     } else if (l->state == LINK_ST_IDLE) {
         link_connect(l);
     } else {
@@ -311,7 +323,7 @@ void link_confirm_send(struct edge *e, struct slice local, struct slice remote, 
     }
 }
 
-static void on_backoff_over(struct wheel_timer *t, void *ctx)
+void link_on_backoff_over(struct wheel_timer *t, void *ctx)
 {
     struct link *l = ctx;
 
@@ -368,7 +380,7 @@ void link_down(struct link *l, enum fail_step step, bool is_for_good, const char
     if (l->state != LINK_ST_BACKOFF) {
         link_set_state(l, LINK_ST_BACKOFF);
     }
-    shard_timer_arm(e->sh, &l->timer, backoff_ms(l), on_backoff_over, l);
+    shard_timer_arm(e->sh, &l->timer, backoff_ms(l), link_on_backoff_over, l);
     l->attempts++;
     link_fail_verifies(l, verify_condition(step));
     if (is_for_good || e->is_draining) {
@@ -407,7 +419,7 @@ void link_after_stream(struct link *l)
         /* It was there a moment ago: try again soon, keep what waits. */
         l->is_down_for_good = false;
         link_set_state(l, LINK_ST_BACKOFF);
-        shard_timer_arm(e->sh, &l->timer, backoff_ms(l), on_backoff_over, l);
+        shard_timer_arm(e->sh, &l->timer, backoff_ms(l), link_on_backoff_over, l);
     } else {
         link_connect(l);
     }

@@ -45,13 +45,15 @@ void link_write_waiting(struct link *l)
     struct edge *e = l->host.e;
     uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
     uint32_t peer_max = stream_peer_bytes_max(l->s);
+    uint32_t own_max = link_stanza_bytes_max(l);
     uint32_t count = 0;
     struct block *b;
 
     link_release_taken(l);
     while (!l->is_held && l->written.bytes < bytes_max && !conn_out_is_crowded(l->c) &&
            (b = block_queue_pop(&l->waiting))) {
-        if (peer_max != 0 && b->bytes_len > peer_max) {
+        if ((peer_max != 0 && b->bytes_len > peer_max) ||
+            (own_max != 0 && b->bytes_len > own_max)) { /* it waited for longer than the rule is */
             bounce_block(e, b, BOUNCE_SIZE, NULL);
             continue;
         }

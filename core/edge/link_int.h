@@ -9,6 +9,7 @@
 #include "edge/host.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/place.h"
 #include "engine/dial.h"
 
 #define LINK_MAGIC 0x4c494e4bu
@@ -54,6 +55,11 @@ struct link {
     struct conn *c;    /* the engine's; between dial's done and closed */
     struct stream *s;  /* owned; lives with c */
     struct list dirty; /* in edge.links_dirty */
+    struct list all;   /* in edge.links_all */
+    struct place place; /* from dialling to the end of the connection; SUCCESSOR: none, its MAIN's */
+    uint64_t reviewed_version; /* setup_version it was last held against */
+    uint64_t rules_mark;  /* of what the partner's row said when it was last dialled */
+    bool is_limited;      /* BACKOFF because no place was free */
     struct link *main;      /* of a SUCCESSOR: borrowed, outlives it */
     struct link *successor; /* of MAIN: lives in edge.links_aside; NULL = none */
     struct list aside;      /* in edge.links_aside, which owns it */
@@ -72,7 +78,6 @@ struct link {
     uint32_t attempts;      /* failed in a row */
     bool is_down_for_good;  /* BACKOFF after a failure that waiting does not mend */
     bool was_ready;         /* the current connection has been READY */
-    bool rests_on_certificate; /* the current READY does */
     bool is_failed;         /* the current connection failed: fail_* say how */
     bool is_orderly;        /* the current stream was closed in order */
     bool avoid_tls;         /* TLS failed and the rules allow to do without */
@@ -109,6 +114,20 @@ void link_fail_verifies(struct link *l, enum stanza_condition condition);
 /* Begins to close an open stream in order. */
 void link_close(struct link *l, enum stream_condition condition, const char *text);
 
+/* link_review.c */
+/* Holds it against the rules in force, where that was not done since they came. */
+void link_review(struct link *l);
+/* The rules refuse the pair: who waits is answered, nothing is dialled. */
+void link_refuse(struct link *l, const struct policy_verdict *verdict);
+/* No place is free: waits, and asks again soon. limit: which one. */
+void link_wait_for_place(struct link *l, const char *limit);
+/* Takes a place for dialling; NULL = has one, else the limit that is reached. */
+const char *link_take_place(struct link *l, const struct partner *p);
+/* What of a partner's row matters to dialling it, as a number. */
+uint64_t link_rules_mark(const struct partner *p);
+/* The largest stanza for this partner by its row; 0 = no bound of its own. */
+uint32_t link_stanza_bytes_max(const struct link *l);
+
 /* link_renew.c */
 /* At the end of a turn, READY: begins or goes on replacing a stream whose keys are used up. */
 void link_renew(struct link *l);
@@ -131,6 +150,7 @@ struct link *link_new(struct edge *e, struct slice local, struct slice remote);
 void link_free(struct link *l);
 /* Opens or closes the gate of this link, by the length of its queue. */
 void link_update_gate(struct link *l);
+void link_on_backoff_over(struct wheel_timer *t, void *ctx);
 /* No attempt is left: answers who waits, backs off. */
 void link_down(struct link *l, enum fail_step step, bool is_for_good, const char *text);
 /* After the connection is gone in order or was lost when READY. */

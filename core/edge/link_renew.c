@@ -63,6 +63,7 @@ static void take_over(struct link *s, struct link *l)
     l->is_gate_closed = false;
     l->successor = NULL;
     s->main = NULL;
+    place_move(&s->place, &l->place);
     set_part(s, LINK_PART_MAIN);
     set_part(l, LINK_PART_RETIRED);
     (void)map_add(&e->links, slice_make(s->key, key.len), s);

@@ -11,6 +11,7 @@
 
 #define LINGER_MS 2000u
 #define XMPP_SERVER_PORT 5269u
+#define HANDSHAKE_MS_MAX 20000u /* the next address may do better */
 
 static void handle_events(struct link *l, enum stream_event_kind kind);
 
@@ -98,6 +99,8 @@ static void on_failed(struct link *l, const struct stream_failure *failure)
 
 static struct conn_tls_params tls_params(struct link *l)
 {
+    uint32_t establish_ms = edge_policy(l->host.e)->gateway.stream_establishment_timeout_s * 1000;
+
     return (struct conn_tls_params){
         .ctx = edge_setup(l->host.e)->tls,
         .session = {.role = TLS_ROLE_CLIENT,
@@ -108,7 +111,8 @@ static struct conn_tls_params tls_params(struct link *l)
                     .version_min = host_tls_min(l->host.e, link_remote(l)),
                     .may_resume =
                         edge_policy(l->host.e)->resumption == TLS_RESUMPTION_ON},
-        .handshake_timeout_ms = 20000,
+        .handshake_timeout_ms =
+            establish_ms < HANDSHAKE_MS_MAX ? establish_ms : HANDSHAKE_MS_MAX,
         .ktls = edge_ktls(l->host.e),
     };
 }
@@ -121,7 +125,6 @@ static void on_ready(struct link *l, const struct stream_event *ev)
 
     link_set_state(l, LINK_ST_READY);
     l->was_ready = true;
-    l->rests_on_certificate = method_rests_on_certificate(ev->method);
     l->attempts = 0;
     l->is_down_for_good = false;
     dial_free(l->dial);
@@ -368,7 +371,7 @@ static void after_failed_attempt(struct link *l)
     const struct partner *p = snapshot_partner(edge_policy(l->host.e), link_remote(l));
 
     if (p) {
-        host_rules_of(l->host.e, p, &rules);
+        host_rules_of(l->host.e, p, STREAM_OUT, &rules);
         if (l->fail_step == FAIL_STEP_TLS && !had_avoided &&
             (rules.methods & STREAM_METHOD_DIALBACK_PLAIN)) {
             l->avoid_tls = true;
@@ -508,14 +511,21 @@ void link_connect(struct link *l)
     struct policy_verdict verdict = policy_pair(edge_policy(e), link_local(l), link_remote(l));
     struct dial_params params;
     struct stream_rules rules;
+    const char *limit;
     int err;
 
     forget_failure(l);
     if (!verdict.allowed) {
-        link_down(l, FAIL_STEP_POLICY, true, policy_reason_name(verdict.reason));
+        link_refuse(l, &verdict);
         return;
     }
-    host_rules_of(e, verdict.partner, &rules);
+    limit = link_take_place(l, verdict.partner);
+    if (limit) {
+        link_wait_for_place(l, limit);
+        return;
+    }
+    l->rules_mark = link_rules_mark(verdict.partner);
+    host_rules_of(e, verdict.partner, STREAM_OUT, &rules);
     params = (struct dial_params){
         .name = link_remote(l),
         .port = XMPP_SERVER_PORT,

@@ -12,6 +12,7 @@ void links_turn_end(struct edge *e)
     while ((link = list_pop_front(&e->links_dirty))) {
         struct link *l = LIST_ENTRY(link, struct link, dirty);
 
+        link_review(l); /* nothing is written by rules that are gone */
         if (l->state == LINK_ST_READY) {
             link_write_waiting(l);
             link_settle(l);
@@ -69,41 +70,16 @@ void links_tick(struct edge *e)
     for_each(e, tick);
 }
 
-static const struct stream_refusal *refusal_of(const struct link *l)
+bool links_review_next(struct edge *e)
 {
-    return host_review(&l->host, link_remote(l),
-                       l->state == LINK_ST_READY && l->rests_on_certificate);
-}
+    struct list *first = list_first(&e->links_all);
+    struct link *l = first ? LIST_ENTRY(first, struct link, all) : NULL;
 
-/* What waits is kept for a stream that may be. */
-static void review_streams(struct link *l)
-{
-    const struct stream_refusal *refusal = refusal_of(l);
-
-    if (refusal || (l->successor && refusal_of(l->successor))) {
-        link_drop_successor(l);
+    if (!l || l->reviewed_version == e->setup_version) {
+        return false;
     }
-    if (refusal) {
-        link_close(l, refusal->condition, refusal->text);
-    }
-}
-
-static void review(struct link *l)
-{
-    struct edge *e = l->host.e;
-
-    if (policy_pair(edge_policy(e), link_local(l), link_remote(l)).allowed) {
-        review_streams(l);
-        return;
-    }
-    bounce_queue(e, &l->waiting, BOUNCE_POLICY, NULL);
-    link_drop_successor(l);
-    link_close(l, STREAM_CONDITION_NONE, "");
-}
-
-void links_review(struct edge *e)
-{
-    for_each(e, review);
+    link_review(l);
+    return true;
 }
 
 /* What has no stream now will not get one: answered. What has one goes out and is confirmed. */

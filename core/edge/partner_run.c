@@ -18,6 +18,8 @@ struct partner_run *partner_run_of(struct edge *e, struct slice remote)
     run = map_get(&e->partner_runs, p->domain);
     if (!run) {
         run = pool_heap_zalloc(sizeof(*run) + p->domain.len);
+        list_init(&run->places[0]);
+        list_init(&run->places[1]);
         run->domain_len = p->domain.len;
         memcpy(run->domain, p->domain.ptr, p->domain.len);
         (void)map_add(&e->partner_runs, slice_make(run->domain, run->domain_len), run);

@@ -6,13 +6,17 @@
 #define FG_EDGE_PARTNER_RUN_H
 
 #include "edge/edge.h"
+#include "edge/rate.h"
 #include "edge/stats.h"
 
 struct partner_run {
     struct partner_stats stats;
     struct partner_trouble *trouble; /* owned; NULL before the first */
-    uint32_t streams_in;  /* incoming connections with an authenticated pair of this partner */
     uint32_t streams_out; /* outgoing connections that are ready */
+    uint32_t place_count[2]; /* connections that count against its limit (place.h) */
+    struct list places[2];   /* struct place.of_partner, oldest first */
+    struct rate stanza_rate; /* what it may send (partner_extra) */
+    struct rate byte_rate;
     size_t domain_len;
     char domain[]; /* primary, A-label */
 };

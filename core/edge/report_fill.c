@@ -48,7 +48,7 @@ void report_fill(struct edge *e, const struct mail_report *m)
             memset(p->trouble.last, 0, sizeof(p->trouble.last));
             copy_failures(p, run->trouble);
         }
-        p->streams_in = run->streams_in;
+        p->streams_in = run->place_count[PARTNER_IN];
         p->streams_out = run->streams_out;
         links_report(e, slice_make(run->domain, run->domain_len), p);
     }

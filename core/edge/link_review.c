@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link_review: an outgoing stream, or the wish for one, against rules and limits: after a reload,
+ * and before dialling. */
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "edge/link_int.h"
+
+#define PLACE_RETRY_MS 500u
+
+uint64_t link_rules_mark(const struct partner *p)
+{
+    return hash_bytes(p->proxy_host) ^ ((uint64_t)p->proxy_port << 16) ^
+           ((uint64_t)p->row->number << 8) ^ p->tls_min;
+}
+
+uint32_t link_stanza_bytes_max(const struct link *l)
+{
+    const struct partner *p = snapshot_partner(edge_policy(l->host.e), link_remote(l));
+
+    return p && p->extra ? p->extra->stanza_bytes_max : 0;
+}
+
+void link_refuse(struct link *l, const struct policy_verdict *verdict)
+{
+    struct edge *e = l->host.e;
+    bool is_later = verdict->reason == POLICY_MAINTENANCE;
+    const struct stream_refusal *refusal = host_refusal_of(e, verdict);
+
+    LOG_D(stream_refused, "dir=out local=%s remote=%s why=%s", log_quote(link_local(l)).text,
+          log_quote(link_remote(l)).text, policy_reason_name(verdict->reason));
+    if (l->part != LINK_PART_MAIN) {
+        link_down(l, FAIL_STEP_POLICY, true, policy_reason_name(verdict->reason));
+        return;
+    }
+    link_drop_successor(l);
+    dial_free(l->dial);
+    l->dial = NULL;
+    if (l->c) {
+        link_close(l, refusal->condition, refusal->text);
+    } else if (l->state != LINK_ST_IDLE) {
+        shard_timer_disarm(e->sh, &l->timer);
+        link_set_state(l, LINK_ST_IDLE);
+    }
+    l->attempts = 0;
+    l->is_down_for_good = false;
+    link_fail_verifies(l, refusal->dialback);
+    bounce_queue(e, &l->waiting, is_later ? BOUNCE_MAINTENANCE : BOUNCE_POLICY,
+                 is_later ? refusal->text : NULL);
+    link_update_gate(l);
+}
+
+static void on_evict(struct place *p, const char *limit)
+{
+    struct link *l = CONTAINER_OF(p, struct link, place);
+    struct edge *e = l->host.e;
+
+    ASSERT(l->magic == LINK_MAGIC);
+    e->stats.connection_limit_closed++;
+    LOG_W(stream_refused, "dir=out local=%s remote=%s why=connection-limit of=%s note=lowered",
+          log_quote(link_local(l)).text, log_quote(link_remote(l)).text, limit);
+    if (l->state == LINK_ST_DIALLING) {
+        dial_free(l->dial);
+        l->dial = NULL;
+        link_wait_for_place(l, limit);
+        return;
+    }
+    link_drop_successor(l);
+    link_close(l, STREAM_CONDITION_NONE, "");
+}
+
+const char *link_take_place(struct link *l, const struct partner *p)
+{
+    struct edge *e = l->host.e;
+    struct partner_run *run = partner_run_of(e, link_remote(l));
+
+    if (l->part != LINK_PART_MAIN || !run) {
+        return NULL;
+    }
+    l->place.direction = PARTNER_OUT;
+    l->place.evict = on_evict;
+    return place_take(e, &l->place, run, p);
+}
+
+void link_wait_for_place(struct link *l, const char *limit)
+{
+    struct edge *e = l->host.e;
+    uint32_t random;
+
+    if (!l->is_limited) {
+        e->stats.connection_limit_waits++;
+        partner_run_failed(e, partner_run_of(e, link_remote(l)), PARTNER_OUT, FAIL_STEP_POLICY,
+                           limit[0] == 'p' ? "waits: the partner's connection limit is reached"
+                                           : "waits: gateway.connection_limit is reached");
+        LOG_W(stream_refused, "dir=out local=%s remote=%s why=connection-limit of=%s note=waits",
+              log_quote(link_local(l)).text, log_quote(link_remote(l)).text, limit);
+    }
+    l->is_limited = true;
+    l->is_down_for_good = false;
+    if (l->state != LINK_ST_BACKOFF) {
+        link_set_state(l, LINK_ST_BACKOFF);
+    }
+    edge_setup(e)->crypto->random(&random, sizeof(random));
+    shard_timer_arm(e->sh, &l->timer, PLACE_RETRY_MS + random % PLACE_RETRY_MS,
+                    link_on_backoff_over, l);
+    link_fail_verifies(l, STANZA_CONDITION_RESOURCE_CONSTRAINT);
+    if (e->is_draining) {
+        bounce_queue(e, &l->waiting, BOUNCE_DRAIN, NULL);
+    }
+    link_update_gate(l);
+}
+
+static void review_stream(struct link *l, const struct partner *p)
+{
+    struct edge *e = l->host.e;
+    const struct stream_refusal *refusal = host_review(&l->host, l->s);
+
+    if (refusal) {
+        /* What waits is kept for a stream that may be. */
+        partner_run_failed(e, partner_run_of(e, link_remote(l)), PARTNER_OUT, FAIL_STEP_POLICY,
+                           refusal->text);
+        link_drop_successor(l);
+        link_close(l, refusal->condition, refusal->text);
+    } else if (l->place.run) {
+        place_shed_partner(e, l->place.run, p);
+    }
+    if (l->s) {
+        link_settle(l); /* its timers may be others now */
+    }
+}
+
+/* The row is another now, or a limit: what failed may do better. */
+static void review_wish(struct link *l, const struct partner *p)
+{
+    if (l->state == LINK_ST_BACKOFF && (l->is_limited || l->rules_mark != link_rules_mark(p))) {
+        l->attempts = 0;
+        shard_timer_disarm(l->host.e->sh, &l->timer);
+        link_on_backoff_over(NULL, l);
+    }
+}
+
+void link_review(struct link *l)
+{
+    struct edge *e = l->host.e;
+    struct policy_verdict verdict;
+
+    if (l->reviewed_version == e->setup_version) {
+        return;
+    }
+    l->reviewed_version = e->setup_version;
+    list_remove(&l->all);
+    list_push_back(&e->links_all, &l->all);
+    if (l->part == LINK_PART_SUCCESSOR && host_review(&l->host, l->s)) {
+        link_drop_successor(l->main);
+    }
+    if (l->part != LINK_PART_MAIN) {
+        return;
+    }
+    verdict = policy_pair(edge_policy(e), link_local(l), link_remote(l));
+    if (verdict.allowed) {
+        review_stream(l, verdict.partner);
+        review_wish(l, verdict.partner);
+    } else {
+        link_refuse(l, &verdict);
+    }
+}

@@ -2,11 +2,18 @@
 /* judge: verdicts on single stanzas. */
 #include "edge/judge.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "edge/mails.h"
+#include "edge/partner_run.h"
 #include "edge/reach.h"
+#include "xmpp/ns.h"
+
+/* Of each part of an address in a log line. */
+#define USER_SHOWN_BYTES   64u
+#define DOMAIN_SHOWN_BYTES 80u
+#define NS_MUC             SLICE_LIT("http://jabber.org/protocol/muc")
 
 enum policy_act judge_act_of(const struct stanza *st)
 {
@@ -32,20 +39,233 @@ enum policy_act judge_act_of(const struct stanza *st)
     return (enum policy_act)acts[st->type];
 }
 
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static uint64_t key_of(const struct policy_question *q)
+{
+    return reach_key(&(struct reach_pair){q->local_user, q->local_domain, q->remote_user,
+                                          q->remote_domain});
+}
+
+/* The table is looked at only where it decides, and then in the same way for every user. */
+static void ask(struct edge *e, struct policy_question *q, struct policy_decision *out)
+{
+    const struct snapshot *policy = edge_policy(e);
+
+    *out = policy_decide(policy, q);
+    if (out->reason == POLICY_NOT_REACHABLE && reach_is_open(e, key_of(q))) {
+        q->is_reachable = true;
+        *out = policy_decide(policy, q);
+    }
+}
+
+/* Keep-alive between servers, which no rule about users concerns: a XEP-0199 ping of our domain
+ * itself, or from ours to the partner's, and what our domain itself is answered or answers. */
+static bool is_between_servers(const struct stanza *st, enum policy_direction direction)
+{
+    const struct jid *ours = direction == POLICY_TO_LOCAL ? &st->to : &st->from;
+
+    if (st->kind != STANZA_IQ || !jid_is_domain(ours)) {
+        return false;
+    }
+    return st->type == STANZA_TYPE_RESULT || st->type == STANZA_TYPE_ERROR ||
+           (st->type == STANZA_TYPE_GET && jid_is_domain(&st->to) &&
+            xml_is(st->tree, st->payload, SLICE_LIT("ping"), SLICE_LIT(NS_PING)));
+}
+
+static bool is_about_users(enum policy_reason reason)
+{
+    return reason == POLICY_ACCESS_DENIED || reason == POLICY_USER_NOT_ALLOWED ||
+           reason == POLICY_NOT_REACHABLE;
+}
+
+/* --- refusals --------------------------------------------------------------------------------- */
+
+static uint64_t *counter_of(struct edge_stats *stats, enum policy_reason reason)
+{
+    switch (reason) {
+    case POLICY_DOMAIN_BLOCKED:
+    case POLICY_ADDRESS_BLOCKED:
+        return &stats->refused_blocked;
+    case POLICY_ACCESS_DENIED:
+        return &stats->refused_access;
+    case POLICY_USER_NOT_ALLOWED:
+        return &stats->refused_allowed_users;
+    case POLICY_NOT_REACHABLE:
+        return &stats->refused_unreachable;
+    case POLICY_ALLOWED:
+    case POLICY_LOCAL_UNKNOWN:
+    case POLICY_PARTNER_UNKNOWN:
+    case POLICY_LOCAL_AS_REMOTE:
+    case POLICY_MAINTENANCE:
+    case POLICY_REASON_COUNT:
+        break;
+    }
+    return &stats->refused_domain;
+}
+
+/* "user@domain" quoted for the log; a long user leaves room for the domain. */
+static struct log_quoted show(struct slice user, struct slice domain)
+{
+    char mem[USER_SHOWN_BYTES + DOMAIN_SHOWN_BYTES + 1];
+    char *at = mem;
+
+    if (user.len != 0) {
+        at = mempcpy(at, user.ptr, user.len < USER_SHOWN_BYTES ? user.len : USER_SHOWN_BYTES);
+        *at++ = '@';
+    }
+    at = mempcpy(at, domain.ptr, domain.len < DOMAIN_SHOWN_BYTES ? domain.len : DOMAIN_SHOWN_BYTES);
+    return log_quote(slice_make(mem, (size_t)(at - mem)));
+}
+
+static void note_refusal(struct edge *e, const struct policy_question *q,
+                         const struct policy_decision *d)
+{
+    bool is_in = q->direction == POLICY_TO_LOCAL;
+    enum bounce_why why = d->reason == POLICY_MAINTENANCE ? BOUNCE_MAINTENANCE : BOUNCE_POLICY;
+
+    if (why == BOUNCE_MAINTENANCE) {
+        e->stats.bounced_maintenance++;
+    } else {
+        e->stats.bounced_policy++;
+        (*counter_of(&e->stats, d->reason))++;
+    }
+    if (d->partner) {
+        partner_run_bounced(e, d->partner->domain, why);
+    }
+    if (log_is_on(LOG_LEVEL_INFO)) {
+        struct log_quoted local = show(q->local_user, q->local_domain);
+        struct log_quoted remote = show(q->remote_user, q->remote_domain);
+        char rule[POLICY_RULE_BYTES];
+
+        policy_rule_text(d->rule, rule);
+        LOG_I(stanza_refused, "rule=%s reason=%s act=%s dir=%s from=%s to=%s", rule,
+              policy_reason_name(d->reason), policy_act_name(q->act), is_in ? "in" : "out",
+              is_in ? remote.text : local.text, is_in ? local.text : remote.text);
+    }
+}
+
+/* --- what passes ------------------------------------------------------------------------------ */
+
+/* What a stanza of ours lets its receiver do; false = nothing. Writing is text, or entering a
+ * room: a client's receipts and typing notices are no act of its user. */
+static bool opens(const struct stanza *st, enum reach_what *out)
+{
+    static const uint8_t of_type[] = {
+        [STANZA_TYPE_SUBSCRIBE] = REACH_ADDED,        [STANZA_TYPE_PROBE] = REACH_ADDED,
+        [STANZA_TYPE_SUBSCRIBED] = REACH_CONSENTED,   [STANZA_TYPE_UNSUBSCRIBE] = REACH_REMOVED,
+        [STANZA_TYPE_UNSUBSCRIBED] = REACH_WITHDRAWN,
+    };
+    struct slice ns = st->tree->nodes[0].ns;
+
+    switch (judge_act_of(st)) {
+    case POLICY_ACT_MESSAGE:
+        *out = REACH_WROTE;
+        return xml_child(st->tree, 0, SLICE_LIT("body"), ns) != XML_NO_NODE;
+    case POLICY_ACT_NOTIFY:
+        *out = REACH_WROTE;
+        return st->type == STANZA_TYPE_AVAILABLE &&
+               xml_child(st->tree, 0, SLICE_LIT("x"), NS_MUC) != XML_NO_NODE;
+    case POLICY_ACT_SUBSCRIBE:
+    case POLICY_ACT_PRESENCE:
+    case POLICY_ACT_CONSENT:
+        *out = (enum reach_what)of_type[st->type];
+        return true;
+    case POLICY_ACT_QUERY:
+    case POLICY_ACT_ANSWER:
+    case POLICY_ACT_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* Whether the two may write to each other this way; asked of errors only. */
+static bool may_write(struct edge *e, struct policy_question q)
+{
+    struct policy_decision d;
+
+    q.act = POLICY_ACT_MESSAGE;
+    ask(e, &q, &d);
+    return d.allowed;
+}
+
+void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                  const struct judge_pair *pair, struct judgement *out)
+{
+    bool is_in = direction == POLICY_TO_LOCAL;
+    struct policy_question q = {
+        .local_user = is_in ? st->to.local : st->from.local,
+        .local_domain = pair->local,
+        .remote_user = is_in ? st->from.local : st->to.local,
+        .remote_domain = pair->remote,
+        .direction = direction,
+        .act = judge_act_of(st),
+    };
+    struct policy_decision *d = &out->decision;
+    enum reach_what what;
+
+    out->without_text = false;
+    ask(e, &q, d);
+    if (!d->allowed && is_about_users(d->reason) && is_between_servers(st, direction)) {
+        d->allowed = true;
+        d->reason = POLICY_ALLOWED;
+        d->answer = POLICY_ANSWER_NONE;
+    }
+    if (!d->allowed) {
+        note_refusal(e, &q, d);
+        return;
+    }
+    if (st->type == STANZA_TYPE_ERROR && st->kind != STANZA_IQ && !may_write(e, q)) {
+        out->without_text = true;
+        e->stats.errors_emptied++;
+    }
+    if (!is_in && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED && opens(st, &what)) {
+        reach_note(e, what, key_of(&q));
+    }
+}
+
+void judge_message(struct edge *e, struct slice local_user, struct slice remote_user,
+                   const struct judge_pair *pair, struct policy_decision *out)
+{
+    struct policy_question q = {
+        .local_user = local_user,
+        .local_domain = pair->local,
+        .remote_user = remote_user,
+        .remote_domain = pair->remote,
+        .direction = POLICY_TO_PARTNER,
+        .act = POLICY_ACT_MESSAGE,
+    };
+
+    ask(e, &q, out);
+    if (!out->allowed) {
+        note_refusal(e, &q, out);
+    } else if (out->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+        reach_note(e, REACH_WROTE, key_of(&q));
+    }
+}
+
 void judge_why(struct edge *e, const struct mail_why *m)
 {
-    const struct policy_question *q = m->question;
-    struct policy_verdict verdict = policy_pair(edge_policy(e), q->local_domain, q->remote_domain);
-    struct jid local = {.local = q->local_user, .domain = q->local_domain};
-    struct jid remote = {.local = q->remote_user, .domain = q->remote_domain};
+    struct policy_question q = *m->question;
+    struct jid_ascii local;
+    struct jid_ascii remote;
+    struct policy_decision d;
 
+    q.is_reachable = false;
+    if (jid_domain_to_ascii(q.local_domain, &local) == 0) {
+        q.local_domain = jid_ascii_slice(&local);
+    }
+    if (jid_domain_to_ascii(q.remote_domain, &remote) == 0) {
+        q.remote_domain = jid_ascii_slice(&remote);
+    }
+    ask(e, &q, &d);
     *m->answer = (struct why_answer){
-        .allowed = verdict.allowed,
-        .reason = (uint8_t)verdict.reason,
-        .answer = verdict.allowed ? POLICY_ANSWER_NONE : POLICY_ANSWER_NOT_FEDERATED,
-        .is_reachable = reach_is_open(e, reach_key(&local, &remote)),
+        .allowed = d.allowed,
+        .without_note = d.without_note,
+        .is_reachable = reach_is_open(e, key_of(&q)),
+        .reason = (uint8_t)d.reason,
+        .answer = (uint8_t)d.answer,
     };
-    (void)snprintf(m->answer->rule, sizeof(m->answer->rule), "%s",
-                   verdict.domain ? "partners" : "domains");
+    policy_rule_text(d.rule, m->answer->rule);
     (void)sem_post(m->done);
 }

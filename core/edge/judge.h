@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* judge: the policy's verdict on one stanza (policy/decide.h), asked with what the shard knows, the
- * refusal logged with the rule's name and counted, and the answer its sender gets. Between the legs
- * and route.c; the only caller of policy_decide in this room. The shard's thread only. */
+/* judge: the policy's verdict on one stanza (policy/decide.h), asked with what the shard knows
+ * (reach.h); what passes is noted there, a refusal is logged with the rule's name and counted.
+ * Asked by whoever takes a stanza in, before anything is done with it; the only caller of
+ * policy_decide in this room. How the sender of a refused one is answered: refuse.h. The shard's thread only. */
 #ifndef FG_EDGE_JUDGE_H
 #define FG_EDGE_JUDGE_H
 
@@ -11,14 +12,26 @@
 
 struct mail_why;
 
+struct judgement {
+    struct policy_decision decision; /* borrows from the snapshot: valid in this turn */
+    /* An error, which passes so that nobody loses an answer, between two who may not write to each
+     * other: what it says besides its condition must not come along. */
+    bool without_text;
+};
+
+/* The two domains of a stanza as A-labels. */
+struct judge_pair {
+    struct slice local;
+    struct slice remote;
+};
+
 enum policy_act judge_act_of(const struct stanza *st);
-/* Asks, remembers what it opens (reach.h), logs and counts a refusal. */
-struct policy_decision judge_stanza(struct edge *e, const struct stanza *st,
-                                    enum policy_direction direction);
-/* A MESSAGE from SIP. */
-struct policy_decision judge_message(struct edge *e, const struct jid *local,
-                                     const struct jid *remote);
-/* For fedgatectl why: the same verdict, nothing noted, logged or counted. */
+void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                  const struct judge_pair *pair, struct judgement *out);
+/* A MESSAGE from SIP, between users with these local parts. */
+void judge_message(struct edge *e, struct slice local_user, struct slice remote_user,
+                   const struct judge_pair *pair, struct policy_decision *out);
+/* For fedgatectl why: the same verdict, nothing noted, logged or counted. Posts m->done. */
 void judge_why(struct edge *e, const struct mail_why *m);
 
 #endif

@@ -5,15 +5,14 @@
 #include "base/hash.h"
 #include "edge/edge.h"
 #include "edge/reach_table.h"
-#include "xmpp/jid.h"
 
 #define MS_PER_S 1000u
 
-uint64_t reach_key(const struct jid *local, const struct jid *remote)
+uint64_t reach_key(const struct reach_pair *pair)
 {
     /* Each part by itself: no two pairs of addresses run together to the same bytes. */
-    const uint64_t parts[4] = {hash_bytes(local->local), hash_bytes(local->domain),
-                               hash_bytes(remote->local), hash_bytes(remote->domain)};
+    const uint64_t parts[4] = {hash_bytes(pair->local_user), hash_bytes(pair->local_domain),
+                               hash_bytes(pair->remote_user), hash_bytes(pair->remote_domain)};
 
     return hash_bytes(slice_make((const char *)parts, sizeof(parts)));
 }

@@ -13,10 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 #define REACH_ENTRIES_MAX 200000u /* per node: 9 MB on each shard when full */
 
 struct edge;
-struct jid;
 struct mail_reach;
 
 /* What a user of ours did to somebody outside. */
@@ -28,8 +29,14 @@ enum reach_what {
     REACH_WITHDRAWN, /* unsubscribed */
 };
 
-/* Both addresses without their resources. */
-uint64_t reach_key(const struct jid *local, const struct jid *remote);
+/* Bare addresses; the users normalised, the domains A-labels. */
+struct reach_pair {
+    struct slice local_user;
+    struct slice local_domain;
+    struct slice remote_user;
+    struct slice remote_domain;
+};
+uint64_t reach_key(const struct reach_pair *pair);
 /* Remembers it here and, where needed, on all other shards. */
 void reach_note(struct edge *e, enum reach_what what, uint64_t key);
 void reach_receive(struct edge *e, const struct mail_reach *m);

@@ -5,9 +5,11 @@
 #include "base/check.h"
 #include "base/pool.h"
 #include "edge/bounce.h"
+#include "edge/judge.h"
 #include "edge/leg_component.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/refuse.h"
 #include "edge/sip_side.h"
 #include "translate/message.h"
 #include "xml/writer.h"
@@ -20,6 +22,11 @@ struct pair {
     struct jid_ascii local;
     struct jid_ascii remote;
 };
+
+static struct judge_pair names_of(const struct pair *pair)
+{
+    return (struct judge_pair){jid_ascii_slice(&pair->local), jid_ascii_slice(&pair->remote)};
+}
 
 /* The normalised address as one text; mem holds JID_BYTES_MAX. */
 static struct slice jid_text(const struct jid *j, char *mem)
@@ -38,9 +45,39 @@ static struct slice jid_text(const struct jid *j, char *mem)
     return slice_make(mem, (size_t)(at - mem));
 }
 
+static bool has_note(const struct stanza *st)
+{
+    return xml_child(st->tree, 0, SLICE_LIT("status"), st->tree->nodes[0].ns) != XML_NO_NODE;
+}
+
+/* An error with nothing but its condition. */
+static void write_bare_error(struct buf *out, const struct stanza *st, struct slice from,
+                             struct slice to)
+{
+    const char *name = stanza_kind_name(st->kind);
+    struct stanza_error error;
+
+    if (!stanza_read_error(st, &error)) {
+        error.condition = STANZA_CONDITION_UNDEFINED_CONDITION;
+    }
+    buf_putc(out, '<');
+    buf_put_cstr(out, name);
+    xml_write_attr(out, "from", from);
+    xml_write_attr(out, "to", to);
+    if (st->id.len != 0) {
+        xml_write_attr(out, "id", st->id);
+    }
+    buf_put_lit(out, " type=\"error\">");
+    stanza_error_write(out, &(struct stanza_error){.condition = error.condition,
+                                                   .type = error.type});
+    buf_put_lit(out, "</");
+    buf_put_cstr(out, name);
+    buf_putc(out, '>');
+}
+
 /* Serialises the stanza for the other side and makes it a block; NULL without memory. */
 static struct block *make_block(struct edge *e, const struct stanza *st, const struct pair *pair,
-                                enum block_direction direction)
+                                enum block_direction direction, const struct judgement *judgement)
 {
     bool to_partner = direction == BLOCK_TO_PARTNER;
     char from_mem[JID_BYTES_MAX];
@@ -54,8 +91,16 @@ static struct block *make_block(struct edge *e, const struct stanza *st, const s
         .lang = st->lang,
     };
 
+    if (judgement->decision.without_note) {
+        params.without = SLICE_LIT("status");
+        e->stats.notes_removed += has_note(st);
+    }
     buf_clear(&e->scratch);
-    xml_write_tree(&e->scratch, st->tree, 0, &params);
+    if (judgement->without_text) {
+        write_bare_error(&e->scratch, st, params.from, params.to);
+    } else {
+        xml_write_tree(&e->scratch, st->tree, 0, &params);
+    }
     if (e->scratch.failed) {
         return NULL;
     }
@@ -70,23 +115,30 @@ static struct block *make_block(struct edge *e, const struct stanza *st, const s
     });
 }
 
-static void answer(struct edge *e, const struct stanza *st, const struct pair *pair,
-                   bool to_partner, struct stanza_error error)
-{
-    bounce_stanza(e, st,
-                  &(struct bounce_reply){.to_partner = to_partner,
-                                         .local = jid_ascii_slice(&pair->local),
-                                         .remote = jid_ascii_slice(&pair->remote),
-                                         .error = error});
-}
-
 static void answer_no_memory(struct edge *e, const struct stanza *st, const struct pair *pair,
                              bool to_partner)
 {
     e->stats.bounced_memory++;
-    answer(e, st, pair, to_partner,
-           (struct stanza_error){.condition = STANZA_CONDITION_RESOURCE_CONSTRAINT,
-                                 .text = SLICE_LIT("the gateway is out of memory")});
+    bounce_stanza(e, st,
+                  &(struct bounce_reply){
+                      .to_partner = to_partner,
+                      .local = jid_ascii_slice(&pair->local),
+                      .remote = jid_ascii_slice(&pair->remote),
+                      .error = {.condition = STANZA_CONDITION_RESOURCE_CONSTRAINT,
+                                .text = SLICE_LIT("the gateway is out of memory")},
+                  });
+}
+
+void route_block_home(struct edge *e, struct block *b, uint32_t home)
+{
+    if (home != e->idx) {
+        b->mail.kind = MAIL_BLOCK;
+        edge_post(e, home, &b->mail);
+    } else if (b->direction == BLOCK_TO_PARTNER) {
+        link_deliver(e, b);
+    } else {
+        component_deliver(e, b);
+    }
 }
 
 void route_block(struct edge *e, struct block *b)
@@ -104,14 +156,7 @@ void route_block(struct edge *e, struct block *b)
     } else {
         home = edge_home_of_domain(e, block_local(b));
     }
-    if (home != e->idx) {
-        b->mail.kind = MAIL_BLOCK;
-        edge_post(e, home, &b->mail);
-    } else if (b->direction == BLOCK_TO_PARTNER) {
-        link_deliver(e, b);
-    } else {
-        component_deliver(e, b);
-    }
+    route_block_home(e, b, home);
 }
 
 /* Whether the reader should wait: at the target's gate, or at the mailbox towards its shard. */
@@ -167,31 +212,42 @@ static bool answer_ping(struct edge *e, const struct stanza *st, const struct pa
     return true;
 }
 
-static void other_to_sip(struct edge *e, const struct stanza *st, const struct pair *pair)
+bool route_answer_other(struct edge *e, const struct stanza *st, struct slice local,
+                        struct slice remote)
 {
     struct block *b;
 
     buf_clear(&e->scratch);
     if (message_answer_other(&e->scratch, st) == MESSAGE_OTHER_CONSUMED) {
-        e->stats.consumed++;
-        return;
+        return false;
     }
-    e->stats.bounced_translate++;
-    partner_run_bounced(e, jid_ascii_slice(&pair->remote), BOUNCE_TRANSLATE);
     b = e->scratch.failed ? NULL
                           : block_new(&(struct block_params){
                                 .direction = BLOCK_TO_PARTNER,
                                 .kind = (uint8_t)st->kind,
-                                .local = jid_ascii_slice(&pair->local),
-                                .remote = jid_ascii_slice(&pair->remote),
+                                .local = local,
+                                .remote = remote,
                                 .bytes = buf_slice(&e->scratch),
                                 .now_ms = shard_now_ms(e->sh),
                             });
     if (!b) {
         e->stats.dropped_memory++;
-        return;
+        return true;
     }
     route_block(e, b);
+    return true;
+}
+
+static void other_to_sip(struct edge *e, const struct stanza *st, const struct pair *pair)
+{
+    struct slice remote = jid_ascii_slice(&pair->remote);
+
+    if (!route_answer_other(e, st, jid_ascii_slice(&pair->local), remote)) {
+        e->stats.consumed++;
+        return;
+    }
+    e->stats.bounced_translate++;
+    partner_run_bounced(e, remote, BOUNCE_TRANSLATE);
 }
 
 static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
@@ -218,9 +274,12 @@ static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *p
 
 bool route_from_partner(struct edge *e, const struct stanza *st, struct route_gate *gate)
 {
-    const struct local_domain *domain = snapshot_domain(edge_policy(e), st->to.domain);
+    const struct local_domain *domain;
+    struct judgement judgement;
+    struct judge_pair names;
     struct pair pair;
     struct block *b;
+    uint32_t home;
     uint64_t number;
     char mem[COMPONENT_GATE_BYTES];
 
@@ -229,37 +288,39 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
         e->stats.dropped_memory += !CHECK(false);
         return false;
     }
-    if (!domain) {
-        e->stats.bounced_policy++;
-        partner_run_bounced(e, jid_ascii_slice(&pair.remote), BOUNCE_POLICY);
-        answer(e, st, &pair, true,
-               (struct stanza_error){.condition = STANZA_CONDITION_ITEM_NOT_FOUND});
-        return false;
-    }
+    names = names_of(&pair);
     if (st->kind == STANZA_IQ && ping_id_parse(st->id, &number) &&
         (st->type == STANZA_TYPE_RESULT || st->type == STANZA_TYPE_ERROR)) {
-        link_confirm_send(e, jid_ascii_slice(&pair.local), jid_ascii_slice(&pair.remote), number);
+        link_confirm_send(e, names.local, names.remote, number);
+        return false;
+    }
+    judge_stanza(e, st, POLICY_TO_LOCAL, &names, &judgement);
+    domain = judgement.decision.domain;
+    if (!judgement.decision.allowed) {
+        refuse_partner(e, st, &names, &judgement.decision);
         return false;
     }
     if (domain->next_hop->kind == NEXT_HOP_SIP) {
         return to_sip(e, st, &pair, domain, gate);
     }
-    b = make_block(e, st, &pair, BLOCK_TO_COMPONENT);
+    b = make_block(e, st, &pair, BLOCK_TO_COMPONENT, &judgement);
     if (!b) {
         answer_no_memory(e, st, &pair, true);
         return false;
     }
-    route_block(e, b);
-    return is_gate_closed(e, gate, component_gate(jid_ascii_slice(&pair.local), mem),
-                          edge_home_of_domain(e, jid_ascii_slice(&pair.local)));
+    home = edge_home_of_domain(e, names.local);
+    route_block_home(e, b, home);
+    return is_gate_closed(e, gate, component_gate(names.local, mem), home);
 }
 
 bool route_from_component(struct edge *e, struct slice domain, const struct stanza *st,
                           struct route_gate *gate)
 {
-    struct policy_verdict verdict = policy_pair(edge_policy(e), domain, st->to.domain);
+    struct judgement judgement;
+    struct judge_pair names;
     struct pair pair;
     struct block *b;
+    uint32_t home;
     char mem[LINK_GATE_BYTES];
 
     if (jid_domain_to_ascii(domain, &pair.local) != 0) {
@@ -267,24 +328,19 @@ bool route_from_component(struct edge *e, struct slice domain, const struct stan
     }
     if (jid_domain_to_ascii(st->to.domain, &pair.remote) != 0) {
         pair.remote.len = 0; /* an IP literal or the like: no partner */
-        verdict.allowed = false;
     }
-    if (!verdict.allowed) {
-        e->stats.bounced_policy++;
-        LOG_I(stanza_refused, "from=%s to=%s rule=%s", log_quote(st->from.domain).text,
-              log_quote(st->to.domain).text, policy_reason_name(verdict.reason));
-        answer(e, st, &pair, false,
-               (struct stanza_error){.condition = STANZA_CONDITION_REMOTE_SERVER_NOT_FOUND,
-                                     .text = SLICE_LIT("not a federated domain")});
+    names = names_of(&pair);
+    judge_stanza(e, st, POLICY_TO_PARTNER, &names, &judgement);
+    if (!judgement.decision.allowed) {
+        refuse_component(e, st, &names, &judgement.decision);
         return false;
     }
-    b = make_block(e, st, &pair, BLOCK_TO_PARTNER);
+    b = make_block(e, st, &pair, BLOCK_TO_PARTNER, &judgement);
     if (!b) {
         answer_no_memory(e, st, &pair, false);
         return false;
     }
-    route_block(e, b);
-    return is_gate_closed(
-        e, gate, link_gate(jid_ascii_slice(&pair.local), jid_ascii_slice(&pair.remote), mem),
-        edge_home_of_partner(e, verdict.partner));
+    home = edge_home_of_partner(e, judgement.decision.partner);
+    route_block_home(e, b, home);
+    return is_gate_closed(e, gate, link_gate(names.local, names.remote, mem), home);
 }

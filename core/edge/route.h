@@ -22,6 +22,13 @@ bool route_from_component(struct edge *e, struct slice domain, const struct stan
 /* Takes the block to its home shard, or answers it when nobody is responsible any more. */
 void route_block(struct edge *e, struct block *b);
 
+/* The same when the home is known already. */
+void route_block_home(struct edge *e, struct block *b, uint32_t home);
+/* Answers an iq or presence of a partner's user by itself, as translate/message.h says for whoever
+ * takes only messages. False: it needs no answer. */
+bool route_answer_other(struct edge *e, const struct stanza *st, struct slice local,
+                        struct slice remote);
+
 /* Ids of the stanzas this node makes itself, so that answers to them are recognised:
  * a ping that confirms deliveries, and a message that came from SIP. */
 struct slice ping_id(uint64_t number, char mem[64]);

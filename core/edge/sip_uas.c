@@ -4,7 +4,8 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
-#include "edge/bounce.h"
+#include "edge/judge.h"
+#include "edge/refuse.h"
 #include "edge/route.h"
 #include "edge/sip_int.h"
 #include "translate/error.h"
@@ -67,27 +68,37 @@ static void on_options(struct sip_conn *sc, struct sip_txn_ref ref,
     buf_deinit(&fields);
 }
 
-/* Whether this hop may speak for that domain, and that domain with the other. 0 = yes. */
-static uint16_t check_pair(struct sip_conn *sc, const struct message_from_sip *result)
+/* Whether this hop may speak for that domain. */
+static bool is_of_hop(struct sip_conn *sc, const struct message_from_sip *result)
 {
-    const struct snapshot *policy = edge_policy(sc->side->e);
-    const struct local_domain *domain = snapshot_domain(policy, result->from.domain);
-    struct policy_verdict verdict =
-        policy_pair(policy, result->from.domain, result->to.domain);
+    const struct local_domain *domain =
+        snapshot_domain(edge_policy(sc->side->e), result->from.domain);
 
     if (!domain || !slice_eq_cstr(domain->next_hop->name, sc->hop)) {
         LOG_W(sip_refused, "peer=%s from=%s why=from-domain-not-of-this-next-hop",
               conn_peer_text(sc->c), log_quote(result->from.domain).text);
         sc->side->e->stats.spoofed++;
-        return 403;
+        return false;
     }
-    if (!verdict.allowed) {
-        LOG_I(stanza_refused, "from=%s to=%s rule=%s", log_quote(result->from.domain).text,
-              log_quote(result->to.domain).text, policy_reason_name(verdict.reason));
-        sc->side->e->stats.bounced_policy++;
-        return snapshot_domain(policy, result->to.domain) ? 482 : 403;
+    return true;
+}
+
+static void refuse_by_policy(struct sip_conn *sc, struct sip_txn_ref ref,
+                             const struct policy_decision *d)
+{
+    struct refuse_status how;
+    struct sip_answer answer;
+    struct buf fields;
+
+    refuse_status(&how, d);
+    answer = (struct sip_answer){.status = how.status, .reason = how.reason};
+    buf_init(&fields, 256);
+    if (how.retry_after_s != 0) {
+        sip_write_header_u32(&fields, SIP_HDR_RETRY_AFTER, how.retry_after_s);
     }
-    return 0;
+    answer.fields = buf_slice(&fields);
+    respond(sc->side, ref, &answer);
+    buf_deinit(&fields);
 }
 
 static void refuse(struct sip_conn *sc, struct sip_txn_ref ref,
@@ -112,34 +123,41 @@ static void send_stanza(struct sip_conn *sc, struct sip_txn_ref ref,
                         const struct message_from_sip *result)
 {
     struct edge *e = sc->side->e;
+    struct policy_decision decision;
+    struct judge_pair names;
     struct jid_ascii local;
     struct jid_ascii remote;
-    struct block *b = NULL;
-    uint16_t status = check_pair(sc, result);
+    struct block *b;
 
-    if (status != 0) {
-        sip_uas_respond(sc->side, sip_handle_of(ref), status, 0);
+    if (!is_of_hop(sc, result) || jid_domain_to_ascii(result->from.domain, &local) != 0) {
+        sip_uas_respond(sc->side, sip_handle_of(ref), 403, 0);
         return;
     }
-    if (jid_domain_to_ascii(result->from.domain, &local) == 0 &&
-        jid_domain_to_ascii(result->to.domain, &remote) == 0) {
-        b = block_new(&(struct block_params){
-            .direction = BLOCK_TO_PARTNER,
-            .kind = STANZA_MESSAGE,
-            .may_bounce = true,
-            .local = jid_ascii_slice(&local),
-            .remote = jid_ascii_slice(&remote),
-            .bytes = buf_slice(&e->scratch),
-            .sip = {.handle = sip_handle_of(ref), .shard_idx = e->idx},
-            .now_ms = shard_now_ms(e->sh),
-        });
+    if (jid_domain_to_ascii(result->to.domain, &remote) != 0) {
+        remote.len = 0; /* an IP literal or the like: no partner */
     }
+    names = (struct judge_pair){jid_ascii_slice(&local), jid_ascii_slice(&remote)};
+    judge_message(e, result->from.local, result->to.local, &names, &decision);
+    if (!decision.allowed) {
+        refuse_by_policy(sc, ref, &decision);
+        return;
+    }
+    b = block_new(&(struct block_params){
+        .direction = BLOCK_TO_PARTNER,
+        .kind = STANZA_MESSAGE,
+        .may_bounce = true,
+        .local = names.local,
+        .remote = names.remote,
+        .bytes = buf_slice(&e->scratch),
+        .sip = {.handle = sip_handle_of(ref), .shard_idx = e->idx},
+        .now_ms = shard_now_ms(e->sh),
+    });
     if (!b) {
         e->stats.bounced_memory++;
         sip_uas_respond(sc->side, sip_handle_of(ref), 500, 0);
         return;
     }
-    route_block(e, b);
+    route_block_home(e, b, edge_home_of_partner(e, decision.partner));
 }
 
 static void on_message(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_msg *m)

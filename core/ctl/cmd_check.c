@@ -35,8 +35,11 @@ static void write_people(struct out *o, const struct config_report *report,
     buf_deinit(&problems);
     if (setup) {
         out_put_clean(&o->text, slice_from_cstr(report->file));
-        buf_printf(&o->text, ": valid: %u partners, %u domains\n", setup->policy->partner_count,
-                   setup->policy->domain_count);
+        buf_put_lit(&o->text, ": valid: ");
+        out_put_count(&o->text, setup->policy->partner_count, "partner");
+        buf_put_lit(&o->text, ", ");
+        out_put_count(&o->text, setup->policy->domain_count, "domain");
+        buf_putc(&o->text, '\n');
     }
 }
 

@@ -13,6 +13,8 @@
 
 static const struct ctl_command *const commands[] = {
     &cmd_check,
+    &cmd_reload,
+    &cmd_status,
 };
 
 static void usage(FILE *to)

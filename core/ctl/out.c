@@ -33,6 +33,11 @@ void out_put_clean(struct buf *out, struct slice text)
     }
 }
 
+void out_put_count(struct buf *out, int64_t count, const char *noun)
+{
+    buf_printf(out, "%ld %s%s", count, noun, count == 1 ? "" : "s");
+}
+
 static void print(FILE *to, const struct buf *text)
 {
     (void)fwrite(buf_slice(text).ptr, 1, buf_len(text), to);

@@ -38,6 +38,9 @@ NODISCARD int out_end(struct out *o, int status);
 /* Appends text without what would move a cursor or turn the writing direction: \u{XX} instead. */
 void out_put_clean(struct buf *out, struct slice text);
 
+/* "1 partner", "2 partners". */
+void out_put_count(struct buf *out, int64_t count, const char *noun);
+
 /* A table for people: columns as wide as their widest cell. Cells are cleaned as above. Held in
  * memory until written, for the widths: 100 bytes a row or so. */
 struct out_table {

@@ -2,7 +2,8 @@
 /* judge: the policy's verdict on one stanza (policy/decide.h), asked with what the shard knows
  * (reach.h); what passes is noted there, a refusal is logged with the rule's name and counted.
  * Asked by whoever takes a stanza in, before anything is done with it; the only caller of
- * policy_decide in this room. How the sender of a refused one is answered: refuse.h. The shard's thread only. */
+ * policy_decide in this room. How the sender of a refused one is answered: refuse.h. The shard's
+ * thread only. */
 #ifndef FG_EDGE_JUDGE_H
 #define FG_EDGE_JUDGE_H
 

@@ -18,7 +18,7 @@ from lab.process import wait_until
 from lab.xmpp import END, Component, error_of, local, message, text_of
 
 JOE = f"joe@{plan.APP}"
-WORKERS = 12
+WORKERS = 32
 METHODS = {"external": "external", "certificate": "certificate", "dialback-tls": "dialback_tls",
            "dialback-tcp": "dialback_plain"}
 # What a stanza's sender may be told when no stream comes about.
@@ -97,11 +97,23 @@ class Ground:
         self.fedgate.start()
         self.inside = Inside(lab)
 
-    def reload(self, **row_by_domain):
-        """Takes the configuration as it was changed; waits until it is in force."""
+    def reload(self, rows_by_domain):
+        """The partners get these rows; waits until they are in force."""
         before = self.fedgate.stats()["config_generation"]
+        self.fedgate.config["partners"] = [
+            partner(domain, **settings(row)) for domain, row in rows_by_domain.items()]
         self.fedgate.reload()
         self.fedgate.wait_stats("the reload", lambda s: s["config_generation"] != before)
+
+
+    def reload_refused(self, rows_by_domain):
+        """The same with rows that do not load: what was in force stays."""
+        before = self.fedgate.stats()["config_generation"]
+        self.fedgate.config["partners"] = [
+            partner(domain, **settings(row)) for domain, row in rows_by_domain.items()]
+        self.fedgate.reload()
+        self.fedgate.process.wait_log("config_refused")
+        check(self.fedgate.stats()["config_generation"] == before, "taken")
 
 
 def in_parallel(function, items):
@@ -234,5 +246,210 @@ def cells():
                                        and not cell.result.startswith("!")}, "the inside heard")
 
 
+# --- what the row forbids -------------------------------------------------------------------------
+
+def is_allowed(cell, how):
+    """Whether the row lets a partner of that kind be authenticated so."""
+    row = cell.row
+    is_secured = how.startswith("tls-")
+    if how.endswith("auth"):
+        return (is_secured and row.external == "valid"
+                and KINDS[cell.kind].certificate == "good")
+    if how.endswith("result"):
+        offers = row.offers if row.starttls != "no" or not is_secured else "no"
+        return offers in (("tls", "both") if is_secured else ("tcp", "both"))
+    return False
+
+
+def attempts_of(cell):
+    ways = ["bare", "auth", "result"]
+    if KINDS[cell.kind].tls:
+        ways += ["tls-bare", "tls-auth", "tls-result"]
+    return [how for how in ways if not is_allowed(cell, how)]
+
+
+def attempt_all(on, cell):
+    for how in attempts_of(cell):
+        answers = on.servers[cell.kind].attempt(cell.domain, how, {
+            "to": JOE, "from": f"ann@{cell.domain}", "body": f"{cell.domain} {how}"})
+        check({"error", "failure", "not-authorized"} & set(answers)
+              and not {"success", "valid"} & set(answers),
+              f"{cell.domain}: {how} was answered", answers)
+
+
+def attempts():
+    """They dial: before TLS, inside it, after a refused EXTERNAL, after a refused key: whatever the
+    row leaves no way to. A stanza behind that ends the stream and is seen by nobody; no key is
+    asked about."""
+    table = [cell for cell in cells_of(read_table()) if cell.way == "in"]
+    with Lab("attempts") as lab:
+        on = Ground(lab, {cell.domain: cell.row for cell in table})
+        count = sum(len(attempts_of(cell)) for cell in table)
+        check(count == 293, "attempts", count)
+        in_parallel(lambda cell: attempt_all(on, cell), table)
+        stats = on.fedgate.stats()
+        for cell in table:
+            figures = stats["partners"][cell.domain]
+            check(not any(figures["in"]["authenticated"].values()), cell.domain, figures)
+            check(figures["in"]["stanzas"] == 0, cell.domain, figures)
+        check(stats["totals"]["streams_in_opened"] == count, "streams", stats["totals"])
+        check(stats["totals"]["stanzas_in_partner"] == 0 and not on.inside.heard,
+              "the inside heard", on.inside.heard)
+        check(not any(server.served for server in on.servers.values()), "fedgate dialled")
+
+
+def pretend(stream, place, domain):
+    """As if fedgate were authenticated, and we: proofs that it did not ask for, then a stanza."""
+    proofs = ("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
+              "<db:result xmlns:db='jabber:server:dialback' type='valid' "
+              f"from='{domain}' to='{plan.APP}'/>")
+    if domain.split("-")[2].startswith(place):
+        try:
+            stream.send(proofs + message(JOE, f"{domain} {place}", f"ann@{domain}"))
+        except OSError:  # it has hung up
+            pass
+
+
+def pretences():
+    """We dial, and the row is not met: the partner says that all is well and sends a stanza, before
+    TLS, inside it, or behind our stream error: nothing gets in, and nothing of ours gets out."""
+    table = []
+    for cell in cells_of(read_table()):
+        if cell.way == "out" and cell.result.startswith("!"):
+            places = ["plain", "late"]
+            if KINDS[cell.kind].tls and cell.row.starttls != "no":
+                places.append("tls")
+            table += [cell._replace(domain=f"r{cell.row.number}-out-{place}.{cell.kind}.test")
+                      for place in places]
+    with Lab("pretences") as lab:
+        on = Ground(lab, {cell.domain: cell.row for cell in table})
+        check(len(table) == 92, "pretences", len(table))
+        for cell in table:
+            on.servers[cell.kind].mischief[cell.domain] = pretend
+
+        def one(cell):
+            on.inside.say(cell.domain, cell.domain)
+            check(on.inside.error(cell.domain)[1] in UNREACHABLE, "error",
+                  on.inside.errors[cell.domain])
+            for seen in on.servers[cell.kind].served[cell.domain]:
+                check(not seen.stanzas, f"{cell.domain}: stanzas", seen)
+        in_parallel(one, table)
+        stats = on.fedgate.stats()
+        for cell in table:
+            figures = stats["partners"][cell.domain]
+            check(not any(figures["out"]["authenticated"].values())
+                  and figures["out"]["stanzas"] == 0, cell.domain, figures)
+            check(figures["out"]["failures"], cell.domain, figures)
+        check(stats["totals"]["stanzas_in_partner"] == 0 and not on.inside.heard,
+              "the inside heard", on.inside.heard)
+
+
+# --- a row that changes under live streams --------------------------------------------------------
+
+# direction, kind of partner, row before, row after
+CHANGES = (
+    ("in", "valid", 2, 13), ("in", "valid", 7, 17), ("in", "no-external", 7, 2),
+    ("in", "no-external", 9, 13), ("in", "no-external", 13, 2), ("in", "invalid", 9, 17),
+    ("in", "no-tls", 17, 13), ("in", "no-tls", 9, 7), ("in", "no-tls", 15, 2),
+    ("out", "valid", 2, 13), ("out", "no-dialback", 9, 15), ("out", "valid", 13, 2),
+    ("out", "invalid", 9, 2), ("out", "valid", 17, 13), ("out", "no-tls", 9, 7),
+    # these go on
+    ("in", "valid", 2, 7), ("in", "valid", 9, 10), ("in", "invalid", 13, 7),
+    ("in", "no-external", 7, 9), ("in", "no-tls", 17, 15), ("out", "valid", 7, 8),
+    ("out", "invalid", 15, 7), ("out", "no-tls", 17, 9))
+
+
+def is_still_a_way(method, row):
+    return {"external": row.external == "valid",
+            "certificate": row.external == "valid" and row.offers in ("tls", "both"),
+            "dialback-tls": row.offers in ("tls", "both"),
+            "dialback-tcp": row.offers in ("tcp", "both")}[method]
+
+
+class Change:
+    """One partner whose row changes: its stream before, and what must become of it."""
+
+    def __init__(self, rows, way, kind, before, after):
+        self.way, self.kind = way, kind
+        self.before, self.after = rows[before - 1], rows[after - 1]
+        self.domain = f"c{before}to{after}-{way}.{kind}.test"
+        self.stream = None
+        self.method = (self.before.in_ if way == "in" else self.before.out)[kind]
+        self.goes_on = is_still_a_way(self.method, self.after)
+
+    def __repr__(self):
+        return f"{self.domain} by {self.method}"
+
+    def say(self, body):
+        self.stream.send(message(JOE, body, f"ann@{self.domain}"))
+
+    def open(self, on):
+        body = f"{self.domain} before"
+        server = on.servers[self.kind]
+        if self.way == "in":
+            self.stream, _ = server.dial(self.domain)
+            self.say(body)
+            on.inside.hears(body)
+            return
+        on.inside.say(self.domain, body)
+        seen = wait_until("a stream", lambda: server.served.get(self.domain), 20)[0]
+        wait_until("the message", lambda: seen.stanzas, 20)
+        check(seen.authenticated == self.method, "authenticated", seen)
+
+    def judge(self, on):
+        body = f"{self.domain} after"
+        if self.way == "out":
+            self.judge_out(on, body)
+        elif self.goes_on:
+            self.say(body)
+            on.inside.hears(body)
+        else:
+            try:
+                self.say(body)
+            except OSError:  # closed already, as it should be
+                pass
+            error = self.stream.wait(lambda e: local(e) == "error", 5)
+            check(error[0].tag.endswith("policy-violation"), "closed with", error[0].tag)
+            self.stream.expect("end", timeout=5)
+            check(body not in on.inside.heard, "the stanza passed")
+
+    def judge_out(self, on, body):
+        on.inside.say(self.domain, body)
+        served = on.servers[self.kind].served[self.domain]
+        result = self.after.out[self.kind]
+        if result.startswith("!"):
+            check(on.inside.error(body)[1] in UNREACHABLE, "error", on.inside.errors)
+        else:
+            wait_until(f"the message {served}", lambda: len(
+                [1 for seen in served for _ in seen.stanzas]) == 2, 20)
+        got = [[(method, text_of(stanza, "body")) for method, stanza in seen.stanzas]
+               for seen in served]
+        first = (self.method, f"{self.domain} before")
+        if self.goes_on:
+            check(got == [[first, (self.method, body)]], "streams", got)
+        else:
+            check(got[0] == [first] and served[0].error == "policy-violation", "the old", served)
+            check(sum(got[1:], []) == ([] if result.startswith("!") else [(result, body)]),
+                  "the new", got)
+
+
+def changed_rows():
+    """A reload changes rows while streams are up: those whose way the row no longer has are closed
+    with policy-violation and carry nothing more, in either direction; the others carry on."""
+    rows = read_table()
+    changes = [Change(rows, *change) for change in CHANGES]
+    with Lab("changed") as lab:
+        on = Ground(lab, {change.domain: change.before for change in changes})
+        in_parallel(lambda change: change.open(on), changes)
+        on.reload({change.domain: change.after for change in changes})
+        in_parallel(lambda change: change.judge(on), changes)
+        # A row that does not load changes nothing.
+        on.reload_refused({change.domain: rows[4] for change in changes})
+        for change in changes:
+            if change.way == "in" and change.goes_on:
+                change.say(f"{change.domain} still")
+                on.inside.hears(f"{change.domain} still")
+
+
 if __name__ == "__main__":
-    main(cells)
+    main(cells, attempts, pretences, changed_rows)

@@ -369,6 +369,13 @@ void props_clear(struct props *p, enum schema_key_idx key)
     *props_get(p, key) = (struct prop){0};
 }
 
+void props_set_none(struct props *p, enum schema_key_idx key)
+{
+    ASSERT(schema_key_at(key)->kind == SCHEMA_TEXTS);
+    props_clear(p, key);
+    props_get(p, key)->is_written = true;
+}
+
 /* --- reading --- */
 
 static int read_list(struct props *p, enum schema_key_idx idx, const struct json_doc *doc,
@@ -465,7 +472,11 @@ bool props_is_special(const struct props *p, enum schema_key_idx key)
     const struct prop *prop = &p->values[(uint32_t)key - (uint32_t)props_first_key(p->section)];
     char text[PROPS_NAME_BYTES];
 
-    return prop->is_written && (prop->count > 0 || !slice_eq(prop->text, props_default(key, text)));
+    if (schema_key_at(key)->kind == SCHEMA_TEXTS) {
+        /* The one list whose emptiness says something. */
+        return prop->is_written && (prop->count > 0 || key == KEY_partner_allowed_users);
+    }
+    return prop->is_written && !slice_eq(prop->text, props_default(key, text));
 }
 
 bool props_eq(const struct props *a, const struct props *b)

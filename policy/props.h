@@ -69,6 +69,8 @@ NODISCARD int props_add(struct props *p, enum schema_key_idx key, struct slice v
 NODISCARD int props_remove(struct props *p, enum schema_key_idx key, struct slice value,
                            char why[PROPS_WHY_BYTES]);
 void props_clear(struct props *p, enum schema_key_idx key);
+/* TEXTS: written, with no element ("allowed_users": [] lets nobody in, absent lets in all). */
+void props_set_none(struct props *p, enum schema_key_idx key);
 /* What is written in the object at node, its texts copied. Unknown keys, wrong kinds and ranges:
  * ERR_CONFIG with why. */
 NODISCARD int props_read(struct props *p, const struct json_doc *doc, uint32_t node,

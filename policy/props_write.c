@@ -116,7 +116,9 @@ static void write_old_value(const struct props *p, enum schema_key_idx key, uint
     char name[PROPS_NAME_BYTES];
     struct slice value = prop->is_written ? prop->text : props_default(key, text);
 
-    if (k->kind == SCHEMA_TEXTS) {
+    if (key == KEY_partner_allowed_users && !prop->is_written) {
+        buf_put_lit(out, "null");
+    } else if (k->kind == SCHEMA_TEXTS) {
         write_old_list(prop, indent, out);
     } else if (k->flags & SCHEMA_SECRET || (value.len == 0 && !prop->is_written)) {
         buf_put_lit(out, "null");

@@ -90,6 +90,20 @@ static const char *written(const struct props *p, bool special_only)
     return out;
 }
 
+static const char *read_text(struct props *p, struct arena *arena, const char *text)
+{
+    static char why[PROPS_WHY_BYTES];
+    struct json_doc doc = {0};
+    struct json_fault fault;
+    int err;
+
+    cr_assert_eq(json_parse(&doc, slice_from_cstr(text), 8, &fault), 0, "%s", fault.text);
+    props_init(p, SECTION_partner, arena);
+    err = props_read(p, &doc, 0, why);
+    json_deinit(&doc);
+    return err ? why : "";
+}
+
 Test(props, values_in_both_spellings)
 {
     struct arena *arena = arena_new();
@@ -147,6 +161,21 @@ Test(props, wrong_values_are_refused_with_what_is_allowed)
     arena_free(arena);
 }
 
+Test(props, nobody_is_not_everybody)
+{
+    struct arena *arena = arena_new();
+    struct props a;
+    struct props b;
+
+    cr_expect_str_eq(read_text(&a, arena, "{\"allowed_users\": [], \"blocked\": []}"), "");
+    cr_expect_str_eq(read_text(&b, arena, "{\"allowed_users\": null}"), "");
+    cr_expect_not(props_eq(&a, &b));
+    props_set_none(&b, KEY_partner_allowed_users);
+    cr_expect(props_eq(&a, &b));
+    cr_expect_str_eq(written(&b, true), "{\n    \"allowed_users\": []\n}");
+    arena_free(arena);
+}
+
 Test(props, lists_grow_and_shrink)
 {
     struct arena *arena = arena_new();
@@ -167,20 +196,6 @@ Test(props, lists_grow_and_shrink)
     cr_expect_eq(props_get(&p, KEY_partner_additional_domains)->count, 9);
     cr_expect(slice_eq_cstr(props_get(&p, KEY_partner_additional_domains)->list[3], "a4"));
     arena_free(arena);
-}
-
-static const char *read_text(struct props *p, struct arena *arena, const char *text)
-{
-    static char why[PROPS_WHY_BYTES];
-    struct json_doc doc = {0};
-    struct json_fault fault;
-    int err;
-
-    cr_assert_eq(json_parse(&doc, slice_from_cstr(text), 8, &fault), 0, "%s", fault.text);
-    props_init(p, SECTION_partner, arena);
-    err = props_read(p, &doc, 0, why);
-    json_deinit(&doc);
-    return err ? why : "";
 }
 
 Test(props, what_is_written_is_read_and_defaults_do_not_count)

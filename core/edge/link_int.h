@@ -86,6 +86,7 @@ struct link {
     uint64_t gate_closed_ms;
     uint64_t gate_renewed_ms;
     enum fail_step fail_step;
+    bool is_fail_final; /* nothing that waiting mends: the peer and the row do not go together */
     char *fail_text; /* owned, with is_failed; NULL = no memory for it */
 
     uint16_t local_len;

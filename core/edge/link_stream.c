@@ -79,6 +79,7 @@ static void note_failure(struct link *l, enum fail_step step, const char *text)
 static void forget_failure(struct link *l)
 {
     l->is_failed = false;
+    l->is_fail_final = false;
     pool_free(l->fail_text);
     l->fail_text = NULL;
 }
@@ -91,6 +92,11 @@ static const char *fail_text(const struct link *l)
 static void on_failed(struct link *l, const struct stream_failure *failure)
 {
     note_failure(l, fail_step_of(failure), failure->text);
+    /* Also TLS that the row demands and the peer refuses, or the other way round; not TLS that broke
+     * while it was negotiated. */
+    l->is_fail_final = l->fail_step == FAIL_STEP_CERTIFICATE ||
+                       (failure->step == STREAM_STEP_STARTTLS &&
+                        failure->condition == STREAM_CONDITION_POLICY_VIOLATION);
     LOG_W(stream_error, "dir=out peer=%s remote=%s step=%s condition=%s text=%s",
           conn_peer_text(l->c), log_quote(link_remote(l)).text, stream_step_name(failure->step),
           stream_condition_name(failure->condition),
@@ -373,7 +379,8 @@ static void after_failed_attempt(struct link *l)
     if (p) {
         host_rules_of(l->host.e, p, STREAM_OUT, &rules);
         if (l->fail_step == FAIL_STEP_TLS && !had_avoided &&
-            (rules.methods & STREAM_METHOD_DIALBACK_PLAIN)) {
+            (rules.methods & STREAM_METHOD_DIALBACK_PLAIN) &&
+            rules.methods != STREAM_METHOD_DIALBACK_PLAIN) {
             l->avoid_tls = true;
             dial_free(l->dial);
             l->dial = NULL;
@@ -497,7 +504,7 @@ static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int e
     (void)d;
     if (l->is_failed && l->fail_step != FAIL_STEP_TCP) {
         /* A stream came further than the dialler: its failure says more. */
-        link_down(l, l->fail_step, l->fail_step == FAIL_STEP_CERTIFICATE, fail_text(l));
+        link_down(l, l->fail_step, l->is_fail_final, fail_text(l));
         return;
     }
     link_down(l, fail_step_of_dial(step), is_for_good, text);

@@ -192,7 +192,8 @@ static enum stream_event_kind go_on_plain(struct stream *s, struct stream_event 
 {
     if (s->peer.starttls_required) {
         return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
-                           "the peer demands TLS, which our rules do not use here");
+                           s->avoid_tls ? "the peer demands TLS, in which an earlier try failed"
+                                        : "the peer demands TLS, which our rules do not use here");
     }
     if (!has(s, STREAM_METHOD_DIALBACK_PLAIN)) {
         return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,

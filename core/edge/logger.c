@@ -201,7 +201,8 @@ static bool may_pass(struct logger *l, const struct entry *e)
     uint64_t full = (uint64_t)LOGGER_BURST * NS_PER_S;
     uint64_t elapsed = e->mono_ns > b->filled_ns ? e->mono_ns - b->filled_ns : 0;
 
-    if (e->level == LOG_LEVEL_DEBUG) {
+    /* Message texts are logged on demand only: then all of them are wanted. */
+    if (e->level == LOG_LEVEL_DEBUG || e->event == LOG_EVENT_message_body) {
         return true;
     }
     if (elapsed > full / LOGGER_LINES_PER_S) {

@@ -89,7 +89,8 @@ void place_move(struct place *to, struct place *from)
     if (!from->run) {
         return;
     }
-    ASSERT(to->direction == from->direction);
+    to->direction = from->direction;
+    to->evict = from->evict;
     to->run = from->run;
     to->number = from->number;
     from->run = NULL;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/pool.h"
+#include "edge/body_log.h"
 #include "edge/bounce.h"
 #include "edge/judge.h"
 #include "edge/leg_component.h"
@@ -300,6 +301,7 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
         refuse_partner(e, st, &names, &judgement.decision);
         return false;
     }
+    body_log_stanza(e, PARTNER_IN, st);
     if (domain->next_hop->kind == NEXT_HOP_SIP) {
         return to_sip(e, st, &pair, domain, gate);
     }
@@ -335,6 +337,7 @@ bool route_from_component(struct edge *e, struct slice domain, const struct stan
         refuse_component(e, st, &names, &judgement.decision);
         return false;
     }
+    body_log_stanza(e, PARTNER_OUT, st);
     b = make_block(e, st, &pair, BLOCK_TO_PARTNER, &judgement);
     if (!b) {
         answer_no_memory(e, st, &pair, false);

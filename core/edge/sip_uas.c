@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
+#include "edge/body_log.h"
 #include "edge/judge.h"
 #include "edge/refuse.h"
 #include "edge/route.h"
@@ -142,6 +143,7 @@ static void send_stanza(struct sip_conn *sc, struct sip_txn_ref ref,
         refuse_by_policy(sc, ref, &decision);
         return;
     }
+    body_log_message(e, &result->from, &result->to, buf_slice(&e->scratch));
     b = block_new(&(struct block_params){
         .direction = BLOCK_TO_PARTNER,
         .kind = STANZA_MESSAGE,

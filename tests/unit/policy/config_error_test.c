@@ -219,9 +219,9 @@ Test(config_error, relations)
         {{.partners = "[{\"domain\":\"a.example\",\"connection_limit\":0}]"},
          "f:7:54: partners[0].connection_limit: must be a whole number from 1 to 100000, or null, "
          "not 0\n"},
-        {{.gateway = "{\"log_message_bodies\":true}"},
-         "f:8:33: gateway.log_message_bodies: warning: is accepted, but has no effect in "
-         "this release\n"},
+        {{.gateway = "{\"subscription_refresh_interval_s\":60}"},
+         "f:8:46: gateway.subscription_refresh_interval_s: warning: is accepted, but has no effect "
+         "in this release\n"},
         {{.tls = "{\"ktls\":\"require\",\"certificate\":\"c\",\"key\":\"k\"}"}, ""},
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":1.2}"},
          "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not 1.2\n"},

@@ -92,8 +92,8 @@ static const char *fail_text(const struct link *l)
 static void on_failed(struct link *l, const struct stream_failure *failure)
 {
     note_failure(l, fail_step_of(failure), failure->text);
-    /* Also TLS that the row demands and the peer refuses, or the other way round; not TLS that broke
-     * while it was negotiated. */
+    /* Also TLS that the row demands and the peer refuses, or the other way round; not TLS that
+     * broke while it was negotiated. */
     l->is_fail_final = l->fail_step == FAIL_STEP_CERTIFICATE ||
                        (failure->step == STREAM_STEP_STARTTLS &&
                         failure->condition == STREAM_CONDITION_POLICY_VIOLATION);

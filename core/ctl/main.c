@@ -15,6 +15,7 @@ static const struct ctl_command *const commands[] = {
     &cmd_check,
     &cmd_reload,
     &cmd_status,
+    &cmd_why,
 };
 
 static void usage(FILE *to)

@@ -1,0 +1,397 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a partner's type lets its users do: each type x direction x {IM, subscribe, presence, note},
+with a component and with SIP inside; what an unverified partner's user is told before ours wrote or
+added him, to the letter and to the microsecond; what opens and closes the way."""
+import os
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, case, check, main, plan
+from lab.rules import Rules, none, one, text
+from lab.xmpp import NS_STANZA_ERROR, error_of, local, message, text_of
+
+FEDERATED, VERIFIED, UNVERIFIED = "federated", "public_verified", "public_unverified"
+DOMAINS = {FEDERATED: "trusted.test", VERIFIED: "known.test", UNVERIFIED: "open.test"}
+OPEN = DOMAINS[UNVERIFIED]
+TYPES = {domain: {"type": kind} for kind, domain in DOMAINS.items()}
+CAPS = "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='v'/>"
+NOTE = "<show>away</show><status>out for lunch</status><status xml:lang='de'>Mittag</status>"
+WITHOUT_NOTE = "<show>away</show>"
+
+
+def presence(sender, to, kind=None, inside=""):
+    kind = f" type='{kind}'" if kind else ""
+    return f"<presence from='{sender}' to='{to}'{kind}>{inside}</presence>"
+
+
+STANZAS = {
+    "IM": lambda sender, to: message(to, "hello", sender=sender),
+    "subscribe": lambda sender, to: presence(sender, to, "subscribe"),
+    "presence": lambda sender, to: presence(sender, to, "probe"),
+    "note": lambda sender, to: presence(f"{sender}/home", to, None, NOTE + CAPS),
+}
+NAMES = {"IM": "message", "subscribe": "presence", "presence": "presence", "note": "presence"}
+
+
+# --- the table --------------------------------------------------------------------------------
+
+def refused_as_unknown(what, back):
+    """What the stranger is told."""
+    if what == "IM":
+        check(error_of(one(back, "message", type="error")) == ("cancel", "service-unavailable"),
+              "IM:", text(back[0]))
+    elif what == "subscribe":
+        one(back, "presence", type="unsubscribed")
+    elif what == "presence":
+        one(back, "presence", type="unavailable")
+    else:
+        none(back, "a note was answered")
+
+
+def passed(what, elements, with_note=True):
+    element = one(elements, NAMES[what])
+    if what == "IM":
+        check(text_of(element, "body") == "hello", "IM:", text(element))
+    elif what == "note":
+        notes = [child.text for child in element if local(child) == "status"]
+        check(notes == (["out for lunch", "Mittag"] if with_note else []), "notes:", text(element))
+        rest = [local(child) for child in element if local(child) != "status"]
+        check(rest == ["show", "c"], "the rest was touched:", text(element))
+    else:
+        check(element.get("type") in ("subscribe", "probe"), "became", text(element))
+
+
+def cell_in(ground, kind, what):
+    domain = DOMAINS[kind]
+    to = f"{what.lower()}-in-{kind}@{plan.APP}"
+    ground.partner_says(domain, to, STANZAS[what](f"bob@{domain}", to))
+    inside, back = ground.settle(domain)
+    if kind == UNVERIFIED:
+        none(inside, "reached our user")
+        refused_as_unknown(what, back)
+        # Once ours has added him.
+        ground.component.send(presence(to, f"bob@{domain}", "subscribe"))
+        one(ground.settle_out(domain)[0], "presence", type="subscribe")
+        ground.partner_says(domain, to, STANZAS[what](f"bob@{domain}", to))
+        inside, back = ground.settle(domain)
+    none(back, "answered")
+    passed(what, inside)
+
+
+def cell_out(ground, kind, what):
+    domain = DOMAINS[kind]
+    sender = f"{what.lower()}-out-{kind}@{plan.APP}"
+    ground.component.send(STANZAS[what](sender, f"ann@{domain}"))
+    got, inside = ground.settle_out(domain)
+    none(inside, "answered")
+    passed(what, got, with_note=kind == FEDERATED)
+
+
+def component_cells(shards):
+    """All 24 cells with a component inside."""
+    with Lab("types") as lab:
+        ground = Rules(lab, TYPES, shards=shards)
+        for kind in DOMAINS:
+            for what in STANZAS:
+                for direction, cell in (("in", cell_in), ("out", cell_out)):
+                    print(f"     {kind} {direction} {what}", flush=True)
+                    cell(ground, kind, what)
+        totals = ground.fedgate.totals()
+        check(totals["notes_removed"] == 2, "notes removed:", totals["notes_removed"])
+        check(totals["refused_unreachable"] == 4, "refused:", totals["refused_unreachable"])
+        ground.wait_refusal('rule=partners.type["open.test"]', "reason=not-reachable",
+                            "act=message", "dir=in", 'from="bob@open.test"')
+
+
+def sip_cells():
+    """IM with SIP inside, both ways; presence is not carried there yet: the same for each type."""
+    with Lab("types-sip") as lab:
+        ground = Rules(lab, TYPES)
+        for kind, domain in DOMAINS.items():
+            to = f"in-{kind}@{plan.CORP}"
+            ground.partner_says(domain, to, message(to, f"to {kind}", sender=f"bob@{domain}"))
+            back = ground.settle(domain, plan.CORP)[1]
+            if kind == UNVERIFIED:
+                check(error_of(one(back, "message", type="error")) == ("cancel", "item-not-found"),
+                      "IM:", text(back[0]))
+                check(ground.phone(f"in-{kind}").say(f"bob@{domain}", "first").status == 202, "out")
+                check(text_of(ground.peers[domain].inbox.get(timeout=10), "body") == "first", "out")
+                ground.partner_says(domain, to, message(to, f"to {kind}", sender=f"bob@{domain}"))
+                back = ground.settle(domain, plan.CORP)[1]
+            none(back, "answered")
+            heard = ground.pool.next_message()
+            check(heard.text == f"to {kind}", "the pool heard", heard.text)
+            sender = ground.phone(f"out-{kind}")
+            check(sender.say(f"ann@{domain}", "out").status == 202, "refused")
+            check(text_of(ground.peers[domain].inbox.get(timeout=10), "body") == "out", "body")
+            for what, answer in (("subscribe", "unsubscribed"), ("presence", "unavailable"),
+                                 ("note", None)):
+                ground.partner_says(domain, to, STANZAS[what](f"eve@{domain}", to))
+                back = ground.settle(domain, plan.CORP)[1]
+                if answer:
+                    one(back, "presence", type=answer)
+                else:
+                    none(back, "a note was answered")
+
+
+# --- not to be told apart -----------------------------------------------------------------------
+
+def forbid(config):
+    """One of our users may not talk at all."""
+    config["access"]["users"] = {"none": {"xmpp": False, "members": [
+        f"denied@{plan.APP}", f"denied@{plan.CORP}"]}}
+
+
+QUERY = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+PROBES = {
+    "chat": "<message type='chat' {0}><body>hi</body></message>",
+    "normal": "<message {0}><subject>s</subject><body>hi</body></message>",
+    "headline": "<message type='headline' {0}><body>hi</body></message>",
+    "groupchat": "<message type='groupchat' {0}><body>hi</body></message>",
+    "typing": "<message type='chat' {0}>"
+              "<composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+    "receipt": "<message {0}><request xmlns='urn:xmpp:receipts'/><body>hi</body></message>",
+    "error": "<message type='error' {0}><error type='cancel'>"
+             f"<gone xmlns='{NS_STANZA_ERROR}'/></error></message>",
+    "vcard": "<iq type='get' {0}><vCard xmlns='vcard-temp'/></iq>",
+    "disco": "<iq type='get' {0}>" + QUERY + "</iq>",
+    "set": "<iq type='set' {0}><x xmlns='y'/></iq>",
+    "result": "<iq type='result' {0}/>",
+    "subscribe": "<presence type='subscribe' {0}/>",
+    "subscribed": "<presence type='subscribed' {0}/>",
+    "unsubscribe": "<presence type='unsubscribe' {0}/>",
+    "unsubscribed": "<presence type='unsubscribed' {0}/>",
+    "probe": "<presence type='probe' {0}/>",
+    "available": "<presence {0}/>",
+    "unavailable": "<presence type='unavailable' {0}/>",
+}
+ANSWERED = {"chat", "normal", "headline", "groupchat", "typing", "receipt", "vcard", "disco", "set",
+            "subscribe", "unsubscribe", "probe"}
+
+
+def answers_to(ground, domain, user, ours, name, resource=""):
+    """The complete answers, with the addresses taken out, and what came inside."""
+    to = f"{user}@{ours}{resource}"
+    ident = ground.ident()
+    ground.partner_says(domain, to, PROBES[name].format(
+        f"from='eve@{domain}/x' to='{to}' id='{ident}'"))
+    inside, back = ground.settle(domain, ours)
+    back = [text(e).replace(to.split("/")[0], "TO").replace(domain, "FROM").replace(ident, "ID")
+            for e in back]
+    return back, inside
+
+
+def unknown_user():
+    """Somebody who is there, somebody who is not, somebody who may not talk: the complete answers
+    to every kind of stanza are the same, and those to a message are what a trusted partner is told
+    of a user who does not exist."""
+    with Lab("unknown") as lab:
+        ground = Rules(lab, TYPES, forbid)
+        for ours in (plan.APP, plan.CORP):
+            for name in PROBES:
+                for resource in ("", "/desk"):
+                    all_back = []
+                    for user in ("real", "ghost", "denied"):
+                        back, inside = answers_to(ground, OPEN, user, ours, name, resource)
+                        # An error or result passes (nobody loses an answer) to who may talk.
+                        passes = name in ("error", "result") and user != "denied"
+                        check(len(inside) == (passes and ours == plan.APP), f"{name} to {user}:",
+                              [text(e) for e in inside])
+                        all_back.append(back)
+                    check(all_back[0] == all_back[1] == all_back[2], f"{ours} {name}:", all_back)
+                    check(len(all_back[0]) == (name in ANSWERED), f"{ours} {name}:", all_back[0])
+        check(ground.pool.inbox.empty(), "the pool got something")
+        told = answers_to(ground, OPEN, "real", plan.APP, "chat")[0]
+        check(told == truly_unknown_inside(ground), "a component's unknown user:", told)
+        told = answers_to(ground, OPEN, "real", plan.CORP, "chat")[0]
+        check(told == truly_unknown_pool(ground), "the pool's unknown user:", told)
+
+
+def truly_unknown_inside(ground):
+    """What the component's own answer becomes for a trusted partner."""
+    domain, to = DOMAINS[FEDERATED], f"ghost@{plan.APP}"
+    ground.partner_says(domain, to, PROBES["chat"].format(
+        f"from='eve@{domain}/x' to='{to}' id='ID'"))
+    ground.component.stream.wait(lambda e: e.get("id") == "ID")
+    ground.component.send(
+        f"<message from='{to}' to='eve@{domain}/x' id='ID' type='error'><error type='cancel'>"
+        f"<service-unavailable xmlns='{NS_STANZA_ERROR}'/></error></message>")
+    got = ground.settle_out(domain)[0]
+    return [text(e).replace(to, "TO").replace(domain, "FROM") for e in got]
+
+
+def truly_unknown_pool(ground):
+    domain, to = DOMAINS[FEDERATED], f"ghost@{plan.CORP}"
+    ground.partner_says(domain, to, PROBES["chat"].format(
+        f"from='eve@{domain}/x' to='{to}' id='ID'"))
+    got = ground.peers[domain].inbox.get(timeout=10)
+    return [text(got).replace(to, "TO").replace(domain, "FROM")]
+
+
+ROUNDS = 250
+
+
+def latency():
+    """Interleaved: the median times of the answers for a user who is there, one who is not and one
+    who may not talk differ by less than a third (and 0.2 ms). The pool would take 20 ms to find out
+    that it does not know somebody."""
+    with Lab("latency") as lab:
+        ground = Rules(lab, TYPES, forbid)
+        ground.pool.slow = 0.02
+        peer = ground.peers[OPEN]
+        for ours in (plan.APP, plan.CORP):
+            ground.settle(OPEN, ours)  # streams are up
+            times = {"real": [], "ghost": [], "denied": []}
+            for n in range(ROUNDS):
+                users = list(times)
+                for user in users[n % 3:] + users[:n % 3]:
+                    stanza = message(f"{user}@{ours}", "hi", sender=f"eve@{OPEN}", ident=f"t{n}")
+                    begin = time.perf_counter()
+                    peer.reply(ours, stanza)
+                    got = peer.inbox.get(timeout=10)
+                    times[user].append(time.perf_counter() - begin)
+                    check(got.get("type") == "error", "answered", text(got))
+            medians = {user: statistics.median(values) for user, values in times.items()}
+            print("    ", ours, {user: f"{1e6 * m:.0f} us" for user, m in medians.items()})
+            low, high = min(medians.values()), max(medians.values())
+            check(high - low < low / 3 + 0.0002, f"{ours}: times differ", medians)
+
+
+# --- what opens and closes the way ----------------------------------------------------------------
+
+def reaches(ground, user, sender=f"bob@{OPEN}"):
+    """Whether the sender's message comes to the user inside; else he was answered."""
+    to = f"{user}@{plan.APP}"
+    ground.partner_says(OPEN, to, message(to, "knock", sender=sender))
+    inside, back = ground.settle(OPEN)
+    check(len(inside) + len(back) == 1, "neither or both",
+          [text(e) for e in inside], [text(e) for e in back])
+    return len(inside) == 1
+
+
+def acts(ground, user, *stanzas):
+    for xml in stanzas:
+        ground.component.send(xml.replace("ME", f"from='{user}@{plan.APP}/desk' to='bob@{OPEN}"))
+    ground.settle_out(OPEN)
+
+
+OPENERS = {
+    "text": ("<message ME/phone' type='chat'><body>hi</body></message>", True),
+    "normal": ("<message ME'><body>hi</body></message>", True),
+    "typing": ("<message ME' type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/>"
+               "</message>", False),
+    "received": ("<message ME'><received xmlns='urn:xmpp:receipts' id='1'/></message>", False),
+    "error": ("<message ME' type='error'><body>hi</body><error type='cancel'>"
+              f"<gone xmlns='{NS_STANZA_ERROR}'/></error></message>", False),
+    "available": ("<presence ME'/>", False),
+    "enters": ("<presence ME/nick'><x xmlns='http://jabber.org/protocol/muc'/></presence>", True),
+    "leaves": ("<presence ME/nick' type='unavailable'>"
+               "<x xmlns='http://jabber.org/protocol/muc'/></presence>", False),
+    "subscribe": ("<presence ME' type='subscribe'/>", True),
+    "probe": ("<presence ME' type='probe'/>", True),
+    "subscribed": ("<presence ME' type='subscribed'/>", True),
+    "unsubscribed": ("<presence ME' type='unsubscribed'/>", False),
+    "query": ("<iq ME/phone' type='get' id='q'>" + QUERY + "</iq>", False),
+}
+
+
+def openers():
+    """What of ours lets an unverified partner's user answer, and whom; what ends it."""
+    with Lab("openers") as lab:
+        ground = Rules(lab, {OPEN: {"type": UNVERIFIED}})
+        for name, (stanza, opens) in OPENERS.items():
+            check(not reaches(ground, name), f"{name}: before")
+            acts(ground, name, stanza)
+            check(reaches(ground, name) == opens, f"{name}: expected {opens}")
+            check(reaches(ground, name, f"bob@{OPEN}/else") == opens, f"{name}: his other client")
+            check(not reaches(ground, name, f"eve@{OPEN}"), f"{name}: somebody else came in")
+        check(not reaches(ground, "other"), "for another user of ours")
+        acts(ground, "subscribe", "<presence ME' type='unsubscribe'/>")
+        check(not reaches(ground, "subscribe"), "after unsubscribe")
+        acts(ground, "text", "<presence ME' type='unsubscribe'/>")
+        check(not reaches(ground, "text"), "unsubscribe leaves the window open")
+        acts(ground, "subscribed", "<presence ME' type='unsubscribed'/>")
+        check(not reaches(ground, "subscribed"), "after unsubscribed")
+        acts(ground, "normal", "<presence ME' type='unsubscribed'/>")
+        check(reaches(ground, "normal"), "declining a request closed the window")
+        ground.config["gateway"]["reply_window_s"] = 0
+        ground.reload("no window")
+        check(not reaches(ground, "normal"), "the window of before the reload is still open")
+        acts(ground, "later", OPENERS["text"][0])
+        check(not reaches(ground, "later"), "a window of 0 opened")
+        check(reaches(ground, "probe"), "contacts need no window")
+        acts(ground, "later", OPENERS["subscribe"][0])
+        check(reaches(ground, "later"), "adding opened nothing")
+
+
+def errors_carry_no_text():
+    """An error passes to whoever did not write, with nothing but its condition; inside the window
+    as it is. Pings of our domains come through whatever the type."""
+    smuggled = ("<message type='error' from='bob@{0}' to='{1}' id='7' xml:lang='en'><body>buy</body>"
+                "<subject>buy</subject><error type='wait' by='buy'><gone xmlns='{2}'>xmpp:buy</gone>"
+                "<text xmlns='{2}'>buy</text><buy xmlns='buy'/></error></message>")
+    with Lab("errors") as lab:
+        ground = Rules(lab, {OPEN: {"type": UNVERIFIED}})
+        to = f"joe@{plan.APP}"
+        xml = smuggled.format(OPEN, to, NS_STANZA_ERROR)
+        ground.partner_says(OPEN, to, xml)
+        ground.partner_says(OPEN, to, xml.replace("message", "presence"))
+        inside, back = ground.settle(OPEN)
+        none(back, "an error was answered")
+        check([local(e) for e in inside] == ["message", "presence"], "lost:", inside)
+        for element in inside:
+            check("buy" not in text(element), "smuggled:", text(element))
+            check(error_of(element) == ("wait", "gone") and element.get("id") == "7",
+                  "not the error:", text(element))
+        check(ground.fedgate.totals()["errors_emptied"] == 2, "counted")
+        acts(ground, "joe", OPENERS["text"][0])
+        ground.partner_says(OPEN, to, xml)
+        inside = ground.settle(OPEN)[0]
+        check(text(one(inside, "message")).count("buy") >= 5, "a true answer:", text(inside[0]))
+        none(ground.settle(OPEN, plan.CORP)[1], "beside the ping's answer")
+
+
+# --- shards ---------------------------------------------------------------------------------------
+
+MANY = [f"open{n}.test" for n in range(5)]
+
+
+def shards():
+    """Answers that come the moment our stanza is there find the way open, on two shards, from
+    components and phones on either; with the answer's stream new each few rounds."""
+    with Lab("shards") as lab:
+        ground = Rules(lab, {domain: {"type": UNVERIFIED} for domain in MANY}, shards=2)
+        lost = []
+        for domain in MANY:
+            ground.settle(domain)
+            ground.settle(domain, plan.CORP)
+        for n in range(12):
+            for domain in MANY:
+                bob = f"bob{n}@{domain}"
+                ground.component.say(f"joe@{plan.APP}", bob, "hi")
+                ground.peers[domain].inbox.get(timeout=10)
+                ground.partner_says(domain, plan.APP, message(f"joe@{plan.APP}", "at once",
+                                                              sender=bob))
+                inside, back = ground.settle(domain)
+                lost += [text(e) for e in back]
+                check(len(inside) + len(back) == 1, "answers", len(inside), len(back))
+        for n in range(6):
+            phone = lab.own(type(ground.phone("liz"))("liz", plan.FEDGATE))
+            for domain in MANY:
+                bob = f"tom{n}@{domain}"
+                call = phone.request("MESSAGE", f"sip:{bob}", f"sip:{bob}", (), "hi", "text/plain")
+                ground.peers[domain].inbox.get(timeout=10)
+                ground.partner_says(domain, plan.CORP, message(f"liz@{plan.CORP}", bob, sender=bob))
+                check(phone.final(call).status == 202, "phone")
+                check(ground.pool.next_message().text == bob, "another text")
+        check(not lost, "answers refused:", lost)
+        check(ground.fedgate.totals()["refused_unreachable"] == 0, "refused")
+
+
+if __name__ == "__main__":
+    main(case("component_cells", component_cells, 1),
+         case("component_cells_two_shards", component_cells, 2), sip_cells, unknown_user, latency,
+         openers, errors_carry_no_text, shards)

@@ -2,6 +2,8 @@
 /* partner_diff: partner by partner. */
 #include "policy/partner_diff.h"
 
+#include "policy/users.h"
+
 static bool same_domains(const struct partner *a, const struct partner *b)
 {
     if (a->more_domain_count != b->more_domain_count) {
@@ -23,7 +25,7 @@ static bool same_extra(const struct partner_extra *a, const struct partner_extra
     return a->stanza_rate_max == b->stanza_rate_max && a->stanza_burst == b->stanza_burst &&
            a->byte_rate_max == b->byte_rate_max && a->byte_burst == b->byte_burst &&
            a->stanza_bytes_max == b->stanza_bytes_max && slice_eq(a->maintenance, b->maintenance) &&
-           !a->allowed_users == !b->allowed_users && !a->blocked == !b->blocked;
+           users_eq(a->allowed_users, b->allowed_users) && users_eq(a->blocked, b->blocked);
 }
 
 /* Rows are constant data: the same row is the same address. */

@@ -160,7 +160,7 @@ def distro(run, only):
              if "tls" in name and (not only or name in only)]
     if tests and build(run, "distro", [f"{name}_test" for name in tests]):
         run.count("unit with the distribution's wolfSSL", ctest(run, "distro", "unit", tests))
-    if not only and build(run, "distro", ["fedgate"]):
+    if not only and build(run, "distro", ["fedgate", "fedgatectl"]):
         daemon = os.path.join(TREE, "build", "distro", "core", "edge", "fedgate")
         run_live(run, live_tests(DISTRO_LIVE), "live with the distribution's wolfSSL",
                  {"FEDGATE": daemon})
@@ -174,7 +174,8 @@ def asan(run, only):
 def tsan(run, only):
     """Only the tests labelled threads are built and run."""
     names = configured_tests(run, "tsan", "threads")
-    if names and build(run, "tsan", [f"{name}_test" for name in names] + ["fedgate"]):
+    programs = [f"{name}_test" for name in names] + ["fedgate", "fedgatectl"]
+    if names and build(run, "tsan", programs):
         run.count("threads under tsan", ctest(run, "tsan", "threads", only))
         daemon = os.path.join(TREE, "build", "tsan", "core", "edge", "fedgate")
         run_live(run, live_tests(only or THREADED_LIVE), "live under tsan", {"FEDGATE": daemon})
@@ -247,7 +248,7 @@ def live(run, only):
     """Each test in namespaces of its own, two at a time."""
     # The sanitized daemon for most tests, the release one for floods: no test programs are needed.
     for preset in ("asan-ubsan", "release"):
-        if not build(run, preset, ["fedgate"]):
+        if not build(run, preset, ["fedgate", "fedgatectl"]):
             return
     run_live(run, live_tests(only), "live", {})
 

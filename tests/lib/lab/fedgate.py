@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -26,6 +27,27 @@ def binary(preset=None):
     if not os.access(path, os.X_OK):
         raise LabError(f"no fedgate at {path}: build it first (cmake --preset {preset or PRESET})")
     return path
+
+
+def ctl_binary(preset=None):
+    """Path of fedgatectl: the environment FEDGATECTL, or of the same build as fedgate."""
+    path = os.environ.get("FEDGATECTL") or os.path.join(
+        os.path.dirname(os.path.dirname(binary(preset))), "ctl", "fedgatectl")
+    if not os.access(path, os.X_OK):
+        raise LabError(f"no fedgatectl at {path}: build it first")
+    return path
+
+
+def run_ctl(*arguments, preset=None, folder=None, timeout=60):
+    """fedgatectl with these arguments: a CompletedProcess with text. What a sanitizer has to say
+    is an error."""
+    done = subprocess.run([ctl_binary(preset), *map(str, arguments)], cwd=folder, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
+                               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"})
+    if done.returncode in (99, -6, -11) or SANITIZER_TROUBLE.search(done.stderr):
+        raise LabError(f"fedgatectl {arguments} ended with {done.returncode}\n{done.stderr}")
+    return done
 
 
 def partner(domain, **changes):
@@ -70,7 +92,8 @@ class Fedgate:
                 "xmpps_server": [f"{address}:{plan.XMPPS_SERVER}"],
                 "component": [f"{address}:{plan.COMPONENT}"],
                 "sip": [f"tls:{address}:{plan.SIP_TLS}", f"tcp:{address}:{plan.SIP_TCP}"],
-                "http": f"{address}:{plan.HTTP}"},
+                "http": f"{address}:{plan.HTTP}",
+                "admin": "admin.sock"},
             "tls": {"backend": backend, "certificate": lab.certs.crt(certificate),
                     "key": lab.certs.key(certificate), "trust": lab.certs.trust},
             "dns": {"servers": [plan.DNS]},
@@ -124,6 +147,21 @@ class Fedgate:
     def reload(self):
         self.write_config()
         self.process.send_signal(signal.SIGHUP)
+
+    # -- fedgatectl --------------------------------------------------------------------------------
+    @property
+    def admin_path(self):
+        return os.path.join(self.folder, "admin.sock")
+
+    def ctl(self, *arguments, status=0):
+        """What `fedgatectl ARGUMENTS` prints about this node and its file; it must end with that
+        status. With --json among the arguments: the document."""
+        done = run_ctl("--config", self.config_path, *arguments, preset=self.preset,
+                       folder=self.folder)
+        if done.returncode != status:
+            raise LabError(f"fedgatectl {arguments} ended with {done.returncode}, not {status}\n"
+                           f"{done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout
 
     # -- figures -----------------------------------------------------------------------------------
     def get(self, path):

@@ -26,12 +26,13 @@ ROOMS = {
     "core/base": (), "core/io": ("base",), "proto/xml": ("base",), "proto/sip": ("base",),
     "proto/dns": ("base",), "proto/xmpp": ("base", "xml"),
     "proto/translate": ("base", "xml", "xmpp", "sip"), "tls": ("base",),
+    "policy/import": ("base", "xml", "xmpp", "sip", "translate", "policy"),
     "policy": ("base", "xml", "xmpp", "sip", "dns", "translate"),
     "core/engine": ("base", "io", "tls", "dns"),
     "core/edge": ("base", "io", "xml", "sip", "dns", "xmpp", "translate", "tls", "policy",
                   "engine"),
     "core/ctl": ("base", "io", "xml", "sip", "dns", "xmpp", "translate", "tls", "policy",
-                 "engine", "edge"),
+                 "import", "engine", "edge"),
 }
 ROOM_NAMES = {path.rsplit("/", 1)[-1] for path in ROOMS}
 

@@ -36,7 +36,7 @@ const char *build_read_name(struct load *l, struct slice text, struct build_name
 /* "is already a name of partners[3]; ..." */
 #define BUILD_TAKEN_BYTES 160u
 void build_taken_text(char out[BUILD_TAKEN_BYTES], const char *list, uint32_t idx);
-/* build_access.c: after domains. */
+/* build_access.c: after domains; blocked after partners. */
 void build_groups(struct load *l, const struct schema_values *root);
 void build_access(struct load *l, const struct schema_values *root);
 void build_blocked(struct load *l, const struct schema_values *root);

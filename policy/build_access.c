@@ -308,12 +308,17 @@ static void add_to_blocked(struct load *l, const struct member_place *place, con
                            void *ctx)
 {
     const struct local_domain *ours = map_get(&l->snapshot->domain_map, entry_domain(e));
+    uint32_t partner = names_find(&l->snapshot->partner_names, entry_domain(e));
     uint32_t before;
 
     if (ours && e->kind != ENTRY_SUFFIX) {
         member_error(l, place, "%s is of a domain of ours; \"access\" says what our users may do",
                      quote(entry_text(e)).text);
         return;
+    }
+    if (partner != NAMES_NONE && e->kind == ENTRY_DOMAIN) {
+        member_warning(l, place, "is a domain of partners[%u], with which nobody can talk then",
+                       (unsigned)partner);
     }
     (void)member_add(l, place, ctx, entry_text(e), 0, &before);
 }

@@ -275,9 +275,15 @@ static void check_covered_name(struct load *l, uint32_t node, const struct partn
  * one may not know of the other. */
 static void check_suffixes(struct load *l, uint32_t list)
 {
-    const struct snapshot *s = l->snapshot;
+    struct snapshot *s = l->snapshot;
     uint32_t idx = 0;
 
+    for (uint32_t i = 0; i < s->domain_count; i++) {
+        uint8_t labels = count_labels(s->domains[i].name);
+
+        /* Lookups stop at our domains. */
+        s->suffix_labels_max = labels > s->suffix_labels_max ? labels : s->suffix_labels_max;
+    }
     for (uint32_t i = 0; i < s->domain_count; i++) {
         struct load_where where = {.section = "domains", .kind = LOAD_AT_IDX, .idx = i};
         struct slice name = s->domains[i].name;

@@ -34,8 +34,8 @@ static void build_all(struct load *l)
     build_domains(l, &root);
     build_groups(l, &root);
     build_access(l, &root);
-    build_blocked(l, &root);
     build_partners(l, &root);
+    build_blocked(l, &root);
     build_check_groups(l);
     build_finish(l, &root);
 }

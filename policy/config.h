@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* config: the configuration file (JSON with // and C comments) -> a validated snapshot. All errors
  * of a file are found at once, each with line, column, path, what is wrong and what is allowed.
- * Nothing here opens a socket or looks at the certificate files' content (tls_context_new does).
+ * The list files that it names are read with it. Nothing here opens a socket or looks at the
+ * certificate files' content (tls_context_new does).
  * Threads: control thread. Memory: plain heap. The format is described in fedgate.conf(5).       */
 #ifndef FG_POLICY_CONFIG_H
 #define FG_POLICY_CONFIG_H

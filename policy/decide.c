@@ -5,15 +5,22 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "policy/quote.h"
 #include "policy/users_int.h"
+
+#define NAME_BYTES_SHOWN 280u
 
 void policy_rule_text(struct policy_rule rule, char out[POLICY_RULE_BYTES])
 {
     if (rule.name.len == 0) {
         (void)snprintf(out, POLICY_RULE_BYTES, "%s", rule.kind);
     } else {
-        (void)snprintf(out, POLICY_RULE_BYTES, "%s[%.280s]", rule.kind, quote(rule.name).text);
+        struct quoted quoted = quote(rule.name);
+        struct slice name = slice_from_cstr(quoted.text);
+
+        name.len = utf8_cut(name, NAME_BYTES_SHOWN);
+        (void)snprintf(out, POLICY_RULE_BYTES, "%s[%.*s]", rule.kind, SLICE_FMT(name));
     }
 }
 

@@ -73,6 +73,9 @@ static uint32_t find_suffix(const struct snapshot *s, struct slice name)
         if (name.ptr[i] != '.' || --labels > s->suffix_labels_max) {
             continue;
         }
+        if (map_get(&s->domain_map, slice_from(name, i + 1))) {
+            return NAMES_NONE; /* what is below a domain of ours is no partner's by itself */
+        }
         idx = names_find(&s->partner_names, slice_from(name, i + 1));
         if (idx != NAMES_NONE && s->partners[idx].suffix_match) {
             return idx;
@@ -101,7 +104,10 @@ NOINLINE static uint32_t find_otherwise(const struct snapshot *s, struct slice n
         name = jid_ascii_slice(&ascii);
         idx = names_find(&s->partner_names, name);
     }
-    return idx == NAMES_NONE && s->any_suffix_match ? find_suffix(s, name) : idx;
+    if (idx != NAMES_NONE || !s->any_suffix_match || map_get(&s->domain_map, name)) {
+        return idx; /* policy_pair relies on it: a name of ours is never a partner's */
+    }
+    return find_suffix(s, name);
 }
 
 /* The idx of the partner that name belongs to: one of its names, or below one. */

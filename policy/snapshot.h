@@ -203,7 +203,8 @@ void snapshot_free(struct snapshot *s);
 
 /* NULL = not ours / no partner / no such hop. */
 const struct local_domain *snapshot_domain(const struct snapshot *s, struct slice name);
-/* By its own name, else the one with suffix_match whose name is the longest that name is below. */
+/* By its own name, else the one with suffix_match whose name is the longest that name is below; a
+ * domain of ours on the way ends that: what is below ours is nobody's unless it is written. */
 const struct partner *snapshot_partner(const struct snapshot *s, struct slice name);
 /* The latter alone. ascii: A-labels. */
 const struct partner *snapshot_suffix_partner(const struct snapshot *s, struct slice ascii);

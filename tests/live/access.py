@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may talk: the three tiers of external access and their kinds of members, a partner's own list
-of users, block lists, maintenance. Each in both directions and with both kinds of inside, changed by
-reloads that are in force within a second, and each refusal in the log with the rule that made it."""
+"""Who may talk: the three tiers of external access and their kinds of members, a partner's own
+list of users, block lists, maintenance. Each in both directions and with both kinds of inside,
+changed by reloads that are in force within a second, and each refusal in the log with the rule that
+made it."""
 import os
 import sys
 
@@ -51,7 +52,8 @@ def component_in(ground, user, bob, allowed):
         check(text_of(one(inside, "message"), "body") == "in", "in:", text(inside[0]))
         return
     none(inside, "came in")
-    check(error_of(one(back, "message")) == ("cancel", "service-unavailable"), "told", text(back[0]))
+    told = error_of(one(back, "message"))
+    check(told == ("cancel", "service-unavailable"), "told", text(back[0]))
 
 
 def sip_out(ground, user, bob, allowed, kind):
@@ -170,7 +172,7 @@ def list_file():
 
         def change(config):
             config["access"] = {"users": {"sales": {"xmpp": True, "list_file": path}}}
-        ground = Rules(lab, PARTNERS, change)
+        ground = Rules(lab, PARTNERS, change, shards=2)
         talks(ground, "ann")
         talks(ground, "joe", "access.global", DENIED)
         write(path, *both("joe"))
@@ -238,7 +240,8 @@ def block_lists():
         ground.component.send(message(eve, "out", sender=f"ann@{plan.APP}", ident=ident))
         answer = ground.component.stream.wait(lambda e: e.get("id") == ident)
         check(error_of(answer) == ("auth", "forbidden"), "told", text(answer))
-        check(ground.phone("ann").say(eve, "out").start == "SIP/2.0 403 Forbidden by blocked", "SIP")
+        answer = ground.phone("ann").say(eve, "out")
+        check(answer.start == "SIP/2.0 403 Forbidden by blocked", "told", answer.start)
         ground.wait_refusal(f'rule=blocked["{TRUSTED}"] ', "reason=domain-blocked ")
         talks(ground, "ann", bob=f"eve@{OTHER}")
 

@@ -332,7 +332,8 @@ def errors_carry_no_text():
     as it is. Pings of our domains come through whatever the type."""
     smuggled = ("<message type='error' from='bob@{0}' to='{1}' id='7' xml:lang='en'>"
                 "<body>buy</body><subject>buy</subject><error type='wait' by='buy'>"
-                "<gone xmlns='{2}'>xmpp:buy</gone><text xmlns='{2}'>buy</text><buy xmlns='buy'/></error></message>")
+                "<gone xmlns='{2}'>xmpp:buy</gone><text xmlns='{2}'>buy</text><buy xmlns='buy'/>"
+                "</error></message>")
     with Lab("errors") as lab:
         ground = Rules(lab, {OPEN: {"type": UNVERIFIED}})
         to = f"joe@{plan.APP}"

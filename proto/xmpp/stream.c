@@ -377,6 +377,11 @@ bool stream_is_securing(const struct stream *s)
     return s->state == STREAM_STATE_IN_SECURING || s->state == STREAM_STATE_OUT_SECURING;
 }
 
+bool stream_is_tls_forced(const struct stream *s)
+{
+    return s->state == STREAM_STATE_OUT_STARTTLS && !s->peer.starttls;
+}
+
 bool stream_is_served(const struct stream *s)
 {
     return s->role == STREAM_IN && s->verify_answer_count > 0 && s->pair_count == 0;
@@ -529,9 +534,23 @@ enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *
             condition = stream_condition_find(name);
         }
     }
-    stream_explain(ev, STREAM_STEP_STREAM_ERROR,
-                   "the peer ended the stream with %s, text %s, while we waited for %s",
-                   log_quote(name).text, log_quote(text).text, stream_waits_for(s));
+    if (stream_is_tls_forced(s)) {
+        /* Servers without TLS know no <starttls/>: Prosody says unsupported-stanza-type. */
+        stream_explain(ev, STREAM_STEP_STARTTLS,
+                       "the peer does not offer TLS, which our rules demand, and answers a try "
+                       "with %s",
+                       log_quote(name).text);
+        condition = STREAM_CONDITION_POLICY_VIOLATION;
+    } else if (s->state == STREAM_STATE_IN_FEATURES &&
+               (s->is_dialback_refused || s->sasl_attempts > 0)) {
+        stream_explain(ev, stream_step_of(s),
+                       "what the peer tried was refused, and it left with %s; we waited for %s",
+                       log_quote(name).text, stream_waits_for(s));
+    } else {
+        stream_explain(ev, STREAM_STEP_STREAM_ERROR,
+                       "the peer ended the stream with %s, text %s, while we waited for %s",
+                       log_quote(name).text, log_quote(text).text, stream_waits_for(s));
+    }
     ev->failure.condition = condition;
     if (s->state != STREAM_STATE_CLOSING) {
         stream_put_close(s);

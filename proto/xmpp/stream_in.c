@@ -237,9 +237,11 @@ enum stream_event_kind stream_in_header(struct stream *s, const struct xml_tree 
         return stream_fail(s, ev, STREAM_STEP_POLICY, refusal->condition, "%s", refusal->text);
     }
     if (!h.is_version_1 && !has_dialback(s)) {
-        return stream_fail(s, ev, STREAM_STEP_POLICY, STREAM_CONDITION_POLICY_VIOLATION,
+        return stream_fail(s, ev, s->is_secured ? STREAM_STEP_SASL : STREAM_STEP_STARTTLS,
+                           STREAM_CONDITION_POLICY_VIOLATION,
                            "a stream without version can only use dialback, and the rules for "
-                           "these domains do not allow that here");
+                           "these domains do not allow that %s TLS",
+                           s->is_secured ? "over" : "without");
     }
     stream_in_put_header(s, &h);
     if (slice_is_empty(s->id)) {

@@ -199,6 +199,8 @@ void stream_arm_keepalive(struct stream *s);
 void stream_arm_activity(struct stream *s);
 /* Between <proceed/> and the end of the TLS handshake. */
 bool stream_is_securing(const struct stream *s);
+/* Outgoing: the answer is awaited to a <starttls/> that the peer had not offered. */
+bool stream_is_tls_forced(const struct stream *s);
 /* Incoming, opened to verify keys with us, which was done: its end is no failure. */
 bool stream_is_served(const struct stream *s);
 enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *ev,

@@ -97,7 +97,8 @@ static enum stream_event_kind old_version(struct stream *s, struct stream_event 
     }
     if (!may_dialback(s)) {
         /* A peer of before 1.0, or someone who wants us to speak in plain (SEC-34). */
-        return stream_fail(s, ev, STREAM_STEP_POLICY, STREAM_CONDITION_POLICY_VIOLATION,
+        return stream_fail(s, ev, s->is_secured ? STREAM_STEP_SASL : STREAM_STEP_STARTTLS,
+                           STREAM_CONDITION_POLICY_VIOLATION,
                            "the answer has no version, which leaves dialback%s only, and the rules "
                            "for these domains do not allow that",
                            s->is_secured ? "" : " without TLS");

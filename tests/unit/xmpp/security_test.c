@@ -596,7 +596,7 @@ SCRIPT(security, SEC_31_plain_peers_where_tls_is_required)
 
         start_in(&r, is_bytewise, STREAM_METHOD_EXTERNAL | STREAM_METHOD_DIALBACK_TLS, false);
         rig_feed(&r, i ? HEADER_START "from='their.example' to='ours.example'>" : HEADER_START ">");
-        EXPECT_FAILED(&r, POLICY, POLICY_VIOLATION);
+        EXPECT_FAILED(&r, STARTTLS, POLICY_VIOLATION);
         rig_free(&r);
     }
 }
@@ -639,7 +639,7 @@ SCRIPT(security, SEC_34_an_old_header_under_required_tls)
 
     start_out(&r, is_bytewise, STREAM_METHOD_EXTERNAL | STREAM_METHOD_DIALBACK_TLS);
     rig_feed(&r, HEADER_START "id='1'>");
-    EXPECT_FAILED(&r, POLICY, POLICY_VIOLATION);
+    EXPECT_FAILED(&r, STARTTLS, POLICY_VIOLATION);
     cr_assert_null(strstr(rig_out(&r), "db:result"));
     rig_free(&r);
 }

@@ -620,6 +620,35 @@ SCRIPT(stream_in, who_leaves_is_told_by_what_was_lacking)
     }
 }
 
+/* As Prosody does when its key is refused: the error is the echo of our refusal. Without one it is
+ * the peer's own. */
+SCRIPT(stream_in, an_error_behind_a_refusal_belongs_to_the_refusal)
+{
+    static const char error[] = "<stream:error><not-authorized "
+                                "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, false);
+    rig_feed(&r, THEIR_HEADER RESULT);
+    EXPECT(&r, NOTE);
+    rig_feed(&r, error);
+    EXPECT_FAILED(&r, STARTTLS, NOT_AUTHORIZED);
+    rig_free(&r);
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, true);
+    rig_feed(&r, THEIR_HEADER RESULT);
+    EXPECT(&r, NOTE);
+    rig_feed(&r, error);
+    EXPECT_FAILED(&r, DIALBACK, NOT_AUTHORIZED);
+    rig_free(&r);
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, false);
+    rig_feed(&r, THEIR_HEADER);
+    rig_feed(&r, error);
+    EXPECT_FAILED(&r, STREAM_ERROR, NOT_AUTHORIZED);
+    rig_free(&r);
+}
+
 /* As when the node stops, or the partner is taken out, while TLS is being negotiated. */
 SCRIPT(stream_in, a_close_during_the_handshake_ends_with_it)
 {

@@ -348,6 +348,29 @@ SCRIPT(stream_out, dialback_is_for_peers_that_advertise_it)
     rig_free(&r);
 }
 
+/* TLS that is demanded is tried where it is not offered (RFC 7590); servers that know none of it
+ * answer in their own ways, and all mean the same. */
+SCRIPT(stream_out, tls_that_is_forced_and_not_had_fails_there)
+{
+    static const char *const answers[] = {
+        "<failure " NS_TLS_X "/></stream:stream>",
+        "<stream:error><unsupported-stanza-type xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+        "</stream:error></stream:stream>",
+        "</stream:stream>",
+    };
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct rig r;
+
+        start(&r, is_bytewise, STREAM_METHOD_EXTERNAL | STREAM_METHOD_DIALBACK_TLS);
+        rig_feed(&r, THEIR_ANSWER FEATURES(DIALBACK));
+        EXPECT_OUT(&r, "<starttls ");
+        rig_feed(&r, answers[i]);
+        EXPECT_FAILED(&r, STARTTLS, POLICY_VIOLATION);
+        rig_free(&r);
+    }
+}
+
 SCRIPT(stream_out, unknown_features_and_prefixes_are_tolerated)
 {
     struct rig r;

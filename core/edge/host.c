@@ -141,8 +141,8 @@ const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy
 }
 
 /* The peer has not said whom of ours it wants. */
-static const struct stream_refusal *rules_for_remote(const struct host_ctx *h, enum stream_role role,
-                                                     struct slice remote, struct stream_rules *out)
+static const struct stream_refusal *rules_of_remote(const struct host_ctx *h, enum stream_role role,
+                                                    struct slice remote, struct stream_rules *out)
 {
     const struct partner *p = snapshot_partner(edge_policy(h->e), remote);
 
@@ -174,7 +174,7 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
         return NULL;
     }
     if (slice_is_empty(local)) {
-        return rules_for_remote(h, role, remote, out);
+        return rules_of_remote(h, role, remote, out);
     }
     verdict = policy_pair(edge_policy(h->e), local, remote);
     if (!verdict.allowed) {

@@ -343,6 +343,7 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
             break;
         }
     }
+    leg_in_refuse_place(leg);
     close_if_worn(leg);
     leg_in_settle(leg);
     return leg->is_ended || leg->pauses == 0 ? len : used;

@@ -36,6 +36,7 @@ struct leg_in {
     uint32_t home; /* shard it should live on */
     uint64_t accepted_ms;
     bool is_listed;  /* in edge.legs_in, and counted there */
+    bool is_without_place; /* no place was free, or it was taken away: to be closed */
     bool is_worn;  /* a TLS key is used up: closing has begun */
     bool is_ended; /* the stream is over, the connection is closing */
 };
@@ -57,6 +58,8 @@ void leg_in_unpause(struct leg_in *leg, uint32_t why);
 void leg_in_not_listening(struct leg_in *leg);
 /* On its home shard, with a proved pair: takes a place or begins to close. */
 void leg_in_admit(struct leg_in *leg, const struct partner *p, struct partner_run *run);
+/* Closes one without a place, as soon as it is open. */
+void leg_in_refuse_place(struct leg_in *leg);
 /* A stanza against what is agreed: false = answered. Slows the stream down where it must. */
 bool leg_in_is_within(struct leg_in *leg, const struct stanza *st);
 /* Closed: gives its place back. */

@@ -32,6 +32,19 @@ void leg_in_not_listening(struct leg_in *leg)
     }
 }
 
+void leg_in_refuse_place(struct leg_in *leg)
+{
+    if (leg->is_ended || !leg->is_without_place) {
+        return;
+    }
+    /* After SASL the peer's new header comes first: it cannot read our answer before. */
+    if (stream_is_open(leg->s)) {
+        leg->is_without_place = false;
+        stream_close(leg->s, shard_now_ms(leg->host.e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
+                     "connection limit reached");
+    }
+}
+
 static void on_evict(struct place *p, const char *limit)
 {
     struct leg_in *leg = CONTAINER_OF(p, struct leg_in, place);
@@ -41,11 +54,9 @@ static void on_evict(struct place *p, const char *limit)
     e->stats.connection_limit_closed++;
     LOG_W(stream_refused, "dir=in peer=%s remote=%s why=connection-limit of=%s note=lowered",
           conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text, limit);
-    if (!leg->is_ended) {
-        stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
-                     "connection limit reached");
-        leg_in_settle(leg);
-    }
+    leg->is_without_place = true;
+    leg_in_refuse_place(leg);
+    leg_in_settle(leg);
 }
 
 void leg_in_admit(struct leg_in *leg, const struct partner *p, struct partner_run *run)
@@ -58,8 +69,8 @@ void leg_in_admit(struct leg_in *leg, const struct partner *p, struct partner_ru
     which = place_take(e, &leg->place, run, p);
     if (which) {
         e->stats.connection_limit_refused++;
-        stream_close(leg->s, shard_now_ms(e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
-                     "connection limit reached");
+        leg->is_without_place = true;
+        leg_in_refuse_place(leg);
         partner_run_failed(e, run, PARTNER_IN, FAIL_STEP_POLICY,
                            which[0] == 'p' ? "refused: the partner's connection limit is reached"
                                            : "refused: gateway.connection_limit is reached");

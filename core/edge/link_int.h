@@ -56,7 +56,7 @@ struct link {
     struct stream *s;  /* owned; lives with c */
     struct list dirty; /* in edge.links_dirty */
     struct list all;   /* in edge.links_all */
-    struct place place; /* from dialling to the end of the connection; SUCCESSOR: none, its MAIN's */
+    struct place place; /* from dialling to the connection's end; SUCCESSOR: none, its MAIN's */
     uint64_t reviewed_version; /* setup_version it was last held against */
     uint64_t rules_mark;  /* of what the partner's row said when it was last dialled */
     bool is_limited;      /* BACKOFF because no place was free */

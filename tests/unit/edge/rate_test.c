@@ -26,7 +26,7 @@ Test(rate, a_burst_passes_and_then_the_rate_holds)
     }
     cr_assert_eq(rate_take(&r, &rule, 1, T0), 100, "the 20th empties it: the next in 100 ms");
     cr_assert_eq(rate_take(&r, &rule, 1, T0 + 100), 100);
-    cr_assert_eq(rate_take(&r, &rule, 1, T0 + 150), 150, "taken too early: a debt, paid by waiting");
+    cr_assert_eq(rate_take(&r, &rule, 1, T0 + 150), 150, "too early: a debt, paid by waiting");
     cr_assert_eq(rate_take(&r, &rule, 1, T0 + 300), 100);
     cr_assert_eq(rate_take(&r, &rule, 1, T0 + 1000000), 0, "full again, and no fuller");
     for (int i = 0; i < 18; i++) {

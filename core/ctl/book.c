@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* book: read, load, parse. */
+#include "ctl/book.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/pool.h"
+#include "ctl/out.h"
+#include "policy/edit.h"
+
+static int refuse(const struct book *b, const struct ctl *ctl)
+{
+    static const char error[] = "the configuration does not load";
+    struct buf text;
+    struct out o;
+
+    buf_init(&text, POOL_BLOCK_BYTES_MAX);
+    config_report_write(&b->report, &text);
+    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    buf_deinit(&text);
+    (void)fprintf(stderr, "fedgatectl: %s\n", error);
+    out_begin(&o);
+    if (ctl->is_json) {
+        jout_object(&o.json, NULL);
+        jout_cstr(&o.json, "error", error);
+        config_report_write_json(&b->report, &o.json);
+        jout_end(&o.json);
+    }
+    return out_end(&o, EX_CONFIG);
+}
+
+int book_open(struct book *b, const struct ctl *ctl)
+{
+    struct json_fault fault;
+    int err;
+
+    *b = (struct book){0};
+    err = save_begin(&b->save, ctl->config_path, true);
+    if (err) {
+        return out_fail(ctl, save_exit_status(err), "%s", b->save.why);
+    }
+    if (config_load(&b->snapshot, ctl->config_path, save_text(&b->save), &b->report) != 0) {
+        return refuse(b, ctl);
+    }
+    err = json_parse(&b->doc, save_text(&b->save), CONFIG_DEPTH_MAX, &fault);
+    ASSERT(err == 0);
+    return EX_OK;
+}
+
+void book_close(struct book *b)
+{
+    json_deinit(&b->doc);
+    snapshot_free(b->snapshot);
+    config_report_deinit(&b->report);
+    save_end(&b->save);
+}
+
+uint32_t book_line(const struct book *b, uint32_t node)
+{
+    uint32_t line = 1;
+
+    if (node == JSON_NONE) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < b->doc.nodes[node].start; i++) {
+        line += b->save.bytes[i] == '\n';
+    }
+    return line;
+}
+
+uint32_t book_member(const struct book *b, uint32_t object, const char *key)
+{
+    return edit_member(&b->doc, object, slice_from_cstr(key));
+}

@@ -542,10 +542,13 @@ enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *
                        log_quote(name).text);
         condition = STREAM_CONDITION_POLICY_VIOLATION;
     } else if (s->state == STREAM_STATE_IN_FEATURES &&
-               (s->is_dialback_refused || s->sasl_attempts > 0)) {
+               (s->is_dialback_refused || s->sasl_attempts > 0 ||
+                condition == STREAM_CONDITION_UNSUPPORTED_FEATURE)) {
+        /* An echo of our refusal, or RFC 6120 4.9.3.22: it has not what the features demand. */
         stream_explain(ev, stream_step_of(s),
-                       "what the peer tried was refused, and it left with %s; we waited for %s",
-                       log_quote(name).text, stream_waits_for(s));
+                       "the peer cannot do what our rules demand: it left with %s, text %s, while "
+                       "we waited for %s",
+                       log_quote(name).text, log_quote(text).text, stream_waits_for(s));
     } else {
         stream_explain(ev, STREAM_STEP_STREAM_ERROR,
                        "the peer ended the stream with %s, text %s, while we waited for %s",

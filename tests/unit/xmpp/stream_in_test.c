@@ -647,6 +647,13 @@ SCRIPT(stream_in, an_error_behind_a_refusal_belongs_to_the_refusal)
     rig_feed(&r, error);
     EXPECT_FAILED(&r, STREAM_ERROR, NOT_AUTHORIZED);
     rig_free(&r);
+
+    /* As ejabberd without TLS. */
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, false);
+    rig_feed(&r, THEIR_HEADER "<stream:error><unsupported-feature "
+                              "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
+    EXPECT_FAILED(&r, STARTTLS, UNSUPPORTED_FEATURE);
+    rig_free(&r);
 }
 
 /* As when the node stops, or the partner is taken out, while TLS is being negotiated. */

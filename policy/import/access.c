@@ -92,6 +92,13 @@ static void take_switches(struct import_record *r, struct import_policy *policy)
                     "product, so xmpp is false; here it needs no SIP federation: set it to true if "
                     "these users shall talk to partners");
     }
+    if (policy->sip_federation && !r->plan->told_sip &&
+        (schema_key_at(KEY_policy_sip_federation)->flags & SCHEMA_LATER)) {
+        r->plan->told_sip = true;
+        import_note(r, IMPORT_WARNS,
+                    "EnableFederationAccess comes over as sip_federation, which has no effect in "
+                    "this release");
+    }
     import_mapped(r->plan, SLICE_LIT("EnableXmppAccess"), "access.*.xmpp");
     import_mapped(r->plan, SLICE_LIT("EnableFederationAccess"), "access.*.sip_federation");
 }

@@ -293,8 +293,7 @@ static void judge_allowed(struct import_plan *p, const struct owners *o)
     }
     if (p->allowed.count > both) {
         import_note_at(p, IMPORT_IGNORES, &p->allowed.list[0].place, "allowed SIP domains",
-                       "%u are for SIP federation, which stays with the Access Edge: nothing to "
-                       "import",
+                       "%u for SIP federation, which stays with the Access Edge: nothing to import",
                        p->allowed.count - both);
     }
 }

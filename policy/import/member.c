@@ -44,21 +44,37 @@ static bool is_cut_off(struct slice text)
            slice_starts(text, SLICE_LIT("Microsoft.Rtc.")) || slice_ends(text, SLICE_LIT("[]"));
 }
 
+/* The command that helps is long: it is written once for each file and kind. */
+static const char *remedy(struct import_record *r, const char *text, uint32_t told[])
+{
+    if (told[r->kind] == r->plan->file_count) {
+        return "exported as said above, it comes over";
+    }
+    told[r->kind] = r->plan->file_count;
+    return text;
+}
+
 static bool refuse_cut_off(struct import_record *r, const char *name)
 {
-    import_note(r, IMPORT_REFUSES,
-                "%s was cut off by the export's depth; export with: %s | Export-Clixml FILE, or "
-                "with ConvertTo-Json -Depth 5",
-                name, import_kind_cmdlet(r->kind));
+    const char *how = import_printf(r->plan,
+                                    "export with: %s | Export-Clixml FILE, or with ConvertTo-Json "
+                                    "-Depth 5",
+                                    import_kind_cmdlet(r->kind));
+
+    import_note(r, IMPORT_REFUSES, "%s was cut off by the export's depth; %s", name,
+                remedy(r, how, r->plan->told_depth));
     return false;
 }
 
 static bool refuse_number(struct import_record *r, const char *name)
 {
-    import_note(r, IMPORT_REFUSES,
-                "%s is a number: ConvertTo-Json of Windows PowerShell 5.1 writes numbers for "
-                "names, and what they mean is not documented; export again with: %s",
-                name, import_kind_one_liner(r->kind));
+    const char *how = import_printf(
+        r->plan,
+        "ConvertTo-Json of Windows PowerShell 5.1 writes numbers for names, and what they mean is "
+        "not documented; export again with: %s",
+        import_kind_one_liner(r->kind));
+
+    import_note(r, IMPORT_REFUSES, "%s is a number; %s", name, remedy(r, how, r->plan->told_names));
     return false;
 }
 
@@ -270,7 +286,11 @@ void import_leave_member(struct import_record *r, struct slice name)
     if (import_is_bookkeeping(name) || name.len == 0) {
         r->plan->bookkeeping++;
     } else {
-        import_mapped(r->plan, slice_to(name, utf8_cut(name, 64)), "");
+        char text[128];
+        int len = snprintf(text, sizeof(text), "%.*s (%s)", (int)utf8_cut(name, 64), name.ptr,
+                           import_kind_name(r->kind));
+
+        import_mapped(r->plan, slice_make(text, (size_t)len), "");
     }
 }
 

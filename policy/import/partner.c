@@ -180,10 +180,10 @@ static void keep(struct import_record *r, const struct import_partner *p)
     number = (void *)(uintptr_t)plan->partner_count;
     plan->partners[plan->partner_count - 1] = *p;
     plan->partners[plan->partner_count - 1].action = r->is_refused ? IMPORT_DROPPED : IMPORT_ADDS;
-    plan->row_counts[p->row]++;
     if (r->is_refused) {
         return;
     }
+    plan->row_counts[p->row]++;
     (void)map_add(&plan->partner_of, p->key, number);
     for (uint32_t i = 0; i < p->more_count; i++) {
         (void)map_add(&plan->partner_of, p->more[i], number);

@@ -20,6 +20,19 @@
 #define IMPORT_NOTES_MAX 2000u /* of each level; more are counted */
 #define IMPORT_FILES_MAX 64u
 
+/* What an exported object is. */
+enum import_kind {
+    IMPORT_KIND_PARTNER,
+    IMPORT_KIND_GATEWAY,
+    IMPORT_KIND_POLICY,
+    IMPORT_KIND_USER,
+    IMPORT_KIND_ALLOWED,
+    IMPORT_KIND_BLOCKED,
+    IMPORT_KIND_KNOWN, /* of the old product, nothing to import */
+    IMPORT_KIND_UNKNOWN,
+    IMPORT_KIND_COUNT
+};
+
 enum import_level {
     IMPORT_WARNS,   /* comes over, but does not mean what one might think */
     IMPORT_IGNORES, /* does not come over, and why that is right */
@@ -150,6 +163,9 @@ struct import_plan {
     uint32_t row_counts[19]; /* partners by row of the truth table, [1]..[18] */
     uint32_t bookkeeping;    /* members that mean nothing outside the old product */
     uint32_t users;          /* exported, with or without a policy */
+    uint32_t told_names[IMPORT_KIND_COUNT]; /* file_count when the remedy was told last */
+    uint32_t told_depth[IMPORT_KIND_COUNT];
+    bool told_sip; /* that sip_federation has no effect yet */
     /* Of the file being read. */
     struct slice text;
     size_t counted; /* line and column are those of this offset */

@@ -8,18 +8,6 @@
 
 /* --- note.c --- */
 
-/* What an exported object is. */
-enum import_kind {
-    IMPORT_KIND_PARTNER,
-    IMPORT_KIND_GATEWAY,
-    IMPORT_KIND_POLICY,
-    IMPORT_KIND_USER,
-    IMPORT_KIND_ALLOWED,
-    IMPORT_KIND_BLOCKED,
-    IMPORT_KIND_KNOWN, /* of the old product, nothing to import */
-    IMPORT_KIND_UNKNOWN,
-    IMPORT_KIND_COUNT
-};
 /* By its type's name, else by its members. *known: of IMPORT_KIND_KNOWN, what it is and why it is
  * left alone. */
 enum import_kind import_kind_of(const struct import_tree *t, uint32_t record, const char **known);

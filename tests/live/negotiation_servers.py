@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The four common rows of the negotiation table against Prosody and ejabberd, both directions: each
-server as four of the six kinds of partners (doc/negotiation.table), the rows exchanged by reload."""
+server as four of the six kinds of partners (doc/negotiation.table), rows exchanged by reload."""
 import os
 import sys
 import time

@@ -13,7 +13,6 @@
 
 static const struct ctl_command *const commands[] = {
     &cmd_check,
-    &cmd_import,
     &cmd_reload,
     &cmd_status,
     &cmd_why,
@@ -38,24 +37,6 @@ static void usage(FILE *to)
                 "\n"
                 "fedgatectl(1) describes all of it.\n",
                 to);
-}
-
-void ctl_print_usage(const struct ctl_command *cmd, FILE *to)
-{
-    const char *form = cmd->usage;
-    const char *lead = "usage:";
-
-    for (;;) {
-        size_t len = strcspn(form, "\n");
-
-        (void)fprintf(to, "%s fedgatectl %s%s%.*s\n", lead, cmd->name, len ? " " : "", (int)len,
-                      form);
-        if (form[len] == 0) {
-            break;
-        }
-        form += len + 1;
-        lead = "      ";
-    }
 }
 
 enum global { GLOBAL_NONE, GLOBAL_CONFIG, GLOBAL_ADMIN, GLOBAL_JSON, GLOBAL_VERSION, GLOBAL_HELP };

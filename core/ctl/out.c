@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/err.h"
@@ -77,6 +78,24 @@ int out_fail(const struct ctl *ctl, int status, const char *fmt, ...)
     say_mistake(ctl, buf_slice(&text));
     buf_deinit(&text);
     return status;
+}
+
+void ctl_print_usage(const struct ctl_command *cmd, FILE *to)
+{
+    const char *form = cmd->usage;
+    const char *lead = "usage:";
+
+    for (;;) {
+        size_t len = strcspn(form, "\n");
+
+        (void)fprintf(to, "%s fedgatectl %s%s%.*s\n", lead, cmd->name, len ? " " : "", (int)len,
+                      form);
+        if (form[len] == 0) {
+            break;
+        }
+        form += len + 1;
+        lead = "      ";
+    }
 }
 
 int out_usage(const struct ctl *ctl, const struct ctl_command *cmd, const char *fmt, ...)

@@ -56,22 +56,22 @@ static int take(struct admin_request *out, struct slice *command, uint32_t node,
     struct slice *to;
 
     if (member < 0) {
-        (void)snprintf(why, ADMIN_WHY_BYTES, "no command has a member %.150s", quote(name).text);
+        (void)snprintf(why, ADMIN_WHY_BYTES, "no command has a member %s", quote(name).text);
         return ERR_BAD_INPUT;
     }
     to = member == ADMIN_MEMBER_COUNT ? command : &out->members[member];
     if (to->ptr) {
-        (void)snprintf(why, ADMIN_WHY_BYTES, "%.150s is there twice", quote(name).text);
+        (void)snprintf(why, ADMIN_WHY_BYTES, "%s is there twice", quote(name).text);
         return ERR_BAD_INPUT;
     }
     if (json_kind_of(&out->doc, node + 1) != JSON_TEXT) {
-        (void)snprintf(why, ADMIN_WHY_BYTES, "%.150s must be a text, not %s", quote(name).text,
+        (void)snprintf(why, ADMIN_WHY_BYTES, "%s must be a text, not %s", quote(name).text,
                        json_kind_text(json_kind_of(&out->doc, node + 1)));
         return ERR_BAD_INPUT;
     }
     *to = json_text(&out->doc, node + 1);
     if (to->len == 0) {
-        (void)snprintf(why, ADMIN_WHY_BYTES, "%.150s is empty", quote(name).text);
+        (void)snprintf(why, ADMIN_WHY_BYTES, "%s is empty", quote(name).text);
         return ERR_BAD_INPUT;
     }
     return 0;
@@ -86,7 +86,7 @@ static int judge(struct admin_request *out, struct slice command, char why[ADMIN
         c++;
     }
     if (c == ADMIN_COMMAND_COUNT) {
-        (void)snprintf(why, ADMIN_WHY_BYTES, "there is no command %.150s", quote(command).text);
+        (void)snprintf(why, ADMIN_WHY_BYTES, "there is no command %s", quote(command).text);
         return ERR_BAD_INPUT;
     }
     out->command = (enum admin_command)c;

@@ -5,8 +5,8 @@
  *   {"command": "partner", "domain": D}
  *   {"command": "why", "from": ADDRESS, "to": ADDRESS, "act": ACT}
  *   {"command": "dialback_key", "local": D, "remote": D, "id": STREAM-ID}
- * Strict: members that a command does not have, doubled ones and other types are refused with a text
- * that says so. Pure; any thread. */
+ * Strict: members that a command does not have, doubled ones and other types are refused with a
+ * text that says so. Pure; any thread. */
 #ifndef FG_EDGE_ADMIN_REQUEST_H
 #define FG_EDGE_ADMIN_REQUEST_H
 
@@ -43,7 +43,7 @@ struct admin_request {
     struct json_doc doc; /* owned */
 };
 
-#define ADMIN_WHY_BYTES 256u
+#define ADMIN_WHY_BYTES 768u /* room for a quoted text (quote.h) */
 /* line: without its end; borrowed until deinit. ERR_BAD_INPUT: why says what is wrong. The request
  * is to be deinitialised in either case. */
 NODISCARD int admin_request_parse(struct admin_request *out, struct slice line,

@@ -31,7 +31,7 @@ static void fail_of(struct jout *j, const char *what, struct slice asked)
 {
     char text[ADMIN_WHY_BYTES];
 
-    (void)snprintf(text, sizeof(text), "%s: %.150s", what, quote(asked).text);
+    (void)snprintf(text, sizeof(text), "%s: %s", what, quote(asked).text);
     fail(j, text);
 }
 

@@ -3,7 +3,9 @@
 """The negotiation table, cell by cell (doc/negotiation.table): every row that loads, with partners
 of six kinds, dialled and dialling; what a row forbids, tried anyway; rows that do not load; a row
 that is tightened under live streams."""
+import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
-from lab.fedgate import TREE, Fedgate, binary, corp_dns, partner
+from lab.fedgate import TREE, Fedgate, binary, corp_dns, partner, run_ctl
 from lab.negotiator import KINDS, Negotiator
 from lab.process import wait_until
 from lab.xmpp import END, Component, error_of, local, message, text_of
@@ -84,12 +86,12 @@ class Inside:
 class Ground:
     """fedgate with a partner for each of the domains, and all six kinds of servers."""
 
-    def __init__(self, lab, rows_by_domain, **limits):
+    def __init__(self, lab, rows_by_domain, is_direct=False, **limits):
         self.lab = lab
         corp_dns(lab)
         self.servers = {name: Negotiator(lab, kind) for name, kind in KINDS.items()}
         for domain in rows_by_domain:
-            self.servers[domain.split(".")[-2]].add(domain)
+            self.servers[domain.split(".")[-2]].add(domain, is_direct)
         self.fedgate = Fedgate(lab, shards=2, partners=[
             partner(domain, **settings(row)) for domain, row in rows_by_domain.items()])
         self.fedgate.config["limits"].update(drain_timeout_s=3, **limits)
@@ -134,7 +136,7 @@ def in_parallel(function, items):
 
 def check_namespace(cell, seen):
     """fedgate's headers advertise dialback where it is used."""
-    check(seen.plain.declared == (cell.row.offers in ("tcp", "both"))
+    check((not seen.plain or seen.plain.declared == (cell.row.offers in ("tcp", "both")))
           and (not seen.tls or seen.tls.declared == (cell.row.offers in ("tls", "both"))),
           f"{cell.domain}: namespace", seen)
 
@@ -143,10 +145,11 @@ def check_offers(cell, seen):
     """The first features and those inside TLS, as the row's columns say."""
     row, kind = cell.row, KINDS[cell.kind]
     starttls = None if row.starttls == "no" else row.starttls
-    check(seen.plain.starttls == starttls, f"{cell.domain}: STARTTLS", seen)
-    check(seen.plain.external is None, f"{cell.domain}: mechanisms without TLS", seen)
-    check(bool(seen.plain.dialback) == (row.offers in ("tcp", "both")),
-          f"{cell.domain}: dialback without TLS", seen)
+    if seen.plain:
+        check(seen.plain.starttls == starttls, f"{cell.domain}: STARTTLS", seen)
+        check(seen.plain.external is None, f"{cell.domain}: mechanisms without TLS", seen)
+        check(bool(seen.plain.dialback) == (row.offers in ("tcp", "both")),
+              f"{cell.domain}: dialback without TLS", seen)
     check_namespace(cell, seen)
     if seen.tls:
         external = row.external == "valid" and kind.certificate == "good"
@@ -161,7 +164,7 @@ def check_asked(cell, seen):
     """What fedgate asked for on the stream that it opened, and said of itself."""
     row, kind = cell.row, KINDS[cell.kind]
     wanted = []
-    if row.starttls == "required" or (row.starttls == "offered" and kind.tls):
+    if seen.plain and (row.starttls == "required" or (row.starttls == "offered" and kind.tls)):
         wanted.append("starttls")
     if not cell.result.startswith("!"):
         wanted.append("auth" if cell.result == "external" else "result")
@@ -171,12 +174,15 @@ def check_asked(cell, seen):
 
 # --- one cell -------------------------------------------------------------------------------------
 
-def they_dial(on, cell):
+ERRORS = {"!certificate": "not-authorized", "!policy": "policy-violation"}
+
+
+def they_dial(on, cell, is_direct=False):
     server = on.servers[cell.kind]
-    stream, seen = server.dial(cell.domain)
+    stream, seen = server.dial(cell.domain, is_direct=is_direct)
     check_offers(cell, seen)
     if cell.result.startswith("!"):
-        wanted = "not-authorized" if cell.result == "!certificate" else None
+        wanted = ERRORS.get(cell.result)
         check(seen.error == wanted and stream is None and seen.is_over,
               f"{cell.domain}: not refused as it should be", seen)
         return
@@ -243,6 +249,26 @@ def cells():
         check_figures(on, table)
         check(set(on.inside.heard) == {cell.domain for cell in table if cell.way == "in"
                                        and not cell.result.startswith("!")}, "the inside heard")
+
+
+def direct_tls():
+    """The same over direct TLS (XEP-0368) where the partner has TLS: as inside STARTTLS. A row that
+    knows no TLS refuses it when dialled so, and dials without."""
+    table = []
+    for cell in cells_of(read_table()):
+        if KINDS[cell.kind].tls:
+            is_refused = cell.row.starttls == "no" and cell.way == "in"
+            table.append(cell._replace(result="!policy" if is_refused else cell.result,
+                                       domain=f"direct-{cell.domain}"))
+    with Lab("direct") as lab:
+        on = Ground(lab, {cell.domain: cell.row for cell in table}, is_direct=True)
+        check(len(table) == 110, "cells", len(table))
+        in_parallel(lambda cell: we_dial(on, cell) if cell.way == "out" else
+                    they_dial(on, cell, is_direct=True), table)
+        check_figures(on, table)
+        for cell in table:
+            for seen in on.servers[cell.kind].served.get(cell.domain, []):
+                check(bool(seen.plain) == (cell.row.starttls == "no"), f"{cell.domain}: port", seen)
 
 
 # --- what the row forbids -------------------------------------------------------------------------
@@ -450,5 +476,103 @@ def changed_rows():
                 on.inside.hears(f"{change.domain} still")
 
 
+# --- the verdict ----------------------------------------------------------------------------------
+
+PROBLEM = re.compile(r"^(.*: )?partners\[\d+\](?:\.\w+)?: (?:warning: )?(.*)$", re.M)
+REJECTED = 78  # EX_CONFIG
+
+
+class Commands:
+    """One row at a time, brought to fedgate in every way there is; each says (is it taken, what is
+    said of it)."""
+
+    def __init__(self, lab):
+        self.fedgate = Fedgate(lab, partners=[partner("first.test")])
+        self.fedgate.config["log"]["level"] = "info"
+        self.fedgate.start()
+
+    @staticmethod
+    def said(text):
+        return [found.group(2) for found in PROBLEM.finditer(text)]
+
+    def write(self, *partners):
+        self.fedgate.config["partners"] = list(partners)
+        self.fedgate.write_config()
+
+    def done(self, done):
+        check(done.returncode in (0, REJECTED), "status", done)
+        return done.returncode == 0, self.said(done.stderr)
+
+    def check_of_the_daemon(self, row):
+        self.write(partner("second.test", **settings(row)))
+        return self.done(subprocess.run(
+            [binary(), "--config", self.fedgate.config_path, "--check"], capture_output=True,
+            text=True, check=False))
+
+    def check_of_ctl(self, row):
+        self.write(partner("second.test", **settings(row)))
+        return self.done(run_ctl("check", self.fedgate.config_path))
+
+    def check_as_json(self, row):
+        self.write(partner("second.test", **settings(row)))
+        done = run_ctl("--json", "check", self.fedgate.config_path)
+        document = json.loads(done.stdout)
+        return document["ok"], [problem["text"] for problem in document["problems"]]
+
+    def reload(self, row):
+        """The running node, through its administration socket."""
+        self.write(partner("second.test", **settings(row)))
+        generation = self.fedgate.stats()["config_generation"]
+        result = self.done(run_ctl("--admin", self.fedgate.admin_path, "reload"))
+        is_taken = self.fedgate.stats()["config_generation"] != generation
+        check(is_taken == result[0], "generation", result)
+        return result
+
+    def edit(self, row, *command):
+        """The file as it is left loads in any case, and is changed only by what is taken."""
+        with open(self.fedgate.config_path, encoding="utf-8") as file:
+            before = file.read()
+        words = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in
+                 settings(row).items()]
+        result = self.done(run_ctl("--config", self.fedgate.config_path, "partner", *command,
+                                   *words))
+        with open(self.fedgate.config_path, encoding="utf-8") as file:
+            check((file.read() != before) == result[0], "the file", result)
+        run = subprocess.run([binary(), "--config", self.fedgate.config_path, "--check"],
+                             capture_output=True, check=False)
+        check(run.returncode == 0, "the file does not load", run.stderr)
+        return result
+
+    def partner_add(self, row):
+        self.write(partner("first.test"))
+        return self.edit(row, "add", "second.test")
+
+    def partner_set(self, row):
+        self.write(partner("first.test"), partner("second.test", acks="ping"))
+        return self.edit(row, "set", "second.test")
+
+
+def verdicts():
+    """All 18 rows by file, by command line and by the running node: one verdict and one text."""
+    with Lab("verdicts") as lab:
+        corp_dns(lab)
+        commands = Commands(lab)
+        for row in read_table():
+            wanted = (row.verdict != "reject", [])
+            if row.reason != "-":
+                truth = "true" if row.dialback else "false"
+                begin = f"{row.reason} (tls {row.tls}, sasl {row.sasl}, dialback {truth}): "
+                wanted = commands.check_of_the_daemon(row)
+                check(wanted[0] == (row.verdict != "reject") and len(wanted[1]) == 1
+                      and wanted[1][0].startswith(begin), f"row {row.number}", wanted, begin)
+            for way in (commands.check_of_the_daemon, commands.check_of_ctl,
+                        commands.check_as_json, commands.reload, commands.partner_add,
+                        commands.partner_set):
+                got = way(row)
+                check(got == wanted, f"row {row.number}: {way.__name__} says", got, wanted)
+            if row.reason == "sasl-needs-tls":
+                check("demands TLS, required or optional" in wanted[1][0], "text", wanted)
+
+
 if __name__ == "__main__":
-    main(cells, attempts, pretences, changed_rows)
+    main(cells, direct_tls, attempts, pretences, changed_rows, verdicts)

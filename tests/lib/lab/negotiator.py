@@ -74,7 +74,7 @@ def condition_of(element):
     return names[0] if names else None
 
 
-def read_head(stream, seen):
+def read_head(stream):
     """fedgate's header; also says whether it advertises dialback by namespace."""
     head = stream.expect("stream", timeout=SILENCE_S)
     text = HEAD.search(stream.raw).group(0)
@@ -116,20 +116,24 @@ class Negotiator:
                     context.load_verify_locations(lab.certs.trust)
                     context.verify_mode = ssl.CERT_OPTIONAL
                 self.contexts[which, is_server] = context
-        self.listener = socket.create_server((kind.address, plan.XMPP_SERVER), backlog=400)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listeners = [self._listen(port) for port in (plan.XMPP_SERVER, plan.XMPPS_SERVER)[
+            :2 if kind.tls else 1]]
         lab.own(self)
 
-    def add(self, domain):
+    def add(self, domain, is_direct=False):
+        """is_direct: only direct TLS is announced (XEP-0368)."""
         self.lab.dns.a(domain, self.kind.address)
-        self.lab.dns.srv(f"_xmpp-server._tcp.{domain}", (10, 5, plan.XMPP_SERVER, domain))
+        service, port = (("_xmpps-server", plan.XMPPS_SERVER) if is_direct else
+                         ("_xmpp-server", plan.XMPP_SERVER))
+        self.lab.dns.srv(f"{service}._tcp.{domain}", (10, 5, port, domain))
 
     def stop(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
+        for listener in self.listeners:
+            try:
+                listener.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            listener.close()
         for stream in self.streams:
             stream.drop()
 
@@ -140,14 +144,20 @@ class Negotiator:
         stream.start_tls(self.contexts[which, is_server], server_side=is_server, name=name)
 
     # -- as server ---------------------------------------------------------------------------------
-    def _accept(self):
+    def _listen(self, port):
+        listener = socket.create_server((self.kind.address, port), backlog=400)
+        threading.Thread(target=self._accept, args=(listener, port == plan.XMPPS_SERVER),
+                         daemon=True).start()
+        return listener
+
+    def _accept(self, listener, is_direct):
         while True:
             try:
-                connected, _ = self.listener.accept()
+                connected, _ = listener.accept()
             except OSError:
                 return
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connected, is_direct), daemon=True).start()
 
     def _features(self, is_secured):
         kind = self.kind
@@ -167,16 +177,21 @@ class Negotiator:
         stream.send(header(self.kind, **{"id": stream.ident, "from": head.get("to"),
                                          "to": head.get("from")}) + features)
 
-    def _serve(self, connected):
+    def _serve(self, connected, is_direct):
         stream = Stream.over(connected)
         seen = Seen()
         with self.lock:
             self.streams.append(stream)
         try:
-            head, declared = read_head(stream, seen)
+            if is_direct:
+                self._secure(stream, "", True)
+            head, declared = read_head(stream)
+            if is_direct:
+                seen.tls = Offer(declared, None)
+            else:
+                seen.plain = Offer(declared, None)
             with self.lock:
                 self.served.setdefault(head.get("to"), []).append(seen)
-            seen.plain = Offer(declared, None)
             self._converse(stream, head, seen)
         except (LabError, OSError, ValueError, AttributeError) as error:
             seen.steps.append(f"trouble: {error}")
@@ -189,9 +204,9 @@ class Negotiator:
 
     def _converse(self, stream, head, seen):
         domain = head.get("to")
-        is_secured = False
-        self._answer(stream, head, self._features(False))
-        self._mischief(stream, "plain", domain)
+        is_secured = seen.tls is not None
+        self._answer(stream, head, self._features(is_secured))
+        self._mischief(stream, "tls" if is_secured else "plain", domain)
         while (element := stream.received(60)) is not END:
             name = local(element)
             if name in ("starttls", "auth", "result"):
@@ -200,7 +215,7 @@ class Negotiator:
                 stream.send(f"<proceed xmlns='{NS_TLS}'/>")
                 self._secure(stream, domain, True)
                 is_secured = True
-                head, declared = read_head(stream, seen)
+                head, declared = read_head(stream)
                 seen.tls = Offer(declared, None)
                 self._answer(stream, head, self._features(True))
                 self._mischief(stream, "tls", domain)
@@ -210,7 +225,7 @@ class Negotiator:
                     and stream.socket.getpeercert():
                 stream.send(f"<success xmlns='{NS_SASL}'/>")
                 stream.restart()
-                head, _ = read_head(stream, seen)
+                head, _ = read_head(stream)
                 self._answer(stream, head, "<stream:features/>")
                 seen.authenticated = "external"
             elif name == "auth":
@@ -256,17 +271,26 @@ class Negotiator:
         stream = Stream(plan.FEDGATE, plan.XMPP_SERVER, source=self.kind.address)
         seen = Seen()
         stream.send(header(self.kind, **{"from": domain, "to": to}))
-        head, declared = read_head(stream, seen)
+        head, declared = read_head(stream)
         seen.plain = Offer(declared, stream.expect("features"))
         return stream, seen, head.get("id")
+
+    def connect_directly(self, domain, to=plan.APP):
+        """(stream, seen, id): the same over direct TLS; id None when fedgate ends it."""
+        stream = Stream(plan.FEDGATE, plan.XMPPS_SERVER, source=self.kind.address)
+        seen = Seen()
+        return stream, seen, self._open_secured(stream, seen, domain, to)
 
     def secure(self, stream, seen, domain, to=plan.APP):
         """STARTTLS and the second header; the id, or None when fedgate ends the stream instead."""
         stream.send(f"<starttls xmlns='{NS_TLS}'/>")
         stream.expect("proceed")
+        return self._open_secured(stream, seen, domain, to)
+
+    def _open_secured(self, stream, seen, domain, to):
         self._secure(stream, domain, False, to)
         stream.send(header(self.kind, **{"from": domain, "to": to}))
-        head, declared = read_head(stream, seen)
+        head, declared = read_head(stream)
         element = stream.expect("features", "error")
         if local(element) == "error":
             seen.error = condition_of(element)
@@ -282,23 +306,22 @@ class Negotiator:
         stream.send(f"<db:result xmlns:db='{NS_DIALBACK}' from='{domain}' to='{to}'>"
                     f"{key_for(domain, ident)}</db:result>")
 
-    def dial(self, domain, to=plan.APP):
+    def dial(self, domain, to=plan.APP, is_direct=False):
         """(stream, seen): as far as what fedgate offers lets a partner of this kind come; stream is
         None when there was nothing it could do: then it has left."""
-        stream, seen, ident = self.connect(domain, to)
-        offer = seen.plain
-        if self.kind.tls and offer.starttls:
+        stream, seen, ident = (self.connect_directly if is_direct else self.connect)(domain, to)
+        if not is_direct and self.kind.tls and seen.plain.starttls:
             ident = self.secure(stream, seen, domain, to)
-            if ident is None:
-                self._hear_out(stream, seen)
-                return None, seen
-            offer = seen.tls
+        if seen.error:
+            self._hear_out(stream, seen)
+            return None, seen
+        offer = seen.tls or seen.plain
         if self.kind.external and offer.external == ["EXTERNAL"]:
             self.send_auth(stream, domain)
             stream.expect("success")
             stream.restart()
             stream.send(header(self.kind, **{"from": domain, "to": to}))
-            read_head(stream, seen)
+            read_head(stream)
             stream.expect("features")
             seen.authenticated = "external"
         elif self.kind.dialback and (offer.dialback or offer.declared):

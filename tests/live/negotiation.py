@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
 from lab.fedgate import TREE, Fedgate, binary, corp_dns, partner, run_ctl
-from lab.negotiator import KINDS, Negotiator
+from lab.negotiator import KINDS, Negotiator, condition_of
 from lab.process import wait_until
 from lab.xmpp import END, Component, error_of, local, message, text_of
 
@@ -97,6 +97,8 @@ class Ground:
         self.fedgate.config["limits"].update(drain_timeout_s=3, **limits)
         self.fedgate.config["log"]["level"] = "info"
         self.fedgate.start()
+        for server in self.servers.values():
+            lab.own(server)  # to be stopped before fedgate, which would wait for their farewell
         self.inside = Inside(lab)
 
     def reload(self, rows_by_domain):
@@ -321,6 +323,59 @@ def attempts():
         check(stats["totals"]["stanzas_in_partner"] == 0 and not on.inside.heard,
               "the inside heard", on.inside.heard)
         check(not any(server.served for server in on.servers.values()), "fedgate dialled")
+
+
+# kind of partner, row of the stream's domain, row of its neighbour, what the neighbour's key meets
+NEIGHBOURS = (
+    ("no-tls", 17, 2, "policy-violation"), ("no-tls", 17, 7, "policy-violation"),
+    ("no-tls", 9, 13, "policy-violation"), ("no-tls", 15, 10, "policy-violation"),
+    ("no-tls", 17, 15, "valid"), ("valid", 2, 3, "not-authorized"),
+    ("valid", 2, 17, "policy-violation"), ("valid", 2, 7, "valid"), ("valid", 1, 13, "valid"),
+    ("invalid", 7, 2, "not-authorized"), ("invalid", 13, 17, "policy-violation"),
+    ("invalid", 13, 9, "valid"), ("no-external", 9, 8, "not-authorized"),
+    ("no-external", 13, 7, "valid"))
+
+
+class Neighbour:
+    """Two domains on one server: a stream of the first, then a key for the second on it."""
+
+    def __init__(self, rows, kind, first, second, answer):
+        self.kind, self.answer = kind, answer
+        self.first = f"n{first}beside{second}.{kind}.test"
+        self.second = f"n{second}behind{first}.{kind}.test"
+        self.rows = {self.first: rows[first - 1], self.second: rows[second - 1]}
+
+    def __repr__(self):
+        return f"{self.second} on a stream of {self.first}"
+
+    def run(self, on):
+        server = on.servers[self.kind]
+        stream, seen = server.dial(self.first)
+        check(stream, "refused", seen)
+        # The key must be of the latest stream: behind EXTERNAL that is a third one.
+        server.send_result(stream, self.second, seen.ident)
+        result = stream.expect("result")
+        check(self.answer in (condition_of(result), result.get("type")), "answer", result.attrib,
+              condition_of(result))
+        stream.send(message(JOE, self.second, f"ann@{self.second}"))
+        if self.answer == "valid":
+            on.inside.hears(self.second)
+            stream.send(message(JOE, self.first, f"ann@{self.first}"))
+            on.inside.hears(self.first)
+            return
+        error = stream.expect("error")
+        check(condition_of(error) == "invalid-from", "ended with", condition_of(error))
+        stream.expect("end")
+        check(self.second not in on.inside.heard, "the stanza passed")
+
+
+def neighbours():
+    """A stream that one row let in does not serve a domain whose own row is not met."""
+    rows = read_table()
+    pairs = [Neighbour(rows, *pair) for pair in NEIGHBOURS]
+    with Lab("neighbours") as lab:
+        on = Ground(lab, {domain: row for pair in pairs for domain, row in pair.rows.items()})
+        in_parallel(lambda pair: pair.run(on), pairs)
 
 
 def pretend(stream, place, domain):
@@ -575,4 +630,4 @@ def verdicts():
 
 
 if __name__ == "__main__":
-    main(cells, direct_tls, attempts, pretences, changed_rows, verdicts)
+    main(cells, direct_tls, attempts, neighbours, pretences, changed_rows, verdicts)

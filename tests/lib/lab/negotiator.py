@@ -59,6 +59,7 @@ class Seen:
         self.tls = None
         self.steps = []  # what fedgate asked for, in order: starttls, auth, result
         self.authenticated = None  # external, dialback-tls, dialback-tcp
+        self.ident = None  # of the latest stream
         self.error = None  # condition of fedgate's stream error
         self.stanzas = []  # (authenticated then, element)
         self.is_over = False  # fedgate ended it
@@ -136,6 +137,7 @@ class Negotiator:
             listener.close()
         for stream in self.streams:
             stream.drop()
+        self.streams = []
 
     def _secure(self, stream, domain, is_server, name=None):
         which = "good"
@@ -273,7 +275,8 @@ class Negotiator:
         stream.send(header(self.kind, **{"from": domain, "to": to}))
         head, declared = read_head(stream)
         seen.plain = Offer(declared, stream.expect("features"))
-        return stream, seen, head.get("id")
+        seen.ident = head.get("id")
+        return stream, seen, seen.ident
 
     def connect_directly(self, domain, to=plan.APP):
         """(stream, seen, id): the same over direct TLS; id None when fedgate ends it."""
@@ -296,7 +299,8 @@ class Negotiator:
             seen.error = condition_of(element)
             return None
         seen.tls = Offer(declared, element)
-        return head.get("id")
+        seen.ident = head.get("id")
+        return seen.ident
 
     def send_auth(self, stream, domain):
         proof = base64.b64encode(domain.encode()).decode()
@@ -321,7 +325,7 @@ class Negotiator:
             stream.expect("success")
             stream.restart()
             stream.send(header(self.kind, **{"from": domain, "to": to}))
-            read_head(stream)
+            seen.ident = read_head(stream)[0].get("id")
             stream.expect("features")
             seen.authenticated = "external"
         elif self.kind.dialback and (offer.dialback or offer.declared):

@@ -10,6 +10,9 @@
 #define COLD __attribute__((cold))
 /* For a slow path with a large frame, which its fast caller must not pay for. */
 #define NOINLINE __attribute__((noinline))
+/* For big arrays that are filled as far as they are used, where the compiler's zeroing of them (see
+ * cmake/flags) would cost more than the work. */
+#define UNINITIALIZED __attribute__((uninitialized))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -7,6 +7,9 @@
 #include "edge/reach_table.h"
 
 #define MS_PER_S 1000u
+/* Mails that may wait for room towards a shard: whoever reads stanzas minds the gate of the shard
+ * they go to, not those of all others. */
+#define OVERFLOW_MAX 4096u
 
 uint64_t reach_key(const struct reach_pair *pair)
 {
@@ -47,9 +50,10 @@ void reach_note(struct edge *e, enum reach_what what, uint64_t key)
         if (i == e->idx) {
             continue;
         }
-        m = edge_mail_new(MAIL_REACH, sizeof(*m));
+        m = e->overflow_count[i] < OVERFLOW_MAX ? edge_mail_new(MAIL_REACH, sizeof(*m)) : NULL;
         if (!m) {
-            e->stats.reach_untold++; /* the next one after an eighth of the window */
+            e->stats.reach_untold++;
+            reach_table_untold(e->reach, key);
             continue;
         }
         m->what = (uint8_t)what;

@@ -282,6 +282,15 @@ bool reach_table_learn(struct reach_table *t, const struct reach_fact *f)
     return tell;
 }
 
+void reach_table_untold(struct reach_table *t, uint64_t key)
+{
+    uint32_t idx = find(t, key);
+
+    if (idx != NONE) {
+        t->entries[idx].flags &= ~(uint32_t)FLAG_TOLD;
+    }
+}
+
 bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms, uint64_t window_ms)
 {
     uint32_t idx = find(t, key);

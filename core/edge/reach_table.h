@@ -32,6 +32,9 @@ struct reach_fact {
  * than an eighth of the window ago. For what was heard: always false. */
 bool reach_table_learn(struct reach_table *t, const struct reach_fact *f);
 
+/* Not all of them were told: the next fact about the pair is told whatever it is. */
+void reach_table_untold(struct reach_table *t, uint64_t key);
+
 /* Whether the outsider may reach our user. Counts as use of the pair. A window that was heard of
  * stays open an eighth longer, because its renewals may not have been told. */
 bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms,

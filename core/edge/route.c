@@ -2,6 +2,7 @@
 /* route: verdict and way of each stanza. */
 #include "edge/route.h"
 
+#include "base/attr.h"
 #include "base/check.h"
 #include "base/pool.h"
 #include "edge/body_log.h"
@@ -81,8 +82,8 @@ static struct block *make_block(struct edge *e, const struct stanza *st, const s
                                 enum block_direction direction, const struct judgement *judgement)
 {
     bool to_partner = direction == BLOCK_TO_PARTNER;
-    char from_mem[JID_BYTES_MAX];
-    char to_mem[JID_BYTES_MAX];
+    char from_mem[JID_BYTES_MAX] UNINITIALIZED;
+    char to_mem[JID_BYTES_MAX] UNINITIALIZED;
     struct xml_write_params params = {
         .ns_default = to_partner ? SERVER_NS : COMPONENT_NS_SLICE,
         .ns_from = to_partner ? COMPONENT_NS_SLICE : SERVER_NS,

@@ -3,16 +3,13 @@
  * has in scope, and adds one wherever a name would mean something else without it.              */
 #include "xml/writer.h"
 
+#include "base/attr.h"
 #include "xml/chars.h"
 #include "xml/out.h"
 
 /* Declarations of the output in scope at a time. A parsed tree needs few more than its source had
  * in scope (at most 128: the parser's ceiling); more than this fails the buffer.                */
 #define SCOPE_COUNT_MAX 192u
-
-/* The scope array is filled as far as it is used; the compiler's zeroing of it (see cmake/flags)
- * would cost more than writing a stanza.                                                        */
-#define UNINITIALIZED __attribute__((uninitialized))
 
 struct binding {
     struct slice prefix; /* empty = default */

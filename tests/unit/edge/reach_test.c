@@ -127,6 +127,15 @@ Test(reach, told_is_what_changes_something_and_renewals_after_an_eighth)
     cr_assert(learn(REACH_REMOVED, KEY + 1, 0), "others may know of it");
 }
 
+Test(reach, what_could_not_be_told_is_told_with_the_next_fact)
+{
+    cr_assert(learn(REACH_WROTE, KEY, 0));
+    reach_table_untold(table, KEY);
+    reach_table_untold(table, KEY + 1);
+    cr_assert(learn(REACH_WROTE, KEY, 1));
+    cr_assert_not(learn(REACH_WROTE, KEY, 2));
+}
+
 Test(reach, a_window_that_ran_out_is_told_anew)
 {
     cr_assert(learn(REACH_WROTE, KEY, 0));

@@ -53,11 +53,11 @@ static const char *put_address(struct slice local, struct slice domain, struct e
     if (slice_find(domain, '/') >= 0) {
         return "has a resource ('/'); write USER@DOMAIN: it counts for all clients of the user";
     }
-    if (slice_eq_cstr(local, "*")) {
-        return "has '*' for the user; write the domain alone, which is everybody in it";
-    }
     if (jid_local_normalise(local, normal, &len) != 0 || len == 0) {
         return "has a user part that no address can have";
+    }
+    if (len == 1 && normal[0] == '*') {
+        return "has '*' for the user; write the domain alone, which is everybody in it";
     }
     put(out, slice_make(normal, len));
     put(out, SLICE_LIT("@"));

@@ -62,6 +62,11 @@ struct load {
 /* Copies path ("" = the file) and text, which says what is wrong and what is allowed. */
 void load_problem_at(struct load *l, bool is_warning, uint32_t offset, const char *path,
                      const char *text);
+/* Whether the next problem will only be counted: its text need not be made. */
+static inline bool load_is_full(const struct load *l)
+{
+    return l->problem_count == CONFIG_PROBLEMS_MAX;
+}
 #define LOAD_PATH_BYTES 192u
 /* The path of key (NULL: the object itself) in the object at where; element >= 0: of one element of
  * that key's list. */

@@ -117,9 +117,11 @@ PRINTF_LIKE(5, 0)
 static void problem(struct load *l, bool is_warning, uint32_t offset, const char *path,
                     const char *fmt, va_list args)
 {
-    char text[PROBLEM_BYTES];
+    char text[PROBLEM_BYTES] = "";
 
-    (void)vsnprintf(text, sizeof(text), fmt, args);
+    if (!load_is_full(l)) {
+        (void)vsnprintf(text, sizeof(text), fmt, args);
+    }
     load_problem_at(l, is_warning, offset, path, text);
 }
 
@@ -413,6 +415,10 @@ static void unknown_key(struct load *l, const struct schema_values *v, uint32_t 
     struct quoted name;
     size_t at;
 
+    if (load_is_full(l)) {
+        load_problem_at(l, false, 0, "", "");
+        return;
+    }
     for (uint32_t i = firsts[v->section]; i < firsts[v->section + 1]; i++) {
         suggest_consider(&near, keys[i].name);
         for (uint32_t j = 0; j < ARRAY_COUNT(old_names); j++) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "config_checks.h"
 #include "policy/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,10 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ASSERT(snapshot_domain(s, s->domains[i].name) == &s->domains[i]);
         }
         for (uint32_t i = 0; i < s->partner_count; i++) {
-            const struct partner *p = &s->partners[i];
-
-            ASSERT(p->row->verdict != PARTNER_VERDICT_REJECT);
-            ASSERT(policy_pair(s, s->domains[0].name, p->domain).partner == p);
+            check_partner(s, &s->partners[i]);
         }
     }
     config_report_deinit(&report);

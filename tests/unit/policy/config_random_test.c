@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "help.h"
+#include "policy/users.h"
 
 #define ROUNDS       400
 #define PARTNERS_MAX 40u
@@ -27,6 +28,9 @@ struct made {
     uint32_t more;
     uint32_t limit; /* 0 = not written */
     bool keepalive;
+    bool suffix_match;
+    uint32_t rate; /* 0 = not written */
+    bool has_list;
 };
 
 /* Blanks and comments between tokens. */
@@ -35,6 +39,27 @@ static void put_gap(struct buf *b)
     static const char *const gaps[] = {"", " ", "\n", "\t", "/* , \"} */", "// {\n", "\r\n"};
 
     buf_put_cstr(b, gaps[rnd(ARRAY_COUNT(gaps))]);
+}
+
+/* What few partners have. */
+static void put_extra(struct buf *b, uint32_t idx, struct made *made)
+{
+    made->suffix_match = rnd(4) == 0;
+    made->rate = rnd(3) ? 0 : 1 + rnd(1000);
+    made->has_list = rnd(4) == 0;
+    if (made->suffix_match) {
+        buf_put_lit(b, ",\"suffix_match\":true");
+        put_gap(b);
+    }
+    if (made->rate) {
+        buf_printf(b, ",\"stanza_rate_max\":%u,\"byte_rate_max\":%u", made->rate,
+                   made->rate * 1000);
+        put_gap(b);
+    }
+    if (made->has_list) {
+        buf_printf(b, ",\"allowed_users\":[\"u%u@corp.example\"],\"blocked\":[\"u@p%u.example\"]",
+                   idx, idx);
+    }
 }
 
 static void put_partner(struct buf *b, uint32_t idx, struct made *made)
@@ -65,7 +90,9 @@ static void put_partner(struct buf *b, uint32_t idx, struct made *made)
         buf_printf(b, "%s\"a%u.p%u.example\"", i ? "," : "", i, idx);
         put_gap(b);
     }
-    buf_put_lit(b, "]}");
+    buf_putc(b, ']');
+    put_extra(b, idx, made);
+    buf_putc(b, '}');
     put_gap(b);
 }
 
@@ -76,6 +103,9 @@ static void put_document(struct buf *b, struct made *made, uint32_t count)
     buf_put_lit(b, "\"tls\":{\"certificate\":\"c\",\"key\":\"k\"},");
     buf_put_lit(b, "\"domains\":[{\"name\":\"corp.example\",\"next_hop\":\"pool\"}],");
     buf_put_lit(b, "\"next_hops\":{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:a.b;transport=tls\"}}");
+    buf_put_lit(b, ",\"access\":{\"users\":{\"a\":{\"xmpp\":true,\"members\":"
+                   "[\"corp.example\"]}}}");
+    put_gap(b);
     buf_put_lit(b, ",\"partners\":[");
     for (uint32_t i = 0; i < count; i++) {
         if (i) {
@@ -85,6 +115,26 @@ static void put_document(struct buf *b, struct made *made, uint32_t count)
     }
     buf_put_lit(b, "]}");
     put_gap(b);
+}
+
+static void check_extra(const struct partner *p, uint32_t idx, const struct made *made)
+{
+    char user[16];
+
+    (void)snprintf(user, sizeof(user), "u%u", idx);
+    if (made->rate) {
+        cr_assert_eq(p->extra->stanza_rate_max, made->rate);
+        cr_assert_eq(p->extra->stanza_burst, made->rate);
+        cr_assert_eq(p->extra->byte_rate_max, made->rate * 1000);
+        cr_assert_geq(p->extra->byte_burst, 262144);
+    }
+    if (made->has_list) {
+        cr_assert_eq(users_find(p->extra->allowed_users, slice_from_cstr(user),
+                                SLICE_LIT("corp.example"), NULL),
+                     USERS_BY_ADDRESS);
+        cr_assert_eq(users_find(p->extra->blocked, SLICE_LIT("u"), p->domain, NULL),
+                     USERS_BY_ADDRESS);
+    }
 }
 
 static void check_made(const struct snapshot *s, const struct made *made, uint32_t count)
@@ -100,6 +150,11 @@ static void check_made(const struct snapshot *s, const struct made *made, uint32
         cr_assert_eq(p->connection_limit, made[i].limit ? made[i].limit : 20);
         cr_assert_eq(p->keepalive, made[i].keepalive);
         cr_assert_eq(p->more_domain_count, made[i].more);
+        cr_assert_eq(p->suffix_match, made[i].suffix_match);
+        cr_assert_eq(p->extra != NULL, made[i].rate || made[i].has_list);
+        check_extra(p, i, &made[i]);
+        (void)snprintf(name, sizeof(name), "zz.p%u.example", i);
+        cr_assert_eq(snapshot_partner(s, slice_from_cstr(name)), made[i].suffix_match ? p : NULL);
         for (uint32_t j = 0; j < made[i].more; j++) {
             cr_assert_eq(snapshot_partner(s, p->more_domains[j]), p);
         }

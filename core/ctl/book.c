@@ -19,7 +19,9 @@ static int refuse(const struct book *b, const struct ctl *ctl)
 
     buf_init(&text, POOL_BLOCK_BYTES_MAX);
     config_report_write(&b->report, &text);
-    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    if (buf_len(&text)) {
+        (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    }
     buf_deinit(&text);
     (void)fprintf(stderr, "fedgatectl: %s\n", error);
     out_begin(&o);

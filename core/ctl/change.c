@@ -68,7 +68,9 @@ static void print_problems(const struct config_report *r)
 
     buf_init(&text, POOL_BLOCK_BYTES_MAX);
     config_report_write(r, &text);
-    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    if (buf_len(&text)) {
+        (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    }
     buf_deinit(&text);
 }
 

@@ -31,7 +31,9 @@ static void write_people(struct out *o, const struct config_report *report,
 
     buf_init(&problems, POOL_BLOCK_BYTES_MAX);
     config_report_write(report, &problems);
-    (void)fwrite(buf_slice(&problems).ptr, 1, buf_len(&problems), stderr);
+    if (buf_len(&problems)) {
+        (void)fwrite(buf_slice(&problems).ptr, 1, buf_len(&problems), stderr);
+    }
     buf_deinit(&problems);
     if (setup) {
         out_put_clean(&o->text, slice_from_cstr(report->file));

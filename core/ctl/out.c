@@ -39,9 +39,12 @@ void out_put_count(struct buf *out, int64_t count, const char *noun)
     buf_printf(out, "%ld %s%s", count, noun, count == 1 ? "" : "s");
 }
 
-static void print(FILE *to, const struct buf *text)
+/* False: not all of it. An empty buffer has no bytes to point to. */
+static bool print(FILE *to, const struct buf *text)
 {
-    (void)fwrite(buf_slice(text).ptr, 1, buf_len(text), to);
+    struct slice bytes = buf_slice(text);
+
+    return bytes.len == 0 || fwrite(bytes.ptr, 1, bytes.len, to) == bytes.len;
 }
 
 /* On stderr for people; with --json, on stdout for the program that asked. */
@@ -54,14 +57,14 @@ static void say_mistake(const struct ctl *ctl, struct slice text)
     buf_put_lit(&line, "fedgatectl: ");
     out_put_clean(&line, text);
     buf_putc(&line, '\n');
-    print(stderr, &line);
+    (void)print(stderr, &line);
     if (ctl->is_json) {
         buf_clear(&line);
         jout_init(&j, &line, true);
         jout_object(&j, NULL);
         jout_text(&j, "error", text);
         jout_end(&j);
-        print(stdout, &line);
+        (void)print(stdout, &line);
     }
     buf_deinit(&line);
 }
@@ -125,7 +128,7 @@ static void write_out(struct out *o)
 {
     struct slice text = buf_slice(&o->text);
 
-    if (o->text.failed || fwrite(text.ptr, 1, text.len, stdout) != text.len) {
+    if (o->text.failed || (text.len && fwrite(text.ptr, 1, text.len, stdout) != text.len)) {
         o->failed = true;
     }
     buf_clear(&o->text);

@@ -100,7 +100,7 @@ static void print_mappings(const struct import_plan *p, struct out *o)
         }
     }
     if (p->bookkeeping) {
-        buf_printf(&o->text, "not taken over: %u members that only the old product uses\n",
+        buf_printf(&o->text, "\nnot taken over: %u members that only the old product uses\n",
                    p->bookkeeping);
     }
 }

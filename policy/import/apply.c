@@ -30,7 +30,7 @@ struct apply {
 
 static int fail(struct apply *a, const char *why)
 {
-    (void)snprintf(a->edit->why, sizeof(a->edit->why), "%s", why);
+    (void)snprintf(a->edit->why, sizeof(a->edit->why), "%.*s", (int)sizeof(a->edit->why) - 1, why);
     a->err = ERR_CONFIG;
     return a->err;
 }

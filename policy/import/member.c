@@ -8,6 +8,8 @@
 #include "import/plan_int.h"
 #include "policy/quote.h"
 
+#define ELEMENTS_MAX 10000u /* of a list: far more than a partner has domains */
+
 /* Members that objects of the management shell carry for its own use. */
 static const char *const bookkeeping[] = {
     "Anchor",           "Key",
@@ -183,14 +185,11 @@ static bool set_text(struct import_record *r, struct props *props, enum schema_k
     if (!text_of(r->tree, node, &text)) {
         return refuse_value(r, name, "a text");
     }
-    if (is_cut_off(text)) {
-        return refuse_cut_off(r, name);
-    }
     text = slice_trim(text);
     if (key == KEY_partner_description || key == KEY_partner_maintenance) {
-        text = import_clean_description(r, text);
+        return put(r, props, key, import_clean_description(r, text)); /* may look like anything */
     }
-    return put(r, props, key, text);
+    return is_cut_off(text) ? refuse_cut_off(r, name) : put(r, props, key, text);
 }
 
 static bool add_element(struct import_record *r, struct props *props, enum schema_key_idx key,
@@ -223,6 +222,10 @@ static bool set_list(struct import_record *r, struct props *props, enum schema_k
 
     list = list == IMPORT_NONE ? node : list;
     if (r->tree->nodes[list].value == IMPORT_LIST) {
+        if (import_child_count(r->tree, list) > ELEMENTS_MAX) {
+            import_note(r, IMPORT_REFUSES, "%s has more than %u elements", name, ELEMENTS_MAX);
+            return false;
+        }
         while ((child = import_next_child(r->tree, list, child)) != IMPORT_NONE) {
             if (!add_element(r, props, key, import_resolve(r->tree, child), name)) {
                 return false;
@@ -379,7 +382,7 @@ enum import_found import_take_text(struct import_record *r, const char *name, st
         (void)refuse_value(r, name, "a text");
         return IMPORT_BAD;
     }
-    if (is_cut_off(*out)) {
+    if (is_cut_off(*out) && strcmp(name, "Description") != 0) { /* free text: like anything */
         (void)refuse_cut_off(r, name);
         return IMPORT_BAD;
     }

@@ -9,6 +9,8 @@
 #include "import/plan_int.h"
 #include "policy/quote.h"
 
+#define MEMBERS_MAX 1000u /* of an object: users have some three hundred */
+
 const char *import_action_name(enum import_action action)
 {
     static const char *const names[IMPORT_ACTION_COUNT] = {"new", "updated", "as it is", "left",
@@ -59,6 +61,13 @@ static void take_record(struct import_record *r)
 {
     const char *known;
 
+    if (import_child_count(r->tree, r->node) > MEMBERS_MAX) {
+        import_note(r, IMPORT_REFUSES,
+                    "an object with more than %u members is none of what is "
+                    "imported",
+                    MEMBERS_MAX);
+        return;
+    }
     r->kind = import_kind_of(r->tree, r->node, &known);
     switch (r->kind) {
     case IMPORT_KIND_PARTNER:

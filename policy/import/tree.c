@@ -113,6 +113,17 @@ uint32_t import_next_child(const struct import_tree *t, uint32_t parent, uint32_
     return t->nodes[parent].value == IMPORT_REF ? IMPORT_NONE : t->nodes[parent].first;
 }
 
+uint32_t import_child_count(const struct import_tree *t, uint32_t parent)
+{
+    uint32_t child = IMPORT_NONE;
+    uint32_t count = 0;
+
+    while ((child = import_next_child(t, parent, child)) != IMPORT_NONE) {
+        count++;
+    }
+    return count;
+}
+
 uint32_t import_member(const struct import_tree *t, uint32_t object, const char *name)
 {
     struct slice wanted = slice_from_cstr(name);

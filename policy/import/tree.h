@@ -92,6 +92,7 @@ struct import_cursor {
 bool import_next_record(const struct import_tree *t, struct import_cursor *c, uint32_t *record);
 /* Child after previous (IMPORT_NONE: the first), unresolved; IMPORT_NONE. */
 uint32_t import_next_child(const struct import_tree *t, uint32_t parent, uint32_t previous);
+uint32_t import_child_count(const struct import_tree *t, uint32_t parent);
 /* Member without regard to case, resolved; extended members hide others. IMPORT_NONE. */
 uint32_t import_member(const struct import_tree *t, uint32_t object, const char *name);
 

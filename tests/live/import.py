@@ -1,0 +1,618 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""fedgatectl import: a file for each format of the old product's exports and for each of their
+traps, the partners that result, what is refused and with which remedy. No servers."""
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import check, main
+from lab.fedgate import run_ctl
+from lab import lync_export as old
+from lab.lync_export import Enum, U32, clixml, cut, json51, json7, partner
+
+EX_OK, EX_DATA, EX_NOINPUT, EX_USAGE, EX_CANTCREAT, EX_CONFIG = 0, 65, 66, 64, 73, 78
+SECRET = "correct horse battery staple"
+CONFIG = """// the gateway of corp.example
+{
+    "node": { "name": "edge1.corp.example" }, // in the cellar
+    "listen": { "xmpp_server": ["127.0.0.1:5269"], "sip": ["tls:127.0.0.1:5061"] },
+    "tls": { "certificate": "/etc/fedgate/edge.pem", "key": "/etc/fedgate/edge.key" },
+    "domains": [ { "name": "corp.example", "next_hop": "pool" } ],
+    "next_hops": { "pool": { "kind": "sip", "uri": "sip:pool.corp.example;transport=tls" } },
+    "access": { "global": { "xmpp": true } },
+    /* whom we talk to */
+    "partners": [
+        // the first one
+        { "domain": "fabrikam.example", "type": "federated", "stanza_rate_max": 50 } // since 2015
+    ]
+}
+"""
+
+
+class Desk:
+    """A folder with a configuration and exports; import runs there."""
+
+    def __init__(self, config=CONFIG):
+        self.folder = tempfile.mkdtemp(prefix="fedgate-import-")
+        self.config = os.path.join(self.folder, "fedgate.conf")
+        self.put("fedgate.conf", config.encode())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            print(f"kept: {self.folder}", file=sys.stderr)
+
+    def put(self, name, raw):
+        with open(os.path.join(self.folder, name), "wb") as out:
+            out.write(raw)
+        return name
+
+    def text(self, name="fedgate.conf"):
+        with open(os.path.join(self.folder, name), encoding="utf-8") as source:
+            return source.read()
+
+    def run(self, *arguments, status=EX_OK, command="import"):
+        done = run_ctl("--config", self.config, command, *arguments, folder=self.folder)
+        check(done.returncode == status, f"{command} {arguments}: status {done.returncode}, not "
+              f"{status}:", done.stdout + done.stderr)
+        return done
+
+    def plan(self, *arguments, status=EX_OK):
+        return json.loads(self.run("--json", *arguments, status=status).stdout)
+
+    def partners(self):
+        """What the configuration has now, without comments, by domain."""
+        plain = re.sub(r"//[^\n]*|/\*.*?\*/", "", self.text(), flags=re.S)
+        return {row["domain"]: row for row in json.loads(plain).get("partners", [])}
+
+    def refused(self, raw, *words, name="export", arguments=()):
+        """The file is refused, with place and all the words; nothing changes."""
+        before = self.text()
+        self.put(name, raw)
+        done = self.run(name, *arguments, status=EX_DATA)
+        said = done.stdout
+        for word in words:
+            check(word in said, f"no {word!r} in what was said:", said)
+        check(re.search(rf"^  {name}(:\d+:\d+)?: .", said, re.M), "no place in:", said)
+        check(self.text() == before, "a refused import changed the configuration")
+        return said
+
+
+def _set():
+    """Partners that together have every property set to something of its own."""
+    return [
+        partner("contoso.example", ["chat.contoso.example", "contoso.test"], kind="Federated",
+                sasl="Optional", Description="Contoso & <Söhne>", ConnectionLimit=U32(5)),
+        partner("gmail.com", tls="NotSupported", sasl="NotSupported", EnableKeepAlive=False),
+        partner("proxied.example", ProxyFqdn="xmpp.proxied.example", kind="PublicVerified",
+                dialback=False),
+        partner("bücher.example", tls="Optional", sasl="Optional", Description="_x0041_ \\ \"")]
+
+
+EXPECTED = {
+    "contoso.example": {
+        "domain": "contoso.example", "description": "Contoso & <Söhne>", "type": "federated",
+        "additional_domains": ["chat.contoso.example", "contoso.test"], "sasl": "optional",
+        "connection_limit": 5},
+    "gmail.com": {"domain": "gmail.com", "tls": "not_supported", "sasl": "not_supported",
+                  "keepalive": False},
+    "proxied.example": {"domain": "proxied.example", "proxy_fqdn": "xmpp.proxied.example",
+                        "type": "public_verified", "dialback": False},
+    "bücher.example": {"domain": "bücher.example", "tls": "optional", "sasl": "optional",
+                       "description": "_x0041_ \\ \""}}
+
+
+def _expect(raw, expected=None, name="export"):
+    with Desk() as desk:
+        desk.put(name, raw)
+        desk.run(name)
+        got = desk.partners()
+        got.pop("fabrikam.example")
+        wanted = EXPECTED if expected is None else expected
+        check(got == wanted, "partners:", got, "expected:", wanted)
+
+
+def clixml_files():
+    """CLIXML in each encoding, with bookkeeping members, with members under MS, of Select-Object
+    and of a remote session, in one list, with shared types and objects."""
+    some = _set()
+    for encoding in ("utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"):
+        _expect(clixml(some, old.PARTNER, encoding))
+    _expect(clixml(some, old.PARTNER)[2:])  # UTF-16 without its mark
+    _expect(clixml(some, "Deserialized." + old.PARTNER, part="MS"))
+    _expect(clixml(some, "Selected." + old.PARTNER, part="MS", extras=()))
+    _expect(clixml(some, "System.Management.Automation.PSCustomObject", part="MS"))
+    _expect(clixml(some, old.PARTNER, extended=("Identity", "PartnerType", "AdditionalDomains")))
+    text = clixml(some, old.PARTNER, "utf-8").decode()
+    _expect(('<?xml version="1.0" encoding="utf-16"?>\r\n' + text).encode())
+    _expect(("#< CLIXML\r\n" + text).encode())
+    head = text[:text.index("  <Obj ")]
+    inside = text[len(head):text.rindex("</Objs>")]
+    listed = f'{head}<Obj RefId="9000"><TN RefId="900"><T>System.Object[]</T></TN><LST>{inside}' \
+             "</LST></Obj></Objs>"
+    _expect(listed.encode())
+
+
+def clixml_references():
+    """A list shared by two partners is written once and referred to; the reference counts."""
+    text = clixml([partner("a.example", ["b.example"])], old.PARTNER, "utf-8").decode()
+    number = re.search(r'<Obj N="AdditionalDomains" RefId="(\d+)"', text).group(1)
+    ref = f'<Obj RefId="77"><TNRef RefId="0" /><Props><S N="Domain">c.example</S>' \
+          f'<Ref N="AdditionalDomains" RefId="{number}" /></Props></Obj></Objs>'
+    with Desk() as desk:
+        said = desk.refused(text.replace("</Objs>", ref).encode(), "b.example", "one partner")
+        check("a.example" in said, "the other partner is not named:", said)
+        more = ref.replace(number, "4711")
+        desk.refused(text.replace("</Objs>", more).encode(), "refers to an object",
+                     "export it again")
+        desk.refused(text.replace('<TN RefId="0"', '<TN RefId="5000000"').encode(), "RefId above")
+
+
+def json_files():
+    """ConvertTo-Json of 7, in each encoding; one partner is a bare object; 5.1 with names; its
+    lists with a count; choices and truth as texts."""
+    some = _set()
+    for encoding in ("utf-8", "utf-16-le"):
+        _expect(json7(some, encoding))
+    _expect(b"\xef\xbb\xbf" + json7(some))
+    one = {"contoso.example": EXPECTED["contoso.example"]}
+    _expect(json7(some[:1]), one)
+    wrapped = cut(some[0], "AdditionalDomains",
+                  {"value": some[0]["AdditionalDomains"], "Count": 2})
+    _expect(json7([wrapped]), one)
+    plain = json.loads(json7(some))
+    _expect(json.dumps({"value": plain, "Count": len(plain)}).encode())
+    _expect(json7([cut(some[1], "SupportDialbackNegotiation", "True")]),
+            {"gmail.com": EXPECTED["gmail.com"]})
+    single = cut(some[0], "AdditionalDomains", "chat.contoso.example")
+    _expect(json7([single]), {"contoso.example": {
+        **one["contoso.example"], "additional_domains": ["chat.contoso.example"]}})
+
+
+def json_numbers_are_refused():
+    """5.1 writes numbers for names: refused, with the command that exports names, told once. What
+    that command yields is taken."""
+    some = _set()
+    with Desk() as desk:
+        said = desk.refused(json51(some), "TlsNegotiation is a number",
+                            "@{n='TlsNegotiation';e={\"$($_.TlsNegotiation)\"}}", "Set-Content")
+        check(said.count("Set-Content") == 1, "the command is told more than once:", said)
+        texts = cut(some[0], "TlsNegotiation", "1")
+        desk.refused(json7([texts]), "TlsNegotiation is a number")
+        only = json.loads(json7(some[:1]))
+        only["SaslNegotiation"] = 0
+        desk.refused(json.dumps(only).encode(), "SaslNegotiation is a number")
+
+
+def cut_members_are_refused():
+    """Members below the export's depth: their remains are recognised, the remedy named."""
+    some = _set()[0]
+    remains = ("@{Length=2}", "System.Object[]", "System.Collections.Generic.List`1[System.String]",
+               "chat.contoso.example contoso.test", 2, {"Length": 20}, {"Count": 2},
+               ["@{Length=3}"], "{chat.contoso.example, cont...}")
+    for left in remains:
+        with Desk() as desk:
+            desk.refused(json7([cut(some, "AdditionalDomains", left)]),
+                         "AdditionalDomains was cut off", "-Depth 5", "Export-Clixml")
+    with Desk() as desk:
+        desk.refused(json7([cut(some, "TlsNegotiation", "@{value__=1}")]), "TlsNegotiation was cut")
+        desk.refused(json7([cut(some, "TlsNegotiation", {"value__": 1})]), "TlsNegotiation is not")
+        desk.refused(json7([cut(some, "Identity", {"Scope": 1, "Name": "x"})]), "Identity is not")
+        desk.refused(json7([cut(some, "EnableKeepAlive", 1)]), "EnableKeepAlive is not true or")
+        desk.refused(json7([cut(some, "ConnectionLimit", -1)]), "ConnectionLimit is not a whole")
+        desk.refused(json7([cut(some, "ConnectionLimit", 0)]), "ConnectionLimit is 0")
+        desk.refused(json7([cut(some, "TlsNegotiation", "Mandatory")]), "must be one of")
+
+
+def lossy_formats_are_refused():
+    """Export-Csv, Format-List, Format-Table, archives, other encodings, nothing: by name."""
+    some = _set()
+    with Desk() as desk:
+        desk.refused(old.csv(some[:3]), "Export-Csv", "Export-Clixml")
+        desk.refused(old.csv(some[:3], with_type=False), "Export-Csv")
+        desk.refused(old.format_list(some[0]), "Format-List", "Export-Clixml")
+        desk.refused(old.format_table(some), "Format-Table", "Export-Clixml")
+        desk.refused(b"PK\x03\x04\n", "archive")
+        desk.refused(json7(some).decode().encode("latin-1"), "UTF-8", "Set-Content -Encoding UTF8")
+        desk.refused(b"", "is empty")
+        desk.refused(old.BOM16 + b"\r\0\n\0", "is empty")
+        desk.refused(clixml(some, old.PARTNER)[:-1], "ends inside a character")
+        desk.refused(old.BOM16 + b"<\0\0\xd8<\0", "damaged")
+        desk.refused(b"<html></html>", "not what Export-Clixml writes")
+        desk.refused(b"hello, world", "neither CLIXML nor JSON")
+        desk.refused(b'{"a": 1}', "none of what is imported")
+        desk.refused(b'["contoso.example"]', "none of what is imported")
+        desk.refused(clixml([{"Name": "svc"}], "System.ServiceProcess.ServiceController"),
+                     "ServiceController", "Get-CsXmppAllowedPartner")
+        missing = desk.run("nowhere.xml", status=EX_NOINPUT)
+        check("nowhere.xml" in missing.stderr, "not named:", missing.stderr)
+        desk.run(desk.folder, status=EX_NOINPUT)
+
+
+def damaged_files():
+    """Cut anywhere, a file is refused with a place; nothing is taken from its good half."""
+    raw = clixml(_set(), old.PARTNER, "utf-8")
+    plain = json7(_set())
+    with Desk() as desk:
+        for at in range(1, len(raw) - 1, 97):
+            desk.refused(raw[:at], "refused", "export")
+        for at in range(1, len(plain) - 5, 61):
+            desk.refused(plain[:at], "refused")
+        desk.refused(raw + raw, "behind </Objs>")
+        desk.refused(raw.replace(b"<Props>", b"<Probs>").replace(b"</Props>", b"</Probs>"),
+                     "<Probs>", "Export-Clixml does not write")
+        desk.refused(raw.replace(b"<S N=\"Domain\">", b"<S N=\"Domain\">_xD800_", 1), "_xHHHH_")
+        desk.refused(raw.replace(b"<S N=\"Domain\">", b"<S N=\"Domain\">_x0000_", 1), "_xHHHH_")
+        twice = raw.replace(b"<B N=\"EnableKeepAlive\">true</B>",
+                            b"<B N=\"EnableKeepAlive\">true</B>" * 2, 1)
+        desk.refused(twice, "\"EnableKeepAlive\" is there twice")
+
+
+LEVELS = ("Required", "Optional", "NotSupported")
+INVALID = {6, 12, 14, 16, 18}
+WARNED = {3, 4, 9, 10}
+
+
+def truth_table():
+    """All 18 rows: taken as they are, warned about by name, written as their equivalent (5, 11),
+    or refused; 1 is counted, however many have it."""
+    rows = [(tls, sasl, dialback)
+            for sasl in LEVELS for tls in LEVELS for dialback in (True, False)]
+    words = {"Required": "required", "Optional": "optional", "NotSupported": "not_supported"}
+    for number, (tls, sasl, dialback) in enumerate(rows, 1):
+        with Desk() as desk:
+            desk.put("x.xml", clixml([partner("r.example", tls=tls, sasl=sasl, dialback=dialback)],
+                                     old.PARTNER))
+            plan = desk.plan("x.xml", status=EX_DATA if number in INVALID else EX_OK)
+            check(plan["partners"][0]["row"] == number, "row", number, plan["partners"])
+            notes = [n for n in plan["notes"] if f"row {number}" in n["text"]]
+            check(len(notes) == (number in INVALID | WARNED | {5, 11}), "notes", number, notes)
+            if number in INVALID:
+                check(notes[0]["level"] == "refused", "level", notes)
+                continue
+            got = {"tls": "required", "sasl": "required", "dialback": True,
+                   **desk.partners()["r.example"]}
+            wanted = ("not_supported", "not_supported", True) if number in (5, 11) else \
+                (words[tls], words[sasl], dialback)
+            check((got["tls"], got["sasl"], got["dialback"]) == wanted, "row", number, got)
+    with Desk() as desk:
+        desk.put("x.xml", clixml([partner(f"p{i}.example") for i in range(40)], old.PARTNER))
+        said = desk.run("x.xml").stdout
+        check("40 partners have the old product's defaults (row 1" in said, "not counted:", said)
+        check("warnings" not in said, "row 1 warns one by one:", said)
+
+
+def gateway_settings():
+    """All settings with their units; too large ones are cut with a warning; the passphrase is
+    neither shown nor taken, in any output."""
+    with Desk() as desk:
+        desk.put("g.xml", clixml([old.gateway(
+            DialbackPassphrase=SECRET, ConnectionLimit=U32(500), KeepAliveInterval=U32(120),
+            PartnerConnectionLimit=U32(4294967295), StreamEstablishmentTimeout=U32(30),
+            StreamInactivityTimeout=U32(900), SubscriptionRefreshInterval=U32(3600),
+            EnableLoggingAllMessageBodies=True)], old.GATEWAY))
+        dry = desk.run("--dry-run", "g.xml")
+        check("4294967295; here it is at most 100000" in dry.stdout, "no warning:", dry.stdout)
+        check("DialbackPassphrase is not taken over" in dry.stdout, "not said:", dry.stdout)
+        done = desk.run("--json", "g.xml")
+        plain = re.sub(r"//[^\n]*|/\*.*?\*/", "", desk.text(), flags=re.S)
+        check(json.loads(plain)["gateway"] == {
+            "connection_limit": 500, "partner_connection_limit": 100000,
+            "keepalive_interval_s": 120, "stream_establishment_timeout_s": 30,
+            "stream_inactivity_timeout_s": 900, "subscription_refresh_interval_s": 3600,
+            "log_message_bodies": True}, "gateway:", desk.text())
+        for said in (dry.stdout, dry.stderr, done.stdout, done.stderr, desk.text()):
+            check(SECRET not in said, "the passphrase is shown")
+        again = desk.plan("g.xml")
+        check(again["gateway"] == "as it is" and not again["changed"], "not the same:", again)
+        desk.put("h.json", json7([old.gateway(KeepAliveInterval=U32(60),
+                                              DialbackPassphrase=SECRET)]))
+        left = desk.plan("h.json")
+        check(left["gateway"] == "left" and not left["changed"], "not left:", left)
+        check(desk.plan("--update", "h.json")["gateway"] == "updated", "not updated")
+        check('"keepalive_interval_s": 60' in desk.text() and SECRET not in desk.text(), "not so")
+        clash = desk.run("g.xml", "h.json", status=EX_DATA)
+        check("with different values" in clash.stdout and SECRET not in clash.stdout, clash.stdout)
+
+
+def policies_and_users():
+    """Global, site and user policies; both switches are needed; users bring their grants."""
+    policies = clixml([old.policy("Global"), old.policy("site:Redmond", True, True),
+                       old.policy("Tag:Sales", True, True, "may talk"),
+                       old.policy("Tag:Half", True, False),
+                       old.policy("Tag:SIP only", False, True)],
+                      old.POLICY)
+    users = clixml([old.user("ann@corp.example", "Tag:Sales"), old.user("bob@corp.example", None),
+                    old.user("cid@corp.example", "sales"), old.user("o'hara@corp.example", "Half"),
+                    old.user("eve@other.example", "Sales"), old.user(None, "Sales"),
+                    old.user("dan@corp.example", "Sales", Enabled=False),
+                    old.user("fay@corp.example", "Global")], old.USER)
+    config = CONFIG.replace('    "access": { "global": { "xmpp": true } },\n', "")
+    with Desk(config) as desk:
+        desk.put("policies.xml", policies)
+        desk.put("users.xml", users)
+        alone = desk.run("--dry-run", "policies.xml").stdout
+        check('policy "Sales": applies to nobody yet' in alone and "Get-CsUser" in alone,
+              "no word on grants:", alone)
+        check('policy "Redmond": applies to nobody yet' in alone, "no word on sites:", alone)
+        plan = desk.plan("policies.xml", "users.xml")
+        texts = " ".join(n["object"] + n["text"] for n in plan["notes"])
+        check("eve@other.example" in texts and "dan@corp.example" in texts, "not ignored:", texts)
+        check("EnableXmppAccess without EnableFederationAccess" in texts, "not warned:", texts)
+        plain = re.sub(r"//[^\n]*|/\*.*?\*/", "", desk.text(), flags=re.S)
+        access = json.loads(plain)["access"]
+        check(access == {
+            "global": {"xmpp": False, "sip_federation": False},
+            "sites": {"Redmond": {"xmpp": True, "sip_federation": True}},
+            "users": {
+                "Sales": {"xmpp": True, "sip_federation": True, "description": "may talk",
+                          "members": ["ann@corp.example", "cid@corp.example"]},
+                "Half": {"xmpp": False, "sip_federation": False,
+                         "members": ["o\\27hara@corp.example"]},
+                "SIP only": {"xmpp": False, "sip_federation": True}}}, "access:", access)
+        again = desk.plan("policies.xml", "users.xml")
+        check(not again["changed"], "not the same:", again["policies"])
+        # More users later: the policy is the configuration's.
+        desk.put("more.xml", clixml([old.user("gil@corp.example", "Sales")], old.USER))
+        check(not desk.plan("more.xml")["changed"], "left, without --update")
+        desk.run("--update", "more.xml")
+        check('"gil@corp.example"' in desk.text(), "not added:", desk.text())
+        desk.put("odd.xml", clixml([old.user("gil@corp.example", "Nobody's")], old.USER))
+        odd = desk.run("odd.xml", status=EX_DATA)
+        check("neither in the exports nor in the" in odd.stdout, "unknown policy:", odd.stdout)
+
+
+def policy_json():
+    """The same as JSON; a policy as an object, with a name; a grant as a number is refused."""
+    with Desk() as desk:
+        desk.put("p.json", json7([old.policy("Tag:Sales", True, True)]))
+        desk.put("u.json", json7([old.user("ann@corp.example", {"Name": "Sales", "Authority": 1}),
+                                  old.user("bob@corp.example", {"Name": "Sales"})]))
+        plan = desk.plan("p.json", "u.json")
+        check(plan["policies"][0]["members"] == 2, "members:", plan["policies"])
+        desk.refused(json7([{"Identity": "Tag:X", "EnableXmppAccess": True}]),
+                     "EnableFederationAccess is not in the export")
+        desk.refused(json7([{"SipAddress": "sip:ann@corp.example"}]),
+                     "ExternalAccessPolicy is not in the export")
+
+
+def domain_lists():
+    """Blocked domains come over, allowed ones do not; a domain on two lists is said so."""
+    config = CONFIG.replace('    "access"',
+                            '    "blocked": [ "old.example" ], // spam\n    "access"')
+    with Desk(config) as desk:
+        desk.put("b.xml", clixml([old.blocked("evil.example"), old.blocked("OLD.example"),
+                                  old.blocked("Evil.Example")], old.BLOCKED))
+        desk.put("a.json", json7([old.allowed("evil.example"), old.allowed("sip.example"),
+                                  old.allowed("fabrikam.example")]))
+        said = desk.run("--dry-run", "b.xml", "a.json").stdout
+        for word in ("2 for SIP federation", "is blocked here", "exported twice",
+                     "the SIP server must reach it one way only"):
+            check(word in said, f"no {word!r}:", said)
+        plan = desk.plan("b.xml", "a.json")
+        check([b["action"] for b in plan["blocked"]] == ["new", "as it is"], plan["blocked"])
+        check('[ "old.example", "evil.example" ], // spam' in desk.text(), "blocked:", desk.text())
+        desk.refused(clixml([old.blocked("fabrikam.example")], old.BLOCKED),
+                     "is an XMPP partner as well")
+        desk.refused(json7([old.blocked("corp.example")]), "one of our own domains")
+        desk.put("c.json", json7([old.blocked("fabrikam.example"), old.blocked("third.example")]))
+        desk.run("--partial", "c.json")
+        check('"third.example"' in desk.text(), "the rest was not imported")
+
+
+def names():
+    """Two spellings of a name are one name; what is no name, too long, ours or twice is refused."""
+    with Desk() as desk:
+        more = ["XN--BCHER-KVA.example", "a.Example", "ü.example", "xn--tda.example"]
+        desk.put("u.xml", clixml([partner("bücher.example", more)], old.PARTNER))
+        said = desk.run("u.xml").stdout
+        check(said.count("is named twice") == 2, "twice:", said)
+        check(desk.partners()["bücher.example"]["additional_domains"] == \
+            ["a.Example", "ü.example"], "kept:", desk.text())
+        same = desk.plan(desk.put("v.xml", clixml([partner("xn--bcher-kva.example", ["a.example"])],
+                                                  old.PARTNER)))
+        check(same["partners"][0]["action"] in ("left", "as it is"), "not found:", same)
+        label = "a" * 60
+        long = ".".join([label] * 5) + ".example"
+        for name, word in ((long, "long"), ("no domain", "export"), ("192.0.2.1", "export"),
+                           ("x..y", "export"), ("a" * 64 + ".example", "export")):
+            desk.refused(json7([partner(name)]), word)
+        desk.refused(json7([partner("corp.example")]), "is one of ours")
+        desk.refused(json7([partner("n.example", ["fabrikam.example"])]), "belongs to the partner")
+        desk.refused(json7([partner("n.example"), partner("m.example", ["N.Example"])]),
+                     "one partner")
+        desk.refused(json7([partner("n.example"), partner("N.example", kind="Federated")]),
+                     "one partner")
+        desk.refused(json7([{**partner("n.example"), "Identity": "m.example"}]),
+                     "must be the same")
+        desk.refused(json7([partner("n.example", ProxyFqdn="no host")]), "ProxyFqdn")
+        desk.refused(json7([{"TlsNegotiation": "Required"}]), "neither Domain nor Identity")
+        desk.refused(json7([{**partner("n.example"), "TlsNegotation": "Required"}]),
+                     "did you mean TlsNegotiation")
+        twice = desk.put("t.json", json7([partner("n.example"), partner("n.example")]))
+        check("exported twice" in desk.run(twice).stdout, "the same twice")
+        missing = desk.put("m.json", json7([{"Identity": "N2.example", "Domain": "n2.example",
+                                             "TlsNegotiation": "Optional"}]))
+        said = desk.run(missing).stdout
+        check("not in the export: PartnerType, SaslNegotiation" in said, "not warned:", said)
+
+
+def existing_partners():
+    """A partner that is there stays without --update; with it the exported keys change, the others,
+    comments and order stay. Nothing is saved by --dry-run, or when one of many is refused."""
+    with Desk() as desk:
+        desk.put("x.xml", clixml([partner("fabrikam.example", kind="PublicVerified"),
+                                  partner("new.example", kind="Federated")], old.PARTNER))
+        before = desk.text()
+        dry = desk.run("--dry-run", "x.xml").stdout
+        check("+" in dry and "new.example" in dry and "nothing was saved" in dry, "diff:", dry)
+        check(desk.text() == before, "--dry-run changed the file")
+        bad = desk.put("bad.json", json7([partner("bad.example", tls="NotSupported",
+                                                  dialback=False)]))
+        desk.run("x.xml", bad, status=EX_DATA)
+        check(desk.text() == before, "a refused import changed the file")
+        plan = desk.plan("x.xml")
+        actions = {p["domain"]: p["action"] for p in plan["partners"]}
+        check(actions == {"fabrikam.example": "left", "new.example": "new"}, actions)
+        check(any("another type, which stays" in n["text"] for n in plan["notes"]), plan["notes"])
+        desk.run("--update", "--partial", "x.xml", bad)
+        row = desk.partners()["fabrikam.example"]
+        check(row == {"domain": "fabrikam.example", "type": "public_verified",
+                      "stanza_rate_max": 50}, "updated:", row)
+        for comment in ("// the gateway of corp.example", "// in the cellar",
+                        "/* whom we talk to */", "// the first one", "// since 2015"):
+            check(comment in desk.text(), f"{comment} is gone")
+        check("bad.example" not in desk.text(), "refused, and yet there")
+        check(not desk.plan("--update", "x.xml")["changed"], "the second time changes something")
+
+
+def fragments():
+    """--output writes what could be put into a configuration; never over a file."""
+    with Desk() as desk:
+        before = desk.text()
+        desk.put("x.xml", clixml(_set(), old.PARTNER))
+        desk.put("g.xml", clixml([old.gateway(KeepAliveInterval=U32(9))], old.GATEWAY))
+        desk.run("--output", "out.json", "x.xml", "g.xml")
+        got = json.loads(desk.text("out.json"))
+        check({p["domain"]: p for p in got["partners"]} == EXPECTED, "fragment:", got)
+        check(got["gateway"] == {"keepalive_interval_s": 9}, "fragment:", got)
+        check(os.stat(os.path.join(desk.folder, "out.json")).st_mode & 0o007 == 0, "mode")
+        desk.run("--output=out.json", "x.xml", status=EX_CANTCREAT)
+        desk.run("--output", "no/such/folder", "x.xml", status=EX_CANTCREAT)
+        desk.run("--dry-run", "--output", "none.json", "x.xml")
+        check(not os.path.exists(os.path.join(desk.folder, "none.json")), "made by --dry-run")
+        check(desk.text() == before, "--output changed the configuration")
+        for bad in ((), ("--outputs", "x.xml"), ("--output",)):
+            desk.run(*bad, status=EX_USAGE)
+    with Desk(CONFIG.replace('"nod', '"noode')) as desk:
+        desk.put("x.xml", clixml(_set(), old.PARTNER))
+        desk.run("x.xml", status=EX_CONFIG)
+
+
+def _peak_kib():
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+def bombs():
+    """Deep nesting, references without end, huge texts and lists, entities: refused with the place
+    and what to do, in bounded time; none makes the program larger than a plain 8 MiB list does."""
+    head = '<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
+    deep = '<Obj RefId="0"><LST>' * 100000
+    doubling = "".join(f'<Obj RefId="{i + 1}"><LST><Ref RefId="{i}" /><Ref RefId="{i}" /></LST>'
+                       "</Obj>" for i in range(2000))
+    with Desk() as desk:
+        desk.refused((head + deep).encode(), "too large or too deep", "-Depth")
+        desk.refused(b"[" * 200000, "refused")
+        desk.refused(b'{"a":' * 200000, "refused")
+        # The references are kept as such: each list is no partner, and is refused as that.
+        desk.refused(f'{head}<Obj RefId="0"><LST><S>x</S></LST></Obj>{doubling}</Objs>'.encode(),
+                     "none of what is imported")
+        cycle = f'{head}<Obj RefId="1"><Props><S N="Domain">a.example</S>' \
+                '<Ref N="AdditionalDomains" RefId="1" /><S N="TlsNegotiation">Required</S>' \
+                "</Props></Obj></Objs>"
+        desk.refused(cycle.encode(), "AdditionalDomains was cut off")
+        desk.refused((head + "<S>" + "x" * (2 << 20) + "</S></Objs>").encode(), "too large")
+        entity = '<!DOCTYPE a [<!ENTITY b "boom">]>' + head + "<S>&b;</S></Objs>"
+        desk.refused(entity.encode(), "DTD")
+        desk.refused((head + "<S>&b;</S></Objs>").encode(), "entity")
+        desk.refused((head + "<!-- x --></Objs>").encode(), "comment")
+        desk.refused((head + '<Obj RefId="0"><LST>' + '<S N="a"/>' * 40000 + "</LST></Obj></Objs>")
+                     .encode(), "too large")
+        desk.refused(b"[" + b"0," * (5 << 20) + b"0]", "more than", "values")
+        types = "".join(f'<Obj RefId="{i}"><TN RefId="{i}"><T>t</T></TN></Obj>'
+                        for i in range(5000))
+        desk.refused((head + types + "</Objs>").encode(), "types")
+        many = {**json.loads(json7([partner("a.example")])), **{f"m{i}": 0 for i in range(200000)}}
+        desk.refused(json.dumps(many).encode(), "more than 1000 members")
+        wide = partner("a.example", [f"d{i}.example" for i in range(200000)])
+        desk.refused(json7([wide]), "more than 10000 elements")
+        desk.refused(b" " * (65 << 20), "larger than 64 MiB")
+    check(_peak_kib() < 1500 << 10, "peak", _peak_kib(), "KiB")
+
+
+def _random_partner(dice, number):
+    alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+    text = "abc ÄßЖ漢😀<>&\"'\\/_x0041_%{}@[]\u00a0"
+
+    def name():
+        label = dice.choice(["", "ü", "bücher-", "x"]) + "".join(dice.choices(alphabet, k=6))
+        return f"{label}{number}-{dice.randrange(1000)}.example"
+
+    valid = [("Required", "Required", False), ("Required", "Required", True),
+             ("Required", "Optional", True), ("Required", "Optional", False),
+             ("Required", "NotSupported", True), ("Optional", "NotSupported", True),
+             ("Optional", "Optional", True), ("Optional", "Required", True),
+             ("Optional", "Required", False), ("NotSupported", "NotSupported", True)]
+    tls, sasl, dialback = dice.choice(valid)
+    shown = "".join(dice.choices(text, k=dice.randrange(40))).strip()
+    return partner(
+        name(), sorted({f"{i}.{name()}" for i in range(dice.choice([0, 0, 1, 3]))}),
+        kind=dice.choice(["Federated", "PublicVerified", "PublicUnverified"]), tls=tls, sasl=sasl,
+        dialback=dialback, EnableKeepAlive=dice.random() < 0.5, Description=shown or None,
+        ConnectionLimit=dice.choice([None, U32(1), U32(20), U32(100000)]),
+        ProxyFqdn=dice.choice([None, None, "xmpp.example", "192.0.2.7:5270"]))
+
+
+def _meaning(made):
+    """A partner dict as properties with values of JSON, to compare."""
+    plain = {k: v.name if isinstance(v, Enum) else v for k, v in made.items()}
+    plain["AdditionalDomains"] = sorted(plain["AdditionalDomains"] or [])
+    plain["Description"] = plain["Description"] or None
+    return plain
+
+
+def export_then_import():
+    """Random lists of partners: import them in any format, export, import the export into an empty
+    list: the same configuration; the export has what was imported. And what is ours besides."""
+    seed = int(os.environ.get("FEDGATE_SEED", "20261121"))
+    dice = random.Random(seed)
+    empty = CONFIG[:CONFIG.index("    /* whom")].rstrip().rstrip(",") + "\n}\n"
+    for turn in range(12):
+        made = [_random_partner(dice, i) for i in range(dice.choice([1, 2, 30, 200]))]
+        raw = dice.choice([clixml(made, old.PARTNER), clixml(made, old.PARTNER, "utf-8", part="MS"),
+                           json7(made), json7(made, "utf-16-le")])
+        with Desk(empty) as desk:
+            desk.put("first", raw)
+            desk.run("first")
+            first = desk.text()
+            exported = desk.run("export", command="partner").stdout
+            rows = json.loads(exported)
+            rows = rows if isinstance(rows, list) else [rows]
+            wanted = sorted((_meaning(p) for p in made), key=lambda p: p["Domain"])
+            got = sorted((_meaning({k: row[k] for k in wanted[0]}) for row in rows),
+                         key=lambda p: p["Domain"])
+            check(got == wanted, f"seed {seed}, turn {turn}: exported:", got, "wanted:", wanted)
+            desk.put("second", exported.encode())
+            check(not desk.plan("--update", "second")["changed"], f"seed {seed}: not the same")
+            desk.put("fedgate.conf", empty.encode())
+            desk.run("second")
+            check(desk.text() == first, f"seed {seed}, turn {turn}: not the identity")
+    ours = {"suffix_match": True, "min_tls_version": "1.3", "acks": "ping", "stanza_rate_max": 10,
+            "stanza_burst": 20, "byte_rate_max": 100000, "byte_burst": 200000,
+            "stanza_bytes_max": 20000, "maintenance": "back at noon", "allowed_users": [],
+            "blocked": ["bad@full.example"]}
+    row = {"domain": "full.example", **ours}
+    with Desk(CONFIG.replace("// the first one", json.dumps(row) + ",")) as desk:
+        desk.put("e.json", desk.run("export", command="partner").stdout.encode())
+        check(not desk.plan("--update", "e.json")["changed"], "ours: not the same")
+        desk.put("fedgate.conf", empty.encode())
+        desk.run("e.json")
+        check(desk.partners()["full.example"] == row, "ours:", desk.partners())
+
+
+if __name__ == "__main__":
+    main(clixml_files, clixml_references, json_files, json_numbers_are_refused,
+         cut_members_are_refused, lossy_formats_are_refused, damaged_files, truth_table,
+         gateway_settings, policies_and_users, policy_json, domain_lists, names, existing_partners,
+         fragments, bombs, export_then_import)

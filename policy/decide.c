@@ -99,24 +99,28 @@ static bool is_blocked(const struct snapshot *s, const struct partner *p,
             users_find(p->extra->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO);
 }
 
-/* The policy that counts: of the first tier that has the user, exact address over domain. */
-static const struct access_policy *access_of(const struct snapshot *s, struct slice user,
-                                             struct slice domain, struct policy_rule *rule)
+struct policy_access policy_access_of(const struct snapshot *s, struct slice user,
+                                      struct slice domain)
 {
     const struct access_settings *a = &s->access;
-    struct slice entry;
+    struct policy_access out = {.match = USERS_NO};
     uint32_t idx;
 
-    if (users_find_number(a->user_members, user, domain, &entry, &idx) != USERS_NO) {
-        *rule = rule_of("access.users", a->users[idx].name);
-        return &a->users[idx];
+    out.match = users_find_number(a->user_members, user, domain, &out.entry, &idx);
+    if (out.match != USERS_NO) {
+        out.rule = rule_of("access.users", a->users[idx].name);
+        out.policy = &a->users[idx];
+        return out;
     }
-    if (users_find_number(a->site_members, user, domain, &entry, &idx) != USERS_NO) {
-        *rule = rule_of("access.sites", a->sites[idx].name);
-        return &a->sites[idx];
+    out.match = users_find_number(a->site_members, user, domain, &out.entry, &idx);
+    if (out.match != USERS_NO) {
+        out.rule = rule_of("access.sites", a->sites[idx].name);
+        out.policy = &a->sites[idx];
+        return out;
     }
-    *rule = rule_of(a->is_written ? "access.global" : "access", SLICE_NONE);
-    return &a->global;
+    out.rule = rule_of(a->is_written ? "access.global" : "access", SLICE_NONE);
+    out.policy = &a->global;
+    return out;
 }
 
 static bool is_allowed_user(const struct partner *p, struct slice user, struct slice domain)
@@ -139,7 +143,7 @@ struct policy_decision policy_decide(const struct snapshot *s, const struct poli
     struct policy_verdict pair = policy_pair(s, q->local_domain, q->remote_domain);
     struct policy_decision d = {
         .reason = pair.reason, .domain = pair.domain, .partner = pair.partner};
-    const struct access_policy *access;
+    struct policy_access access;
 
     if (!pair.allowed) {
         refuse_pair(&d, s, q);
@@ -151,8 +155,9 @@ struct policy_decision policy_decide(const struct snapshot *s, const struct poli
         return d;
     }
     /* From here on our domain by its A-label: no lookup has to convert it. */
-    access = access_of(s, q->local_user, d.domain->name, &d.rule);
-    if (!access->xmpp) {
+    access = policy_access_of(s, q->local_user, d.domain->name);
+    d.rule = access.rule;
+    if (!access.policy->xmpp) {
         refuse(&d, q, POLICY_ACCESS_DENIED, d.rule);
     } else if (!is_allowed_user(d.partner, q->local_user, d.domain->name)) {
         refuse(&d, q, POLICY_USER_NOT_ALLOWED,

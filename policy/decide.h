@@ -19,6 +19,7 @@
 #include "base/attr.h"
 #include "base/slice.h"
 #include "policy/snapshot.h"
+#include "policy/users.h"
 
 struct jid;
 
@@ -92,5 +93,17 @@ struct policy_decision {
     const struct partner *partner;     /* when known, even if refused */
 };
 struct policy_decision policy_decide(const struct snapshot *s, const struct policy_question *q);
+
+/* Step 3 alone: the access policy that counts for a user of ours: of the first tier that names it,
+ * exact address over domain. */
+struct policy_access {
+    const struct access_policy *policy;
+    struct policy_rule rule;
+    enum users_match match; /* USERS_NO: no tier names the user, access.global counts */
+    struct slice entry;     /* what names it, when one does; borrowed from the snapshot */
+};
+/* user, domain: as in policy_question. */
+struct policy_access policy_access_of(const struct snapshot *s, struct slice user,
+                                      struct slice domain);
 
 #endif

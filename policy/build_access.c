@@ -70,6 +70,7 @@ void build_groups(struct load *l, const struct schema_values *root)
     struct user_group *groups;
     uint32_t idx = 0;
 
+    l->has_bad_groups = !schema_get(root, KEY_root_groups)->is_good || count > GROUPS_MAX;
     if (count > GROUPS_MAX) {
         schema_error(l, root, KEY_root_groups, "has %u entries; at most %u are allowed",
                      (unsigned)count, GROUPS_MAX);
@@ -116,6 +117,9 @@ const struct user_group *build_find_group(struct load *l, const struct member_pl
 {
     const struct user_group *group = map_get(&l->group_map, entry_domain(e));
 
+    if (!group && l->has_bad_groups) {
+        return NULL;
+    }
     if (!group) {
         unknown_group(l, place, entry_domain(e));
         return NULL;

@@ -112,6 +112,7 @@ void build_domains(struct load *l, const struct schema_values *root)
     uint32_t count;
     uint32_t idx = 0;
 
+    l->has_bad_domain = true;
     if (node == JSON_NONE) {
         return;
     }
@@ -126,10 +127,12 @@ void build_domains(struct load *l, const struct schema_values *root)
     l->domain_nodes = arena_zalloc(l->arena, count * sizeof(*l->domain_nodes));
     l->snapshot->domains = l->domains;
     l->snapshot->domain_count = count;
+    l->has_bad_domain = false;
     for (uint32_t at = node + 1; at < l->doc.nodes[node].next; at = l->doc.nodes[at].next) {
         l->domains[idx].idx = idx;
         l->domain_nodes[idx] = at;
         build_domain(l, at, &l->domains[idx]);
+        l->has_bad_domain = l->has_bad_domain || l->domains[idx].name.len == 0;
         idx++;
     }
 }

@@ -133,6 +133,7 @@ static const struct user_set *read_allowed(struct load *l, const struct schema_v
 struct blocked {
     struct users_build b;
     const struct partner *partner;
+    bool has_all_names; /* none of the partner's domains is in doubt */
 };
 
 /* Whether name is one of the partner's domains, or below one that counts for all below. */
@@ -165,7 +166,7 @@ static void add_blocked(struct load *l, const struct member_place *place, const 
                      quote(entry_text(e)).text);
         return;
     }
-    if (p->domain.len && !is_of_partner(p, domain)) {
+    if (blocked->has_all_names && !is_of_partner(p, domain)) {
         member_error(l, place,
                      "%s is of no domain of this partner; \"blocked\" at the top level "
                      "is for everybody",
@@ -179,6 +180,11 @@ static const struct user_set *read_blocked(struct load *l, const struct schema_v
                                            const struct partner *partner)
 {
     struct blocked blocked = {.partner = partner};
+    uint32_t more = schema_get(v, KEY_partner_additional_domains)->node;
+
+    blocked.has_all_names =
+        partner->domain.len > 0 && schema_get(v, KEY_partner_additional_domains)->is_good &&
+        (more == JSON_NONE || json_child_count(&l->doc, more) == partner->more_domain_count);
 
     members_of_list(l, v, KEY_partner_blocked, ENTRY_ADDRESS | ENTRY_DOMAIN | ENTRY_SUFFIX,
                     add_blocked, &blocked);

@@ -9,9 +9,9 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "policy/config.h"
+#include "policy/list_file.h"
 
-void config_report_add(struct config_report *r, const char *file, bool is_warning,
-                       const char *text)
+void config_report_add(struct config_report *r, const char *file, bool is_warning, const char *text)
 {
     struct config_problem *problem;
 
@@ -122,8 +122,7 @@ int config_file_hash(const char *path, uint64_t *hash)
     if (fd < 0) {
         return -errno;
     }
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-        (size_t)st.st_size > CONFIG_FILE_BYTES_MAX) {
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size > CONFIG_FILE_BYTES_MAX) {
         (void)close(fd);
         return ERR_UNSUPPORTED;
     }
@@ -134,4 +133,14 @@ int config_file_hash(const char *path, uint64_t *hash)
     explicit_bzero(bytes, len);
     pool_heap_free(bytes);
     return err;
+}
+
+const char *config_changed_list(const struct snapshot *s)
+{
+    for (const struct list_file *f = s->list_files; f; f = f->next) {
+        if (!list_file_is_same(f)) {
+            return f->path;
+        }
+    }
+    return NULL;
 }

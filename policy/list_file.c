@@ -97,40 +97,69 @@ static const char *read_all(int fd, char *bytes, size_t bytes_max, size_t *len)
         }
         *len += (size_t)got;
     }
-    return *len > LIST_FILE_BYTES_MAX ? "has more than 64 MiB" : NULL;
+    return NULL;
 }
 
-const char *list_file_read(const char *path, char **bytes, size_t *len)
+static void put_stamp(const struct stat *st, struct list_file *out)
 {
-    const char *fault = NULL;
-    struct stat st;
-    size_t bytes_max;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    out->device = st->st_dev;
+    out->inode = st->st_ino;
+    out->size = (uint64_t)st->st_size;
+    out->modified_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
 
-    *bytes = NULL;
-    *len = 0;
+bool list_file_is_same(const struct list_file *stamp)
+{
+    struct list_file now = {0};
+    struct stat st;
+
+    if (stat(stamp->path, &st) < 0) {
+        return false;
+    }
+    put_stamp(&st, &now);
+    return now.device == stamp->device && now.inode == stamp->inode && now.size == stamp->size &&
+           now.modified_ns == stamp->modified_ns;
+}
+
+static const char *read_open(int fd, struct list_file *stamp, struct list_bytes *out)
+{
+    const char *fault;
+    size_t bytes_max;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0) {
+        return err_text(-errno);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return "is not a regular file";
+    }
+    if ((size_t)st.st_size > LIST_FILE_BYTES_MAX) {
+        return "has more than 64 MiB";
+    }
+    put_stamp(&st, stamp);
+    bytes_max = (size_t)st.st_size + 1; /* one more tells that it grew meanwhile */
+    out->bytes = pool_heap_zalloc(bytes_max);
+    fault = read_all(fd, out->bytes, bytes_max, &out->len);
+    if (!fault && out->len != (size_t)st.st_size) {
+        fault = "changed while it was read; write it elsewhere and rename it";
+    }
+    return fault;
+}
+
+const char *list_file_read(struct list_file *stamp, struct list_bytes *out)
+{
+    const char *fault;
+    int fd = open(stamp->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    *out = (struct list_bytes){0};
     if (fd < 0) {
         return err_text(-errno);
     }
-    if (fstat(fd, &st) < 0) {
-        fault = err_text(-errno);
-    } else if (!S_ISREG(st.st_mode)) {
-        fault = "is not a regular file";
-    } else if ((size_t)st.st_size > LIST_FILE_BYTES_MAX) {
-        fault = "has more than 64 MiB";
-    } else {
-        bytes_max = (size_t)st.st_size + 1; /* one more tells that it grew meanwhile */
-        *bytes = pool_heap_zalloc(bytes_max);
-        fault = read_all(fd, *bytes, bytes_max, len);
-        if (!fault && *len == bytes_max) {
-            fault = "grew while it was read; write it elsewhere and rename it";
-        }
-    }
+    fault = read_open(fd, stamp, out);
     (void)close(fd);
     if (fault) {
-        pool_heap_free(*bytes);
-        *bytes = NULL;
-        *len = 0;
+        pool_heap_free(out->bytes);
+        *out = (struct list_bytes){0};
     }
     return fault;
 }

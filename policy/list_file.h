@@ -6,6 +6,7 @@
 #ifndef FG_POLICY_LIST_FILE_H
 #define FG_POLICY_LIST_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,8 +33,25 @@ void list_begin(struct list_reader *r, struct slice bytes);
 enum list_step list_next(struct list_reader *r, struct entry *out, struct slice *text,
                          const char **fault);
 
-/* The whole file; *bytes is owned by the caller (pool_heap_free). NULL, or what is wrong (static).
- * Only regular files: a pipe would block. */
-NODISCARD const char *list_file_read(const char *path, char **bytes, size_t *len);
+/* A file as it was when it was read: what tells that it is another one now. */
+struct list_file {
+    const char *path; /* snapshot's arena */
+    const struct list_file *next;
+    uint64_t device;
+    uint64_t inode;
+    uint64_t size;
+    int64_t modified_ns;
+};
+
+struct list_bytes {
+    char *bytes; /* owned by the caller: pool_heap_free */
+    size_t len;
+};
+
+/* The whole file at stamp->path, which must be set; fills the rest of stamp but next. NULL, or what
+ * is wrong (static). Only regular files: a pipe would block. */
+NODISCARD const char *list_file_read(struct list_file *stamp, struct list_bytes *out);
+/* Whether the file at the path is still the one that was read. */
+bool list_file_is_same(const struct list_file *stamp);
 
 #endif

@@ -48,6 +48,8 @@ struct load {
     uint32_t *domain_nodes; /* arena: idx -> node */
     struct local_domain *domains;
     struct partner *partners;
+    bool has_bad_domain; /* one of ours is unknown: nothing is said about names that may be its */
+    bool has_bad_groups; /* the same for groups */
     struct map group_map; /* owned: name -> struct user_group */
     bool *group_is_used;  /* arena: by idx */
     uint32_t *group_nodes; /* arena: idx -> KEY node */

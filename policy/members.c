@@ -148,28 +148,32 @@ void members_of_file(struct load *l, const struct schema_values *v, enum schema_
     uint32_t fault_count = 0;
     struct member_place place = {
         .v = v, .key = key, .node = JSON_NONE, .file = value->text, .fault_count = &fault_count};
+    struct list_file *stamp;
+    struct list_bytes content;
     const char *fault;
-    char *bytes;
-    size_t len;
 
     if (!schema_is_written(v, key) || !value->is_good) {
         return;
     }
-    fault = list_file_read(build_path(l, value->text), &bytes, &len);
+    stamp = arena_zalloc(l->arena, sizeof(*stamp));
+    stamp->path = build_path(l, value->text);
+    stamp->next = l->snapshot->list_files;
+    l->snapshot->list_files = stamp;
+    fault = list_file_read(stamp, &content);
     if (fault) {
         schema_error(l, v, key, "%s cannot be read: %s", quote(value->text).text, fault);
         return;
     }
-    walk_file(l, &place, slice_make(bytes, len), fn, ctx);
-    pool_heap_free(bytes);
+    walk_file(l, &place, slice_make(content.bytes, content.len), fn, ctx);
+    pool_heap_free(content.bytes);
 }
 
 /* --- what entries are checked for --- */
 
 bool member_is_local(struct load *l, const struct member_place *place, const struct entry *e)
 {
-    if (!l->domains || map_get(&l->snapshot->domain_map, entry_domain(e))) {
-        return true; /* or nothing is known about our domains: that was reported */
+    if (l->has_bad_domain || map_get(&l->snapshot->domain_map, entry_domain(e))) {
+        return true;
     }
     member_error(l, place,
                  "%s is of no domain of ours, so it would never count; correct it, add the domain "

@@ -19,6 +19,8 @@
 #include "policy/names.h"
 #include "policy/partner.h"
 
+struct list_file;
+
 #define SNAPSHOT_MAGIC 0x534e4150u
 
 enum listen_kind {
@@ -144,6 +146,7 @@ enum store_kind { STORE_SQLITE, STORE_POSTGRESQL };
 struct snapshot {
     uint32_t magic;
     uint64_t source_hash; /* of the file's bytes: "is the running one the written one" */
+    const struct list_file *list_files; /* that were read with it; config_changed_list() */
 
     const char *node_name; /* A-label */
     const char *state_dir;

@@ -208,6 +208,24 @@ Test(access_error, allowed_users)
     expect_all(cases, ARRAY_COUNT(cases));
 }
 
+/* A mistake is reported once: what follows from it is not. */
+Test(access_error, mistakes_that_make_others_moot)
+{
+    static const struct error_case cases[] = {
+        {{.domains = "[{\"name\":\"co rp.example\",\"next_hop\":\"pool\"}]",
+          .access = "{\"users\":{\"a\":{\"xmpp\":true,\"members\":[\"ann@corp.example\"]}}}"},
+         "f:5:20: domains[0].name: holds a character that is not allowed in a domain name\n"},
+        {{.groups = "[]",
+          .access = "{\"users\":{\"a\":{\"xmpp\":true,\"members\":[\"group:x\"]}}}"},
+         "f:13:10: groups: must be an object, { ... }, not a list\n"},
+        {{.partners = PARTNER(",\"additional_domains\":[\"b b\"],\"blocked\":[\"x@b.example\"]")},
+         "f:7:59: partners[0].additional_domains[0]: holds a character that is not allowed in a "
+         "domain name\n"},
+    };
+
+    expect_all(cases, ARRAY_COUNT(cases));
+}
+
 Test(access_error, overlaps)
 {
     static const struct error_case cases[] = {

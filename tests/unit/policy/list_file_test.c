@@ -187,6 +187,29 @@ Test(list_file_load, a_file_of_another_kind_does_not_flood_the_report)
     cr_expect_not_null(strstr(text, "list_file: 99980 more lines of this file have faults\n"));
 }
 
+/* So that a running node can say that a file was exchanged since. */
+Test(list_file_load, a_file_that_was_exchanged_is_noticed)
+{
+    struct config_report problems = {0};
+    struct snapshot *s;
+    char old[128];
+
+    write_file("a.list", SLICE_LIT("ann@corp.example\n"));
+    cr_assert_eq(config_load(&s, in_folder("f"), help_text(&doc), &problems), 0);
+    config_report_deinit(&problems);
+    cr_expect_null(config_changed_list(s));
+    write_file("b.list", SLICE_LIT("bob@corp.example\n"));
+    (void)snprintf(old, sizeof(old), "%s", in_folder("b.list"));
+    cr_assert_eq(rename(old, in_folder("a.list")), 0);
+    cr_expect_str_eq(config_changed_list(s), in_folder("a.list"));
+    cr_assert_eq(unlink(in_folder("a.list")), 0);
+    cr_expect_str_eq(config_changed_list(s), in_folder("a.list"));
+    snapshot_free(s);
+    s = help_load(&(struct help_doc){0});
+    cr_expect_null(config_changed_list(s));
+    snapshot_free(s);
+}
+
 Test(list_file_load, an_empty_file_warns)
 {
     write_file("a.list", SLICE_LIT("# nobody yet\n"));

@@ -513,16 +513,67 @@ class Change:
                   "the new", got)
 
 
+# kind of partner, row before, row after
+HALFWAY = (("valid", 7, 13), ("valid", 2, 13), ("valid", 9, 17), ("no-dialback", 8, 15),
+           ("no-external", 13, 2), ("invalid", 7, 2), ("no-tls", 17, 13), ("no-tls", 9, 7))
+
+
+class Halfway:
+    """A partner whose row changes between the offer and the proof: EXTERNAL was offered and is sent
+    afterwards, or the key is sent and confirmed afterwards."""
+
+    def __init__(self, rows, kind, before, after):
+        self.kind = kind
+        self.before, self.after = rows[before - 1], rows[after - 1]
+        self.domain = f"h{before}to{after}.{kind}.test"
+        self.stream = None
+
+    def __repr__(self):
+        return self.domain
+
+    def open(self, on):
+        server = on.servers[self.kind]
+        self.stream, seen, ident = server.connect(self.domain)
+        if KINDS[self.kind].tls:
+            ident = server.secure(self.stream, seen, self.domain)
+        if KINDS[self.kind].external and seen.tls.external:
+            return
+        server.asked[self.domain] = threading.Event()
+        server.held[self.domain] = threading.Event()
+        server.send_result(self.stream, self.domain, ident)
+        check(server.asked[self.domain].wait(20), "the key was not asked about")
+
+    def judge(self, on):
+        server = on.servers[self.kind]
+        if self.domain in server.held:
+            server.held[self.domain].set()
+        answers = []
+        try:
+            if self.domain not in server.held:
+                server.send_auth(self.stream, self.domain)
+            answers.append(self.stream.received(20))
+            self.stream.send(message(JOE, self.domain, f"ann@{self.domain}"))
+        except OSError:  # closed already
+            pass
+        while answers[-1:] != [END]:
+            answers.append(self.stream.received(20))
+        shown = [(local(a), a.get("type"), condition_of(a)) for a in answers if a is not END]
+        check(shown and not {"success", "valid"} & {word for words in shown for word in words},
+              "answers", shown)
+        check(self.domain not in on.inside.heard, "the stanza passed", shown)
+
+
 def changed_rows():
     """A reload changes rows while streams are up: those whose way the row no longer has are closed
     with policy-violation and carry nothing more, in either direction; the others carry on."""
     rows = read_table()
     changes = [Change(rows, *change) for change in CHANGES]
+    both = changes + [Halfway(rows, *change) for change in HALFWAY]
     with Lab("changed") as lab:
-        on = Ground(lab, {change.domain: change.before for change in changes})
-        in_parallel(lambda change: change.open(on), changes)
-        on.reload({change.domain: change.after for change in changes})
-        in_parallel(lambda change: change.judge(on), changes)
+        on = Ground(lab, {change.domain: change.before for change in both})
+        in_parallel(lambda change: change.open(on), both)
+        on.reload({change.domain: change.after for change in both})
+        in_parallel(lambda change: change.judge(on), both)
         # A row that does not load changes nothing.
         on.reload_refused({change.domain: rows[4] for change in changes})
         for change in changes:

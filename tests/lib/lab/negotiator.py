@@ -105,6 +105,8 @@ class Negotiator:
         self.lock = threading.Lock()
         self.served = {}  # domain -> [Seen], of streams that fedgate opened
         self.mischief = {}
+        self.asked = {}  # domain -> Event: set when its key is asked about
+        self.held = {}  # domain -> Event: the answer to that waits for it
         self.streams = []
         self.contexts = {}
         for which in (("good",) if kind.certificate == "good" else BAD if kind.tls else ()):
@@ -247,6 +249,9 @@ class Negotiator:
         """As authoritative server: did we make that key?"""
         domain, asker, ident = (element.get(name) for name in ("to", "from", "id"))
         is_ours = (element.text or "").strip() == key_for(domain, ident)
+        if domain in self.held:
+            self.asked[domain].set()
+            self.held[domain].wait(SILENCE_S)
         stream.send(f"<db:verify from='{domain}' to='{asker}' id='{ident}' "
                     f"type='{'valid' if is_ours else 'invalid'}'/>")
 

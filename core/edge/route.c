@@ -252,8 +252,19 @@ static void other_to_sip(struct edge *e, const struct stanza *st, const struct p
     partner_run_bounced(e, remote, BOUNCE_TRANSLATE);
 }
 
+/* Whoever does not take the answers is read no further: they are stanzas like others. */
+static bool is_answer_gate_closed(struct edge *e, const struct policy_decision *d,
+                                  const struct pair *pair, struct route_gate *gate)
+{
+    struct judge_pair names = names_of(pair);
+    char mem[LINK_GATE_BYTES];
+
+    return d->partner && is_gate_closed(e, gate, link_gate(names.local, names.remote, mem),
+                                        edge_home_of_partner(e, d->partner));
+}
+
 static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
-                   const struct local_domain *domain, struct route_gate *gate)
+                   const struct policy_decision *d, struct route_gate *gate)
 {
     struct sip_origin origin;
 
@@ -263,7 +274,7 @@ static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *p
     } else if (st->kind == STANZA_MESSAGE) {
         return sip_side_send(e->sip, st,
                              &(struct sip_side_target){
-                                 .hop = domain->next_hop,
+                                 .hop = d->domain->next_hop,
                                  .local = jid_ascii_slice(&pair->local),
                                  .remote = jid_ascii_slice(&pair->remote),
                              },
@@ -271,12 +282,11 @@ static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *p
     } else if (!answer_ping(e, st, pair)) {
         other_to_sip(e, st, pair);
     }
-    return false;
+    return is_answer_gate_closed(e, d, pair, gate);
 }
 
 bool route_from_partner(struct edge *e, const struct stanza *st, struct route_gate *gate)
 {
-    const struct local_domain *domain;
     struct judgement judgement;
     struct judge_pair names;
     struct pair pair;
@@ -297,14 +307,13 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
         return false;
     }
     judge_stanza(e, st, POLICY_TO_LOCAL, &names, &judgement);
-    domain = judgement.decision.domain;
     if (!judgement.decision.allowed) {
         refuse_partner(e, st, &names, &judgement.decision);
-        return false;
+        return is_answer_gate_closed(e, &judgement.decision, &pair, gate);
     }
     body_log_stanza(e, PARTNER_IN, st);
-    if (domain->next_hop->kind == NEXT_HOP_SIP) {
-        return to_sip(e, st, &pair, domain, gate);
+    if (judgement.decision.domain->next_hop->kind == NEXT_HOP_SIP) {
+        return to_sip(e, st, &pair, &judgement.decision, gate);
     }
     b = make_block(e, st, &pair, BLOCK_TO_COMPONENT, &judgement);
     if (!b) {

@@ -6,6 +6,7 @@ added him, to the letter and to the microsecond; what opens and closes the way."
 import os
 import statistics
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -404,7 +405,43 @@ def shards():
         check(ground.fedgate.totals()["refused_unreachable"] == 0, "refused")
 
 
+# --- many strangers -------------------------------------------------------------------------------
+
+KNOCKS = 20000
+
+
+def knocks(shards):
+    """A stranger who knocks without a pause is answered each time, no answer is lost, nobody inside
+    hears of it, and another partner is not held up."""
+    with Lab("knocks") as lab:
+        ground = Rules(lab, TYPES, shards=shards)
+        peer, friend = ground.peers[OPEN], DOMAINS[FEDERATED]
+        ground.settle(OPEN)
+        ground.settle(friend)
+        before = ground.fedgate.totals()
+        writer = threading.Thread(target=lambda: [
+            peer.reply(plan.APP, "".join(
+                message(f"u{m}@{plan.APP}", "knock " * 40, sender=f"eve{m}@{OPEN}", ident=f"k{m}")
+                for m in range(n, n + 100))) for n in range(0, KNOCKS, 100)], daemon=True)
+        writer.start()
+        waits = []
+        while writer.is_alive() or len(waits) < 3:
+            begin = time.monotonic()
+            none(ground.settle(friend)[1], "for the friend")
+            waits.append(time.monotonic() - begin)
+        answered = {peer.inbox.get(timeout=20).get("id") for _ in range(KNOCKS)}
+        check(len(answered) == KNOCKS, "answered", len(answered))
+        none(ground.settle(OPEN)[0], "came inside")
+        now = ground.fedgate.totals()
+        check(now["refused_unreachable"] - before["refused_unreachable"] == KNOCKS, "counted")
+        check(now["dropped_error"] == before["dropped_error"], "answers dropped",
+              now["dropped_error"] - before["dropped_error"])
+        print(f"     a friend waited {max(waits):.3f} s at most")
+        check(max(waits) < 2, "a friend waited", max(waits))
+
+
 if __name__ == "__main__":
     main(case("component_cells", component_cells, 1),
          case("component_cells_two_shards", component_cells, 2), sip_cells, unknown_user, latency,
-         openers, errors_carry_no_text, shards)
+         openers, errors_carry_no_text, shards, case("knocks", knocks, 1),
+         case("knocks_two_shards", knocks, 2))

@@ -8,6 +8,7 @@
 #include "edge/mails.h"
 #include "edge/partner_run.h"
 #include "edge/reach.h"
+#include "edge/trim.h"
 #include "xmpp/ns.h"
 
 /* Of each part of an address in a log line. */
@@ -205,6 +206,7 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
     enum reach_what what;
 
     out->without_text = false;
+    out->without_last_note = false;
     ask(e, &q, d);
     if (!d->allowed && is_about_users(d->reason) && is_between_servers(st, direction)) {
         d->allowed = true;
@@ -215,9 +217,12 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
         note_refusal(e, &q, d);
         return;
     }
-    if (st->type == STANZA_TYPE_ERROR && st->kind != STANZA_IQ && !may_write(e, q)) {
-        out->without_text = true;
-        e->stats.errors_emptied++;
+    if (q.act == POLICY_ACT_ANSWER) {
+        out->without_text =
+            st->type == STANZA_TYPE_ERROR && st->kind != STANZA_IQ && !may_write(e, q);
+        out->without_last_note =
+            !is_in && d->partner->type != PARTNER_TYPE_FEDERATED && trim_is_last_activity(st);
+        return;
     }
     if (!is_in && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED && opens(st, &what)) {
         reach_note(e, what, key_of(&q));

@@ -18,6 +18,8 @@ struct judgement {
     /* An error, which passes so that nobody loses an answer, between two who may not write to each
      * other: what it says besides its condition must not come along. */
     bool without_text;
+    /* An answer about last activity to a partner who is shown no notes (XEP-0012 carries one). */
+    bool without_last_note;
 };
 
 /* The two domains of a stanza as A-labels. */

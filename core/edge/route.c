@@ -13,6 +13,7 @@
 #include "edge/partner_run.h"
 #include "edge/refuse.h"
 #include "edge/sip_side.h"
+#include "edge/trim.h"
 #include "translate/message.h"
 #include "xml/writer.h"
 
@@ -47,34 +48,26 @@ static struct slice jid_text(const struct jid *j, char *mem)
     return slice_make(mem, (size_t)(at - mem));
 }
 
-static bool has_note(const struct stanza *st)
+/* To the buffer, without what the verdict takes out. */
+static void write_stanza(struct edge *e, const struct stanza *st, struct xml_write_params *params,
+                         const struct judgement *judgement)
 {
-    return xml_child(st->tree, 0, SLICE_LIT("status"), st->tree->nodes[0].ns) != XML_NO_NODE;
-}
-
-/* An error with nothing but its condition. */
-static void write_bare_error(struct buf *out, const struct stanza *st, struct slice from,
-                             struct slice to)
-{
-    const char *name = stanza_kind_name(st->kind);
-    struct stanza_error error;
-
-    if (!stanza_read_error(st, &error)) {
-        error.condition = STANZA_CONDITION_UNDEFINED_CONDITION;
+    buf_clear(&e->scratch);
+    if (judgement->without_text) {
+        e->stats.errors_emptied++;
+        trim_write_error(&e->scratch, st, params->from, params->to);
+        return;
     }
-    buf_putc(out, '<');
-    buf_put_cstr(out, name);
-    xml_write_attr(out, "from", from);
-    xml_write_attr(out, "to", to);
-    if (st->id.len != 0) {
-        xml_write_attr(out, "id", st->id);
+    if (judgement->without_last_note) {
+        e->stats.notes_removed++;
+        trim_write_last_activity(&e->scratch, st, params->from, params->to);
+        return;
     }
-    buf_put_lit(out, " type=\"error\">");
-    stanza_error_write(out, &(struct stanza_error){.condition = error.condition,
-                                                   .type = error.type});
-    buf_put_lit(out, "</");
-    buf_put_cstr(out, name);
-    buf_putc(out, '>');
+    if (judgement->decision.without_note) {
+        e->stats.notes_removed += trim_has_note(st);
+        params->without = SLICE_LIT("status");
+    }
+    xml_write_tree(&e->scratch, st->tree, 0, params);
 }
 
 /* Serialises the stanza for the other side and makes it a block; NULL without memory. */
@@ -93,16 +86,7 @@ static struct block *make_block(struct edge *e, const struct stanza *st, const s
         .lang = st->lang,
     };
 
-    if (judgement->decision.without_note) {
-        params.without = SLICE_LIT("status");
-        e->stats.notes_removed += has_note(st);
-    }
-    buf_clear(&e->scratch);
-    if (judgement->without_text) {
-        write_bare_error(&e->scratch, st, params.from, params.to);
-    } else {
-        xml_write_tree(&e->scratch, st->tree, 0, &params);
-    }
+    write_stanza(e, st, &params, judgement);
     if (e->scratch.failed) {
         return NULL;
     }

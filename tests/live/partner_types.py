@@ -91,6 +91,23 @@ def cell_out(ground, kind, what):
     passed(what, got, with_note=kind == FEDERATED)
 
 
+def last_activity(ground, kind):
+    """The note that somebody left with is in the answer to this query, too (XEP-0012)."""
+    domain, to = DOMAINS[kind], f"gone-{kind}@{plan.APP}"
+    if kind == UNVERIFIED:
+        ground.component.send(presence(to, f"bob@{domain}", "subscribed"))
+        ground.settle_out(domain)
+    ground.partner_says(domain, to, f"<iq type='get' id='last' from='bob@{domain}' to='{to}'>"
+                                    "<query xmlns='jabber:iq:last'/></iq>")
+    one(ground.settle(domain)[0], "iq", id="last")
+    ground.component.send(f"<iq type='result' id='last' from='{to}' to='bob@{domain}'>"
+                          "<query xmlns='jabber:iq:last' seconds='90&amp;3'>gone fishing</query>"
+                          "</iq>")
+    answer = one(ground.settle_out(domain)[0], "iq", id="last", type="result")
+    check(answer[0].get("seconds") == "90&3", "seconds:", text(answer))
+    check(answer[0].text == ("gone fishing" if kind == FEDERATED else None), "note:", text(answer))
+
+
 def component_cells(shards):
     """All 24 cells with a component inside."""
     with Lab("types") as lab:
@@ -100,8 +117,9 @@ def component_cells(shards):
                 for direction, cell in (("in", cell_in), ("out", cell_out)):
                     print(f"     {kind} {direction} {what}", flush=True)
                     cell(ground, kind, what)
+            last_activity(ground, kind)
         totals = ground.fedgate.totals()
-        check(totals["notes_removed"] == 2, "notes removed:", totals["notes_removed"])
+        check(totals["notes_removed"] == 4, "notes removed:", totals["notes_removed"])
         check(totals["refused_unreachable"] == 4, "refused:", totals["refused_unreachable"])
         ground.wait_refusal('rule=partners.type["open.test"]', "reason=not-reachable",
                             "act=message", "dir=in", 'from="bob@open.test"')

@@ -44,6 +44,8 @@ void config_report_deinit(struct config_report *r);
 /* "FILE:LINE:COLUMN: path.to.key: what is wrong and what is allowed\n", warnings with "warning: "
  * before the text; appended for all problems. */
 void config_report_write(const struct config_report *r, struct buf *out);
+/* The same to stderr. */
+void config_report_print(const struct config_report *r);
 /* One more problem, of the file as a whole; file: as given, when the report is still empty. */
 void config_report_add(struct config_report *r, const char *file, bool is_warning,
                        const char *text);

@@ -176,3 +176,15 @@ void config_report_write(const struct config_report *r, struct buf *out)
         buf_printf(out, ": %u more problems are not shown\n", (unsigned)left_out);
     }
 }
+
+void config_report_print(const struct config_report *r)
+{
+    struct buf text;
+
+    buf_init(&text, POOL_BLOCK_BYTES_MAX);
+    config_report_write(r, &text);
+    if (buf_len(&text) > 0) {
+        (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
+    }
+    buf_deinit(&text);
+}

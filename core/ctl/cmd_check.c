@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_check: is this file a configuration that a node would take. The same eyes and words as
  * `fedgate --check`. */
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "base/pool.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "edge/setup.h"
@@ -27,14 +25,7 @@ static void write_json(struct jout *j, const struct config_report *report,
 static void write_people(struct out *o, const struct config_report *report,
                          const struct setup *setup)
 {
-    struct buf problems;
-
-    buf_init(&problems, POOL_BLOCK_BYTES_MAX);
-    config_report_write(report, &problems);
-    if (buf_len(&problems)) {
-        (void)fwrite(buf_slice(&problems).ptr, 1, buf_len(&problems), stderr);
-    }
-    buf_deinit(&problems);
+    config_report_print(report);
     if (setup) {
         out_put_clean(&o->text, slice_from_cstr(report->file));
         buf_put_lit(&o->text, ": valid: ");

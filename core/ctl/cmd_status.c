@@ -48,16 +48,22 @@ static void put_agreement(struct buf *out, const struct client_reply *r, uint32_
 {
     uint32_t is_written = client_member(r, config, "is_written");
     uint32_t last = client_member(r, config, "last_reload");
+    struct slice list = client_text(r, config, "changed_list");
 
     if (is_written != JSON_NONE && json_kind_of(&r->doc, is_written) == JSON_NULL) {
         buf_put_lit(out, "               the file cannot be compared: ");
         put_text(out, r, config, "file_error");
         buf_putc(out, '\n');
-    } else if (client_bool(r, config, "is_written")) {
-        buf_put_lit(out, "               the file is what runs\n");
-    } else {
+    } else if (!client_bool(r, config, "is_written")) {
         buf_put_lit(out, "               the file has CHANGED since: fedgatectl check, then "
                          "fedgatectl reload\n");
+    } else if (list.len == 0) {
+        buf_put_lit(out, "               the file is what runs\n");
+    }
+    if (list.len > 0) {
+        buf_put_lit(out, "               the list ");
+        out_put_clean(out, list);
+        buf_put_lit(out, " has CHANGED since: fedgatectl reload\n");
     }
     if (last != JSON_NONE && client_number(r, last, "errors") > 0) {
         buf_put_lit(out, "               the last reload was REFUSED: ");

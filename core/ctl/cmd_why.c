@@ -3,9 +3,9 @@
  * has written to whom; or goes by the file, and says that it did. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
-#include "base/pool.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
@@ -119,13 +119,9 @@ static int load_file(const struct ctl *ctl, struct snapshot **out)
 {
     struct config_report report = {0};
     int err = config_load_file(out, ctl->config_path, &report);
-    struct buf text;
 
     if (err != 0) {
-        buf_init(&text, POOL_BLOCK_BYTES_MAX);
-        config_report_write(&report, &text);
-        (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
-        buf_deinit(&text);
+        config_report_print(&report);
     }
     config_report_deinit(&report);
     return err == 0 ? EX_OK

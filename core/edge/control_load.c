@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control_load: from the file to what is in force. */
-#include <stdio.h>
-#include <string.h>
+#include <time.h>
 
 #include "base/hash.h"
-#include "base/pool.h"
 #include "edge/control_int.h"
 #include "edge/logger.h"
 #include "edge/tls_facts.h"
@@ -12,23 +10,13 @@
 
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
 
-static void print_report(const struct config_report *report)
-{
-    struct buf text;
-
-    buf_init(&text, POOL_BLOCK_BYTES_MAX);
-    config_report_write(report, &text);
-    (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
-    buf_deinit(&text);
-}
-
 int control_load(struct control *ctl, struct setup **out, struct config_report *report)
 {
     struct setup_params params = {ctl->config_path, ctl->secret, &ctl->kernel, ctl->issuers};
     struct config_report own = {0};
     int err = setup_load(out, &params, report ? report : &own);
 
-    print_report(report ? report : &own);
+    config_report_print(report ? report : &own);
     config_report_deinit(&own);
     return err;
 }

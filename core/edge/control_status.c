@@ -35,8 +35,8 @@ static void put_path(struct jout *j, const char *key, const char *path)
     }
 }
 
-/* Whether the file on disk is what is in force: another byte in it, and it is not. List files and
- * certificates are not looked at. */
+/* Whether the file on disk is what is in force: another byte in it, and it is not; and which of the
+ * list files it names was written since. Certificates are not looked at. */
 static void put_config(struct jout *j, const struct control *ctl)
 {
     const struct snapshot *policy = ctl->current->policy;
@@ -53,6 +53,7 @@ static void put_config(struct jout *j, const struct control *ctl)
     } else {
         jout_bool(j, "is_written", written == policy->source_hash);
     }
+    jout_cstr(j, "changed_list", config_changed_list(policy));
     jout_u64(j, "partners", policy->partner_count);
     jout_u64(j, "domains", policy->domain_count);
     status_put_restart(j, ctl);

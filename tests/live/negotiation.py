@@ -585,7 +585,8 @@ def changed_rows():
 # --- the verdict ----------------------------------------------------------------------------------
 
 PROBLEM = re.compile(r"^(.*: )?partners\[\d+\](?:\.\w+)?: (?:warning: )?(.*)$", re.M)
-REJECTED = 78  # EX_CONFIG
+REJECTED = 78  # EX_CONFIG: the file does not load
+NOT_SAVED = 65  # EX_DATAERR: the file would not load
 
 
 class Commands:
@@ -605,8 +606,8 @@ class Commands:
         self.fedgate.config["partners"] = list(partners)
         self.fedgate.write_config()
 
-    def done(self, done):
-        check(done.returncode in (0, REJECTED), "status", done)
+    def done(self, done, rejected=REJECTED):
+        check(done.returncode in (0, rejected), "status", done)
         return done.returncode == 0, self.said(done.stderr)
 
     def check_of_the_daemon(self, row):
@@ -623,7 +624,8 @@ class Commands:
         self.write(partner("second.test", **settings(row)))
         done = run_ctl("--json", "check", self.fedgate.config_path)
         document = json.loads(done.stdout)
-        return document["ok"], [problem["text"] for problem in document["problems"]]
+        return document["ok"], [problem["text"] for problem in document["problems"]
+                                if problem["path"].startswith("partners[")]
 
     def reload(self, row):
         """The running node, through its administration socket."""
@@ -640,8 +642,9 @@ class Commands:
             before = file.read()
         words = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in
                  settings(row).items()]
-        result = self.done(run_ctl("--config", self.fedgate.config_path, "partner", *command,
-                                   *words))
+        done = run_ctl("--config", self.fedgate.config_path, "partner", *command, *words)
+        result = self.done(done, NOT_SAVED)
+        check(result[0] or "not saved" in done.stderr, "refused without saying so", done.stderr)
         with open(self.fedgate.config_path, encoding="utf-8") as file:
             check((file.read() != before) == result[0], "the file", result)
         run = subprocess.run([binary(), "--config", self.fedgate.config_path, "--check"],

@@ -79,6 +79,11 @@ static bool is_refused(const struct import *i)
 
 /* --- a fragment --- */
 
+static bool is_written(const struct import *i)
+{
+    return i->output && !is_refused(i) && !i->change.is_dry && import_plan_has_work(&i->plan);
+}
+
 static int write_all(int fd, struct slice text)
 {
     while (text.len) {
@@ -129,7 +134,7 @@ static int make_fragment(struct import *i, struct ctl *ctl)
     }
     import_plan_judge(&i->plan, &doc);
     edit_init(&edit, &doc);
-    if (!is_refused(i) && !i->change.is_dry) {
+    if (is_written(i)) {
         if (import_plan_apply(&i->plan, &edit) != 0 || edit_finish(&edit, &text) != 0) {
             status = out_fail(ctl, EX_DATAERR, "%s", edit.why);
         } else {
@@ -157,18 +162,19 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
             change_print(&i->change, own_warnings, &o);
         } else {
             jout_bool(&o.json, "saved", false);
-            jout_cstr(&o.json, "output", is_refused(i) || i->change.is_dry ? NULL : i->output);
+            jout_cstr(&o.json, "output", is_written(i) ? i->output : NULL);
         }
         jout_end(&o.json);
     } else {
         import_print_people(&i->plan, &o);
         if (is_done) {
             change_print(&i->change, own_warnings, &o);
-        } else if (!is_refused(i) && !i->change.is_dry) {
+        } else if (is_written(i)) {
             out_put_clean(&o.text, slice_from_cstr(i->output));
             buf_put_lit(&o.text, ": written\n");
         } else if (!is_refused(i)) {
-            buf_put_lit(&o.text, "nothing was written (--dry-run)\n");
+            buf_put_cstr(&o.text, i->change.is_dry ? "nothing was written (--dry-run)\n"
+                                                   : "nothing to write\n");
         }
     }
     status = out_end(&o, status);

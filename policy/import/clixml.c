@@ -2,9 +2,8 @@
 /* clixml: what Export-Clixml writes, read with the parser of XMPP streams: <Objs> is the stream
  * and each exported object a first-level element, which bounds what one may hold, and refuses what
  * bombs are made of (DTD, entities). References point back and are never followed here. */
-#include <stdlib.h>
-
 #include "base/ascii.h"
+#include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
 #include "base/utf8.h"
@@ -101,6 +100,7 @@ struct reader {
     uint32_t type_refs_count;
     uint32_t *node_of; /* owned: XML node -> value, or the value it is a part of */
     uint8_t *tag_of;   /* owned: XML node -> enum tag */
+    size_t nodes_max;  /* of these two */
     char *decoded;     /* owned: text without escapes */
 };
 
@@ -464,6 +464,7 @@ static bool take_element(struct reader *r, uint32_t x)
 /* One exported object. */
 static bool take_tree(struct reader *r, const struct xml_tree *xml)
 {
+    ASSERT(xml->node_count <= r->nodes_max);
     r->xml = xml;
     for (uint32_t x = 0; x < xml->node_count; x++) {
         if (xml->nodes[x].kind == XML_NODE_ELEMENT && !take_element(r, x)) {
@@ -583,18 +584,22 @@ static int read_objects(struct reader *r, struct xml_parser *p, struct slice tex
 int import_read_clixml(struct import_tree *t, struct slice text, struct import_fault *fault)
 {
     struct reader r = {.tree = t, .fault = fault};
+    /* An object's nodes: a text before each tag; and none without a byte. */
+    size_t nodes = (size_t)XML_ELEMENTS_CEILING * 3;
+    size_t bytes = text.len < XML_STANZA_BYTES_CEILING ? text.len + 1 : XML_STANZA_BYTES_CEILING;
     struct xml_parser *p = NULL;
     int err = xml_parser_new(&p, &limits);
 
     if (err) {
         return import_refuse(fault, IMPORT_NOWHERE, "needs more memory than there is");
     }
-    /* A text before each tag, and a tag behind each element. */
-    r.node_of = pool_heap_zalloc((size_t)XML_ELEMENTS_CEILING * 3 * sizeof(*r.node_of));
-    r.tag_of = pool_heap_zalloc((size_t)XML_ELEMENTS_CEILING * 3);
-    r.decoded = pool_heap_zalloc(XML_STANZA_BYTES_CEILING);
+    nodes = nodes < bytes ? nodes : bytes;
+    r.node_of = pool_heap_zalloc(nodes * sizeof(*r.node_of));
+    r.tag_of = pool_heap_zalloc(nodes);
+    r.nodes_max = nodes;
+    r.decoded = pool_heap_zalloc(bytes);
     err = read_objects(&r, p, text);
-    explicit_bzero(r.decoded, XML_STANZA_BYTES_CEILING);
+    explicit_bzero(r.decoded, bytes);
     pool_heap_free(r.decoded);
     pool_heap_free(r.tag_of);
     pool_heap_free(r.node_of);

@@ -99,8 +99,8 @@ static time_t monotonic_s(void)
     return now.tv_sec;
 }
 
-/* Until the line's end, for CLIENT_REPLY_S at most; NUL-terminated. 0 or -errno. */
-static int receive(int fd, char **bytes, size_t *len)
+/* Until the line's end, for wait_s at most; NUL-terminated. 0 or -errno. */
+static int receive(int fd, unsigned wait_s, char **bytes, size_t *len)
 {
     time_t begin = monotonic_s();
     size_t cap = 0;
@@ -108,7 +108,7 @@ static int receive(int fd, char **bytes, size_t *len)
     *bytes = NULL;
     *len = 0;
     for (;;) {
-        struct timeval wait = {.tv_sec = begin + (time_t)CLIENT_REPLY_S - monotonic_s()};
+        struct timeval wait = {.tv_sec = begin + (time_t)wait_s - monotonic_s()};
         ssize_t got;
 
         if (wait.tv_sec <= 0) {
@@ -137,13 +137,14 @@ static int receive(int fd, char **bytes, size_t *len)
     }
 }
 
-static int read_reply(int fd, struct slice request, struct client_reply *reply)
+static int read_reply(const struct ctl *ctl, int fd, struct slice request,
+                      struct client_reply *reply)
 {
     int err = send_all(fd, request);
 
     /* A node that did not like the request may have answered and closed before it read all. */
     if (err == 0 || err == -EPIPE) {
-        err = receive(fd, &reply->bytes, &reply->len);
+        err = receive(fd, ctl->reply_s ? ctl->reply_s : CLIENT_REPLY_S, &reply->bytes, &reply->len);
     }
     return err;
 }
@@ -166,7 +167,7 @@ int client_try(const struct ctl *ctl, struct slice request, struct client_reply 
     if (fd < 0) {
         return explain(-fd, path, why);
     }
-    err = read_reply(fd, request, reply);
+    err = read_reply(ctl, fd, request, reply);
     (void)close(fd);
     if (err != 0) {
         client_deinit(reply);

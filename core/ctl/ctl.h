@@ -19,6 +19,7 @@ struct ctl {
     const char *config_path;
     const char *admin_path; /* --admin PATH; NULL = listen.admin of the file */
     bool is_json;
+    unsigned reply_s; /* how long the node's answer is waited for; 0 = as client.h says */
 };
 
 struct ctl_command {

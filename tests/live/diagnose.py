@@ -1,0 +1,615 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`fedgatectl diagnose`: for each thing that can be wrong it names the right step, in the right
+direction, in text and JSON; with real servers all holds; hostile ones neither hang nor crash it."""
+import json
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, case, check, main, plan
+from lab.ejabberd import Ejabberd
+from lab.fedgate import Fedgate, corp_dns, partner, run_ctl
+from lab.hostile import FEATURE_DIALBACK, FEATURE_EXTERNAL, FEATURE_TLS, Server
+from lab.hostile import answer_header, serve_tls
+from lab.prosody import Prosody
+from lab.xmpp import trust_everyone
+
+FAILED, NO_SUCH, USAGE, BAD_CONFIG = 69, 66, 64, 78
+ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
+DIALBACK_TLS = {"sasl": "not_supported", "dialback": True}
+PLAIN = {"tls": "not_supported", "sasl": "not_supported", "dialback": True}
+
+
+class Land:
+    """fedgate without an inside, and partners whom the tests play, each at its own address."""
+
+    def __init__(self, lab, backend="wolfssl"):
+        self.lab = lab
+        corp_dns(lab)
+        self.fedgate = Fedgate(lab, backend=backend)
+        self.fedgate.config["limits"]["drain_timeout_s"] = 1
+        self.count = 0
+
+    def partner(self, domain, serve=None, srv=True, port=plan.XMPP_SERVER, **row):
+        """A row; serve(raw, number) plays its server; srv: with records of the usual kind."""
+        self.count += 1
+        address = f"127.77.1.{self.count}"
+        self.fedgate.config["partners"].append(partner(domain, **row))
+        if srv:
+            self.lab.dns.xmpp(domain, address)
+        if serve:
+            Server(self.lab, address, serve, port)
+        return address
+
+    def certificate(self, domain, **options):
+        """A context that shows a certificate made so (dns=, ca=, days=, eku=, ...)."""
+        names = options.pop("dns", domain)
+        name = self.lab.certs.make(names, name=f"cert-{self.lab_name(domain)}", **options)
+        return trust_everyone(self.lab.certs.crt(name), self.lab.certs.key(name), server_side=True)
+
+    @staticmethod
+    def lab_name(domain):
+        return domain.replace(".", "-")
+
+    def diagnose(self, domain, *more, status=None, timeout=15):
+        """(document, text) of both kinds of output; each must end with that status, and in time."""
+        both = []
+        for extra in (("--json",), ()):
+            begin = time.monotonic()
+            done = run_ctl("--config", self.fedgate.config_path, "diagnose", domain, "--timeout",
+                           str(timeout), *more, *extra, folder=self.fedgate.folder)
+            took = time.monotonic() - begin
+            check(took < timeout + 5, "took", took)
+            check(status is None or done.returncode == status, domain, done.returncode, done.stdout,
+                  done.stderr)
+            both.append(done.stdout)
+        return json.loads(both[0]), both[1]
+
+    def expect(self, domain, direction, step, fault, **options):
+        """The first failure of that direction is this one, and the last line says so."""
+        document, text = self.diagnose(domain, status=FAILED, **options)
+        found = [(f["direction"], f["step"], f["fault"]) for f in document["failures"]]
+        check((direction, step, fault) in found, domain, "expected", (direction, step, fault),
+              "found", found, text)
+        check(document["ok"] is False, "ok in spite of", found)
+        last = text.rstrip().splitlines()[-1]
+        check(f"{direction} fails at step {step} ({fault})" in last, "last line:", last)
+        result = step_of(document, direction, step)
+        check(result["fault"]["remedy"] and result["fault"]["who"], "no remedy", result)
+        check(result["fault"]["remedy"] in text, "the text does not say what to do", text)
+        check(result["seen"], "nothing seen", result)
+        return document, text
+
+
+def step_of(document, direction, step, local=None):
+    return next(s for s in document["steps"] if s["direction"] == direction and s["step"] == step
+                and local in (None, s["local"]))
+
+
+# -- servers ---------------------------------------------------------------------------------------
+def stream_error(domain, condition, text="not with you", features=None):
+    def serve(raw, _):
+        answer_header(raw, features, domain, to=plan.CORP)
+        raw.send(f"<stream:error><{condition} xmlns='{ERRORS}'/><text xmlns='{ERRORS}'>{text}"
+                 "</text></stream:error></stream:stream>")
+        raw.until_end()
+    return serve
+
+
+def no_tls(domain):
+    return lambda raw, _: answer_header(raw, FEATURE_DIALBACK, domain, to=plan.CORP)
+
+
+def refuses_tls(domain):
+    def serve(raw, _):
+        answer_header(raw, FEATURE_TLS, domain, to=plan.CORP)
+        raw.until("<starttls")
+        raw.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>")
+    return serve
+
+
+def with_features(domain, context, features):
+    return lambda raw, _: serve_tls(raw, context, features, domain)
+
+
+def refuses_external(domain, context, after=""):
+    def serve(raw, _):
+        serve_tls(raw, context, FEATURE_EXTERNAL, domain)
+        raw.until("</auth>")
+        raw.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/>"
+                 f"<text>who are you</text></failure>{after}")
+    return serve
+
+
+def answers_dialback(domain, context, answer):
+    """answer: type='...' and what stands inside."""
+    def serve(raw, _):
+        if context:
+            serve_tls(raw, context, FEATURE_DIALBACK, domain)
+        else:
+            answer_header(raw, FEATURE_DIALBACK, domain, to=plan.CORP)
+        raw.until("</db:result>")
+        kind, inside = answer
+        raw.send(f"<db:result from='{domain}' to='{plan.CORP}' type='{kind}'>{inside}</db:result>")
+    return serve
+
+
+def dialback_error(condition):
+    return ("error", f"<error type='auth'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'"
+                     "/></error>")
+
+
+# -- every way to fail -----------------------------------------------------------------------------
+def dns_cases(land):
+    dns = land.lab.dns
+    land.partner("nosrv.test", srv=False)
+    yield "nosrv.test", "out", "srv", "srv-missing"
+
+    # A name and an address, no SRV record, and nothing at 5269 there.
+    bare = land.partner("onlya.test", srv=False)
+    dns.a("onlya.test", bare)
+    yield "onlya.test", "out", "srv", "srv-missing"
+
+    land.partner("noaddress.test", srv=False)
+    dns.srv("_xmpp-server._tcp.noaddress.test", (5, 5, 5269, "nobody.noaddress.test"))
+    yield "noaddress.test", "out", "address", "address-missing"
+
+    land.partner("refusing.test", srv=False)
+    dns.srv("_xmpp-server._tcp.refusing.test", (0, 0, 0, "."))
+    yield "refusing.test", "out", "srv", "srv-refused"
+
+    land.partner("closed.test")
+    yield "closed.test", "out", "tcp", "tcp-closed"
+
+
+def stream_cases(land):
+    def play(domain, serve, direction, step, fault, **row):
+        land.partner(domain, serve, **row)
+        return domain, direction, step, fault
+
+    good = {d: land.certificate(d) for d in (
+        "noexternal.test", "refext.test", "invalid.test", "forbidden.test", "unverified.test",
+        "latepolicy.test", "nodialback.test")}
+    yield play("notls.test", no_tls("notls.test"), "out", "starttls", "tls-not-offered")
+    yield play("reftls.test", refuses_tls("reftls.test"), "out", "starttls", "tls-not-offered")
+    required = FEATURE_TLS.replace("/>", "><required/></starttls>")
+    yield play("demands.test", lambda raw, _: answer_header(raw, required, "demands.test",
+                                                            to=plan.CORP),
+               "out", "starttls", "tls-demanded", **PLAIN)
+    for domain, step, fault, options in (
+            ("expired.test", "certificate", "certificate-expired", {"days": -3}),
+            ("early.test", "certificate", "certificate-early", {"start": 3}),
+            ("unknownca.test", "certificate", "certificate-unknown-ca", {"ca": "other"}),
+            ("selfsigned.test", "certificate", "certificate-self-signed", {"ca": "self"}),
+            ("wrongname.test", "name", "name-wrong", {"dns": "elsewhere.test"}),
+            ("clientonly.test", "purpose", "not-for-servers", {"eku": "client"})):
+        yield play(domain, with_features(domain, land.certificate(domain, **options),
+                                         FEATURE_EXTERNAL), "out", step, fault)
+    yield play("noexternal.test", with_features("noexternal.test", good["noexternal.test"],
+                                                FEATURE_DIALBACK),
+               "out", "sasl", "external-not-offered")
+    yield play("refext.test", refuses_external("refext.test", good["refext.test"]), "out", "sasl",
+               "external-refused")
+    yield play("nodialback.test", without_dialback("nodialback.test", good["nodialback.test"]),
+               "out", "dialback", "dialback-not-offered", **DIALBACK_TLS)
+    yield play("invalid.test", answers_dialback("invalid.test", good["invalid.test"],
+                                                ("invalid", "")),
+               "out", "dialback", "dialback-invalid", **DIALBACK_TLS)
+    yield play("forbidden.test", answers_dialback("forbidden.test", good["forbidden.test"],
+                                                  dialback_error("forbidden")),
+               "out", "dialback", "dialback-refused", **DIALBACK_TLS)
+    yield play("unverified.test", answers_dialback("unverified.test", good["unverified.test"],
+                                                   dialback_error("remote-connection-failed")),
+               "out", "dialback", "dialback-unverified", **DIALBACK_TLS)
+    yield play("plainref.test", answers_dialback("plainref.test", None,
+                                                 dialback_error("item-not-found")),
+               "out", "dialback", "dialback-refused", **PLAIN)
+    for condition in ("policy-violation", "host-unknown", "not-authorized"):
+        domain = f"{condition}.test"
+        yield play(domain, stream_error(domain, condition), "out", "header", "refused")
+    yield play("busy.test", stream_error("busy.test", "resource-constraint"), "out", "header",
+               "peer-error")
+    yield play("redirect.test", stream_error("redirect.test", "see-other-host"), "out", "header",
+               "peer-error")
+    yield play("latepolicy.test", late_error("latepolicy.test", good["latepolicy.test"],
+                                             "we do not know you"), "out", "features", "refused")
+
+
+def without_dialback(domain, context):
+    """As serve_tls, with nothing of dialback in header or features."""
+    def header(raw, features):
+        raw.until("<stream:stream")
+        raw.until(">")
+        raw.send("<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/"
+                 f"streams' id='1' from='{domain}' to='{plan.CORP}' version='1.0'>"
+                 f"<stream:features>{features}</stream:features>")
+
+    def serve(raw, _):
+        header(raw, FEATURE_TLS)
+        raw.until("<starttls")
+        raw.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        raw.socket = context.wrap_socket(raw.socket, server_side=True)
+        raw.text = ""
+        header(raw, "")
+    return serve
+
+
+def late_error(domain, context, text):
+    def serve(raw, _):
+        serve_tls(raw, context, None, domain)
+        raw.send(f"<stream:error><policy-violation xmlns='{ERRORS}'/><text xmlns='{ERRORS}'>{text}"
+                 "</text></stream:error></stream:stream>")
+    return serve
+
+
+def every_failure(cases, backend):
+    with Lab(f"diag-{cases.__name__}-{backend}") as lab:
+        land = Land(lab, backend)
+        wanted = list(cases(land))
+        land.fedgate.start()
+        failures = []
+
+        def one(domain, direction, step, fault):
+            try:
+                document, _ = land.expect(domain, direction, step, fault)
+                check(all(f["direction"] != "in" for f in document["failures"]), "in fails, too:",
+                      document["failures"])
+                later_untried(document, step)
+            except AssertionError as error:
+                failures.append(error)
+        for begin in range(0, len(wanted), 4):
+            threads = [threading.Thread(target=one, args=w) for w in wanted[begin:begin + 4]]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        check(not failures, "\n".join(map(str, failures)))
+
+
+def later_untried(document, step):
+    """What comes behind the failure was not tried, and so says no good of it."""
+    order = [s["step"] for s in document["steps"] if s["direction"] == "out"]
+    for name in ("sasl", "dialback", "acks"):
+        if order.index(name) > order.index(step):
+            check(step_of(document, "out", name)["status"] in ("not tried", "skipped"), "behind",
+                  step, step_of(document, "out", name))
+
+
+def refusals_differ():
+    """A refusal by policy is told apart from what is out of order; the peer's text is shown."""
+    with Lab("diag-refusal") as lab:
+        land = Land(lab)
+        land.partner("policy.test", stream_error("policy.test", "policy-violation",
+                                                 "ask our boss"))
+        land.partner("busy.test", stream_error("busy.test", "resource-constraint"))
+        land.fedgate.start()
+        document, text = land.expect("policy.test", "out", "header", "refused")
+        result = step_of(document, "out", "header")
+        check(result["fault"]["is_refusal"] is True, "not called a refusal", result)
+        check(result["fault"]["who"] == "the partner", "who must act", result)
+        check("ask our boss" in text and "policy-violation" in text, "its words are missing", text)
+        document, _ = land.expect("busy.test", "out", "header", "peer-error")
+        check(step_of(document, "out", "header")["fault"]["is_refusal"] is False, "a refusal")
+
+
+# -- all good --------------------------------------------------------------------------------------
+def holds(land, domain, method):
+    document, text = land.diagnose(domain, status=0, timeout=30)
+    check(document["ok"] is True and document["failures"] == [], "failures", document["failures"])
+    check("every step holds" in text.rstrip().splitlines()[-1], "last line", text)
+    for step in ("policy", "srv", "address", "tcp", "tls", "features"):
+        for direction in ("out", "in"):
+            result = step_of(document, direction, step)
+            check(result["status"] == "ok", result)
+    check(step_of(document, "out", method)["status"] == "ok", text)
+    check(step_of(document, "in", "node")["status"] == "ok", text)
+    return document, text
+
+
+def good_prosody(backend):
+    with Lab(f"diag-prosody-{backend}") as lab:
+        land = Land(lab, backend)
+        lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY, direct=plan.XMPPS_SERVER)
+        land.fedgate.config["partners"] = [partner(plan.FABRIKAM)]
+        Prosody(lab, smacks=True).start()
+        land.fedgate.start()
+        document, text = holds(land, plan.FABRIKAM, "sasl")
+        check(step_of(document, "out", "header")["status"] == "skipped", "direct TLS first", text)
+        check(step_of(document, "out", "acks")["status"] == "ok", text)
+        check("urn:xmpp:sm:3" in text, "XEP-0198 was not switched on", text)
+        chain = step_of(document, "out", "certificate")["seen"]
+        check(any("1: CN=" in line and "days left" in line for line in chain), "chain", chain)
+        lab.dns.srv(f"_xmpps-server._tcp.{plan.FABRIKAM}")
+        time.sleep(1.1)  # the record's time to live: the node may have it in its cache, we do not
+        document, text = holds(land, plan.FABRIKAM, "sasl")
+        check(step_of(document, "out", "starttls")["status"] == "ok", "STARTTLS", text)
+        ways = land.fedgate.authenticated(plan.FABRIKAM)
+        check(ways == {"in": {}, "out": {}}, "the node's own figures moved:", ways)
+
+
+def good_ejabberd(backend):
+    """Dialback over TLS: the key is the node's, which answers the partner's question."""
+    with Lab(f"diag-ejabberd-{backend}") as lab:
+        land = Land(lab, backend)
+        lab.dns.xmpp(plan.CONTOSO, plan.EJABBERD)
+        land.fedgate.config["partners"] = [partner(plan.CONTOSO, **DIALBACK_TLS)]
+        Ejabberd(lab).start()
+        land.fedgate.start()
+        document, text = holds(land, plan.CONTOSO, "dialback")
+        check(step_of(document, "in", "dialback")["status"] == "ok", "db:verify", text)
+        check("invalid" in " ".join(step_of(document, "in", "dialback")["seen"]), text)
+        # The same with a secret of the configuration: nobody needs to be asked for the key.
+        land.fedgate.config["gateway"]["dialback_secret"] = "shared between nodes"
+        land.fedgate.write_config()
+        land.fedgate.ctl("reload")
+        holds(land, plan.CONTOSO, "dialback")
+
+
+def next_target():
+    """The first target fails, the second holds: warnings, and all is well."""
+    with Lab("diag-next") as lab:
+        land = Land(lab)
+        context = land.certificate("two.test")
+        address = land.partner("two.test", with_features("two.test", context, FEATURE_EXTERNAL))
+        broken = land.partner("other.test", lambda raw, _: raw.send("HTTP/1.1 400 No\r\n\r\n"))
+        lab.dns.a("a.two.test", broken)
+        lab.dns.srv("_xmpp-server._tcp.two.test", (1, 1, 5269, "a.two.test"),
+                    (2, 1, 5269, "xmpp.two.test"), (3, 1, 1, "xmpp.two.test"))
+
+        def serve(raw, _):
+            serve_tls(raw, context, FEATURE_EXTERNAL, "two.test")
+            raw.until("</auth>")
+            raw.text = ""
+            raw.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+            answer_header(raw, "", "two.test", to=plan.CORP)
+            raw.until("</stream:stream>")
+            raw.send("</stream:stream>")
+        next(s for s in lab.owned if isinstance(s, Server) and s.listener.getsockname()[0]
+             == address).script = serve
+        land.fedgate.start()
+        document, text = land.diagnose("two.test", status=0)
+        check(step_of(document, "out", "header")["status"] == "warning", text)
+        check(step_of(document, "out", "header")["fault"]["name"] == "not-xmpp", text)
+        check(step_of(document, "out", "tcp")["fault"]["name"] == "tcp-some", text)
+        check(step_of(document, "out", "sasl")["status"] == "ok", text)
+
+
+# -- our side --------------------------------------------------------------------------------------
+def our_side():
+    """What partners need of us."""
+    with Lab("diag-ours") as lab:
+        land = Land(lab)
+        land.partner("quiet.test")  # nothing answers: only the way in is looked at
+        land.fedgate.start()
+        dns = lab.dns
+
+        def expect(step, fault, *more):
+            document, text = land.diagnose("quiet.test", *more, status=FAILED)
+            found = [(f["local"], f["step"], f["fault"]) for f in document["failures"]
+                     if f["direction"] == "in"]
+            check((plan.CORP, step, fault) in found, "expected", step, fault, "found", found, text)
+            check(f"in fails at step {step} ({fault}) for {plan.CORP}" in text.splitlines()[-1],
+                  text.splitlines()[-1])
+            return document, text
+
+        def restore():
+            corp_dns(lab)
+
+        dns.srv(f"_xmpp-server._tcp.{plan.CORP}")
+        document, _ = expect("srv", "srv-missing")
+        check([f["local"] for f in document["failures"] if f["direction"] == "in"] == [plan.CORP],
+              "the other domain is well", document["failures"])
+        check(step_of(document, "in", "srv", plan.APP)["status"] == "ok", "the other domain")
+        expect("srv", "srv-missing", "--from", plan.CORP)
+        dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (0, 0, 0, "."))
+        expect("srv", "srv-refused")
+        dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (1, 1, 5269, f"nothing.{plan.CORP}"))
+        expect("address", "address-missing")
+        dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (1, 1, 5271, f"xmpp.{plan.CORP}"))
+        expect("listen", "listener-missing")
+        dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (1, 1, plan.XMPPS_SERVER, f"xmpp.{plan.CORP}"))
+        expect("listen", "listener-kind")
+        restore()
+
+        def renew(*names, **options):
+            lab.certs.make(*names, name="edge", **options)
+            land.fedgate.ctl("reload")
+
+        renew(plan.APP)  # no longer for CORP
+        expect("name", "name-wrong")
+        renew(plan.CORP, plan.APP, days=-1)
+        expect("certificate", "certificate-expired")
+        renew(plan.CORP, plan.APP, eku="server")
+        document, text = land.diagnose("quiet.test", status=FAILED)
+        result = step_of(document, "in", "purpose", plan.CORP)
+        check(result["status"] == "warning" and result["fault"]["name"] == "not-for-clients", text)
+
+
+def no_node():
+    """Without the node: its listeners do not answer, its keys cannot be had; both are said."""
+    with Lab("diag-alone") as lab:
+        land = Land(lab)
+        context = land.certificate("alone.test")
+        land.partner("alone.test", with_features("alone.test", context, FEATURE_DIALBACK),
+                     **DIALBACK_TLS)
+        land.fedgate.write_config()
+        document, text = land.expect("alone.test", "in", "tcp", "tcp-closed")
+        result = step_of(document, "out", "dialback")
+        check(result["status"] == "not tried" and result["fault"]["name"] == "no-key", result)
+        check("listen.admin" in result["fault"]["remedy"], result)
+        result = step_of(document, "in", "node")
+        check(result["status"] == "warning" and result["fault"]["name"] == "node-silent", result)
+        check(step_of(document, "out", "tls")["status"] == "ok", text)
+
+
+def unknown_partner():
+    """Not a partner: said so, the walk is gone all the same, and the status is 66."""
+    with Lab("diag-unknown") as lab:
+        land = Land(lab)
+        land.partner("known.test")
+        lab.dns.xmpp("stranger.test", "127.77.1.50")
+        context = land.certificate("stranger.test")
+        Server(lab, "127.77.1.50", with_features("stranger.test", context, FEATURE_DIALBACK))
+        land.fedgate.start()
+        document, text = land.diagnose("stranger.test", status=NO_SUCH)
+        check(document["is_partner"] is False and document["row"] == 1, document)
+        found = {(f["direction"], f["step"], f["fault"]) for f in document["failures"]}
+        check(("out", "policy", "not-a-partner") in found, found)
+        check(("in", "policy", "not-a-partner") in found, found)
+        check("fedgatectl partner add stranger.test" in text, text)
+        check(step_of(document, "out", "sasl")["fault"]["name"] == "external-not-offered", text)
+        document, _ = land.diagnose(plan.APP, status=NO_SUCH)
+        check(document["failures"][0]["fault"] == "own-domain", document["failures"])
+
+
+def usage():
+    with Lab("diag-usage") as lab:
+        land = Land(lab)
+        land.fedgate.write_config()
+        for words, status in ((["diagnose"], USAGE), (["diagnose", "a.test", "b.test"], USAGE),
+                              (["diagnose", "a b"], USAGE), (["diagnose", "127.0.0.1"], USAGE),
+                              (["diagnose", "a.test", "--timeout", "0"], USAGE),
+                              (["diagnose", "a.test", "--timeout", "601"], USAGE),
+                              (["diagnose", "a.test", "--from", "b.test"], USAGE),
+                              (["diagnose", "a.test", "--what"], USAGE),
+                              (["diagnose", "--help"], 0)):
+            done = run_ctl("--config", land.fedgate.config_path, *words)
+            check(done.returncode == status, words, done.returncode, done.stderr)
+        done = run_ctl("--config", "/nonexistent", "diagnose", "a.test", "--json")
+        check(done.returncode == BAD_CONFIG and '"error"' in done.stdout, done.stdout, done.stderr)
+
+
+# -- hostile servers -------------------------------------------------------------------------------
+def slow(text, pause=0.2):
+    def serve(raw, _):
+        for letter in text * 1000:
+            raw.send(letter)
+            time.sleep(pause)
+    return serve
+
+
+def endless(domain, piece):
+    def serve(raw, _):
+        answer_header(raw, None, domain, to=plan.CORP)
+        raw.send("<stream:features>")
+        for _ in range(200000):
+            raw.socket.sendall(piece)
+    return serve
+
+
+def garbage_tls(domain):
+    def serve(raw, _):
+        answer_header(raw, FEATURE_TLS, domain, to=plan.CORP)
+        raw.until("<starttls")
+        raw.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        raw.take(1)
+        raw.send(b"\x16\x03\x03\x40\x00" + os.urandom(0x4000) * 4)
+    return serve
+
+
+def stuck_tls(domain):
+    def serve(raw, _):
+        answer_header(raw, FEATURE_TLS, domain, to=plan.CORP)
+        raw.until("<starttls")
+        raw.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        time.sleep(30)
+    return serve
+
+
+def shouting(domain, context):
+    """Behind TLS: an error whose text would move the cursor and goes on for long."""
+    def serve(raw, _):
+        serve_tls(raw, context, None, domain)
+        raw.send(f"<stream:error><undefined-condition xmlns='{ERRORS}'/><text xmlns='{ERRORS}'>"
+                 + "\u202egnp.exe \u2028" + "&#x9;A" * 300 + "</text></stream:error>")
+    return serve
+
+
+def hostile():
+    with Lab("diag-hostile") as lab:
+        land = Land(lab)
+        contexts = {d: land.certificate(d) for d in ("shout.test", "names.test")}
+        many = ",".join(f"n{i}.names.test" for i in range(300))
+        names = land.certificate("names.test", dns=many)
+        land.partner("slow.test", slow(" "))
+        land.partner("slowxml.test", slow("<?xml version='1.0'?><stream:stream a='"))
+        land.partner("silent.test", lambda raw, _: time.sleep(30))
+        land.partner("hangup.test", lambda raw, _: raw.close())
+        land.partner("http.test", lambda raw, _: raw.send("HTTP/1.1 400 Bad Request\r\n\r\n"))
+        land.partner("endless.test", endless("endless.test", b"<a xmlns='b'>" + b"x" * 4000))
+        land.partner("elements.test", endless("elements.test", b"<a/>" * 1000))
+        land.partner("garbage.test", garbage_tls("garbage.test"))
+        land.partner("stuck.test", stuck_tls("stuck.test"))
+        land.partner("shout.test", shouting("shout.test", contexts["shout.test"]))
+        land.partner("names.test", with_features("names.test", names, FEATURE_EXTERNAL))
+        land.partner("srvs.test", srv=False)
+        lab.dns.srv("_xmpp-server._tcp.srvs.test",
+                    *[(i, i, 5269, f"{'h' * 40}{i}.srvs.test") for i in range(500)])
+        for i in range(500):
+            lab.dns.a(f"{'h' * 40}{i}.srvs.test", *[f"127.77.2.{a}" for a in range(1, 30)])
+        land.fedgate.start()
+        wanted = [("slow.test", "header", {"silent", "not-xmpp", "out-of-time"}),
+                  ("slowxml.test", "header", {"silent", "not-xmpp", "out-of-time"}),
+                  ("silent.test", "header", {"silent", "out-of-time"}),
+                  ("hangup.test", "header", {"closed"}),
+                  ("http.test", "header", {"not-xmpp"}),
+                  ("endless.test", "header", {"not-xmpp", "peer-error"}),
+                  ("elements.test", "header", {"not-xmpp", "peer-error"}),
+                  ("garbage.test", "tls", {"tls-failed", "tls-not-tls"}),
+                  ("stuck.test", "tls", {"silent", "out-of-time"}),
+                  ("shout.test", "features", {"peer-error"}),
+                  ("names.test", "name", {"name-wrong"}),
+                  ("srvs.test", "tcp", {"tcp-closed"})]
+        failures = []
+
+        def one(domain, step, faults):
+            try:
+                document, text = land.diagnose(domain, status=FAILED, timeout=6)
+                found = [(f["step"], f["fault"]) for f in document["failures"]
+                         if f["direction"] == "out"]
+                check(found and found[0][0] == step and found[0][1] in faults, domain, found, text)
+                check(len(text) < 100000, domain, "says too much:", len(text))
+                check(all(c == "\n" or c.isprintable() for c in text), domain, "moves the cursor",
+                      text)
+            except AssertionError as error:
+                failures.append(error)
+        threads = [threading.Thread(target=one, args=w) for w in wanted]
+        for begin in range(0, len(threads), 6):
+            for thread in threads[begin:begin + 6]:
+                thread.start()
+            for thread in threads[begin:begin + 6]:
+                thread.join()
+        check(not failures, "\n".join(map(str, failures)))
+
+
+def lying_dialback():
+    """A server that calls a made-up key its own is found out."""
+    with Lab("diag-lies") as lab:
+        land = Land(lab)
+        context = land.certificate("liar.test")
+
+        def serve(raw, _):
+            serve_tls(raw, context, FEATURE_DIALBACK, "liar.test")
+            raw.until("</db:result>")
+            raw.send(f"<db:result from='liar.test' to='{plan.CORP}' type='valid'/>")
+            text = raw.until("</db:verify>")
+            ident = text.split("<db:verify")[1].split("id=")[1][1:17]
+            raw.send(f"<db:verify from='liar.test' to='{plan.CORP}' id='{ident}' type='valid'/>")
+            raw.until("</stream:stream>")
+        land.partner("liar.test", serve, **DIALBACK_TLS)
+        land.fedgate.start()
+        document, _ = land.expect("liar.test", "in", "dialback", "verify-lies")
+        check(step_of(document, "out", "dialback")["status"] == "ok", document)
+
+
+main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
+       for backend in ("wolfssl", "mbedtls") for cases in (dns_cases, stream_cases)],
+     refusals_differ,
+     *[case(f"good_prosody_{backend}", good_prosody, backend)
+       for backend in ("wolfssl", "mbedtls")],
+     *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
+       for backend in ("wolfssl", "mbedtls")],
+     next_target, our_side, no_node, unknown_partner, usage, hostile, lying_dialback)

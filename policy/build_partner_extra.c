@@ -2,6 +2,7 @@
 /* build_partner_extra: what few partners have: rates, sizes, maintenance, lists of users. A partner
  * without any of it costs nothing here. */
 #include "policy/build.h"
+#include "policy/decide.h"
 #include "policy/members.h"
 #include "policy/quote.h"
 
@@ -90,6 +91,20 @@ struct allowed {
     uint32_t group_count;
 };
 
+/* The list takes away from what access gives, it gives nothing itself. */
+static void warn_denied(struct load *l, const struct member_place *place, const struct entry *e)
+{
+    struct slice user = slice_to(entry_text(e), e->domain_at ? e->domain_at - 1 : 0);
+    struct policy_access access = policy_access_of(l->snapshot, user, entry_domain(e));
+    char rule[POLICY_RULE_BYTES];
+
+    if (e->kind == ENTRY_ADDRESS && l->snapshot->access.is_written && !access.policy->xmpp) {
+        policy_rule_text(access.rule, rule);
+        member_warning(l, place, "%s may not talk to any partner: %s does not let them",
+                       quote(entry_text(e)).text, rule);
+    }
+}
+
 static void add_allowed(struct load *l, const struct member_place *place, const struct entry *e,
                         void *ctx)
 {
@@ -100,6 +115,7 @@ static void add_allowed(struct load *l, const struct member_place *place, const 
     if (e->kind != ENTRY_GROUP) {
         if (member_is_local(l, place, e)) {
             (void)member_add(l, place, &a->b, entry_text(e), 0, &before);
+            warn_denied(l, place, e);
         }
         return;
     }

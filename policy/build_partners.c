@@ -142,6 +142,10 @@ static void build_tls_min(struct load *l, const struct schema_values *v, struct 
     if (schema_is_written(v, KEY_partner_min_tls_version)) {
         partner->tls_min = (uint8_t)schema_u32(v, KEY_partner_min_tls_version);
         build_check_tls_min(l, v, KEY_partner_min_tls_version);
+        if (schema_get(v, KEY_partner_tls)->is_good && !partner->row->tls_offer) {
+            schema_warning(l, v, KEY_partner_min_tls_version,
+                           "says nothing: TLS is not used with this partner");
+        }
     }
     if (partner->row->tls_offer && partner->tls_min < s->any_partner_tls_min) {
         s->any_partner_tls_min = (enum partner_tls_min)partner->tls_min;

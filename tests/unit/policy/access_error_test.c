@@ -168,6 +168,10 @@ Test(access_error, rates_and_sizes)
          "off, not the text \"fast\"\n"
          "f:7:77: partners[0].stanza_burst: must be a whole number from 1 to 1000000, or null, not "
          "0\n"},
+        {{.partners = PARTNER(",\"tls\":\"not_supported\",\"sasl\":\"not_supported\","
+                              "\"min_tls_version\":\"1.3\"")},
+         "f:7:100: partners[0].min_tls_version: warning: says nothing: TLS is not used with this "
+         "partner\n"},
         {{.partners = PARTNER(",\"maintenance\":\"\"")},
          "f:7:51: partners[0].maintenance: has 0 bytes; 1 to 1024 are allowed\n"},
         {{.partners = PARTNER(",\"maintenance\":true")},
@@ -200,6 +204,12 @@ Test(access_error, allowed_users)
          "f:7:72: partners[0].allowed_users[1]: names the group \"x\", which is not in "
          "\"groups\"\n"
          "f:7:82: partners[0].allowed_users[2]: is empty or holds a control character\n"},
+        {{.access = "{\"global\":{\"xmpp\":true},\"users\":{\"x\":{\"members\":"
+                    "[\"joe@corp.example\"]}}}",
+          .partners = PARTNER(",\"allowed_users\":[\"ann@corp.example\",\"joe@corp.example\","
+                              "\"corp.example\"]")},
+         "f:7:73: partners[0].allowed_users[1]: warning: \"joe@corp.example\" may not talk to any "
+         "partner: access.users[\"x\"] does not let them\n"},
         {{.partners = PARTNER(",\"allowed_users\":\"joe@corp.example\"")},
          "f:7:53: partners[0].allowed_users: must be a list of texts, [\"...\"], not the text "
          "\"joe@corp.example\"\n"},

@@ -30,6 +30,7 @@ static void on_tick(struct wheel_timer *t, void *ctx)
 
     flow_expire(&e->flow, shard_now_ms(e->sh));
     links_tick(e);
+    partner_runs_tick(e);
     legs_component_tick(e);
     sip_side_tick(e->sip);
     drain_tick(e);
@@ -50,6 +51,8 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     log_ring_use(&e->shared->rings[e->idx]);
     flow_init(&e->flow);
     list_init(&e->legs_in);
+    list_init(&e->runs_all);
+    list_init(&e->runs_orphan);
     list_init(&e->links_all);
     list_init(&e->places[0]);
     list_init(&e->places[1]);

@@ -54,6 +54,8 @@ struct edge {
     struct map links;        /* "local remote" -> struct link, owned; their home is here */
     struct map partner_runs; /* primary domain -> struct partner_run, owned */
     struct map components;   /* domain -> struct component_leg, borrowed from their conns */
+    struct list runs_all;    /* struct partner_run.all: those of the map, as last reviewed */
+    struct list runs_orphan; /* struct partner_run.orphan: of partners that are gone */
     struct list legs_in;     /* struct leg_in.all, borrowed from their conns; as last reviewed */
     struct list links_all;   /* struct link.all: those of the map and those aside; likewise */
     struct list places[2];   /* struct place.all, by direction, oldest first */

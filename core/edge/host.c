@@ -44,6 +44,7 @@ void host_rules_of(const struct edge *e, const struct partner *p, enum stream_ro
         .methods = p->row->auth,
         .acks = p->acks == PARTNER_ACKS_AUTO || p->acks == PARTNER_ACKS_SM,
         .keepalive_ms = p->keepalive ? interval_ms : 0,
+        .stanza_bytes_max = p->extra ? p->extra->stanza_bytes_max : 0,
         .inactivity_ms = g->stream_inactivity_timeout_s * 1000,
     };
 }

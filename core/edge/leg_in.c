@@ -153,7 +153,7 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
     if (leg->run) {
         return;
     }
-    leg->run = run;
+    leg_in_set_run(leg, run);
     leg->home = edge_home_of_partner(e, p);
     if (leg->home != e->idx) {
         leg_in_pause(leg, LEG_IN_PAUSE_MOVE);
@@ -442,10 +442,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     struct edge *e = shard_app(conn_shard(c)); /* a move may have failed there: no arrival */
 
     (void)unsent_bytes;
-    if (leg->host.e != e) {
-        leg->host.e = e;
-        leg->run = NULL; /* the other shard's */
-    }
+    leg->host.e = e;
     if (leg->s && !leg->is_ended) {
         if (stream_lost(leg->s, why, &e->in_event) == STREAM_FAILED) {
             on_failed(leg, &e->in_event.failure);
@@ -458,6 +455,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     fail_note_end(e, c, "in", err, leg->is_ended);
     leg_in_limits_end(leg, e);
     leg_in_delist(leg, e);
+    pool_free(leg->journey);
     list_remove(&leg->moving);
     flow_wait_cancel(&leg->waiter);
     shard_timer_disarm(e->sh, &leg->timer);
@@ -506,7 +504,7 @@ void leg_in_arrived(struct shard *sh, struct conn *c, void *owner)
 {
     struct leg_in *leg = owner;
     struct edge *e = shard_app(sh);
-    struct slice name = slice_make(leg->run->domain, leg->run->domain_len);
+    struct slice name = slice_from_cstr(leg->journey);
     const struct partner *p = snapshot_partner(edge_policy(e), name);
 
     ASSERT(leg->magic == LEG_IN_MAGIC);
@@ -516,7 +514,9 @@ void leg_in_arrived(struct shard *sh, struct conn *c, void *owner)
     leg->plain_version = 0; /* counted there */
     enlist(leg, e);
     stream_set_out(leg->s, conn_out(c));
-    leg->run = partner_run_of(e, name);
+    leg_in_set_run(leg, partner_run_of(e, name));
+    pool_free(leg->journey);
+    leg->journey = NULL;
     if (leg->run && p) {
         leg_in_admit(leg, p, leg->run);
     }

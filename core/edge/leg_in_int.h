@@ -30,9 +30,10 @@ struct leg_in {
     uint32_t pauses;               /* LEG_IN_PAUSE_ bits */
     uint64_t reviewed_version;     /* setup_version it was last held against */
     uint64_t plain_version;        /* setup_version + 1 for which its partner has no extras */
-    /* Borrowed from the edge, which outlives us; NULL before a pair is proved. On a journey it is
-     * still the old shard's: then only its name, which never changes, may be read.            */
+    /* Borrowed from the edge, which keeps it while we are in its leg_count; NULL before a pair is
+     * proved, and on a journey. leg_in_set_run only. */
     struct partner_run *run;
+    char *journey; /* owned; on a journey: the partner's primary domain */
     uint32_t home; /* shard it should live on */
     uint64_t accepted_ms;
     bool is_listed;  /* in edge.legs_in, and counted there */
@@ -64,6 +65,8 @@ void leg_in_refuse_place(struct leg_in *leg);
 bool leg_in_is_within(struct leg_in *leg, const struct stanza *st);
 /* Closed: gives its place back. */
 void leg_in_limits_end(struct leg_in *leg, struct edge *e);
+/* NULL = none any more. */
+void leg_in_set_run(struct leg_in *leg, struct partner_run *run);
 /* For conn_move. */
 void leg_in_arrived(struct shard *sh, struct conn *c, void *owner);
 

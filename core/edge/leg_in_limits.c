@@ -163,8 +163,21 @@ bool leg_in_is_within(struct leg_in *leg, const struct stanza *st)
     return false;
 }
 
+void leg_in_set_run(struct leg_in *leg, struct partner_run *run)
+{
+    if (leg->run) {
+        ASSERT(leg->run->leg_count > 0);
+        leg->run->leg_count--;
+    }
+    if (run) {
+        run->leg_count++;
+    }
+    leg->run = run;
+}
+
 void leg_in_limits_end(struct leg_in *leg, struct edge *e)
 {
+    leg_in_set_run(leg, NULL);
     place_give(e, &leg->place);
     shard_timer_disarm(e->sh, &leg->rate_timer);
 }

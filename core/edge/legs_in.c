@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* legs_in: what is done with all incoming streams of a shard: journeys, answers from other shards,
  * new rules, the orderly stop, figures. */
+#include "base/err.h"
+#include "base/pool.h"
 #include "edge/leg_in_int.h"
 #include "edge/report_tls.h"
+
+/* What is borrowed from this shard stays here. */
+static bool begin_journey(struct leg_in *leg)
+{
+    leg->journey = pool_alloc(leg->run->domain_len + 1);
+    if (!leg->journey) {
+        return false;
+    }
+    memcpy(leg->journey, leg->run->domain, leg->run->domain_len);
+    leg->journey[leg->run->domain_len] = '\0';
+    leg_in_set_run(leg, NULL);
+    return true;
+}
 
 void legs_in_turn_end(struct edge *e)
 {
@@ -17,6 +32,11 @@ void legs_in_turn_end(struct edge *e)
         }
         list_remove(&leg->moving);
         if (leg->is_ended) {
+            continue;
+        }
+        if (!begin_journey(leg)) {
+            leg->is_ended = true;
+            conn_abort(leg->c, ERR_NOMEM, "out of memory");
             continue;
         }
         shard_timer_disarm(e->sh, &leg->timer);

@@ -12,7 +12,9 @@ void links_turn_end(struct edge *e)
     while ((link = list_pop_front(&e->links_dirty))) {
         struct link *l = LIST_ENTRY(link, struct link, dirty);
 
-        link_review(l); /* nothing is written by rules that are gone */
+        if (l->waiting.count != 0) {
+            link_review(l); /* nothing is written by rules that are gone */
+        }
         if (l->state == LINK_ST_READY) {
             link_write_waiting(l);
             link_settle(l);

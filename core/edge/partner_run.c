@@ -18,6 +18,9 @@ struct partner_run *partner_run_of(struct edge *e, struct slice remote)
     run = map_get(&e->partner_runs, p->domain);
     if (!run) {
         run = pool_heap_zalloc(sizeof(*run) + p->domain.len);
+        run->reviewed_version = e->setup_version;
+        list_push_back(&e->runs_all, &run->all);
+        list_init(&run->orphan);
         list_init(&run->places[0]);
         list_init(&run->places[1]);
         run->domain_len = p->domain.len;
@@ -27,21 +30,73 @@ struct partner_run *partner_run_of(struct edge *e, struct slice remote)
     return run;
 }
 
+static void run_free(struct partner_run *run)
+{
+    for (int d = 0; run->trouble && d < 2; d++) {
+        for (int f = 0; f < FAIL_STEP_COUNT; f++) {
+            pool_heap_free(run->trouble->last[d][f]);
+        }
+    }
+    list_remove(&run->all);
+    list_remove(&run->orphan);
+    pool_heap_free(run->trouble);
+    pool_heap_free(run);
+}
+
 void partner_runs_free(struct edge *e)
 {
-    size_t cursor = 0;
-    struct partner_run *run;
+    struct list *first;
 
-    while ((run = map_next(&e->partner_runs, &cursor))) {
-        for (int d = 0; run->trouble && d < 2; d++) {
-            for (int f = 0; f < FAIL_STEP_COUNT; f++) {
-                pool_heap_free(run->trouble->last[d][f]);
-            }
-        }
-        pool_heap_free(run->trouble);
-        pool_heap_free(run);
+    while ((first = list_first(&e->runs_all))) {
+        run_free(LIST_ENTRY(first, struct partner_run, all));
     }
     map_deinit(&e->partner_runs);
+}
+
+static struct slice name_of(const struct partner_run *run)
+{
+    return slice_make(run->domain, run->domain_len);
+}
+
+static bool is_orphan(const struct edge *e, const struct partner_run *run)
+{
+    const struct partner *p = snapshot_partner(edge_policy(e), name_of(run));
+
+    return !p || !slice_eq(p->domain, name_of(run));
+}
+
+bool partner_runs_review_next(struct edge *e)
+{
+    struct list *first = list_first(&e->runs_all);
+    struct partner_run *run = first ? LIST_ENTRY(first, struct partner_run, all) : NULL;
+
+    if (!run || run->reviewed_version == e->setup_version) {
+        return false;
+    }
+    run->reviewed_version = e->setup_version;
+    list_remove(&run->all);
+    list_push_back(&e->runs_all, &run->all);
+    if (is_orphan(e, run) && !list_is_linked(&run->orphan)) {
+        list_push_back(&e->runs_orphan, &run->orphan);
+    }
+    return true;
+}
+
+void partner_runs_tick(struct edge *e)
+{
+    struct list *at = e->runs_orphan.next;
+
+    while (at != &e->runs_orphan) {
+        struct partner_run *run = LIST_ENTRY(at, struct partner_run, orphan);
+
+        at = at->next;
+        if (!is_orphan(e, run)) {
+            list_remove(&run->orphan); /* a later reload brought it back */
+        } else if (run->leg_count + run->place_count[0] + run->place_count[1] == 0) {
+            (void)map_remove(&e->partner_runs, name_of(run));
+            run_free(run);
+        }
+    }
 }
 
 static struct partner_trouble *trouble_of(struct partner_run *run)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* partner_run: what a shard remembers of a partner while it runs: counters, the last failures, open
- * connections. Survives snapshots; made at first use, only for partners of the configuration, so
- * bounded by it. The shard's thread only. */
+ * connections. Survives snapshots; made at first use, only for partners of the configuration, and
+ * freed when the partner is in it no more and the last connection is gone: so bounded by it. The
+ * shard's thread only. */
 #ifndef FG_EDGE_PARTNER_RUN_H
 #define FG_EDGE_PARTNER_RUN_H
 
@@ -17,14 +18,22 @@ struct partner_run {
     struct list places[2];   /* struct place.of_partner, oldest first */
     struct rate stanza_rate; /* what it may send (partner_extra) */
     struct rate byte_rate;
+    struct list all;    /* in edge.runs_all */
+    struct list orphan; /* in edge.runs_orphan */
+    uint64_t reviewed_version; /* setup_version it was last looked up in */
+    uint32_t leg_count; /* incoming streams that point to it, with or without a place */
     size_t domain_len;
     char domain[]; /* primary, A-label */
 };
 
-/* By any domain of the partner; NULL when the current snapshot has no such partner. Lives as long
- * as the shard's edge. */
+/* By any domain of the partner; NULL when the current snapshot has no such partner. Lives to the
+ * end of the turn, and longer while leg_count or place_count say so. */
 struct partner_run *partner_run_of(struct edge *e, struct slice remote);
 void partner_runs_free(struct edge *e);
+/* After a new snapshot: looks for one more in it (review.h); false = none is left. */
+bool partner_runs_review_next(struct edge *e);
+/* Frees what belongs to no partner and to no connection any more. */
+void partner_runs_tick(struct edge *e);
 
 enum partner_direction { PARTNER_IN, PARTNER_OUT };
 /* Counts and remembers a failed step; text is copied, cut and cleaned of control characters. */

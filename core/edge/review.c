@@ -5,6 +5,7 @@
 
 #include "edge/leg_in.h"
 #include "edge/link.h"
+#include "edge/partner_run.h"
 #include "edge/place.h"
 
 /* Some 3 ms of work. 20,000 streams on one shard: 20 slices, at the wheel's grain 0.3 s. */
@@ -22,6 +23,9 @@ static void slice(struct edge *e)
         budget--;
     }
     while (budget > 0 && links_review_next(e)) {
+        budget--;
+    }
+    while (budget > 0 && partner_runs_review_next(e)) {
         budget--;
     }
     if (place_shed_all(e, SHED_COUNT) || budget == 0) {

@@ -59,6 +59,7 @@ struct stream_rules {
      * space, was received for so long. 0 = none */
     uint32_t keepalive_ms;
     uint32_t inactivity_ms; /* in: no element received; out: no stanza sent; 0 = no bound */
+    uint32_t stanza_bytes_max; /* in: told to the peer where it is less than the limits'; 0 = not */
 };
 
 /* Why a pair may not talk, as the host says it. */

@@ -77,12 +77,22 @@ static void put_dialback_feature(struct stream *s)
 
 static void put_limits_feature(struct stream *s)
 {
+    uint32_t bytes_max = s->limits.stanza_bytes_max;
+    uint32_t idle_ms = s->rules.inactivity_ms;
+
+    /* Silence is what the peer is told of; spaces are enough to break it. */
+    if (s->rules.keepalive_ms && (idle_ms == 0 || s->rules.keepalive_ms < idle_ms)) {
+        idle_ms = s->rules.keepalive_ms;
+    }
+    if (s->rules.stanza_bytes_max && s->rules.stanza_bytes_max < bytes_max) {
+        bytes_max = s->rules.stanza_bytes_max;
+    }
     buf_put_lit(s->out, "<limits xmlns=\"" NS_LIMITS "\"><max-bytes>");
-    buf_put_u64(s->out, s->limits.stanza_bytes_max);
+    buf_put_u64(s->out, bytes_max);
     buf_put_lit(s->out, "</max-bytes>");
-    if (s->rules.inactivity_ms) {
+    if (idle_ms) {
         buf_put_lit(s->out, "<idle-seconds>");
-        buf_put_u64(s->out, s->rules.inactivity_ms / 1000);
+        buf_put_u64(s->out, idle_ms / 1000);
         buf_put_lit(s->out, "</idle-seconds>");
     }
     buf_put_lit(s->out, "</limits>");

@@ -161,6 +161,22 @@ SCRIPT(review, an_incoming_stream_needs_keep_alives)
     rig_free(&r);
 }
 
+SCRIPT(review, the_peer_is_told_what_is_agreed_with_it)
+{
+    struct rig r;
+
+    rig_init(&r, STREAM_METHOD_EXTERNAL);
+    r.is_bytewise = is_bytewise;
+    r.certificates[0] = "their.example";
+    r.rules.keepalive_ms = 300000;
+    r.rules.inactivity_ms = 600000;
+    r.rules.stanza_bytes_max = 20000;
+    rig_start_in(&r, true);
+    rig_feed(&r, THEIR_HEADER);
+    EXPECT_OUT(&r, "<max-bytes>20000</max-bytes><idle-seconds>300</idle-seconds>");
+    rig_free(&r);
+}
+
 SCRIPT(review, timers_follow_rules_and_are_not_put_off)
 {
     struct rig r;

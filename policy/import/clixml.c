@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
-#include "base/utf8.h"
+#include "import/clixml_int.h"
 #include "import/tree.h"
 #include "xml/parser.h"
 
@@ -24,71 +24,6 @@ static const struct xml_limits limits = {
     .whitespace_bytes_max = 1u << 20,
 };
 
-/* What an element of the format is. */
-enum tag {
-    TAG_UNKNOWN,
-    TAG_OBJ,
-    TAG_TN,
-    TAG_T,
-    TAG_TNREF,
-    TAG_TOSTRING,
-    TAG_PROPS,
-    TAG_MS,
-    TAG_LIST,
-    TAG_DICTIONARY,
-    TAG_ENTRY,
-    TAG_REF,
-    TAG_NIL,
-    TAG_BOOL,
-    TAG_NUMBER,
-    TAG_TEXT,
-};
-
-static const struct {
-    const char *name;
-    enum tag tag;
-} tags[] = {
-    {"Obj", TAG_OBJ},
-    {"TN", TAG_TN},
-    {"T", TAG_T},
-    {"TNRef", TAG_TNREF},
-    {"ToString", TAG_TOSTRING},
-    {"Props", TAG_PROPS},
-    {"MS", TAG_MS},
-    {"LST", TAG_LIST},
-    {"IE", TAG_LIST},
-    {"QUE", TAG_LIST},
-    {"STK", TAG_LIST},
-    {"DCT", TAG_DICTIONARY},
-    {"En", TAG_ENTRY},
-    {"Ref", TAG_REF},
-    {"Nil", TAG_NIL},
-    {"B", TAG_BOOL},
-    {"By", TAG_NUMBER},
-    {"SB", TAG_NUMBER},
-    {"U16", TAG_NUMBER},
-    {"I16", TAG_NUMBER},
-    {"U32", TAG_NUMBER},
-    {"I32", TAG_NUMBER},
-    {"U64", TAG_NUMBER},
-    {"I64", TAG_NUMBER},
-    {"Sg", TAG_NUMBER},
-    {"Db", TAG_NUMBER},
-    {"D", TAG_NUMBER},
-    {"S", TAG_TEXT},
-    {"C", TAG_TEXT},
-    {"G", TAG_TEXT},
-    {"DT", TAG_TEXT},
-    {"TS", TAG_TEXT},
-    {"URI", TAG_TEXT},
-    {"Version", TAG_TEXT},
-    {"XD", TAG_TEXT},
-    {"SBK", TAG_TEXT},
-    {"BA", TAG_TEXT},
-    {"SS", TAG_TEXT},
-    {"PR", TAG_TEXT},
-};
-
 struct reader {
     struct import_tree *tree;
     struct import_fault *fault;
@@ -99,76 +34,18 @@ struct reader {
     uint32_t *type_refs; /* owned: number -> type */
     uint32_t type_refs_count;
     uint32_t *node_of; /* owned: XML node -> value, or the value it is a part of */
-    uint8_t *tag_of;   /* owned: XML node -> enum tag */
+    uint8_t *tag_of;   /* owned: XML node -> enum clixml_tag */
     size_t nodes_max;  /* of these two */
     char *decoded;     /* owned: text without escapes */
 };
-
-static enum tag find_tag(struct slice name)
-{
-    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
-        if (slice_eq_cstr(name, tags[i].name)) {
-            return tags[i].tag;
-        }
-    }
-    return TAG_UNKNOWN;
-}
-
-/* Four hexadecimal digits of "_xHHHH_"; -1 = no escape here. */
-static int32_t escape_at(struct slice s, size_t at)
-{
-    int32_t unit = 0;
-
-    if (s.len - at < 7 || s.ptr[at] != '_' || s.ptr[at + 1] != 'x' || s.ptr[at + 6] != '_') {
-        return -1;
-    }
-    for (size_t i = at + 2; i < at + 6; i++) {
-        int digit = ascii_hex_value(s.ptr[i]);
-
-        if (digit < 0) {
-            return -1;
-        }
-        unit = unit * 16 + digit;
-    }
-    return unit;
-}
-
-/* PowerShell writes what XML cannot hold as _xHHHH_, a UTF-16 unit each. false: no text. */
-static bool unescape(struct slice s, char *out, size_t *len)
-{
-    *len = 0;
-    for (size_t at = 0; at < s.len;) {
-        int32_t unit = escape_at(s, at);
-        uint32_t c = (uint32_t)unit;
-
-        if (unit < 0) {
-            out[(*len)++] = s.ptr[at++];
-            continue;
-        }
-        at += 7;
-        if (c >= 0xd800 && c < 0xdc00 && at < s.len) {
-            int32_t low = escape_at(s, at);
-
-            if (low >= 0xdc00 && low < 0xe000) {
-                c = 0x10000 + ((c - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
-                at += 7;
-            }
-        }
-        if (c == 0 || (c >= 0xd800 && c < 0xe000)) {
-            return false;
-        }
-        *len += utf8_put(out + *len, c);
-    }
-    return true;
-}
 
 /* The character data of an element, kept; false with a fault. */
 static bool keep_text(struct reader *r, struct slice text, uint32_t *at, uint32_t *len)
 {
     size_t bytes = text.len;
 
-    if (text.len && memmem(text.ptr, text.len, "_x", 2)) {
-        if (!unescape(text, r->decoded, &bytes)) {
+    if (clixml_has_escapes(text)) {
+        if (!clixml_unescape(text, r->decoded, &bytes)) {
             (void)import_refuse(
                 r->fault, r->offset,
                 "holds an escape _xHHHH_ that is no character: the file is damaged; "
@@ -299,7 +176,8 @@ static uint32_t add_value(struct reader *r, uint32_t x, uint32_t parent, enum im
     }
     r->tree->nodes[node].name_at = at;
     r->tree->nodes[node].name_len = len;
-    r->tree->nodes[node].is_extended = n->parent != XML_NO_NODE && r->tag_of[n->parent] == TAG_MS;
+    r->tree->nodes[node].is_extended =
+        n->parent != XML_NO_NODE && r->tag_of[n->parent] == CLIXML_MS;
     return node;
 }
 
@@ -316,23 +194,23 @@ static bool set_text(struct reader *r, uint32_t x, uint32_t node)
     return true;
 }
 
-static enum import_value value_of(enum tag tag)
+static enum import_value value_of(enum clixml_tag tag)
 {
-    return tag == TAG_BOOL ? IMPORT_BOOL : tag == TAG_NUMBER ? IMPORT_NUMBER : IMPORT_TEXT;
+    return tag == CLIXML_BOOL ? IMPORT_BOOL : tag == CLIXML_NUMBER ? IMPORT_NUMBER : IMPORT_TEXT;
 }
 
 /* A plain value that is the object's own (of an enumeration, or a text with members of its own)
  * becomes the object's. */
-static bool take_own_value(struct reader *r, uint32_t x, uint32_t node, enum tag tag)
+static bool take_own_value(struct reader *r, uint32_t x, uint32_t node, enum clixml_tag tag)
 {
     struct import_node *n = &r->tree->nodes[node];
 
-    if (tag == TAG_NUMBER && n->has_text) {
+    if (tag == CLIXML_NUMBER && n->has_text) {
         n->has_number = true; /* the name counts; the number means nothing outside */
         return true;
     }
-    n->value = (uint8_t)(tag == TAG_NIL ? IMPORT_NIL : value_of(tag));
-    return tag == TAG_NIL || set_text(r, x, node);
+    n->value = (uint8_t)(tag == CLIXML_NIL ? IMPORT_NIL : value_of(tag));
+    return tag == CLIXML_NIL || set_text(r, x, node);
 }
 
 static uint32_t add_object(struct reader *r, uint32_t x, uint32_t parent)
@@ -371,59 +249,60 @@ static uint32_t add_reference(struct reader *r, uint32_t x, uint32_t parent)
 }
 
 /* Of a part (Props, TN, ...) of the object that is value node. */
-static bool take_part(struct reader *r, uint32_t x, uint32_t node, enum tag tag)
+static bool take_part(struct reader *r, uint32_t x, uint32_t node, enum clixml_tag tag)
 {
     struct import_node *n = &r->tree->nodes[node];
 
     switch (tag) {
-    case TAG_TN:
+    case CLIXML_TN:
         return add_type(r, x, node);
-    case TAG_TNREF:
+    case CLIXML_TNREF:
         return use_type(r, x, node);
-    case TAG_TOSTRING:
+    case CLIXML_TOSTRING:
         n->has_text = true;
         return set_text(r, x, node);
-    case TAG_LIST:
-    case TAG_DICTIONARY:
+    case CLIXML_LIST:
+    case CLIXML_DICTIONARY:
         n->value = IMPORT_LIST;
         return true;
-    case TAG_PROPS:
-    case TAG_MS:
+    case CLIXML_PROPS:
+    case CLIXML_MS:
         return true;
-    case TAG_UNKNOWN:
-    case TAG_OBJ:
-    case TAG_T:
-    case TAG_ENTRY:
-    case TAG_REF:
-    case TAG_NIL:
-    case TAG_BOOL:
-    case TAG_NUMBER:
-    case TAG_TEXT:
+    case CLIXML_UNKNOWN:
+    case CLIXML_OBJ:
+    case CLIXML_T:
+    case CLIXML_ENTRY:
+    case CLIXML_REF:
+    case CLIXML_NIL:
+    case CLIXML_BOOL:
+    case CLIXML_NUMBER:
+    case CLIXML_TEXT:
     default:
         return take_own_value(r, x, node, tag);
     }
 }
 
-static bool is_part_of_object(enum tag tag)
+static bool is_part_of_object(enum clixml_tag tag)
 {
-    return tag == TAG_TN || tag == TAG_TNREF || tag == TAG_TOSTRING || tag == TAG_PROPS ||
-           tag == TAG_MS || tag == TAG_LIST || tag == TAG_DICTIONARY;
+    return tag == CLIXML_TN || tag == CLIXML_TNREF || tag == CLIXML_TOSTRING ||
+           tag == CLIXML_PROPS || tag == CLIXML_MS || tag == CLIXML_LIST ||
+           tag == CLIXML_DICTIONARY;
 }
 
 /* A value of its own: at the top, among members, in a list. */
-static bool take_value(struct reader *r, uint32_t x, uint32_t parent, enum tag tag)
+static bool take_value(struct reader *r, uint32_t x, uint32_t parent, enum clixml_tag tag)
 {
     uint32_t node;
 
-    if (tag == TAG_OBJ) {
+    if (tag == CLIXML_OBJ) {
         node = add_object(r, x, parent);
-    } else if (tag == TAG_ENTRY) {
+    } else if (tag == CLIXML_ENTRY) {
         node = add_value(r, x, parent, IMPORT_OBJECT);
-    } else if (tag == TAG_REF) {
+    } else if (tag == CLIXML_REF) {
         node = add_reference(r, x, parent);
     } else {
-        node = add_value(r, x, parent, tag == TAG_NIL ? IMPORT_NIL : value_of(tag));
-        if (node != IMPORT_NONE && tag != TAG_NIL && !set_text(r, x, node)) {
+        node = add_value(r, x, parent, tag == CLIXML_NIL ? IMPORT_NIL : value_of(tag));
+        if (node != IMPORT_NONE && tag != CLIXML_NIL && !set_text(r, x, node)) {
             node = IMPORT_NONE;
         }
     }
@@ -434,22 +313,22 @@ static bool take_value(struct reader *r, uint32_t x, uint32_t parent, enum tag t
 static bool take_element(struct reader *r, uint32_t x)
 {
     uint32_t up = r->xml->nodes[x].parent;
-    enum tag above = up == XML_NO_NODE ? TAG_UNKNOWN : (enum tag)r->tag_of[up];
-    enum tag tag = find_tag(r->xml->nodes[x].name);
+    enum clixml_tag above = up == XML_NO_NODE ? CLIXML_UNKNOWN : (enum clixml_tag)r->tag_of[up];
+    enum clixml_tag tag = clixml_tag_of(r->xml->nodes[x].name);
     uint32_t parent = up == XML_NO_NODE ? IMPORT_NONE : r->node_of[up];
 
     r->tag_of[x] = (uint8_t)tag;
     r->node_of[x] = parent;
-    if (tag == TAG_T && above == TAG_TN) {
+    if (tag == CLIXML_T && above == CLIXML_TN) {
         return true; /* add_type has read it */
     }
-    if (tag != TAG_UNKNOWN && tag != TAG_T) {
-        if (above == TAG_OBJ && tag != TAG_OBJ && tag != TAG_REF && tag != TAG_ENTRY) {
+    if (tag != CLIXML_UNKNOWN && tag != CLIXML_T) {
+        if (above == CLIXML_OBJ && tag != CLIXML_OBJ && tag != CLIXML_REF && tag != CLIXML_ENTRY) {
             return take_part(r, x, parent, tag);
         }
-        if (!is_part_of_object(tag) && (tag == TAG_ENTRY) == (above == TAG_DICTIONARY) &&
-            (up == XML_NO_NODE || above == TAG_PROPS || above == TAG_MS || above == TAG_LIST ||
-             above == TAG_DICTIONARY || above == TAG_ENTRY)) {
+        if (!is_part_of_object(tag) && (tag == CLIXML_ENTRY) == (above == CLIXML_DICTIONARY) &&
+            (up == XML_NO_NODE || above == CLIXML_PROPS || above == CLIXML_MS ||
+             above == CLIXML_LIST || above == CLIXML_DICTIONARY || above == CLIXML_ENTRY)) {
             return take_value(r, x, parent, tag);
         }
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Plans: what is kept, what is said, what it comes to. The formats' files are tests/live/import.py. */
+/* Plans: what is kept, what is said, what it comes to. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -351,6 +351,28 @@ def failures_are_kept():
         ground.calm()
 
 
+def a_removed_partner_is_forgotten():
+    """Figures, failures and memory of a partner go with its row and its last connection; when the
+    row comes back it begins anew."""
+    with Lab("forgotten") as lab:
+        ground = Rows(lab, {})
+        row = ground.fedgate.config["partners"].pop()
+        stream = ground.peer.dial(plan.APP)
+        stream.send(message(JOE, "one", sender=ANN))
+        ground.component.hears("one")
+        check(ground.figures()["in"]["stanzas"] == 1, "figures", ground.figures())
+        ground.reload()
+        stream.wait(lambda e: local(e) == "error", 5)
+        ground.fedgate.wait_stats("no trace", lambda s: EVIL not in s["partners"], 10)
+        ground.fedgate.config["partners"].append(row)
+        ground.reload()
+        ground.peer.dial(plan.APP).send(message(JOE, "two", sender=ANN))
+        ground.component.hears("two")
+        check(ground.figures()["in"]["stanzas"] == 1, "figures", ground.figures())
+        ground.calm()
+
+
 if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
-         multiplexed_pairs, method_no_longer_allowed, failures_are_kept)
+         multiplexed_pairs, method_no_longer_allowed, failures_are_kept,
+         a_removed_partner_is_forgotten)

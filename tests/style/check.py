@@ -39,7 +39,8 @@ ROOM_NAMES = {path.rsplit("/", 1)[-1] for path in ROOMS}
 # Third-party header prefix -> where it may be included, besides tests/ and bench/.
 THIRD_PARTY = {
     "liburing": r"core/io/", "linux/io_uring": r"core/io/",
-    "ares": r"core/(engine/resolver|ctl/diagnose_dns)", "wolfssl/": r"tls/(wolfssl|aead_wolfcrypt|signature_wolfssl)",
+    "ares": r"core/(engine/resolver|ctl/diagnose_dns)",
+    "wolfssl/": r"tls/(wolfssl|aead_wolfcrypt|signature_wolfssl)",
     "mbedtls/": r"tls/(mbedtls|aead_mbedcrypto|signature_mbedtls)",
     "yajl/": r"policy/json", "stringprep": r"proto/xmpp/jid", "punycode": r"proto/xmpp/jid",
     "idna": r"proto/xmpp/jid", "urcu": r"core/engine/", "microhttpd": r"core/edge/http",

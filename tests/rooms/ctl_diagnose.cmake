@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+fg_unit(ctl_diagnose NEEDS fg_ctl SOURCES unit/ctl/diagnose_test.c)

@@ -19,10 +19,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, check, main, plan
 from lab.fedgate import TREE, Fedgate, binary, corp_dns, ctl_binary, partner, run_ctl
+from lab.hostile import Server, serve_tls
 from lab.manual import Page
 from lab.peer import Peer
 from lab.process import wait_until
-from lab.xmpp import Component
+from lab.xmpp import Component, trust_everyone
 
 SECRET = "a secret of the whole organisation"
 NOBODY = 65534
@@ -537,6 +538,13 @@ def sandbox(lab):
                          "edge.key"), (lab.certs.trust, "ca.pem")):
         shutil.copy(source, os.path.join(fedgate.folder, name))
     os.mkdir(os.path.join(fedgate.folder, "state"))
+    # For `diagnose`: we are found, and so is a partner, whose certificate has expired.
+    lab.dns.xmpp("corp.example", plan.FEDGATE)
+    lab.dns.xmpp("fabrikam.example", plan.SCRIPTED)
+    lab.certs.make("fabrikam.example", days=-3)
+    expired = trust_everyone(lab.certs.crt("fabrikam.example"), lab.certs.key("fabrikam.example"),
+                             server_side=True)
+    Server(lab, plan.SCRIPTED, lambda raw, _: serve_tls(raw, expired, domain="fabrikam.example"))
     with open(fedgate.config_path, "w", encoding="utf-8") as out:
         out.write(CONFIGURATION % {"address": plan.FEDGATE})
     os.chmod(fedgate.config_path, 0o640)

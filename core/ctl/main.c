@@ -14,6 +14,7 @@
 static const struct ctl_command *const commands[] = {
     &cmd_check,
     &cmd_diagnose,
+    &cmd_import,
     &cmd_partner,
     &cmd_policy,
     &cmd_reload,

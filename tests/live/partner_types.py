@@ -329,6 +329,13 @@ OPENERS = {
 }
 
 
+def explained(ground, user, opens):
+    """What fedgatectl is told by the node agrees with what stanzas meet."""
+    said = ground.fedgate.ctl("why", "--json", f"bob@{OPEN}/x", f"{user}@{plan.APP}")["there"]
+    got = said["allowed"], said["is_reachable"], said["reason"]
+    check(got == (opens, opens, "allowed" if opens else "not-reachable"), f"why {user}:", said)
+
+
 def openers():
     """What of ours lets an unverified partner's user answer, and whom; what ends it."""
     with Lab("openers") as lab:
@@ -339,6 +346,7 @@ def openers():
             check(reaches(ground, name) == opens, f"{name}: expected {opens}")
             check(reaches(ground, name, f"bob@{OPEN}/else") == opens, f"{name}: his other client")
             check(not reaches(ground, name, f"eve@{OPEN}"), f"{name}: somebody else came in")
+            explained(ground, name, opens)
         check(not reaches(ground, "other"), "for another user of ours")
         acts(ground, "subscribe", "<presence ME' type='unsubscribe'/>")
         check(not reaches(ground, "subscribe"), "after unsubscribe")
@@ -402,6 +410,8 @@ def shards():
             ground.settle(domain, plan.CORP)
         for n in range(12):
             for domain in MANY:
+                if n % 4 == 0:
+                    ground.peers[domain].replies.clear()  # the answer comes on a new stream
                 bob = f"bob{n}@{domain}"
                 ground.component.say(f"joe@{plan.APP}", bob, "hi")
                 ground.peers[domain].inbox.get(timeout=10)

@@ -17,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static unsigned char fuzz_ids;
 static uint32_t fuzz_methods;
 static bool fuzz_certificate;
+/* Rules that change: bit of a pair (fuzz_pair_bit) = refused. */
+static uint32_t fuzz_refused;
+static uint64_t fuzz_generation = 1;
 
 static inline void fuzz_sha1(struct slice data, unsigned char out[CRYPTO_SHA1_BYTES])
 {
@@ -45,20 +48,31 @@ static inline bool fuzz_is_local(void *ctx, struct slice domain)
     (void)ctx;
     return slice_eq_cstr(domain, "a.b") || slice_eq_cstr(domain, "c.d");
 }
+/* Of {a.b, c.d} and {x.y, x.y.z}; 0 = another pair. */
+static inline uint32_t fuzz_pair_bit(struct slice local, struct slice remote)
+{
+    uint32_t shift = slice_eq_cstr(local, "c.d") ? 1 : 0;
+
+    if (slice_eq_cstr(remote, "x.y")) {
+        return 1u << shift;
+    }
+    return slice_eq_cstr(remote, "x.y.z") ? 4u << shift : 0;
+}
 static inline const struct stream_refusal *fuzz_rules(void *ctx, enum stream_role role,
                                                       struct slice local, struct slice remote,
                                                       struct stream_rules *out)
 {
     (void)ctx;
     (void)role;
-    (void)local;
-    *out = (struct stream_rules){fuzz_methods, true, true, 7000, 50000};
-    return slice_eq_cstr(remote, "no") ? &stream_refusal_unknown_partner : NULL;
+    *out = (struct stream_rules){fuzz_methods, true, true, 7000, 50000, 30000};
+    return slice_eq_cstr(remote, "no") || (fuzz_pair_bit(local, remote) & fuzz_refused) != 0
+               ? &stream_refusal_unknown_partner
+               : NULL;
 }
 static inline uint64_t fuzz_version(void *ctx)
 {
     (void)ctx;
-    return 1;
+    return fuzz_generation;
 }
 static inline bool fuzz_certificate_ok(void *ctx, struct slice domain)
 {

@@ -20,6 +20,7 @@ endif()
 
 fg_fuzz(stream_in SOURCES fuzz/stream_in_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
 fg_fuzz(stream_out SOURCES fuzz/stream_out_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
+fg_fuzz(review SOURCES fuzz/review_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
 fg_fuzz(dialback SOURCES fuzz/dialback_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
 fg_fuzz(stanza SOURCES fuzz/stanza_fuzz.c NEEDS fg_xmpp fg_xml fg_base)
 fg_fuzz(component SOURCES fuzz/component_fuzz.c NEEDS fg_xmpp fg_xml fg_base)

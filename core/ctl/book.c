@@ -7,22 +7,15 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "base/pool.h"
 #include "ctl/out.h"
 #include "policy/edit.h"
 
 static int refuse(const struct book *b, const struct ctl *ctl)
 {
     static const char error[] = "the configuration does not load";
-    struct buf text;
     struct out o;
 
-    buf_init(&text, POOL_BLOCK_BYTES_MAX);
-    config_report_write(&b->report, &text);
-    if (buf_len(&text)) {
-        (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
-    }
-    buf_deinit(&text);
+    config_report_print(&b->report);
     (void)fprintf(stderr, "fedgatectl: %s\n", error);
     out_begin(&o);
     if (ctl->is_json) {

@@ -62,18 +62,6 @@ static struct config_report select_problems(const struct config_report *r, bool 
     return out;
 }
 
-static void print_problems(const struct config_report *r)
-{
-    struct buf text;
-
-    buf_init(&text, POOL_BLOCK_BYTES_MAX);
-    config_report_write(r, &text);
-    if (buf_len(&text)) {
-        (void)fwrite(buf_slice(&text).ptr, 1, buf_len(&text), stderr);
-    }
-    buf_deinit(&text);
-}
-
 /* All errors of a text, and what that means for the command. */
 static int refuse(const struct change *c, const struct config_report *report, int status,
                   const char *error)
@@ -82,7 +70,7 @@ static int refuse(const struct change *c, const struct config_report *report, in
     struct out o;
 
     out_begin(&o);
-    print_problems(&errors);
+    config_report_print(&errors);
     (void)fprintf(stderr, "fedgatectl: %s\n", error);
     if (c->ctl->is_json) {
         jout_object(&o.json, NULL);
@@ -244,7 +232,7 @@ void change_print(const struct change *c, const char *about, struct out *o)
 {
     struct config_report warnings = select_problems(&c->report, true, about);
 
-    print_problems(&warnings);
+    config_report_print(&warnings);
     if (!c->ctl->is_json) {
         print_people(c, o);
     } else {

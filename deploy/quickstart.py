@@ -17,7 +17,7 @@ import slixmpp  # noqa: E402
 
 from lab import Lab, check, plan  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
-from lab.fedgate import Fedgate, corp_dns, partner  # noqa: E402
+from lab.fedgate import Fedgate, corp_dns, ctl_binary, partner  # noqa: E402
 from lab.kamailio import Kamailio  # noqa: E402
 from lab.process import wait_until  # noqa: E402
 from lab.prosody import Prosody  # noqa: E402
@@ -140,6 +140,9 @@ def show_streams(fedgate, prosody, steps):
             steps.say(f"  {arrow:34} {METHODS.get(method, method)}, {count} stream(s)")
     for hop in fedgate.stats()["sip"]:
         steps.say(f"  SIP {hop['next_hop']}: {hop['state']}, mutual TLS with {hop['peer']}")
+    steps.say(f"as an administrator sees it (fedgatectl --config {fedgate.config_path} status):")
+    for line in fedgate.ctl("status").splitlines():
+        steps.say(f"  {line}")
     steps.say("as Prosody logs it:")
     wanted = re.compile(r"(Stream encrypted .*|(Incoming|Outgoing) s2s connection \S+ complete"
                         r"|certificate (chain|identity) validation result: \w+"
@@ -176,7 +179,8 @@ def demonstrate(steps, once):
         steps.say(f"all of it took {total:.0f} s")
         if not once:
             print(f"\nRunning. Figures: curl http://{plan.FEDGATE}:{plan.HTTP}/stats   "
-                  f"Configurations and logs: {lab.root}\nCtrl-C ends it.", flush=True)
+                  f"Configurations and logs: {lab.root}\nFrom another shell: {ctl_binary()} "
+                  f"--config {fedgate.config_path} status\nCtrl-C ends it.", flush=True)
             wait_for_end()
             print("\nstopping", flush=True)
         loop.call_soon_threadsafe(ann.disconnect)

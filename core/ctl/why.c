@@ -19,8 +19,11 @@ static const char *as_unknown(const char *act)
     if (is(act, "message") || is(act, "query")) {
         return "the sender gets the error that a user who does not exist would yield";
     }
-    if (is(act, "subscribe") || is(act, "presence")) {
+    if (is(act, "subscribe")) {
         return "the sender is answered \"unsubscribed\", as for a user who does not exist";
+    }
+    if (is(act, "presence")) {
+        return "the sender is answered \"unavailable\", as for a user who does not exist";
     }
     return "the sender gets no answer, as for a user who does not exist";
 }

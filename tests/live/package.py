@@ -20,8 +20,10 @@ CONF = "etc/fedgate/fedgate.conf"
 UNIT = "lib/systemd/system/fedgate.service"
 FILES = {  # path: mode
     "etc/fedgate": 0o750, CONF: 0o640, UNIT: 0o644, "usr/sbin/fedgate": 0o755,
+    "usr/bin/fedgatectl": 0o755, "usr/share/bash-completion/completions/fedgatectl": 0o644,
     "usr/lib/sysusers.d/fedgate.conf": 0o644, "usr/lib/modules-load.d/fedgate.conf": 0o644,
     "usr/share/man/man8/fedgate.8.gz": 0o644, "usr/share/man/man5/fedgate.conf.5.gz": 0o644,
+    "usr/share/man/man1/fedgatectl.1.gz": 0o644,
     "usr/share/doc/fedgate/copyright": 0o644, "usr/share/doc/fedgate/changelog.gz": 0o644,
 }
 HEALTH = "http://127.0.0.1:8069/healthz"  # as the starting configuration says
@@ -82,7 +84,7 @@ def contents():
         more = [path for path in found if path not in FILES
                 and not any(path == "." or known.startswith(path + "/") for known in FILES)]
         check(not more, "not expected:", more)
-        for page in ("man8/fedgate.8", "man5/fedgate.conf.5"):
+        for page in ("man8/fedgate.8", "man5/fedgate.conf.5", "man1/fedgatectl.1"):
             with gzip.open(os.path.join(root, "usr/share/man", page + ".gz"), "rt") as packed, \
                     open(os.path.join(TREE, "doc/man", page[5:]), encoding="utf-8") as source:
                 check(packed.read() == source.read(), f"{page} is another page")
@@ -91,11 +93,33 @@ def contents():
         check(not strangers, "not root's:", strangers)
         for library in ("libc6", "liburing2", "libmbedtls14", "ca-certificates"):
             check(library in field(package, "Depends"), f"does not depend on {library}")
-        build_id = field(symbols, "Build-Ids")
-        check(f"/{build_id[:2]}/{build_id[2:]}.debug" in out_of("dpkg-deb", "--contents", symbols),
-              "no symbols for", build_id)
-        said = out_of(os.path.join(root, "usr/sbin/fedgate"), "--version")
-        check(re.fullmatch(r"fedgate [\d.]+\n", said), "--version:", said)
+        build_ids = field(symbols, "Build-Ids").split()
+        check(len(build_ids) == 2, "two programs", build_ids)
+        for build_id in build_ids:
+            check(f"/{build_id[:2]}/{build_id[2:]}.debug" in
+                  out_of("dpkg-deb", "--contents", symbols), "no symbols for", build_id)
+        for program in ("usr/sbin/fedgate", "usr/bin/fedgatectl"):
+            said = out_of(os.path.join(root, program), "--version")
+            check(re.fullmatch(rf"{os.path.basename(program)} [\d.]+\n", said), "--version:", said)
+        complete(root)
+
+
+def complete(root):
+    """The shell completes what the program has, and what it knows of."""
+    script = os.path.join(root, "usr/share/bash-completion/completions/fedgatectl")
+
+    def of(*words):
+        line = " ".join(f"'{word}'" for word in words)
+        return out_of("bash", "-c", f"source {script}; COMP_WORDS=({line}); "
+                      f"COMP_CWORD={len(words) - 1}; _fedgatectl; echo ${{COMPREPLY[*]}}",
+                      env={**os.environ, "PATH": f"{root}/usr/bin:{os.environ['PATH']}"}).split()
+    commands = [line.split()[0] for line in
+                out_of(os.path.join(root, "usr/bin/fedgatectl"), "--help").splitlines()
+                if re.match(r"  [a-z]", line)]
+    check(commands and of("fedgatectl", "") == commands, "commands", of("fedgatectl", ""))
+    check(of("fedgatectl", "--json", "stat") == ["status"], "a command behind an option")
+    check(of("fedgatectl", "--js") == ["--json"], "an option")
+    check(of("fedgatectl", "why", "--act", "not") == ["notify"], "an act")
 
 
 def starting_configuration():
@@ -173,6 +197,7 @@ def life():
         give_certificate(lab, root.at("etc/fedgate"))
         with open(root.at(CONF), encoding="utf-8") as conf:
             text = conf.read().replace("corp.example", "corp.test")
+        text = text.replace("/run/fedgate/admin.sock", root.at("run.sock"))
         if not os.path.exists("/proc/net/if_inet6"):
             text = re.sub(r', "\[::\]:\d+"', "", text)
         with open(root.at(CONF), "w", encoding="utf-8") as conf:
@@ -181,6 +206,8 @@ def life():
                          lab.folder("run"), {"ASAN_OPTIONS": "detect_leaks=0"}).start()
         lab.own(daemon)
         daemon.wait_ready(is_healthy)
+        said = out_of(root.at("usr/bin/fedgatectl"), "--config", root.at(CONF), "status")
+        check("the file is what runs" in said, "fedgatectl status:", said)
         check(daemon.stop(timeout=30) == 0, "did not end well", daemon.tail())
 
         os.makedirs(root.at("var/lib/fedgate"))

@@ -82,7 +82,7 @@ Test(why, what_the_sender_is_told)
         {"to_local", "unknown-user", "message", "the error that a user who does not exist"},
         {"to_local", "unknown-user", "query", "the error that a user who does not exist"},
         {"to_local", "unknown-user", "subscribe", "\"unsubscribed\", as for a user who does not"},
-        {"to_local", "unknown-user", "presence", "\"unsubscribed\", as for a user who does not"},
+        {"to_local", "unknown-user", "presence", "\"unavailable\", as for a user who does not"},
         {"to_local", "unknown-user", "notify", "gets no answer, as for a user"},
         {"to_local", "maintenance", "message", "to try again later"},
     };

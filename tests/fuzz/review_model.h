@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* review_model: what an incoming stream of several pairs must do while the rules change: a stanza is
- * taken of a pair that is proved and allowed only; one pair's end is not the others'; the stream
+/* review_model: what an incoming stream of several pairs must do while the rules change: a stanza
+ * is taken of a pair that is proved and allowed only; one pair's end is not the others'; the stream
  * is to be closed when nothing is left. Each step is done and compared; false = it is over. */
 #ifndef FG_FUZZ_REVIEW_MODEL_H
 #define FG_FUZZ_REVIEW_MODEL_H

@@ -16,9 +16,6 @@
 
 #define FRAGMENT_MODE 0640
 
-/* Of the loader's warnings those that no note of the plan has said already. */
-static const char own_warnings[] = "gateway";
-
 struct import {
     struct change change;
     struct import_plan plan;
@@ -152,6 +149,9 @@ static int make_fragment(struct import *i, struct ctl *ctl)
 static int say(struct import *i, struct ctl *ctl, bool is_done)
 {
     int status = is_refused(i) ? EX_DATAERR : is_done ? change_status(&i->change) : EX_OK;
+    /* The loader's warnings have been said as notes, but for a missing "access"; no path begins
+     * with "partners[]". */
+    const char *about = i->plan.policy_count ? "partners[]" : "access";
     struct out o;
 
     out_begin(&o);
@@ -159,7 +159,7 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
         jout_object(&o.json, NULL);
         import_print_json(&i->plan, &o);
         if (is_done) {
-            change_print(&i->change, own_warnings, &o);
+            change_print(&i->change, about, &o);
         } else {
             jout_bool(&o.json, "saved", false);
             jout_cstr(&o.json, "output", is_written(i) ? i->output : NULL);
@@ -168,7 +168,7 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
     } else {
         import_print_people(&i->plan, &o);
         if (is_done) {
-            change_print(&i->change, own_warnings, &o);
+            change_print(&i->change, about, &o);
         } else if (is_written(i)) {
             out_put_clean(&o.text, slice_from_cstr(i->output));
             buf_put_lit(&o.text, ": written\n");

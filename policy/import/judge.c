@@ -98,6 +98,28 @@ static uint32_t owner_of(const struct owners *o, struct slice key)
 
 /* --- partners --- */
 
+/* Whether each of a's domains is one of b's, in any spelling. */
+static bool has_all(const struct prop *a, const struct prop *b)
+{
+    struct jid_ascii *keys = pool_heap_zalloc((b->count + 1) * sizeof(*keys));
+    struct map known = {0};
+    struct jid_ascii one;
+    bool is_known = true;
+
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (jid_domain_to_ascii(b->list[i], &keys[i]) == 0) {
+            (void)map_add(&known, jid_ascii_slice(&keys[i]), &keys[i]);
+        }
+    }
+    for (uint32_t i = 0; i < a->count && is_known; i++) {
+        is_known = jid_domain_to_ascii(a->list[i], &one) == 0 &&
+                   map_get(&known, jid_ascii_slice(&one)) != NULL;
+    }
+    map_deinit(&known);
+    pool_heap_free(keys);
+    return is_known;
+}
+
 bool import_same_value(const struct props *a, const struct props *b, enum schema_key_idx key)
 {
     struct props left = {.section = a->section};
@@ -105,6 +127,13 @@ bool import_same_value(const struct props *a, const struct props *b, enum schema
 
     *props_get(&left, key) = *props_get((struct props *)(uintptr_t)a, key);
     *props_get(&right, key) = *props_get((struct props *)(uintptr_t)b, key);
+    if (key == KEY_partner_domain) {
+        return true; /* whatever its spelling: by it the partner was found */
+    }
+    if (key == KEY_partner_additional_domains) {
+        return has_all(props_get(&left, key), props_get(&right, key)) &&
+               has_all(props_get(&right, key), props_get(&left, key));
+    }
     return props_eq(&left, &right);
 }
 

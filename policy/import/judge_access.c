@@ -104,6 +104,12 @@ static void follow_grant(struct import_plan *p, const struct json_doc *doc, stru
                        quote(g->policy).text);
         return;
     }
+    if (policy->action == IMPORT_DROPPED) {
+        import_note_at(p, IMPORT_REFUSES, &g->place, object,
+                       "has the policy %s, which was refused: another would count for the user",
+                       quote(g->policy).text);
+        return;
+    }
     import_add_member(policy, g->member);
 }
 
@@ -173,18 +179,22 @@ static void note_no_members(struct import_plan *p, const struct json_doc *doc,
         return;
     }
     if (policy->tier == IMPORT_SITE) {
-        import_note_at(p, IMPORT_WARNS, &policy->place, object_of(p, policy),
-                       "applies to nobody yet: sites are not exported with it. Write the site's "
-                       "SIP domains or users as access.sites[%s].members",
-                       quote(policy->name).text);
+        import_note_at(
+            p, IMPORT_WARNS, &policy->place, object_of(p, policy),
+            "applies to nobody yet, so the global policy decides: sites are not exported "
+            "with it. Write the site's "
+            "SIP domains or users as access.sites[%s].members",
+            quote(policy->name).text);
         return;
     }
     import_note_at(p, IMPORT_WARNS, &policy->place, object_of(p, policy),
-                   p->users ? "was granted to no exported user, so it applies to nobody"
-                            : "applies to nobody yet: who was granted it is in the users. Export "
-                              "them with \"Get-CsUser | Select-Object SipAddress, Enabled, "
-                              "ExternalAccessPolicy | Export-Clixml users.xml\" and import that "
-                              "file as well, or write access.users[%s].members",
+                   p->users
+                       ? "was granted to no exported user, so it applies to nobody"
+                       : "applies to nobody yet, so the tier below decides: who was granted it "
+                         "is in the users. Export "
+                         "them with \"Get-CsUser | Select-Object SipAddress, Enabled, "
+                         "ExternalAccessPolicy | Export-Clixml users.xml\" and import that "
+                         "file as well, or write access.users[%s].members",
                    quote(policy->name).text);
 }
 

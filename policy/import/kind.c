@@ -118,6 +118,9 @@ static const struct {
      {"AllowFederatedUsers", NULL},
      "the Access Edge's settings: SIP federation, which stays where it is; AllowFederatedUsers "
      "has no say here"},
+    {IMPORT_KIND_KNOWN,
+     {"VerificationLevel", "Enabled"},
+     "a public provider: SIP federation, which stays where it is"},
     {IMPORT_KIND_ALLOWED, {"MarkForMonitoring", NULL}, NULL},
     {IMPORT_KIND_ALLOWED, {"Domain", "VerificationLevel"}, NULL},
 };

@@ -359,8 +359,10 @@ void import_set_all(struct import_record *r, struct props *props, uint32_t *give
         props_clear(props, key);
         (void)snprintf(to, sizeof(to), "%s%s", path, schema_key_at(key)->name);
         import_mapped(r->plan, name, to);
-        if (r->tree->nodes[node].value != IMPORT_NIL) {
-            (void)set(r, props, key, node);
+        if (r->tree->nodes[node].value != IMPORT_NIL && set(r, props, key, node) &&
+            (schema_key_at(key)->flags & SCHEMA_LATER) && props_is_special(props, key)) {
+            import_note(r, IMPORT_WARNS, "%s comes over, but has no effect in this release",
+                        quote(name).text);
         }
     }
 }

@@ -160,9 +160,9 @@ struct import_plan {
     struct import_mapping *mappings;     /* owned */
     uint32_t mapping_count;
     uint32_t mapping_cap;
-    uint32_t row_counts[19]; /* partners by row of the truth table, [1]..[18] */
-    uint32_t bookkeeping;    /* members that mean nothing outside the old product */
-    uint32_t users;          /* exported, with or without a policy */
+    uint32_t row_counts[19];                /* partners by row of the truth table, [1]..[18] */
+    uint32_t bookkeeping;                   /* members that mean nothing outside the old product */
+    uint32_t users;                         /* exported, with or without a policy */
     uint32_t told_names[IMPORT_KIND_COUNT]; /* file_count when the remedy was told last */
     uint32_t told_depth[IMPORT_KIND_COUNT];
     bool told_sip; /* that sip_federation has no effect yet */

@@ -17,6 +17,10 @@
 /* The longest UTF-8 of one UTF-16 unit (a pair of units has four). */
 #define UTF8_BYTES_PER_UNIT 3u
 
+#define TOO_LARGE                                                                                  \
+    "is larger than 64 MiB (as UTF-8); export the lists one by one, users with Select-Object and " \
+    "the three members that count"
+
 int import_refuse(struct import_fault *fault, uint32_t offset, const char *fmt, ...)
 {
     va_list args;
@@ -82,6 +86,13 @@ static bool looks_like_utf16(struct slice raw)
     return raw.len >= 4 && raw.ptr[0] && !raw.ptr[1] && raw.ptr[2] && !raw.ptr[3];
 }
 
+static void copy(struct import_text *t, struct slice text)
+{
+    t->bytes = pool_heap_zalloc(text.len + 1);
+    memcpy(t->bytes, text.ptr, text.len);
+    t->len = text.len;
+}
+
 static int decode_utf8(struct import_text *t, struct slice raw, struct import_fault *fault)
 {
     size_t at = 0;
@@ -91,15 +102,14 @@ static int decode_utf8(struct import_text *t, struct slice raw, struct import_fa
         size_t from = at;
 
         if (!utf8_next(raw, &at, &c) || c == 0) {
+            copy(t, slice_to(raw, from)); /* to count its lines */
             return import_refuse(
                 fault, (uint32_t)from,
                 "is no UTF-8 and no UTF-16 text; in PowerShell write files with \"Export-Clixml "
                 "FILE\" or \"... | Set-Content -Encoding UTF8 FILE\"");
         }
     }
-    t->bytes = pool_heap_zalloc(raw.len + 1);
-    memcpy(t->bytes, raw.ptr, raw.len);
-    t->len = raw.len;
+    copy(t, raw);
     return 0;
 }
 
@@ -107,9 +117,8 @@ int import_text_decode(struct import_text *t, struct slice raw, struct import_fa
 {
     int err;
 
-    if (raw.len > IMPORT_BYTES_MAX) {
-        return import_refuse(fault, IMPORT_NOWHERE,
-                             "is larger than 64 MiB; export the lists one by one");
+    if (raw.len > IMPORT_RAW_BYTES_MAX) {
+        return import_refuse(fault, IMPORT_NOWHERE, TOO_LARGE);
     }
     if (raw.len >= 2 && memcmp(raw.ptr, "\xff\xfe", 2) == 0) {
         err = decode_utf16(t, slice_from(raw, 2), false, fault);
@@ -122,8 +131,7 @@ int import_text_decode(struct import_text *t, struct slice raw, struct import_fa
             t, slice_starts(raw, SLICE_LIT("\xef\xbb\xbf")) ? slice_from(raw, 3) : raw, fault);
     }
     if (!err && t->len > IMPORT_BYTES_MAX) {
-        err = import_refuse(fault, IMPORT_NOWHERE,
-                            "is larger than 64 MiB in UTF-8; export the lists one by one");
+        err = import_refuse(fault, IMPORT_NOWHERE, TOO_LARGE);
     }
     return err;
 }
@@ -172,9 +180,9 @@ int import_text_read(struct import_text *t, const char *path, struct import_faul
         return err;
     }
     /* A pipe has no size; one byte more than allowed is enough to know that it is too large. */
-    bytes_max = S_ISREG(st.st_mode) && (size_t)st.st_size < IMPORT_BYTES_MAX
+    bytes_max = S_ISREG(st.st_mode) && (size_t)st.st_size < IMPORT_RAW_BYTES_MAX
                     ? (size_t)st.st_size + 1
-                    : IMPORT_BYTES_MAX + 1;
+                    : IMPORT_RAW_BYTES_MAX + 1;
     bytes = pool_heap_zalloc(bytes_max);
     err = read_all(fd, bytes, bytes_max, &len);
     if (!is_stdin) {

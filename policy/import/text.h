@@ -12,10 +12,11 @@
 #include "base/attr.h"
 #include "base/slice.h"
 
-/* Of a file, and of its text in UTF-8. */
-#define IMPORT_BYTES_MAX ((size_t)64 << 20)
-#define IMPORT_WHY_BYTES 768u
-#define IMPORT_NOWHERE   UINT32_MAX /* the file as a whole */
+/* Of a file's text in UTF-8; as UTF-16 a file has up to twice as many. */
+#define IMPORT_BYTES_MAX     ((size_t)64 << 20)
+#define IMPORT_RAW_BYTES_MAX (2 * IMPORT_BYTES_MAX)
+#define IMPORT_WHY_BYTES     768u
+#define IMPORT_NOWHERE       UINT32_MAX /* the file as a whole */
 
 /* What makes a file unusable: the place in its text, what is wrong, what to do. */
 struct import_fault {

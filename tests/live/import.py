@@ -63,6 +63,7 @@ def clixml_files():
     _expect(clixml(some, old.PARTNER, extended=("Identity", "PartnerType", "AdditionalDomains")))
     text = clixml(some, old.PARTNER, "utf-8").decode()
     _expect(('<?xml version="1.0" encoding="utf-16"?>\r\n' + text).encode())
+    _expect(text.replace("><", ">\r\n      <").encode())  # a line for each element
     _expect(("#< CLIXML\r\n" + text).encode())
     head = text[:text.index("  <Obj ")]
     inside = text[len(head):text.rindex("</Objs>")]
@@ -302,11 +303,16 @@ def domain_lists():
     with Desk(config) as desk:
         desk.put("b.xml", clixml([old.blocked("evil.example"), old.blocked("OLD.example"),
                                   old.blocked("Evil.Example")], old.BLOCKED))
+        providers = [{"Identity": "Skype", "ProxyFqdn": "x.example", "Enabled": True,
+                      "VerificationLevel": "AlwaysVerifiable"},
+                     {"Identity": "Online", "HostsOCSUsers": True, "Enabled": True},
+                     {"Identity": "Global", "AllowFederatedUsers": True}]
         desk.put("a.json", json7([old.allowed("evil.example"), old.allowed("sip.example"),
-                                  old.allowed("fabrikam.example")]))
+                                  old.allowed("fabrikam.example"), *providers]))
         said = desk.run("--dry-run", "b.xml", "a.json").stdout
         for word in ("2 for SIP federation", "is blocked here", "exported twice",
-                     "the SIP server must reach it one way only"):
+                     "the SIP server must reach it one way only", "is a public provider",
+                     "is a hosting provider", "the Access Edge's settings"):
             check(word in said, f"no {word!r}:", said)
         plan = desk.plan("b.xml", "a.json")
         check([b["action"] for b in plan["blocked"]] == ["new", "as it is"], plan["blocked"])
@@ -330,7 +336,11 @@ def names():
             ["a.Example", "ü.example"], "kept:", desk.text())
         same = desk.plan(desk.put("v.xml", clixml([partner("xn--bcher-kva.example", ["a.example"])],
                                                   old.PARTNER)))
-        check(same["partners"][0]["action"] in ("left", "as it is"), "not found:", same)
+        check(same["partners"][0]["action"] == "left", "not found:", same)
+        check("another additional_domains, which" in same["notes"][-1]["text"], same["notes"])
+        other = partner("XN--bcher-kva.example", ["xn--tda.example", "A.example"])
+        desk.put("w.xml", clixml([other], old.PARTNER))
+        check(desk.plan("w.xml")["partners"][0]["action"] == "as it is", "spelled otherwise")
         label = "a" * 60
         long = ".".join([label] * 5) + ".example"
         for name, word in ((long, "long"), ("no domain", "export"), ("192.0.2.1", "export"),

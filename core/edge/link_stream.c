@@ -94,9 +94,7 @@ static void on_failed(struct link *l, const struct stream_failure *failure)
     note_failure(l, fail_step_of(failure), failure->text);
     /* Also TLS that the row demands and the peer refuses, or the other way round; not TLS that
      * broke while it was negotiated. */
-    l->is_fail_final = l->fail_step == FAIL_STEP_CERTIFICATE ||
-                       (failure->step == STREAM_STEP_STARTTLS &&
-                        failure->condition == STREAM_CONDITION_POLICY_VIOLATION);
+    l->is_fail_final = l->fail_step == FAIL_STEP_CERTIFICATE || failure->is_mismatch;
     LOG_W(stream_error, "dir=out peer=%s remote=%s step=%s condition=%s text=%s",
           conn_peer_text(l->c), log_quote(link_remote(l)).text, stream_step_name(failure->step),
           stream_condition_name(failure->condition),

@@ -377,6 +377,12 @@ bool stream_is_securing(const struct stream *s)
     return s->state == STREAM_STATE_IN_SECURING || s->state == STREAM_STATE_OUT_SECURING;
 }
 
+enum stream_event_kind stream_mismatch(struct stream_event *ev)
+{
+    ev->failure.is_mismatch = true;
+    return STREAM_FAILED;
+}
+
 bool stream_is_tls_forced(const struct stream *s)
 {
     return s->state == STREAM_STATE_OUT_STARTTLS && !s->peer.starttls;
@@ -541,6 +547,7 @@ enum stream_event_kind stream_peer_error(struct stream *s, struct stream_event *
                        "with %s",
                        log_quote(name).text);
         condition = STREAM_CONDITION_POLICY_VIOLATION;
+        ev->failure.is_mismatch = true;
     } else if (s->state == STREAM_STATE_IN_FEATURES &&
                (s->is_dialback_refused || s->sasl_attempts > 0 ||
                 condition == STREAM_CONDITION_UNSUPPORTED_FEATURE)) {

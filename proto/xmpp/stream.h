@@ -171,6 +171,7 @@ struct stream_failure {
     enum stream_step step;
     enum stream_condition condition; /* ours or, for STREAM_ERROR, the peer's */
     bool is_timeout;
+    bool is_mismatch; /* out: TLS is demanded by one side and not had by the other: final */
     const char *text; /* what was seen, what to do; NUL-terminated, untrusted parts escaped */
 };
 

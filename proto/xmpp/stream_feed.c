@@ -121,9 +121,10 @@ static enum stream_event_kind peer_close(struct stream *s, struct stream_event *
         return STREAM_CLOSED;
     }
     if (stream_is_tls_forced(s)) {
-        return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
-                           "the peer does not offer TLS, which our rules demand, and leaves when "
-                           "we try");
+        (void)stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
+                          "the peer does not offer TLS, which our rules demand, and leaves when "
+                          "we try");
+        return stream_mismatch(ev);
     }
     if (!stream_is_open(s) && !stream_is_served(s)) {
         return stream_fail(s, ev, stream_step_of(s), STREAM_CONDITION_NONE,

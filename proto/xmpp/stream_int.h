@@ -199,6 +199,8 @@ void stream_arm_keepalive(struct stream *s);
 void stream_arm_activity(struct stream *s);
 /* Between <proceed/> and the end of the TLS handshake. */
 bool stream_is_securing(const struct stream *s);
+/* Marks the failure in ev as one that waiting does not mend; returns FAILED. */
+enum stream_event_kind stream_mismatch(struct stream_event *ev);
 /* Outgoing: the answer is awaited to a <starttls/> that the peer had not offered. */
 bool stream_is_tls_forced(const struct stream *s);
 /* Incoming, opened to verify keys with us, which was done: its end is no failure. */

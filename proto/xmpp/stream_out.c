@@ -97,11 +97,12 @@ static enum stream_event_kind old_version(struct stream *s, struct stream_event 
     }
     if (!may_dialback(s)) {
         /* A peer of before 1.0, or someone who wants us to speak in plain (SEC-34). */
-        return stream_fail(s, ev, s->is_secured ? STREAM_STEP_SASL : STREAM_STEP_STARTTLS,
-                           STREAM_CONDITION_POLICY_VIOLATION,
-                           "the answer has no version, which leaves dialback%s only, and the rules "
-                           "for these domains do not allow that",
-                           s->is_secured ? "" : " without TLS");
+        (void)stream_fail(s, ev, s->is_secured ? STREAM_STEP_SASL : STREAM_STEP_STARTTLS,
+                          STREAM_CONDITION_POLICY_VIOLATION,
+                          "the answer has no version, which leaves dialback%s only, and the rules "
+                          "for these domains do not allow that",
+                          s->is_secured ? "" : " without TLS");
+        return stream_mismatch(ev);
     }
     return begin_dialback(s, ev);
 }
@@ -192,13 +193,15 @@ static void read_features(struct stream *s, const struct xml_tree *t)
 static enum stream_event_kind go_on_plain(struct stream *s, struct stream_event *ev)
 {
     if (s->peer.starttls_required) {
-        return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
-                           s->avoid_tls ? "the peer demands TLS, in which an earlier try failed"
-                                        : "the peer demands TLS, which our rules do not use here");
+        (void)stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
+                          s->avoid_tls ? "the peer demands TLS, in which an earlier try failed"
+                                       : "the peer demands TLS, which our rules do not use here");
+        return s->avoid_tls ? STREAM_FAILED : stream_mismatch(ev);
     }
     if (!has(s, STREAM_METHOD_DIALBACK_PLAIN)) {
-        return stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
-                           "the peer refuses TLS, and our rules demand it");
+        (void)stream_fail(s, ev, STREAM_STEP_STARTTLS, STREAM_CONDITION_POLICY_VIOLATION,
+                          "the peer refuses TLS, and our rules demand it");
+        return stream_mismatch(ev);
     }
     if (!s->is_verify_only && !peer_knows_dialback(s)) {
         return stream_fail(s, ev, STREAM_STEP_DIALBACK, STREAM_CONDITION_POLICY_VIOLATION,

@@ -4,6 +4,8 @@
 with a component and with SIP inside; what an unverified partner's user is told before ours wrote or
 added him, to the letter and to the microsecond; what opens and closes the way."""
 import os
+import queue
+import socket
 import statistics
 import sys
 import threading
@@ -11,8 +13,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
+from lab.fedgate import Fedgate, corp_dns, partner
+from lab.hostile import EVIL_ADDRESS, Raw, header
 from lab.rules import Rules, none, one, text
-from lab.xmpp import NS_STANZA_ERROR, error_of, local, message, text_of
+from lab.xmpp import (NS_DIALBACK, NS_SERVER, NS_STANZA_ERROR, NS_STREAM, Component, Stream,
+                      error_of, local, message, text_of)
 
 FEDERATED, VERIFIED, UNVERIFIED = "federated", "public_verified", "public_unverified"
 DOMAINS = {FEDERATED: "trusted.test", VERIFIED: "known.test", UNVERIFIED: "open.test"}
@@ -433,6 +438,75 @@ def shards():
         check(ground.fedgate.totals()["refused_unreachable"] == 0, "refused")
 
 
+class Easy:
+    """The server of all of MANY, without TLS: believes and confirms every key, tells when a message
+    comes."""
+
+    def __init__(self, address):
+        self.heard = queue.SimpleQueue()
+        self.listener = socket.create_server((address, plan.XMPP_SERVER))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connected, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+
+    def _serve(self, connected):
+        stream = Stream.over(connected)
+        head = stream.expect("stream")
+        stream.send(f"<?xml version='1.0'?><stream:stream xmlns='{NS_SERVER}' id='e{id(stream)}' "
+                    f"xmlns:stream='{NS_STREAM}' xmlns:db='{NS_DIALBACK}' version='1.0' "
+                    f"from='{head.get('to')}' to='{head.get('from')}'><stream:features>"
+                    "<dialback xmlns='urn:xmpp:features:dialback'/></stream:features>")
+        stream.run()
+        while hasattr(element := stream.queue.get(), "tag"):
+            if local(element) in ("verify", "result"):
+                ident = f" id='{element.get('id')}'" if local(element) == "verify" else ""
+                stream.send(f"<db:{local(element)} from='{element.get('to')}' "
+                            f"to='{element.get('from')}'{ident} type='valid'/>")
+            elif local(element) == "message":
+                self.heard.put(element)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def one_stream():
+    """One incoming stream carries several partners, so it lives on another shard than some of them:
+    what that shard heard of is enough for an answer that comes at once."""
+    plain = {"type": UNVERIFIED, "acks": "off", "tls": "not_supported", "sasl": "not_supported",
+             "dialback": True}
+    with Lab("one-stream") as lab:
+        corp_dns(lab)
+        for domain in MANY:
+            lab.dns.xmpp(domain, EVIL_ADDRESS)
+        fedgate = Fedgate(lab, partners=[partner(domain, **plain) for domain in MANY], shards=3)
+        fedgate.start()
+        component = lab.own(Component(plan.APP, "inside"))
+        easy = lab.own(Easy(EVIL_ADDRESS))
+        raw = Raw().send(header(sender=MANY[0]))
+        raw.until("</stream:features>")
+        for domain in MANY:
+            raw.send(f"<db:result from='{domain}' to='{plan.APP}'>key</db:result>")
+            raw.until(f"to=\"{domain}\" type=\"valid\"")
+        for n in range(40):
+            for domain in MANY:
+                bob = f"bob{n}@{domain}"
+                component.say(f"joe@{plan.APP}", bob, "hi")
+                check(easy.heard.get(timeout=10).get("to") == bob, "to another")
+                raw.send(message(f"joe@{plan.APP}", "at once", sender=bob))
+                got = component.stream.received()
+                said = got.get("from"), text_of(got, "body")
+                check(said == (bob, "at once"), "got", text(got))
+        check(fedgate.totals()["refused_unreachable"] == 0, "refused")
+        raw.close()
+
+
 # --- many strangers -------------------------------------------------------------------------------
 
 KNOCKS = 20000
@@ -471,5 +545,5 @@ def knocks(shards):
 if __name__ == "__main__":
     main(case("component_cells", component_cells, 1),
          case("component_cells_two_shards", component_cells, 2), sip_cells, unknown_user, latency,
-         openers, errors_carry_no_text, shards, case("knocks", knocks, 1),
+         openers, errors_carry_no_text, shards, one_stream, case("knocks", knocks, 1),
          case("knocks_two_shards", knocks, 2))

@@ -30,7 +30,7 @@ NOBODY = 65534
 PROMPT_S = 2.0  # an answer takes no longer, whatever others do
 REQUEST_S = 5.0  # edge/admin.h
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 65, 66, 69, 77, 78
-PAGE = os.path.join(TREE, "doc", "man", "fedgatectl.1")
+MANUAL = os.path.join(TREE, "doc", "man")
 
 
 def node(lab, **changes):
@@ -509,7 +509,7 @@ CONFIGURATION = """// The border of corp.example.
 {
   "node":   { "name": "edge1.corp.example", "state_dir": "state" },
   "listen": { "xmpp_server": ["%(address)s:5269"], "component": ["127.0.0.1:5347"],
-              "http": "%(address)s:8069", "admin": "admin.sock" },
+              "http": "127.0.0.1:8069", "admin": "admin.sock" },
   "tls":    { "certificate": "edge.pem", "key": "edge.key", "trust": "ca.pem" },
   "dns":    { "servers": ["127.77.0.53"] },
 
@@ -532,7 +532,7 @@ CONFIGURATION = """// The border of corp.example.
 
 def sandbox(lab):
     """A node with the configuration that the page supposes; (node, environment for examples)."""
-    fedgate = Fedgate(lab)
+    fedgate = Fedgate(lab, address="127.0.0.1")
     lab.certs.make("corp.example", name="manual")
     for source, name in ((lab.certs.crt("manual"), "edge.pem"), (lab.certs.key("manual"),
                          "edge.key"), (lab.certs.trust, "ca.pem")):
@@ -565,13 +565,35 @@ def manual():
     with Lab("admin-manual") as lab:
         fedgate, environment = sandbox(lab)
         fedgate.start()
-        page = Page(PAGE)
+        page = Page(os.path.join(MANUAL, "fedgatectl.1"))
         ran, skipped = page.run(lab.folder("work"), environment,
                                 lambda text: text.replace("/etc/fedgate/", fedgate.folder + "/"))
         print(f"{ran} examples ran, {skipped} were left out")
         check(ran > skipped and ran >= 6, "too few examples", ran, skipped)
 
 
+def manual_daemon():
+    """The examples of fedgate(8), in one shell: a daemon in the background, asked and stopped."""
+    if not shutil.which("curl"):
+        raise Skip("no curl on this machine")
+    with Lab("admin-daemon") as lab:
+        fedgate, environment = sandbox(lab)
+        script = ["set -em"]
+        for example in Page(os.path.join(MANUAL, "fedgate.8")).examples:
+            script.append(example.command.replace("/etc/fedgate/", fedgate.folder + "/"))
+            if example.command.endswith("&"):
+                script.append("until fedgatectl status >/dev/null 2>&1; do sleep 0.1; done")
+        check(len(script) > 6 and "kill %1" in script, "not the examples", script)
+        done = subprocess.run(["/bin/bash", "-c", "\n".join([*script, "wait %1"])], text=True,
+                              env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=60)
+        check(done.returncode == 0, "failed", done.returncode, done.stdout[-2000:], done.stderr)
+        for text in ("the file is what runs", '"config_generation": 1', "generation 2 is in force",
+                     " stopped uptime_s="):
+            check(text in done.stdout + done.stderr, "not said", text, done.stdout, done.stderr)
+
+
 if __name__ == "__main__":
     main(status, reload, several_at_once, partner_figures, why, dialback_keys, no_node, full_disk,
-         place, thousand, slow, garbage, stopping, manual)
+         place, thousand, slow, garbage, stopping, manual,
+         manual_daemon)

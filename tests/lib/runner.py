@@ -25,7 +25,8 @@ FUZZ_SEED = 20261121
 # Whole-daemon tests in which shards work on each other's behalf: run once more under TSan.
 THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:reload_under_traffic",
                  "flood:inwards_wolfssl_2", "flood:outwards_wolfssl_2", "tls_reload:renewals",
-                 "tls_policy:reload_revokes_two_shards", "reload_storm:hundred")
+                 "tls_policy:reload_revokes_two_shards", "reload_storm:hundred",
+                 "admin:several_at_once", "admin:why")
 # Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
 DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",
                "partners:ejabberd_external")

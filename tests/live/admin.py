@@ -566,6 +566,12 @@ def manual():
         fedgate, environment = sandbox(lab)
         fedgate.start()
         page = Page(os.path.join(MANUAL, "fedgatectl.1"))
+        commands = {example.command.split()[1] for example in page.examples
+                    if example.command.startswith("fedgatectl ")}
+        listed = [line.split()[0] for line in run_ctl("--help").stdout.splitlines()
+                  if line.startswith("  ") and not line.lstrip().startswith("-")]
+        missing = [name for name in listed if name not in commands]
+        check(listed and not missing, "commands without an example", missing)
         ran, skipped = page.run(lab.folder("work"), environment,
                                 lambda text: text.replace("/etc/fedgate/", fedgate.folder + "/"))
         print(f"{ran} examples ran, {skipped} were left out")

@@ -295,10 +295,13 @@ static void use_name_itself(struct dns_targets *targets, struct slice name, uint
 /* No target: which fault that is. */
 static enum diagnose_fault no_target(const struct diagnose_find *find,
                                      const struct dns_targets *targets,
-                                     const struct dns_answer *starttls)
+                                     const struct dns_answer *starttls, bool is_late)
 {
     bool is_ours = find->srv_step == DIAGNOSE_IN_SRV;
 
+    if (is_late) {
+        return DIAGNOSE_FAULT_OUT_OF_TIME;
+    }
     if (targets->is_refused[0] || targets->is_refused[1]) {
         return is_ours ? DIAGNOSE_FAULT_OUR_SRV_REFUSED : DIAGNOSE_FAULT_SRV_REFUSED;
     }
@@ -331,16 +334,15 @@ static bool find_targets(struct diagnose *d, const struct diagnose_find *find,
         sets[i] = &q[i].answer;
     }
     if (!find->wants_direct) {
-        diagnose_seen(d, find->srv_step, "_xmpps-server._tcp is not asked for: the row does not "
-                                         "use TLS");
+        diagnose_seen(d, find->srv_step, "_xmpps-server._tcp is not asked for: no TLS is used");
     }
     dns_targets_merge(targets, sets, 2, random_of, d);
     if (targets->count > 0) {
         diagnose_set(d, find->srv_step, DIAGNOSE_OK);
         return true;
     }
-    fault = no_target(find, targets, &q[1].answer);
-    if (!allows_fall_back(targets, &q[1].answer, 1)) {
+    fault = no_target(find, targets, &q[1].answer, diagnose_left_ms(d, 1) == 0);
+    if (fault == DIAGNOSE_FAULT_OUT_OF_TIME || !allows_fall_back(targets, &q[1].answer, 1)) {
         diagnose_fail(d, find->srv_step, fault);
         return false;
     }
@@ -433,7 +435,9 @@ static bool find_addresses(struct diagnose *d, const struct diagnose_find *find,
     }
     if (out->count == 0) {
         diagnose_fail(d, find->address_step,
-                      no_address(find, q, 2 * targets->count, out->is_fallback));
+                      diagnose_left_ms(d, 1) == 0
+                          ? DIAGNOSE_FAULT_OUT_OF_TIME
+                          : no_address(find, q, 2 * targets->count, out->is_fallback));
     } else if (without > 0) {
         diagnose_warn(d, find->address_step, is_ours ? DIAGNOSE_FAULT_OUR_ADDRESS_SOME
                                                      : DIAGNOSE_FAULT_ADDRESS_SOME);

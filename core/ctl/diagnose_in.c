@@ -65,14 +65,14 @@ static bool is_of_this_machine(const struct sockaddr *addr)
     return is_here;
 }
 
-/* "[::]" takes IPv4 as well. */
+/* "[::]" takes IPv6 only (core/io). */
 static bool takes(const struct sockaddr *listener, const struct sockaddr *addr)
 {
     if (port_of(listener) != port_of(addr)) {
         return false;
     }
     if (is_wildcard(listener)) {
-        return listener->sa_family == AF_INET6 || addr->sa_family == AF_INET;
+        return listener->sa_family == addr->sa_family;
     }
     return same_address(listener, addr);
 }
@@ -204,7 +204,9 @@ static bool reach(struct diagnose *d, struct diagnose_spots *spots, const struct
         }
     }
     if (good == 0) {
-        diagnose_fail(d, DIAGNOSE_IN_TCP, DIAGNOSE_FAULT_OUR_PORT_CLOSED);
+        diagnose_fail(d, DIAGNOSE_IN_TCP, diagnose_left_ms(d, 1) == 0
+                                              ? DIAGNOSE_FAULT_OUT_OF_TIME
+                                              : DIAGNOSE_FAULT_OUR_PORT_CLOSED);
         return false;
     }
     if (good < count) {
@@ -260,10 +262,8 @@ static void walk_domain(struct diagnose *d)
     }
     find_listeners(d, &spots, &found);
     if (reach(d, &spots, &found)) {
-        walk_kind(d, &spots, false); /* STARTTLS is what every partner knows */
-        if (d->at->results[DIAGNOSE_IN_HEADER].status == DIAGNOSE_NOT_TRIED) {
-            walk_kind(d, &spots, true);
-        }
+        walk_kind(d, &spots, false);
+        walk_kind(d, &spots, true);
     }
     diagnose_disconnect(&spots);
 }

@@ -95,7 +95,9 @@ static bool connect_all(struct diagnose *d, struct diagnose_spots *spots)
         err = err == -ECONNREFUSED || spot->is_connected ? err : spot->err; /* says most */
     }
     if (good == 0) {
-        diagnose_fail(d, DIAGNOSE_OUT_TCP, fault_of_connect(err));
+        diagnose_fail(d, DIAGNOSE_OUT_TCP, diagnose_left_ms(d, 1) == 0
+                                               ? DIAGNOSE_FAULT_OUT_OF_TIME
+                                               : fault_of_connect(err));
         if (spots->is_fallback) {
             diagnose_fail(d, DIAGNOSE_OUT_SRV, DIAGNOSE_FAULT_SRV_MISSING);
         }
@@ -129,53 +131,68 @@ static void skip_by_row(struct diagnose *d)
     }
 }
 
-static enum diagnose_outcome walk_spot(struct diagnose *d, struct diagnose_spot *spot)
+static enum diagnose_outcome walk_spot(struct diagnose *d, struct diagnose_spot *spot,
+                                       bool avoid_tls)
 {
-    bool has_dialback = d->row->dialback;
     struct diagnose_stream_params params = {
         .local = d->at->local,
         .remote = jid_ascii_slice(&d->domain),
         .map = &diagnose_map_out,
         .is_direct_tls = spot->is_direct_tls,
+        .avoid_tls = avoid_tls,
         .methods = d->row->auth,
         .wants_acks = !d->partner || d->partner->acks == PARTNER_ACKS_AUTO ||
                       d->partner->acks == PARTNER_ACKS_SM,
-        .verify_part = has_dialback && d->part_count > 1 ? &d->parts[1] : NULL,
+        .verify_part = d->row->dialback && d->part_count > 1 ? &d->parts[1] : NULL,
     };
-    enum diagnose_outcome outcome = diagnose_stream_walk(d, take_fd(spot), &params);
 
-    if (outcome == DIAGNOSE_STREAM_PLAIN && diagnose_connect_one(d, spot) == 0) {
-        diagnose_seen(d, DIAGNOSE_OUT_TLS, "the row leaves dialback without TLS: tried again so");
-        params.avoid_tls = true;
-        params.is_direct_tls = false;
-        outcome = diagnose_stream_walk(d, take_fd(spot), &params);
-    }
-    return outcome;
+    diagnose_seen(d, spot->is_direct_tls ? DIAGNOSE_OUT_TLS : DIAGNOSE_OUT_HEADER,
+                  "to %s (%s)%s", spot->text, spot->host,
+                  avoid_tls ? ", without TLS, which the row leaves open" : "");
+    return diagnose_stream_walk(d, take_fd(spot), &params);
 }
 
-/* Of each target the first address that answers. */
+/* The next spot from *at on that a stream may go to: of each target the first that answers. */
+static struct diagnose_spot *next_spot(struct diagnose *d, struct diagnose_spots *spots,
+                                       uint32_t *at, bool avoid_tls)
+{
+    while (*at < spots->count) {
+        struct diagnose_spot *spot = &spots->at[*at];
+        uint32_t target_idx = spot->target_idx;
+
+        if (!spot->is_connected || (avoid_tls && spot->is_direct_tls) ||
+            diagnose_connect_one(d, spot) != 0) {
+            (*at)++;
+            continue;
+        }
+        while (*at < spots->count && spots->at[*at].target_idx == target_idx) {
+            (*at)++;
+        }
+        return spot;
+    }
+    return NULL;
+}
+
 static void walk_targets(struct diagnose *d, struct diagnose_spots *spots)
 {
     enum diagnose_outcome outcome = DIAGNOSE_STREAM_NEXT;
-    uint32_t walks = 0;
-    uint32_t done = UINT32_MAX;
+    bool avoid_tls = false;
+    uint32_t at = 0;
 
-    for (uint32_t i = 0; i < spots->count && outcome == DIAGNOSE_STREAM_NEXT &&
-                         walks < DIAGNOSE_WALKS_MAX && diagnose_left_ms(d, 1) > 0;
-         i++) {
-        struct diagnose_spot *spot = &spots->at[i];
+    for (uint32_t walks = 0; walks < DIAGNOSE_WALKS_MAX && diagnose_left_ms(d, 1) > 0 &&
+                             outcome == DIAGNOSE_STREAM_NEXT;
+         walks++) {
+        struct diagnose_spot *spot = next_spot(d, spots, &at, avoid_tls);
 
-        if (!spot->is_connected || spot->target_idx == done) {
-            continue;
+        if (!spot) {
+            return;
         }
-        if (walks > 0 && diagnose_connect_one(d, spot) != 0) {
-            continue;
+        outcome = walk_spot(d, spot, avoid_tls);
+        if (outcome == DIAGNOSE_STREAM_PLAIN) { /* from the first target on again */
+            outcome = DIAGNOSE_STREAM_NEXT;
+            avoid_tls = true;
+            at = 0;
         }
-        done = spot->target_idx;
-        diagnose_seen(d, spot->is_direct_tls ? DIAGNOSE_OUT_TLS : DIAGNOSE_OUT_HEADER,
-                      "to %s (%s)", spot->text, spot->host);
-        outcome = walk_spot(d, spot);
-        walks++;
     }
     if (outcome == DIAGNOSE_STREAM_GOOD) {
         diagnose_forgive_walk(d);

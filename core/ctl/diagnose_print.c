@@ -88,12 +88,28 @@ static uint32_t failed_count(const struct diagnose *d)
     return count;
 }
 
+static uint32_t warning_count(const struct diagnose *d)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < d->part_count; i++) {
+        for (uint32_t k = 0; k < DIAGNOSE_STEP_COUNT; k++) {
+            count += d->parts[i].results[k].status == DIAGNOSE_WARNING;
+        }
+    }
+    return count;
+}
+
 static void put_verdict(struct buf *out, const struct diagnose *d)
 {
+    uint32_t warnings = warning_count(d);
     bool is_first = true;
 
     if (failed_count(d) == 0) {
         buf_printf(out, "%s: every step holds, out and in", d->domain.text);
+        if (warnings > 0) {
+            buf_printf(out, "; %u warning%s", warnings, warnings == 1 ? "" : "s");
+        }
         return;
     }
     buf_printf(out, "%s: ", d->domain.text);

@@ -195,7 +195,7 @@ static enum diagnose_outcome outcome_of(const struct diagnose_walk *x, enum diag
 {
     const struct diagnose_map *map = x->p->map;
 
-    if ((step == map->tls || step == map->starttls) && !x->p->avoid_tls &&
+    if ((step == map->tls || step == map->starttls) && uses_tls(x) &&
         (x->p->methods & STREAM_METHOD_DIALBACK_PLAIN)) {
         return DIAGNOSE_STREAM_PLAIN;
     }

@@ -243,6 +243,13 @@ void diagnose_tls_failed(struct diagnose *d, const struct diagnose_map *map,
     enum diagnose_fault fault = DIAGNOSE_FAULT_TLS_FAILED;
 
     diagnose_seen(d, step, "%s", w->why);
+    if (w->err == ERR_TLS_CERTIFICATE && step == map->tls) {
+        /* What the library could not even read. */
+        diagnose_seen(d, map->chain, "%s", w->why);
+        diagnose_fail(d, map->chain, map == &diagnose_map_in ? DIAGNOSE_FAULT_OUR_CERT_BAD
+                                                             : DIAGNOSE_FAULT_CERT_BAD);
+        return;
+    }
     if (map == &diagnose_map_in) {
         diagnose_fail(d, step, DIAGNOSE_FAULT_OUR_TLS_FAILED);
         return;

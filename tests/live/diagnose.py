@@ -4,9 +4,11 @@
 direction, in text and JSON; with real servers all holds; hostile ones neither hang nor crash it."""
 import json
 import os
+import ssl
 import sys
 import threading
 import time
+import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
@@ -100,7 +102,12 @@ def stream_error(domain, condition, text="not with you", features=None):
 
 
 def no_tls(domain):
-    return lambda raw, _: answer_header(raw, FEATURE_DIALBACK, domain, to=plan.CORP)
+    """Hangs up when asked for TLS, which it did not offer."""
+    def serve(raw, _):
+        answer_header(raw, FEATURE_DIALBACK, domain, to=plan.CORP)
+        raw.until("<starttls")
+        raw.close()
+    return serve
 
 
 def refuses_tls(domain):
@@ -185,6 +192,7 @@ def stream_cases(land):
             ("unknownca.test", "certificate", "certificate-unknown-ca", {"ca": "other"}),
             ("selfsigned.test", "certificate", "certificate-self-signed", {"ca": "self"}),
             ("wrongname.test", "name", "name-wrong", {"dns": "elsewhere.test"}),
+            ("critical.test", "certificate", "certificate-bad", {"critical": "1"}),
             ("clientonly.test", "purpose", "not-for-servers", {"eku": "client"})):
         yield play(domain, with_features(domain, land.certificate(domain, **options),
                                          FEATURE_EXTERNAL), "out", step, fault)
@@ -193,6 +201,25 @@ def stream_cases(land):
                "out", "sasl", "external-not-offered")
     yield play("refext.test", refuses_external("refext.test", good["refext.test"]), "out", "sasl",
                "external-refused")
+    versions = [ssl.TLSVersion.TLSv1_2]
+    if land.fedgate.config["tls"]["backend"] == "wolfssl":  # mbedTLS 2.28 is no client of 1.3
+        versions.append(ssl.TLSVersion.TLSv1_3)
+    for version in versions:
+        domain = f"distrusts-{version.name[-1]}.test"
+        context = land.certificate(domain)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(land.lab.certs.crt("other"))
+        context.minimum_version = context.maximum_version = version
+        yield play(domain, with_features(domain, context, FEATURE_EXTERNAL), "out",
+                   "tls" if version == ssl.TLSVersion.TLSv1_2 else "features",
+                   "tls-certificate-refused")
+    old = land.certificate("old.test")
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    yield play("old.test", with_features("old.test", old, FEATURE_EXTERNAL), "out", "tls",
+               "tls-failed")
     yield play("nodialback.test", without_dialback("nodialback.test", good["nodialback.test"]),
                "out", "dialback", "dialback-not-offered", **DIALBACK_TLS)
     yield play("invalid.test", answers_dialback("invalid.test", good["invalid.test"],
@@ -375,6 +402,49 @@ def next_target():
         check(step_of(document, "out", "header")["fault"]["name"] == "not-xmpp", text)
         check(step_of(document, "out", "tcp")["fault"]["name"] == "tcp-some", text)
         check(step_of(document, "out", "sasl")["status"] == "ok", text)
+
+
+def plain_after_tls():
+    """TLS fails where the row leaves dialback without it: tried again so, as the node does."""
+    def serve(raw, number):
+        if number == 1:
+            garbage_tls("weak.test")(raw, number)
+            return
+        answer_header(raw, FEATURE_TLS + FEATURE_DIALBACK, "weak.test", to=plan.CORP)
+        raw.until("</db:result>")
+        raw.send(f"<db:result from='weak.test' to='{plan.CORP}' type='valid'/>")
+        raw.until("</stream:stream>", 10)
+    with Lab("diag-plain") as lab:
+        land = Land(lab)
+        land.partner("weak.test", serve, tls="optional", sasl="optional", dialback=True)
+        land.fedgate.start()
+        done = run_ctl("--config", land.fedgate.config_path, "diagnose", "weak.test", "--json")
+        document = json.loads(done.stdout)
+        check(done.returncode == 0, done.stdout)
+        check(step_of(document, "out", "tls")["status"] == "warning", document)
+        check(step_of(document, "out", "dialback")["status"] == "ok", document)
+        check(step_of(document, "in", "dialback")["fault"]["name"] == "verify-failed", document)
+        check("1 warning" not in document["verdict"] and "warnings" in document["verdict"],
+              document["verdict"])
+
+
+def our_rules():
+    """Refusals of ours: block list, maintenance; and an internationalised name, both spellings."""
+    with Lab("diag-rules") as lab:
+        land = Land(lab)
+        land.partner("blocked.test")
+        land.partner("worked.test", maintenance="back at noon")
+        context = land.certificate("b\u00fccher.test", dns="xn--bcher-kva.test")
+        land.partner("xn--bcher-kva.test", with_features("b\u00fccher.test", context, ""))
+        land.fedgate.config["blocked"] = ["blocked.test"]
+        land.fedgate.start()
+        for domain, fault in (("blocked.test", "blocked"), ("worked.test", "maintenance")):
+            document, _ = land.expect(domain, "out", "policy", fault)
+            check(step_of(document, "in", "policy")["fault"]["is_refusal"] is True, document)
+        for domain in ("b\u00fccher.test", "xn--bcher-kva.test"):
+            document, text = land.diagnose(domain, status=FAILED)
+            check(step_of(document, "out", "name")["status"] == "ok", text)
+            check(document["failures"][0]["step"] == "sasl", text)
 
 
 # -- our side --------------------------------------------------------------------------------------
@@ -567,7 +637,7 @@ def hostile():
 
         def one(domain, step, faults):
             try:
-                document, text = land.diagnose(domain, status=FAILED, timeout=6)
+                document, text = land.diagnose(domain, status=FAILED, timeout=4)
                 found = [(f["step"], f["fault"]) for f in document["failures"]
                          if f["direction"] == "out"]
                 check(found and found[0][0] == step and found[0][1] in faults, domain, found, text)
@@ -577,11 +647,10 @@ def hostile():
             except AssertionError as error:
                 failures.append(error)
         threads = [threading.Thread(target=one, args=w) for w in wanted]
-        for begin in range(0, len(threads), 6):
-            for thread in threads[begin:begin + 6]:
-                thread.start()
-            for thread in threads[begin:begin + 6]:
-                thread.join()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         check(not failures, "\n".join(map(str, failures)))
 
 
@@ -612,4 +681,5 @@ main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
        for backend in ("wolfssl", "mbedtls")],
      *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
        for backend in ("wolfssl", "mbedtls")],
-     next_target, our_side, no_node, unknown_partner, usage, hostile, lying_dialback)
+     next_target, plain_after_tls, our_rules, our_side, no_node, unknown_partner, usage, hostile,
+     lying_dialback)

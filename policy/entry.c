@@ -2,7 +2,9 @@
 /* entry: what kind of entry a text is, and its normal form. */
 #include "policy/entry.h"
 
+#include "base/buf.h"
 #include "base/check.h"
+#include "translate/address.h"
 #include "xmpp/jid.h"
 
 static const struct slice group_prefix = {"group:", sizeof("group:") - 1};
@@ -42,6 +44,47 @@ static const char *put_domain(struct slice domain, struct entry *out)
     return NULL;
 }
 
+/* Characters of names in directories that no local part has as they are, and the translator escapes
+ * (XEP-0106): the entry takes them as the directory has them. Of the other ones a typing error is
+ * likelier than a name: "a b@...", "sips:a@...", "A <a@...>". */
+static bool is_plain_special(char c)
+{
+    return c == '\'' || c == '&' || c == '/';
+}
+
+static bool has_plain_special(struct slice raw)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.ptr[i] == ' ' || raw.ptr[i] == ':' || raw.ptr[i] == '"' || raw.ptr[i] == '<' ||
+            raw.ptr[i] == '>') {
+            return false;
+        }
+        found = found || is_plain_special(raw.ptr[i]);
+    }
+    return found;
+}
+
+/* The local part in normal form, as the translator makes it from the same name in a SIP URI. */
+static bool make_local(struct slice raw, char normal[JID_PART_BYTES_MAX], size_t *len)
+{
+    struct buf escaped;
+    bool is_good;
+
+    if (jid_local_normalise(raw, normal, len) == 0) {
+        return *len > 0;
+    }
+    if (!has_plain_special(raw)) {
+        return false;
+    }
+    buf_init(&escaped, JID_PART_BYTES_MAX);
+    is_good = address_escape(&escaped, raw) &&
+              jid_local_normalise(buf_slice(&escaped), normal, len) == 0 && *len > 0;
+    buf_deinit(&escaped);
+    return is_good;
+}
+
 static const char *put_address(struct slice local, struct slice domain, struct entry *out)
 {
     char normal[JID_PART_BYTES_MAX];
@@ -53,8 +96,9 @@ static const char *put_address(struct slice local, struct slice domain, struct e
     if (slice_find(domain, '/') >= 0) {
         return "has a resource ('/'); write USER@DOMAIN: it counts for all clients of the user";
     }
-    if (jid_local_normalise(local, normal, &len) != 0 || len == 0) {
-        return "has a user part that no address can have";
+    if (!make_local(local, normal, &len)) {
+        return "has a user part that no address can have; where it is meant, a space is written "
+               "\\20, ':' \\3a, '\"' \\22, '<' \\3c, '>' \\3e, '@' \\40 (XEP-0106)";
     }
     if (len == 1 && normal[0] == '*') {
         return "has '*' for the user; write the domain alone, which is everybody in it";
@@ -66,8 +110,13 @@ static const char *put_address(struct slice local, struct slice domain, struct e
 
 const char *entry_parse(struct slice text, uint32_t kinds, struct entry *out)
 {
-    ptrdiff_t at_sign = slice_find(text, '@');
+    struct slice scheme = slice_to(text, 4);
+    ptrdiff_t at_sign;
 
+    if (slice_eq_nocase(scheme, SLICE_LIT("sip:"))) {
+        text = slice_from(text, scheme.len); /* as a directory of SIP users has it */
+    }
+    at_sign = slice_find(text, '@');
     out->len = 0;
     out->domain_at = 0;
     if (slice_starts(text, group_prefix)) {

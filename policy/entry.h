@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* entry: one entry of a set of addresses, as a person writes it, in its normal form: local part as
- * jid.h normalises it, domain as A-labels in lower case. Pure; any thread. */
+ * jid.h normalises it, domain as A-labels in lower case. A name as a directory has it ("o'hara",
+ * "r&d", with "sip:" before it) is taken for the local part that the translator makes of it.
+ * Any thread. */
 #ifndef FG_POLICY_ENTRY_H
 #define FG_POLICY_ENTRY_H
 

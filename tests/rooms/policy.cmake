@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-fg_unit(policy NEEDS fg_policy SOURCES
+fg_unit(policy NEEDS fg_policy fg_translate SOURCES
   unit/policy/access_error_test.c unit/policy/address_test.c unit/policy/bad_file_test.c
   unit/policy/config_error_test.c unit/policy/config_file_test.c unit/policy/config_random_test.c
   unit/policy/config_test.c unit/policy/decide_test.c unit/policy/help.c unit/policy/json_test.c

@@ -8,6 +8,8 @@
 #include <criterion/criterion.h>
 
 #include "policy/entry.h"
+#include "translate/address.h"
+#include "xmpp/jid.h"
 
 static void add(struct users_build *b, const char *text, uint32_t number)
 {
@@ -349,6 +351,11 @@ Test(users, entries_that_are_none)
         {"ann@a.example/phone", ENTRY_ADDRESS, "has a resource"},
         {"*@a.example", ENTRY_ADDRESS, "has '*' for the user"},
         {"a b@a.example", ENTRY_ADDRESS, "has a user part that no address can have"},
+        {"a b'c@a.example", ENTRY_ADDRESS, "has a user part that no address can have"},
+        {"sips:a@a.example", ENTRY_ADDRESS, "has a user part that no address can have"},
+        {"A <a@a.example>", ENTRY_ADDRESS, "has a user part that no address can have"},
+        {"a@a.example;transport=tls", ENTRY_ADDRESS, "holds a character"},
+        {"sip:", ENTRY_DOMAIN, "is "},
         {"a@b@a.example", ENTRY_ADDRESS, ""},
         {"ann@192.0.2.1", ENTRY_ADDRESS, "is an IP address"},
         {"*.a.example", ENTRY_ADDRESS | ENTRY_DOMAIN, "names all domains below one"},
@@ -381,6 +388,12 @@ Test(users, entries_have_one_form)
          "*." BUECHER_A},
         {"J\xc3\x96RG@" BUECHER_U, "j\xc3\xb6rg@" BUECHER_A},
         {"group:Finance x", "group:Finance x"},
+        {"O'Hara@corp.example", "o\\27hara@corp.example"},
+        {"o\\27hara@corp.example", "o\\27hara@corp.example"},
+        {"r&d/x@corp.example", "r\\26d\\2fx@corp.example"},
+        {"J\xc3\x96's@corp.example", "j\xc3\xb6\\27s@corp.example"},
+        {"sip:Ann@corp.example", "ann@corp.example"},
+        {"SIP:corp.example", "corp.example"},
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -390,5 +403,34 @@ Test(users, entries_have_one_form)
                                    ENTRY_ADDRESS | ENTRY_DOMAIN | ENTRY_SUFFIX | ENTRY_GROUP, &e),
                        "%s", cases[i][0]);
         cr_expect(slice_eq_cstr(entry_text(&e), cases[i][1]), "%.*s", SLICE_FMT(entry_text(&e)));
+    }
+}
+
+/* A user of the SIP side is found by the name that the directory has. */
+Test(users, names_of_a_directory_are_what_the_translator_makes_of_them)
+{
+    static const char *const names[] = {"ann", "o'hara",     "O'Hara", "r&d",
+                                        "a/b", "j.o'hara-x", "a+b",    "n\xc3\xb6's"};
+
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        char uri[128] = "sip:";
+        char text[128];
+        struct jid_storage mem;
+        struct entry e;
+        struct jid jid;
+        size_t at = 4;
+
+        for (const char *c = names[i]; *c; c++) {
+            bool is_escaped = *c == '&' || *c == '/' || (unsigned char)*c > 0x7f;
+
+            at += (size_t)snprintf(uri + at, sizeof(uri) - at, is_escaped ? "%%%02x" : "%c",
+                                   (unsigned char)*c);
+        }
+        (void)snprintf(uri + at, sizeof(uri) - at, "@corp.example");
+        (void)snprintf(text, sizeof(text), "%s@corp.example", names[i]);
+        cr_assert_eq(address_text_to_jid(slice_from_cstr(uri), false, &mem, &jid), 0, "%s", uri);
+        cr_assert_null(entry_parse(slice_from_cstr(text), ENTRY_ADDRESS, &e), "%s", text);
+        cr_expect(slice_eq(jid.local, slice_to(entry_text(&e), e.domain_at - 1)), "%s: %.*s %.*s",
+                  uri, SLICE_FMT(jid.local), SLICE_FMT(entry_text(&e)));
     }
 }

@@ -369,6 +369,10 @@ def openers():
         check(reaches(ground, "probe"), "contacts need no window")
         acts(ground, "later", OPENERS["subscribe"][0])
         check(reaches(ground, "later"), "adding opened nothing")
+        for kind, opens in ((VERIFIED, True), (UNVERIFIED, False)):
+            ground.config["partners"][0]["type"] = kind
+            ground.reload(f"type {kind}")
+            check(reaches(ground, "other") == opens, f"{kind}: expected {opens}")
 
 
 def errors_carry_no_text():

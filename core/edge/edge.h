@@ -39,7 +39,9 @@ struct report_partner;
 struct edge_shared {
     struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
     char names[ENGINE_SHARDS_MAX][16];
-    _Atomic uint32_t place_count[2]; /* connections with a place (place.h), by direction; relaxed */
+    /* Connections with a place (place.h), by direction: all, and of each shard; relaxed. */
+    _Atomic uint32_t place_count[2];
+    _Atomic uint32_t shard_place_count[ENGINE_SHARDS_MAX][2];
     _Atomic uint32_t flushed_count; /* shards that have once had nothing under way while stopping */
     _Atomic uint32_t drained_count; /* shards that have nothing left to do; release/acquire */
 };

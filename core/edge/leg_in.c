@@ -35,6 +35,7 @@ void leg_in_settle(struct leg_in *leg)
     uint64_t deadline;
 
     conn_flush(leg->c);
+    leg_in_hear_close(leg);
     if (leg->is_ended || !leg->s) {
         shard_timer_disarm(e->sh, &leg->timer);
         return;

@@ -57,6 +57,8 @@ void leg_in_delist(struct leg_in *leg, struct edge *e);
 void leg_in_pause(struct leg_in *leg, uint32_t why);
 void leg_in_unpause(struct leg_in *leg, uint32_t why);
 void leg_in_not_listening(struct leg_in *leg);
+/* A stream that is being closed is read, however fast it was: its end is waited for. */
+void leg_in_hear_close(struct leg_in *leg);
 /* On its home shard, with a proved pair: takes a place or begins to close. */
 void leg_in_admit(struct leg_in *leg, const struct partner *p, struct partner_run *run);
 /* Closes one without a place, as soon as it is open. */

@@ -24,6 +24,19 @@ void leg_in_unpause(struct leg_in *leg, uint32_t why)
     }
 }
 
+static bool is_closing(const struct leg_in *leg)
+{
+    return !leg->s || (stream_pair_count(leg->s) != 0 && !stream_is_open(leg->s));
+}
+
+void leg_in_hear_close(struct leg_in *leg)
+{
+    if ((leg->pauses & LEG_IN_PAUSE_RATE) && is_closing(leg)) {
+        shard_timer_disarm(leg->host.e->sh, &leg->rate_timer);
+        leg_in_unpause(leg, LEG_IN_PAUSE_RATE);
+    }
+}
+
 /* Not read: what the peer said meanwhile, it did say. */
 void leg_in_not_listening(struct leg_in *leg)
 {
@@ -105,7 +118,7 @@ static void charge(struct leg_in *leg, const struct partner_extra *x, struct par
     uint64_t wait_ms = later(rate_take(&run->stanza_rate, &stanzas, 1, now),
                              rate_take(&run->byte_rate, &volume, bytes, now));
 
-    if (wait_ms != 0 && !leg->is_ended) {
+    if (wait_ms != 0 && !leg->is_ended && !is_closing(leg)) {
         e->stats.rate_waits++;
         leg_in_pause(leg, LEG_IN_PAUSE_RATE);
         shard_timer_arm(e->sh, &leg->rate_timer, wait_ms, on_rate_over, leg);

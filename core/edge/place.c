@@ -33,6 +33,14 @@ static uint32_t total(const struct edge *e, int direction)
     return atomic_load_explicit(&e->shared->place_count[direction], memory_order_relaxed);
 }
 
+static void count_here(struct edge *e, int direction, int by)
+{
+    _Atomic uint32_t *count = &e->shared->shard_place_count[e->idx][direction];
+    uint32_t now = atomic_load_explicit(count, memory_order_relaxed);
+
+    atomic_store_explicit(count, now + (uint32_t)by, memory_order_relaxed); /* ours alone */
+}
+
 const char *place_take(struct edge *e, struct place *p, struct partner_run *run,
                        const struct partner *partner)
 {
@@ -53,14 +61,16 @@ const char *place_take(struct edge *e, struct place *p, struct partner_run *run,
     p->run = run;
     p->number = ++e->place_number;
     run->place_count[mine]++;
+    count_here(e, mine, 1);
     list_push_back(&e->places[mine], &p->all);
     list_push_back(&run->places[mine], &p->of_partner);
     return NULL;
 }
 
 /* Without the shared count. */
-static void unlist(struct place *p)
+static void unlist(struct edge *e, struct place *p)
 {
+    count_here(e, p->direction, -1);
     ASSERT(p->run->place_count[p->direction] > 0);
     p->run->place_count[p->direction]--;
     p->run = NULL;
@@ -71,7 +81,7 @@ static void unlist(struct place *p)
 void place_give(struct edge *e, struct place *p)
 {
     if (p->run) {
-        unlist(p);
+        unlist(e, p);
         (void)atomic_fetch_sub_explicit(&e->shared->place_count[p->direction], 1,
                                         memory_order_relaxed);
     }
@@ -98,47 +108,56 @@ void place_move(struct place *to, struct place *from)
     replace(&to->of_partner, &from->of_partner);
 }
 
-/* The direction that has to give one up; -1 = none. newest: its number per direction, 0 = none. */
-static int surplus(const uint32_t count[2], const uint64_t newest[2], uint32_t limit)
+int place_surplus(const uint32_t count[2], uint32_t limit, int last)
 {
     for (int d = 0; d < 2; d++) {
-        if (count[d] > one_way_max(limit) && newest[d] != 0) {
+        if (count[d] > one_way_max(limit)) {
             return d;
         }
     }
     if (count[0] + count[1] <= both_ways_max(limit)) {
         return -1;
     }
-    for (int d = 0; d < 2; d++) {
-        bool is_next = newest[d] > newest[!d] || count[!d] <= kept(limit);
+    return count[last] > kept(limit) ? last : !last;
+}
 
-        if (newest[d] != 0 && count[d] > kept(limit) && is_next) {
-            return d;
-        }
-    }
-    return -1;
+static struct place *newest_of(struct partner_run *run, int direction)
+{
+    return list_is_empty(&run->places[direction])
+               ? NULL
+               : LIST_ENTRY(run->places[direction].prev, struct place, of_partner);
 }
 
 void place_shed_partner(struct edge *e, struct partner_run *run, const struct partner *partner)
 {
     for (;;) {
-        uint64_t newest[2] = {0, 0};
-        struct place *p;
-        int d;
+        struct place *in = newest_of(run, PARTNER_IN);
+        struct place *out = newest_of(run, PARTNER_OUT);
+        bool is_out_last = out && (!in || out->number > in->number);
+        int d = place_surplus(run->place_count, partner->connection_limit, is_out_last);
+        struct place *p = d < 0 ? NULL : newest_of(run, d);
 
-        for (d = 0; d < 2; d++) {
-            if (!list_is_empty(&run->places[d])) {
-                newest[d] = LIST_ENTRY(run->places[d].prev, struct place, of_partner)->number;
-            }
-        }
-        d = surplus(run->place_count, newest, partner->connection_limit);
-        if (d < 0) {
+        if (!p) {
             return;
         }
-        p = LIST_ENTRY(run->places[d].prev, struct place, of_partner);
         place_give(e, p);
         p->evict(p, "partner");
     }
+}
+
+/* No other shard has more of this direction: it is for us to give one up. */
+static bool is_fullest(const struct edge *e, int direction)
+{
+    uint32_t mine = atomic_load_explicit(&e->shared->shard_place_count[e->idx][direction],
+                                         memory_order_relaxed);
+
+    for (uint32_t i = 0; i < e->shard_count; i++) {
+        if (atomic_load_explicit(&e->shared->shard_place_count[i][direction],
+                                 memory_order_relaxed) > mine) {
+            return false;
+        }
+    }
+    return mine > 0;
 }
 
 bool place_shed_all(struct edge *e, uint32_t count_max)
@@ -147,27 +166,23 @@ bool place_shed_all(struct edge *e, uint32_t count_max)
 
     for (uint32_t i = 0; i < count_max; i++) {
         uint32_t count[2] = {total(e, 0), total(e, 1)};
-        uint64_t newest[2] = {0, 0};
+        int d = place_surplus(count, limit, count[1] > count[0]);
         struct place *p;
-        int d;
 
-        for (d = 0; d < 2; d++) {
-            if (!list_is_empty(&e->places[d])) {
-                newest[d] = LIST_ENTRY(e->places[d].prev, struct place, all)->number;
-            }
-        }
-        d = surplus(count, newest, limit);
         if (d < 0) {
             return false;
         }
-        /* Another shard may be at the same: each surplus connection is claimed by one of them. */
+        if (!is_fullest(e, d)) {
+            return true; /* another shard's turn, then perhaps ours */
+        }
+        /* Two may be the fullest: each surplus connection is claimed by one of them. */
         if (!atomic_compare_exchange_strong_explicit(&e->shared->place_count[d], &count[d],
                                                      count[d] - 1, memory_order_relaxed,
                                                      memory_order_relaxed)) {
             continue;
         }
         p = LIST_ENTRY(e->places[d].prev, struct place, all);
-        unlist(p);
+        unlist(e, p);
         p->evict(p, "gateway");
     }
     return true;

@@ -6,8 +6,8 @@
  * no way out for the answers. (So a limit of 1 works as one of 2.) An outgoing stream without a
  * place waits with its stanzas, which age out; an incoming one is refused.
  * Partners live on one shard: exact. All together: shared counters, relaxed, exact but for
- * directions that meet. Places are in the order they were taken, so that a limit that was
- * lowered closes the newest. The shard's thread only. */
+ * directions that meet. A limit that was lowered closes the newest of its partner; where it is
+ * that of all together, the newest of whichever shard has most. The shard's thread only. */
 #ifndef FG_EDGE_PLACE_H
 #define FG_EDGE_PLACE_H
 
@@ -44,7 +44,10 @@ void place_shed_partner(struct edge *e, struct partner_run *run, const struct pa
 /* ... for all partners together, count_max at most; true = there is more to do here. */
 bool place_shed_all(struct edge *e, uint32_t count_max);
 
-/* For tests: whether one more fits, with mine of its direction and other of the other one. */
+/* The arithmetic, for tests. Whether one more fits, with mine of its direction and other of the
+ * other one. */
 bool place_fits(uint32_t mine, uint32_t other, uint32_t limit);
+/* The direction that has to give one up; -1 = none. Where both may: last. */
+int place_surplus(const uint32_t count[2], uint32_t limit, int last);
 
 #endif

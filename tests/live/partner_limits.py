@@ -310,6 +310,46 @@ def multiplexed_pairs():
         ground.calm()
 
 
+def blocked_domain():
+    """A domain that a reload blocks loses its streams like one that is removed, and its place in
+    the list gives them back."""
+    with Lab("blocked") as lab:
+        ground = Rows(lab, {})
+        stream = ground.peer.dial(plan.APP)
+        ground.component.say(JOE, ANN, "one")
+        ground.peer_hears("one")
+        ground.fedgate.config["blocked"] = [EVIL]
+        begin = time.monotonic()
+        ground.reload()
+        wait_until("the end of both", lambda: stream.ended and ground.peer.accepted[0].ended, 3)
+        check(time.monotonic() - begin < 1.5, "closed late", time.monotonic() - begin)
+        raw = Raw()
+        raw.send(header())
+        refused(raw, "policy-violation")
+        ground.component.say(JOE, ANN, "two", ident="two")
+        check(ground.component.gets_error("two")[0] in ("auth", "cancel"), "answered")
+        ground.fedgate.config["blocked"] = []
+        ground.reload()
+        ground.component.say(JOE, ANN, "three")
+        ground.peer_hears("three")
+
+
+def rate_and_close():
+    """A stream that is not read for a long time is closed in order all the same, and by a stop."""
+    with Lab("slow") as lab:
+        ground = Rows(lab, {"stanza_rate_max": 1, "stanza_burst": 1})
+        stream = ground.peer.dial(plan.APP)
+        send_numbers(stream, 30)
+        arrivals(ground, 2)
+        begin = time.monotonic()
+        ground.row(maintenance="now")
+        stream.wait(lambda e: local(e) == "error", 3)
+        stream.close()
+        ground.fedgate.wait_stats("no streams", lambda s: s["partners"][EVIL]["in"]["streams"] == 0,
+                                  4)
+        check(time.monotonic() - begin < 3.0, "its end was not heard", time.monotonic() - begin)
+
+
 def method_no_longer_allowed():
     """A row that no longer allows how live streams were authenticated closes them, both ways; what
     waits goes out on a new one by the new row."""
@@ -374,5 +414,5 @@ def a_removed_partner_is_forgotten():
 
 if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
-         multiplexed_pairs, method_no_longer_allowed, failures_are_kept,
-         a_removed_partner_is_forgotten)
+         multiplexed_pairs, blocked_domain, rate_and_close, method_no_longer_allowed,
+         failures_are_kept, a_removed_partner_is_forgotten)

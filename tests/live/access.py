@@ -6,9 +6,11 @@ changed by reloads that are in force within a second, and each refusal in the lo
 made it."""
 import os
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, check, main, plan
+from lab import Lab, LabError, check, main, plan
 from lab.process import wait_until
 from lab.rules import Rules, none, one, text
 from lab.xmpp import error_of, message, text_of
@@ -275,5 +277,57 @@ def maintenance():
         talks(ground, "ann")
 
 
+MESSAGES = 4000
+
+
+def write_messages(ground, bob, is_over):
+    """Both ways at once, by a user whom the changes concern and one whom they do not."""
+    for n in range(MESSAGES):
+        user = "joe" if n % 2 else "ann"
+        ground.component.send(message(bob, "out", sender=f"{user}@{plan.APP}",
+                                      ident=f"{user}-out-{n}"))
+        ground.partner_says(TRUSTED, plan.APP, message(f"{user}@{plan.APP}", "in", sender=bob,
+                                                       ident=f"{user}-in-{n}"))
+        time.sleep(0.0005)
+    is_over.set()
+
+
+def take_all(ground):
+    """id -> True when the message arrived, False when its sender was told; each once."""
+    got = {}
+    for _ in range(2 * MESSAGES):
+        for source in (ground.component.stream.queue, ground.peers[TRUSTED].inbox):
+            while not source.empty():
+                element = source.get()
+                check(element.get("id") not in got, "twice", text(element))
+                got[element.get("id")] = element.get("type") != "error"
+        if len(got) == 2 * MESSAGES:
+            return got
+        time.sleep(0.01)
+    raise LabError(f"{2 * MESSAGES - len(got)} messages neither arrived nor were answered")
+
+
+def flips():
+    """Rules that change all the time under traffic both ways, on two shards: each message arrives
+    or is answered, once; a user whom the changes do not concern notices nothing."""
+    with Lab("flips") as lab:
+        ground = Rules(lab, PARTNERS, shards=2)
+        talks(ground, "joe")
+        is_over, times = threading.Event(), 0
+        threading.Thread(target=write_messages, args=(ground, f"bob@{TRUSTED}", is_over),
+                         daemon=True).start()
+        while not is_over.is_set():
+            times += 1
+            ground.config["access"]["users"] = {"flip": policy(times % 2 == 0, f"joe@{plan.APP}")}
+            ground.reload(f"flip {times}")
+        got = take_all(ground)
+        check(all(heard for ident, heard in got.items() if ident.startswith("ann-")), "ann noticed")
+        for way in ("in", "out"):
+            heard = {got[ident] for ident in got if ident.startswith(f"joe-{way}-")}
+            check(heard == {True, False}, f"joe {way}: always the same", heard)
+        check(times >= 10, "rules changed only so often:", times)
+        print(f"     {times} reloads")
+
+
 if __name__ == "__main__":
-    main(tiers, list_file, allowed_users, block_lists, maintenance)
+    main(tiers, list_file, allowed_users, block_lists, maintenance, flips)

@@ -317,13 +317,13 @@ static const char *type_cell(const struct snapshot *s, uint32_t partner, enum po
 static void put_types(struct buf *out)
 {
     static const char *const acts[POLICY_ACT_COUNT] = {
-        [POLICY_ACT_MESSAGE] = "write to them",
-        [POLICY_ACT_SUBSCRIBE] = "add them as a contact",
-        [POLICY_ACT_PRESENCE] = "ask for their presence",
-        [POLICY_ACT_NOTIFY] = "show them its own presence",
-        [POLICY_ACT_CONSENT] = "agree to be a contact, or withdraw",
-        [POLICY_ACT_QUERY] = "ask their client something (iq)",
-        [POLICY_ACT_ANSWER] = "answer what they asked",
+        [POLICY_ACT_MESSAGE] = "write",
+        [POLICY_ACT_SUBSCRIBE] = "add as a contact",
+        [POLICY_ACT_PRESENCE] = "ask for presence",
+        [POLICY_ACT_NOTIFY] = "show own presence",
+        [POLICY_ACT_CONSENT] = "agree, or withdraw",
+        [POLICY_ACT_QUERY] = "ask the client (iq)",
+        [POLICY_ACT_ANSWER] = "answer",
     };
     struct snapshot *s = help_load(
         &(struct help_doc){.partners = "[{\"domain\":\"f.example\",\"type\":\"federated\"},"
@@ -337,7 +337,7 @@ static void put_types(struct buf *out)
         }
         buf_putc(out, '\n');
     }
-    buf_put_lit(out, ".It read the notes of their presence");
+    buf_put_lit(out, ".It read presence notes");
     for (uint32_t p = 0; p < s->partner_count; p++) {
         struct policy_question q = {.local_user = SLICE_LIT("joe"),
                                     .local_domain = SLICE_LIT("corp.example"),

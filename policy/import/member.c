@@ -72,8 +72,9 @@ static bool refuse_number(struct import_record *r, const char *name)
 {
     const char *how = import_printf(
         r->plan,
-        "ConvertTo-Json of Windows PowerShell 5.1 writes numbers for names, and what they mean is "
-        "not documented; export again with: %s",
+        "ConvertTo-Json without -EnumsAsStrings, which Windows PowerShell 5.1 does not have, "
+        "writes "
+        "numbers for names, and what they mean is not documented; export again with: %s",
         import_kind_one_liner(r->kind));
 
     import_note(r, IMPORT_REFUSES, "%s is a number; %s", name, remedy(r, how, r->plan->told_names));

@@ -25,6 +25,10 @@ enum tls_version host_tls_min(const struct edge *e, struct slice remote);
 /* After a reload: why a live stream may not go on, NULL = it may, perhaps without some of its
  * pairs. Also makes the certificate's verdict that of the configuration in force. s may be NULL. */
 const struct stream_refusal *host_review(const struct host_ctx *h, struct stream *s);
+/* Who is refused by a reload is out within a second, also if it does not answer our close: ... */
+#define HOST_REFUSED_CLOSE_MS 600u
+#define HOST_REFUSED_LINGER_MS 200u /* ... and then does not end its connection */
+
 /* Of connections that are no partner's. */
 enum tls_version host_tls_min_inside(const struct edge *e);
 

@@ -79,7 +79,7 @@ void leg_in_end(struct leg_in *leg)
 {
     leg->is_ended = true;
     leg_in_unpause(leg, leg->pauses); /* the peer's end is waited for */
-    conn_close(leg->c, LINGER_MS);
+    conn_close(leg->c, leg->is_refused ? HOST_REFUSED_LINGER_MS : LINGER_MS);
 }
 
 static void on_failed(struct leg_in *leg, const struct stream_failure *failure)
@@ -409,8 +409,13 @@ void leg_in_review(struct leg_in *leg)
     }
     refusal = host_review(&leg->host, leg->s);
     if (refusal) {
+        LOG_I(stream_refused, "dir=in peer=%s remote=%s why=reload text=%s",
+              conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text,
+              log_quote(slice_from_cstr(refusal->text)).text);
         partner_run_failed(e, run_of(leg), PARTNER_IN, FAIL_STEP_POLICY, refusal->text);
+        leg->is_refused = true;
         stream_close(leg->s, shard_now_ms(e->sh), refusal->condition, refusal->text);
+        stream_close_within(leg->s, shard_now_ms(e->sh), HOST_REFUSED_CLOSE_MS);
     } else if (leg->place.run) {
         struct partner_run *run = leg->place.run;
         const struct partner *p =

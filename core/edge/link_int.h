@@ -59,6 +59,7 @@ struct link {
     struct place place; /* from dialling to the connection's end; SUCCESSOR: none, its MAIN's */
     uint64_t reviewed_version; /* setup_version it was last held against */
     uint64_t rules_mark;  /* of what the partner's row said when it was last dialled */
+    bool is_refused;      /* the current stream is, by a reload: its close is not waited for */
     bool is_limited;      /* BACKOFF because no place was free */
     struct link *main;      /* of a SUCCESSOR: borrowed, outlives it */
     struct link *successor; /* of MAIN: lives in edge.links_aside; NULL = none */
@@ -114,6 +115,8 @@ void link_send_verifies(struct link *l);
 void link_fail_verifies(struct link *l, enum stanza_condition condition);
 /* Begins to close an open stream in order. */
 void link_close(struct link *l, enum stream_condition condition, const char *text);
+/* The same because of a reload. */
+void link_close_refused(struct link *l, const struct stream_refusal *refusal);
 
 /* link_review.c */
 /* Holds it against the rules in force, where that was not done since they came. */

@@ -37,7 +37,7 @@ void link_refuse(struct link *l, const struct policy_verdict *verdict)
     dial_free(l->dial);
     l->dial = NULL;
     if (l->c) {
-        link_close(l, refusal->condition, refusal->text);
+        link_close_refused(l, refusal);
     } else if (l->state != LINK_ST_IDLE) {
         shard_timer_disarm(e->sh, &l->timer);
         link_set_state(l, LINK_ST_IDLE);
@@ -120,7 +120,7 @@ static void review_stream(struct link *l, const struct partner *p)
         partner_run_failed(e, partner_run_of(e, link_remote(l)), PARTNER_OUT, FAIL_STEP_POLICY,
                            refusal->text);
         link_drop_successor(l);
-        link_close(l, refusal->condition, refusal->text);
+        link_close_refused(l, refusal);
     } else if (l->place.run) {
         place_shed_partner(e, l->place.run, p);
     }

@@ -54,12 +54,25 @@ void link_close(struct link *l, enum stream_condition condition, const char *tex
     }
 }
 
+void link_close_refused(struct link *l, const struct stream_refusal *refusal)
+{
+    if (l->s) {
+        LOG_I(stream_refused, "dir=out peer=%s remote=%s why=reload text=%s",
+              conn_peer_text(l->c), log_quote(link_remote(l)).text,
+              log_quote(slice_from_cstr(refusal->text)).text);
+        l->is_refused = true;
+        link_close(l, refusal->condition, refusal->text);
+        stream_close_within(l->s, shard_now_ms(l->host.e->sh), HOST_REFUSED_CLOSE_MS);
+        link_settle(l);
+    }
+}
+
 static void end(struct link *l)
 {
     if (l->state != LINK_ST_CLOSING) {
         link_set_state(l, LINK_ST_CLOSING);
     }
-    conn_close(l->c, LINGER_MS);
+    conn_close(l->c, l->is_refused ? HOST_REFUSED_LINGER_MS : LINGER_MS);
 }
 
 static void note_failure(struct link *l, enum fail_step step, const char *text)
@@ -468,6 +481,7 @@ static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct
     l->c = c;
     l->host.c = c;
     l->was_ready = false;
+    l->is_refused = false;
     forget_failure(l);
     l->is_orderly = false;
     conn_set_owner(c, &link_ops, l);

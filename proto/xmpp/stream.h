@@ -229,6 +229,9 @@ const struct stream_refusal *stream_review(struct stream *s, uint64_t now_ms,
 /* In: the owner does not read at present; silence is not the peer's. */
 void stream_not_listening(struct stream *s, uint64_t now_ms);
 
+/* Closing: the peer's close is waited for no longer than that. */
+void stream_close_within(struct stream *s, uint64_t now_ms, uint32_t wait_ms);
+
 /* --- incoming --- */
 struct stream_verify {
     struct slice local;

@@ -73,3 +73,10 @@ const struct stream_refusal *stream_review(struct stream *s, uint64_t now_ms,
     }
     return NULL;
 }
+
+void stream_close_within(struct stream *s, uint64_t now_ms, uint32_t wait_ms)
+{
+    if (s->state == STREAM_STATE_CLOSING && s->state_by_ms > now_ms + wait_ms) {
+        s->state_by_ms = now_ms + wait_ms;
+    }
+}

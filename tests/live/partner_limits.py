@@ -334,6 +334,30 @@ def blocked_domain():
         ground.peer_hears("three")
 
 
+def stubborn_partner():
+    """A partner that neither answers our close nor ends its connections is out all the same."""
+    with Lab("stubborn") as lab:
+        ground = Rows(lab, {})
+        ends = []
+
+        def listen_only(stream):
+            stream.socket.settimeout(10)
+            while stream.socket.recv(4096):
+                pass
+            ends.append(time.monotonic())
+        ground.peer.on_stream = listen_only
+        ground.component.say(JOE, ANN, "one")
+        wait_until("a stream", lambda: ground.peer.accepted, 5)
+        stream = ground.peer.dial(plan.APP, run=False)
+        ground.fedgate.config["partners"].pop()
+        begin = time.monotonic()
+        ground.reload()
+        listen_only(stream)
+        wait_until("the end of both", lambda: len(ends) == 2, 5)
+        check(max(ends) - begin < 1.2, "out after", [end - begin for end in ends])
+        ground.calm()
+
+
 def rate_and_close():
     """A stream that is not read for a long time is closed in order all the same, and by a stop."""
     with Lab("slow") as lab:
@@ -414,5 +438,5 @@ def a_removed_partner_is_forgotten():
 
 if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
-         multiplexed_pairs, blocked_domain, rate_and_close, method_no_longer_allowed,
-         failures_are_kept, a_removed_partner_is_forgotten)
+         multiplexed_pairs, blocked_domain, stubborn_partner, rate_and_close,
+         method_no_longer_allowed, failures_are_kept, a_removed_partner_is_forgotten)

@@ -128,8 +128,11 @@ static void write_out(struct out *o)
 {
     struct slice text = buf_slice(&o->text);
 
-    if (o->text.failed || (text.len && fwrite(text.ptr, 1, text.len, stdout) != text.len)) {
-        o->failed = true;
+    if (o->text.failed) {
+        o->err = ERR_LIMIT;
+    } else if (o->err == 0 && text.len > 0 &&
+               fwrite(text.ptr, 1, text.len, stdout) != text.len) {
+        o->err = -errno;
     }
     buf_clear(&o->text);
 }
@@ -143,14 +146,14 @@ void out_spill(struct out *o)
 
 int out_end(struct out *o, int status)
 {
-    bool failed;
-
     write_out(o);
     buf_deinit(&o->text);
-    failed = fflush(stdout) != 0 || o->failed;
-    if (failed) {
+    if (fflush(stdout) != 0 && o->err == 0) {
+        o->err = -errno;
+    }
+    if (o->err != 0) {
         (void)fprintf(stderr, "fedgatectl: not all of the answer could be written: %s\n",
-                      errno ? err_text(-errno) : err_text(ERR_LIMIT));
+                      err_text(o->err));
         return EX_IOERR;
     }
     return status;

@@ -27,7 +27,7 @@ NODISCARD int out_usage(const struct ctl *ctl, const struct ctl_command *cmd, co
 struct out {
     struct buf text;
     struct jout json; /* with --json; writes into text */
-    bool failed;
+    int err; /* the first that made it incomplete; 0 = none */
 };
 void out_begin(struct out *o);
 /* Writes to stdout what is there, once it is a lot. */

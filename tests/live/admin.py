@@ -220,6 +220,8 @@ def why():
                  (ann, "x@shy.test", "message", True, "access.global", False),
                  (ann, "x@shy.test", "notify", True, "access.global", False),
                  (ann, "x@nobody.test", "subscribe", False, 'partners["nobody.test"]', False))
+        if os.path.dirname(fedgate.admin_path) == fedgate.folder:  # relative: to the file's folder
+            fedgate.config["listen"]["admin"] = os.path.basename(fedgate.admin_path)
         fedgate.write_config()
         by_file = [fedgate.ctl("why", "--json", "--act", act, sender, to)
                    for sender, to, act, *_ in cases]
@@ -509,7 +511,7 @@ CONFIGURATION = """// The border of corp.example.
 {
   "node":   { "name": "edge1.corp.example", "state_dir": "state" },
   "listen": { "xmpp_server": ["%(address)s:5269"], "component": ["127.0.0.1:5347"],
-              "http": "127.0.0.1:8069", "admin": "admin.sock" },
+              "http": "127.0.0.1:8069", "admin": "%(admin)s" },
   "tls":    { "certificate": "edge.pem", "key": "edge.key", "trust": "ca.pem" },
   "dns":    { "servers": ["127.77.0.53"] },
 
@@ -546,7 +548,8 @@ def sandbox(lab):
                              server_side=True)
     Server(lab, plan.SCRIPTED, lambda raw, _: serve_tls(raw, expired, domain="fabrikam.example"))
     with open(fedgate.config_path, "w", encoding="utf-8") as out:
-        out.write(CONFIGURATION % {"address": plan.FEDGATE})
+        out.write(CONFIGURATION % {"address": plan.FEDGATE,
+                                   "admin": fedgate.admin_path})
     os.chmod(fedgate.config_path, 0o640)
     fedgate.write_config = lambda: None
     programs = lab.folder("bin")

@@ -197,7 +197,7 @@ def life():
         give_certificate(lab, root.at("etc/fedgate"))
         with open(root.at(CONF), encoding="utf-8") as conf:
             text = conf.read().replace("corp.example", "corp.test")
-        text = text.replace("/run/fedgate/admin.sock", root.at("run.sock"))
+        text = text.replace("/run/fedgate/admin.sock", lab.socket_path(root.path, "run.sock"))
         if not os.path.exists("/proc/net/if_inet6"):
             text = re.sub(r', "\[::\]:\d+"', "", text)
         with open(root.at(CONF), "w", encoding="utf-8") as conf:

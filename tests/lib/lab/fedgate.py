@@ -82,6 +82,7 @@ class Fedgate:
         self.folder = lab.folder(name)
         self.log = os.path.join(self.folder, "fedgate.log")
         self.config_path = os.path.join(self.folder, "fedgate.conf")
+        self.admin_path = lab.socket_path(self.folder, "admin.sock")
         certificate = "edge"
         if certificate not in lab.certs.made:
             lab.certs.make(plan.CORP, plan.APP, "edge.corp.test", name=certificate)
@@ -93,7 +94,7 @@ class Fedgate:
                 "component": [f"{address}:{plan.COMPONENT}"],
                 "sip": [f"tls:{address}:{plan.SIP_TLS}", f"tcp:{address}:{plan.SIP_TCP}"],
                 "http": f"{address}:{plan.HTTP}",
-                "admin": "admin.sock"},
+                "admin": self.admin_path},
             "tls": {"backend": backend, "certificate": lab.certs.crt(certificate),
                     "key": lab.certs.key(certificate), "trust": lab.certs.trust},
             "dns": {"servers": [plan.DNS]},
@@ -149,10 +150,6 @@ class Fedgate:
         self.process.send_signal(signal.SIGHUP)
 
     # -- fedgatectl --------------------------------------------------------------------------------
-    @property
-    def admin_path(self):
-        return os.path.join(self.folder, "admin.sock")
-
     def ctl(self, *arguments, status=0):
         """What `fedgatectl ARGUMENTS` prints about this node and its file; it must end with that
         status. With --json among the arguments: the document."""

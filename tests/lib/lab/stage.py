@@ -14,6 +14,7 @@ from .dns import LabDns
 from .process import wait_until
 
 SKIPPED = 77
+SOCKET_PATH_MAX = 100  # of listen.admin; a socket's path has 107
 
 
 class LabError(AssertionError):
@@ -83,6 +84,15 @@ class Lab:
         path = os.path.join(self.root, name)
         os.makedirs(path, exist_ok=True)
         return path
+
+    def socket_path(self, folder, name):
+        """Where a Unix socket of that name can be: in the folder, unless that is too long."""
+        path = os.path.join(folder, name)
+        if len(path.encode()) <= SOCKET_PATH_MAX:
+            return path
+        short = tempfile.TemporaryDirectory(prefix="fgs-")
+        short.stop = short.cleanup
+        return os.path.join(self.own(short).name, name)
 
     def own(self, thing):
         """thing.stop() is called at the end, last come first."""

@@ -37,7 +37,7 @@ struct leg_in {
     uint32_t home; /* shard it should live on */
     uint64_t accepted_ms;
     bool is_listed;  /* in edge.legs_in, and counted there */
-    bool is_refused; /* by a reload: not waited for */
+    bool is_refused; /* by a reload or a limit: not waited for */
     bool is_without_place; /* no place was free, or it was taken away: to be closed */
     bool is_worn;  /* a TLS key is used up: closing has begun */
     bool is_ended; /* the stream is over, the connection is closing */

@@ -52,9 +52,13 @@ void leg_in_refuse_place(struct leg_in *leg)
     }
     /* After SASL the peer's new header comes first: it cannot read our answer before. */
     if (stream_is_open(leg->s)) {
+        uint64_t now = shard_now_ms(leg->host.e->sh);
+
         leg->is_without_place = false;
-        stream_close(leg->s, shard_now_ms(leg->host.e->sh), STREAM_CONDITION_RESOURCE_CONSTRAINT,
+        leg->is_refused = true;
+        stream_close(leg->s, now, STREAM_CONDITION_RESOURCE_CONSTRAINT,
                      "connection limit reached");
+        stream_close_within(leg->s, now, HOST_REFUSED_CLOSE_MS);
     }
 }
 

@@ -4,6 +4,7 @@
 direction, in text and JSON; with real servers all holds; hostile ones neither hang nor crash it."""
 import json
 import os
+import re
 import ssl
 import sys
 import threading
@@ -13,7 +14,7 @@ import warnings
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
 from lab.ejabberd import Ejabberd
-from lab.fedgate import Fedgate, corp_dns, partner, run_ctl
+from lab.fedgate import TREE, Fedgate, corp_dns, partner, run_ctl
 from lab.hostile import FEATURE_DIALBACK, FEATURE_EXTERNAL, FEATURE_TLS, Server
 from lab.hostile import answer_header, serve_tls
 from lab.prosody import Prosody
@@ -552,6 +553,24 @@ def usage():
         check(done.returncode == BAD_CONFIG and '"error"' in done.stdout, done.stdout, done.stderr)
 
 
+def remedies():
+    """Commands that remedies name are taken as they stand."""
+    with open(os.path.join(TREE, "core", "ctl", "diagnose.def"), encoding="utf-8") as source:
+        text = re.sub(r'"\s*\n\s*"', "", source.read())
+    words = set(re.findall(r"fedgatectl ((?:partner|policy) \w+ \{partner\}(?: \w+=\w*)*)", text))
+    check(len(words) >= 6, "too few commands found", words)
+    with Lab("diag-remedies") as lab:
+        land = Land(lab)
+        land.fedgate.config["partners"] = [partner("known.test", maintenance="later")]
+        land.fedgate.config["blocked"] = ["known.test"]
+        land.fedgate.write_config()
+        for command in sorted(words):
+            name = "new.test" if " add " in command else "known.test"
+            kind, act, *more = command.replace("{partner}", name).split()
+            done = run_ctl("--config", land.fedgate.config_path, kind, act, "--dry-run", *more)
+            check(done.returncode == 0, command, done.returncode, done.stdout, done.stderr)
+
+
 # -- hostile servers -------------------------------------------------------------------------------
 def slow(text, pause=0.2):
     def serve(raw, _):
@@ -681,5 +700,5 @@ main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
        for backend in ("wolfssl", "mbedtls")],
      *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
        for backend in ("wolfssl", "mbedtls")],
-     next_target, plain_after_tls, our_rules, our_side, no_node, unknown_partner, usage, hostile,
-     lying_dialback)
+     next_target, plain_after_tls, our_rules, our_side, no_node, unknown_partner, usage, remedies,
+     hostile, lying_dialback)

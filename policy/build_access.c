@@ -3,15 +3,17 @@
  * nobody talks to. */
 #include <stdio.h>
 
+#include "base/pool.h"
 #include "policy/build.h"
 #include "policy/members.h"
 #include "policy/quote.h"
 #include "policy/suggest.h"
 
-#define POLICIES_MAX      10000u
-#define GROUPS_MAX        10000u
-#define POLICY_NAME_BYTES 128u
-#define LOCAL_ENTRIES     (ENTRY_ADDRESS | ENTRY_DOMAIN)
+#define POLICIES_MAX       10000u
+#define GROUPS_MAX         10000u
+#define SUGGEST_GROUPS_MAX 1000u /* among more nobody's spelling is looked for */
+#define POLICY_NAME_BYTES  128u
+#define LOCAL_ENTRIES      (ENTRY_ADDRESS | ENTRY_DOMAIN)
 
 /* --- groups --- */
 
@@ -90,26 +92,38 @@ void build_groups(struct load *l, const struct schema_values *root)
     }
 }
 
-static void unknown_group(struct load *l, const struct member_place *place, struct slice name)
+/* The group that was probably meant, "" = none is near. */
+static void suggest_group(const struct load *l, struct slice name,
+                          char best[ENTRY_GROUP_NAME_BYTES_MAX + 1])
 {
-    struct suggest near = {.word = name};
-    char text[ENTRY_GROUP_NAME_BYTES_MAX + 1];
-    char best[ENTRY_GROUP_NAME_BYTES_MAX + 1] = "";
+    uint32_t count = l->snapshot->group_count;
+    uint32_t best_distance = 0;
 
-    for (uint32_t i = 0; i < l->snapshot->group_count; i++) {
-        uint32_t distance = near.best_distance;
-        bool has_best = near.best != NULL;
+    best[0] = 0;
+    for (uint32_t i = 0; i < count && count <= SUGGEST_GROUPS_MAX; i++) {
+        struct suggest near = {.word = name};
+        char text[ENTRY_GROUP_NAME_BYTES_MAX + 1];
 
         slice_to_cstr_cut(l->snapshot->groups[i].name, text, sizeof(text));
         suggest_consider(&near, text);
-        if (near.best && (!has_best || near.best_distance < distance)) {
-            memcpy(best, text, sizeof(best));
+        if (near.best && (!best[0] || near.best_distance < best_distance)) {
+            memcpy(best, text, sizeof(text));
+            best_distance = near.best_distance;
         }
-        near.best = best[0] ? best : NULL;
     }
+}
+
+static void unknown_group(struct load *l, const struct member_place *place, struct slice name)
+{
+    char best[ENTRY_GROUP_NAME_BYTES_MAX + 1] = "";
+    struct quoted meant;
+
+    if (!load_is_full(l, false)) {
+        suggest_group(l, name, best);
+    }
+    meant = quote(slice_from_cstr(best));
     member_error(l, place, "names the group %s, which is not in \"groups\"%s%s%s", quote(name).text,
-                 near.best ? "; did you mean " : "",
-                 near.best ? quote(slice_from_cstr(best)).text : "", near.best ? "?" : "");
+                 best[0] ? "; did you mean " : "", best[0] ? meant.text : "", best[0] ? "?" : "");
 }
 
 const struct user_group *build_find_group(struct load *l, const struct member_place *place,
@@ -150,13 +164,14 @@ struct tier {
     enum schema_key_idx key;
     struct access_policy *policies; /* arena */
     uint32_t count;
-    uint32_t idx; /* of the policy being read */
+    uint32_t idx;         /* of the policy being read */
+    uint32_t *group_seen; /* heap; by idx of the group: idx + 1 of the last policy that named it */
     struct users_build members;
 };
 
 /* Of two policies that name the same user none is the more exact one: nobody could say which
- * counts. */
-static void add_one(struct load *l, struct tier *t, const struct member_place *place,
+ * counts. False: it was so. */
+static bool add_one(struct load *l, struct tier *t, const struct member_place *place,
                     struct slice entry, const struct user_group *group)
 {
     struct quoted other;
@@ -164,7 +179,7 @@ static void add_one(struct load *l, struct tier *t, const struct member_place *p
     uint32_t before;
 
     if (member_add(l, place, &t->members, entry, t->idx, &before)) {
-        return;
+        return true;
     }
     other = quote(t->policies[before].name);
     through = quote(group ? group->name : SLICE_NONE);
@@ -173,6 +188,7 @@ static void add_one(struct load *l, struct tier *t, const struct member_place *p
                  "it, so one of the two entries must go",
                  quote(entry).text, group ? ", of the group " : "", group ? through.text : "",
                  t->section, other.text);
+    return false;
 }
 
 static void add_to_tier(struct load *l, const struct member_place *place, const struct entry *e,
@@ -186,13 +202,20 @@ static void add_to_tier(struct load *l, const struct member_place *place, const 
 
     if (e->kind != ENTRY_GROUP) {
         if (member_is_local(l, place, e)) {
-            add_one(l, t, place, entry_text(e), NULL);
+            (void)add_one(l, t, place, entry_text(e), NULL);
         }
         return;
     }
     group = build_find_group(l, place, e);
-    while (group && users_next(group->members, &at, &entry, &number)) {
-        add_one(l, t, place, entry, group);
+    if (!group || t->group_seen[group - l->snapshot->groups] == t->idx + 1) {
+        return;
+    }
+    t->group_seen[group - l->snapshot->groups] = t->idx + 1;
+    /* Of a group that is elsewhere already, one member says so for all. */
+    while (users_next(group->members, &at, &entry, &number)) {
+        if (!add_one(l, t, place, entry, group)) {
+            return;
+        }
     }
 }
 
@@ -247,10 +270,12 @@ static const struct user_set *build_tier(struct load *l, const struct schema_val
     }
     t->policies = arena_zalloc(l->arena, count * sizeof(*t->policies));
     t->count = count;
+    t->group_seen = pool_heap_zalloc((l->snapshot->group_count + 1) * sizeof(*t->group_seen));
     for (uint32_t at = node + 1; at < l->doc.nodes[node].next; at = l->doc.nodes[at + 1].next) {
         build_policy(l, t, at);
         t->idx++;
     }
+    pool_heap_free(t->group_seen);
     return users_build_finish(&t->members, l->arena, NULL, 0);
 }
 

@@ -39,6 +39,7 @@ struct load {
     struct load_problem *problems; /* owned */
     uint32_t problem_count;
     uint32_t problem_cap;
+    uint32_t kept_warnings; /* among problems */
     uint32_t error_count;
     uint32_t warning_count;
     /* Mutable views of what the snapshot shows as constant. */
@@ -48,10 +49,10 @@ struct load {
     uint32_t *domain_nodes; /* arena: idx -> node */
     struct local_domain *domains;
     struct partner *partners;
-    bool has_bad_domain; /* one of ours is unknown: nothing is said about names that may be its */
-    bool has_bad_groups; /* the same for groups */
-    struct map group_map; /* owned: name -> struct user_group */
-    bool *group_is_used;  /* arena: by idx */
+    bool has_bad_domain;   /* one of ours is unknown: nothing is said about names that may be its */
+    bool has_bad_groups;   /* the same for groups */
+    struct map group_map;  /* owned: name -> struct user_group */
+    bool *group_is_used;   /* arena: by idx */
     uint32_t *group_nodes; /* arena: idx -> KEY node */
     struct credential *credentials; /* arena: by domain idx; no path = none of its own */
     /* Seen on the way, judged in build_finish. */
@@ -64,10 +65,11 @@ struct load {
 /* Copies path ("" = the file) and text, which says what is wrong and what is allowed. */
 void load_problem_at(struct load *l, bool is_warning, uint32_t offset, const char *path,
                      const char *text);
-/* Whether the next problem will only be counted: its text need not be made. */
-static inline bool load_is_full(const struct load *l)
+/* Whether the next problem will only be counted, so that its text need not be made. An error still
+ * takes the place of a warning. */
+static inline bool load_is_full(const struct load *l, bool is_warning)
 {
-    return l->problem_count == CONFIG_PROBLEMS_MAX;
+    return l->problem_count == CONFIG_PROBLEMS_MAX && (is_warning || l->kept_warnings == 0);
 }
 #define LOAD_PATH_BYTES 192u
 /* The path of key (NULL: the object itself) in the object at where; element >= 0: of one element of

@@ -51,7 +51,10 @@ static void problem(struct load *l, const struct member_place *place, bool is_wa
     char text[TEXT_BYTES];
     char where[FILE_NAME_BYTES + 32] = "";
 
-    (void)vsnprintf(text, sizeof(text), fmt, args);
+    text[0] = 0;
+    if (!load_is_full(l, is_warning)) {
+        (void)vsnprintf(text, sizeof(text), fmt, args);
+    }
     if (place->file.len == 0) {
         if (is_warning) {
             schema_element_warning(l, place->v, place->key, place->element, place->node, "%s",

@@ -9,32 +9,54 @@
 #include "policy/load.h"
 #include "policy/quote.h"
 
+/* The last warning that is kept gives way: why a file is refused must not be missing because it
+ * was also warned of much. */
+static struct load_problem *place_of_warning(struct load *l)
+{
+    uint32_t idx = l->problem_count;
+
+    while (!l->problems[idx - 1].problem.is_warning) {
+        idx--;
+    }
+    pool_heap_free(l->problems[idx - 1].problem.path);
+    pool_heap_free(l->problems[idx - 1].problem.text);
+    l->kept_warnings--;
+    return &l->problems[idx - 1];
+}
+
+static struct load_problem *new_place(struct load *l)
+{
+    if (l->problem_count == CONFIG_PROBLEMS_MAX) {
+        return place_of_warning(l);
+    }
+    if (l->problem_count == l->problem_cap) {
+        l->problem_cap = l->problem_cap ? l->problem_cap * 2 : 16;
+        l->problems = pool_heap_grow(l->problems, l->problem_cap * sizeof(*l->problems));
+    }
+    return &l->problems[l->problem_count++];
+}
+
 void load_problem_at(struct load *l, bool is_warning, uint32_t offset, const char *path,
                      const char *text)
 {
-    struct load_problem *p;
+    uint32_t seq = l->error_count + l->warning_count;
 
     if (is_warning) {
         l->warning_count++;
     } else {
         l->error_count++;
     }
-    if (l->problem_count == CONFIG_PROBLEMS_MAX) {
+    if (load_is_full(l, is_warning)) {
         return;
     }
-    if (l->problem_count == l->problem_cap) {
-        l->problem_cap = l->problem_cap ? l->problem_cap * 2 : 16;
-        l->problems = pool_heap_grow(l->problems, l->problem_cap * sizeof(*l->problems));
-    }
-    p = &l->problems[l->problem_count];
-    *p = (struct load_problem){
+    l->kept_warnings += is_warning;
+    *new_place(l) = (struct load_problem){
         .problem = {.is_warning = is_warning,
                     .path = pool_heap_strdup(path, strlen(path)),
                     .text = pool_heap_strdup(text, strlen(text))},
         .offset = offset,
-        .seq = l->problem_count,
+        .seq = seq,
     };
-    l->problem_count++;
 }
 
 bool load_is_plain_name(struct slice name)

@@ -119,7 +119,7 @@ static void problem(struct load *l, bool is_warning, uint32_t offset, const char
 {
     char text[PROBLEM_BYTES] = "";
 
-    if (!load_is_full(l)) {
+    if (!load_is_full(l, is_warning)) {
         (void)vsnprintf(text, sizeof(text), fmt, args);
     }
     load_problem_at(l, is_warning, offset, path, text);
@@ -415,7 +415,7 @@ static void unknown_key(struct load *l, const struct schema_values *v, uint32_t 
     struct quoted name;
     size_t at;
 
-    if (load_is_full(l)) {
+    if (load_is_full(l, false)) {
         load_problem_at(l, false, 0, "", "");
         return;
     }

@@ -97,6 +97,13 @@ Test(access_error, one_user_in_two_policies_of_a_tier)
          "f:12:81: access.sites.b.members[0]: \"corp.example\", of the group \"g\" is in "
          "access.sites[\"a\"] already; a policy of the same tier would contradict it, so one of "
          "the two entries must go\n"},
+        /* of a group one member says so for all */
+        {{.groups = "{\"g\":{\"members\":[\"ann@corp.example\",\"bob@corp.example\"]}}",
+          .access = "{\"users\":{\"a\":{\"xmpp\":true,\"members\":[\"group:g\",\"group:g\"]},"
+                    "\"b\":{\"members\":[\"group:g\"]}}}"},
+         "f:12:86: access.users.b.members[0]: \"ann@corp.example\", of the group \"g\" is in "
+         "access.users[\"a\"] already; a policy of the same tier would contradict it, so one of "
+         "the two entries must go\n"},
         /* twice in one policy, in two tiers, by address and by domain: no contradiction */
         {{.groups = "{\"g\":{\"members\":[\"ann@corp.example\"]}}",
           .access = "{\"users\":{\"a\":{\"xmpp\":true,\"members\":[\"ann@corp.example\","

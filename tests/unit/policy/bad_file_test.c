@@ -111,6 +111,9 @@ Test(bad_file, ten_megabytes_of_mistakes)
          "is already a name of partners[0]"},
         {"{\"x\":1", ",\"partnerz\":1", "}", 700000, "did you mean \"partners\"?"},
         {"{\"blocked\":[", "\"@\",", "7]}", 2000000, "has nothing before the '@'"},
+        {"{\"groups\":{\"grps\":{}},\"access\":{\"users\":{\"u\":{\"members\":[", "\"group:gprs\",",
+         "7]}}}}", 800000,
+         "names the group \"gprs\", which is not in \"groups\"; did you mean \"grps\"?"},
         {"{\"groups\":{\"g\":{\"members\":[", "\"ann\",", "7]}}}", 3, "must be a text in quotes"},
         {"{", "                ", "", 1, "the file ends in the middle"},
         {"{/*", "                ", "", 1, ""},
@@ -132,4 +135,35 @@ Test(bad_file, ten_megabytes_of_mistakes)
         config_report_deinit(&report);
         pool_heap_free((void *)(uintptr_t)text.ptr);
     }
+}
+
+/* Why a file is refused is never crowded out by what it is warned of. */
+Test(bad_file, errors_take_the_place_of_warnings)
+{
+    struct config_report report = {0};
+    struct snapshot *s;
+    struct buf partners;
+    uint32_t errors = 0;
+
+    buf_init(&partners, 1 << 20);
+    for (uint32_t i = 0; i < 3 * CONFIG_PROBLEMS_MAX; i++) {
+        /* Row 3 warns. The last two are wrong. */
+        buf_printf(&partners, "%s{\"domain\":\"%s%u.example\",\"tls\":\"optional\"}", i ? "," : "[",
+                   i + 2 < 3 * CONFIG_PROBLEMS_MAX ? "p" : "-p", i);
+    }
+    buf_append(&partners, "]", sizeof("]"));
+    cr_assert_not(partners.failed);
+    cr_assert_neq(config_load(&s, "f",
+                              help_text(&(struct help_doc){.partners = buf_slice(&partners).ptr}),
+                              &report),
+                  0);
+    cr_expect_eq(report.error_count, 2);
+    cr_expect_eq(report.warning_count, 3 * CONFIG_PROBLEMS_MAX);
+    cr_expect_eq(report.count, CONFIG_PROBLEMS_MAX);
+    for (uint32_t i = 0; i < report.count; i++) {
+        errors += !report.problems[i].is_warning;
+    }
+    cr_expect_eq(errors, 2);
+    config_report_deinit(&report);
+    buf_deinit(&partners);
 }

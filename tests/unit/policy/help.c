@@ -11,7 +11,7 @@
 
 struct slice help_text(const struct help_doc *doc)
 {
-    static char text[TEXT_BYTES];
+    static char text[4 * TEXT_BYTES];
     int len = snprintf(
         text, sizeof(text),
         "{\"node\":%s,\n\"listen\":%s,\n\"tls\":%s,\n\"dns\":%s,\n\"domains\":%s,\n\"next_hops\":"

@@ -37,6 +37,7 @@ void jout_key(struct jout *j, struct slice key);
 void jout_text(struct jout *j, const char *key, struct slice text);
 /* text NULL: null. */
 void jout_cstr(struct jout *j, const char *key, const char *text);
+/* For short texts: cut at 1023 bytes. */
 void jout_printf(struct jout *j, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void jout_u64(struct jout *j, const char *key, uint64_t value);
 void jout_i64(struct jout *j, const char *key, int64_t value);

@@ -169,6 +169,9 @@ int main(int argc, char **argv)
         (void)puts("fedgatectl " FEDGATE_VERSION);
         return EX_OK;
     }
+    if (argc < 2 && ctl.is_json && !wishes.help) {
+        return out_fail(&ctl, EX_USAGE, "no command; see fedgatectl --help");
+    }
     if (argc < 2) {
         usage(wishes.help ? stdout : stderr);
         return wishes.help ? EX_OK : EX_USAGE;

@@ -3,6 +3,8 @@
 #include "edge/control_status.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,12 +28,15 @@ void status_put_restart(struct jout *j, const struct control *ctl)
 /* Also for those who are in another folder. */
 static void put_path(struct jout *j, const char *key, const char *path)
 {
-    char folder[PATH_MAX];
+    char whole[2 * PATH_MAX];
 
-    if (path[0] == '/' || !getcwd(folder, sizeof(folder))) {
+    if (path[0] == '/' || !getcwd(whole, PATH_MAX)) {
         jout_cstr(j, key, path);
     } else {
-        jout_printf(j, key, "%s/%s", folder, path);
+        size_t len = strlen(whole);
+
+        (void)snprintf(whole + len, sizeof(whole) - len, "/%s", path);
+        jout_cstr(j, key, whole);
     }
 }
 

@@ -301,6 +301,7 @@ def no_node():
         for arguments in ((), ("sing",), ("status", "now"), ("--config",), ("--json=no", "check")):
             done = run_ctl(*arguments)
             check(done.returncode == EX_USAGE and done.stderr, "usage", arguments, done)
+        check("no command" in json.loads(run_ctl("--json").stdout)["error"], "--json alone")
         check("did you mean status" in run_ctl("statsu").stderr, "suggestion")
         check(run_ctl("--version").stdout.startswith("fedgatectl 0."), "version")
         check("status" in run_ctl("--help").stdout, "help")

@@ -46,8 +46,9 @@ static struct slice take(struct apply *a, struct buf *b)
     struct slice text = SLICE_NONE;
 
     if (b->failed) {
-        (void)fail(a, "a policy has more members than fit into the configuration; write them into "
-                      "a file of their own (list_file)");
+        (void)fail(
+            a, "the policies have more members than fit into the configuration; write them into "
+               "a file of their own (list_file)");
     } else {
         text = arena_slice(a->plan->arena, buf_slice(b));
     }

@@ -6,6 +6,7 @@
 
 #include "import/plan_int.h"
 #include "policy/edit.h"
+#include "policy/entry.h"
 #include "policy/quote.h"
 #include "xmpp/jid.h"
 
@@ -132,8 +133,18 @@ static bool text_is_there(const struct json_doc *doc, uint32_t node, const char 
                : text.len == 0;
 }
 
+/* A member in its normal form: people write "o'hara@...", exports come to "o\27hara@...". */
+static struct slice normal_form(struct import_plan *p, struct slice member)
+{
+    struct entry entry;
+
+    return entry_parse(member, ENTRY_ADDRESS | ENTRY_DOMAIN, &entry)
+               ? member
+               : arena_slice(p->arena, entry_text(&entry));
+}
+
 /* Leaves those members that the configuration does not have yet. */
-static void drop_known_members(const struct json_doc *doc, uint32_t node,
+static void drop_known_members(struct import_plan *p, const struct json_doc *doc, uint32_t node,
                                struct import_policy *policy)
 {
     uint32_t list = member_of(doc, node, "members");
@@ -145,11 +156,11 @@ static void drop_known_members(const struct json_doc *doc, uint32_t node,
     }
     for (uint32_t at = list + 1; at < doc->nodes[list].next; at = doc->nodes[at].next) {
         if (json_kind_of(doc, at) == JSON_TEXT) {
-            (void)map_add(&there, json_text(doc, at), policy);
+            (void)map_add(&there, normal_form(p, json_text(doc, at)), policy);
         }
     }
     for (uint32_t i = 0; i < policy->member_count; i++) {
-        if (!map_get(&there, policy->members[i])) {
+        if (!map_get(&there, normal_form(p, policy->members[i]))) {
             policy->members[kept++] = policy->members[i];
         }
     }
@@ -214,7 +225,7 @@ static void judge_policy(struct import_plan *p, const struct json_doc *doc,
     }
     policy->node = find_there(doc, policy);
     if (policy->node != JSON_NONE) {
-        drop_known_members(doc, policy->node, policy);
+        drop_known_members(p, doc, policy->node, policy);
         if (is_same_there(doc, policy) && policy->member_count == 0) {
             policy->action = IMPORT_SAME;
         } else if (p->replaces) {

@@ -278,6 +278,9 @@ def policies_and_users():
         desk.run("--update", "more.xml")
         check('"gil@corp.example"' in desk.text(), "not added:", desk.text())
         desk.put("odd.xml", clixml([old.user("gil@corp.example", "Nobody's")], old.USER))
+        desk.put("fedgate.conf", desk.text().replace("o\\\\27hara", "o'hara").encode())
+        check("o'hara" in desk.text(), "no such member:", desk.text())
+        check(not desk.plan("users.xml")["changed"], "the same user in another spelling")
         odd = desk.run("odd.xml", status=EX_DATA)
         check("neither in the exports nor in the" in odd.stdout, "unknown policy:", odd.stdout)
 

@@ -182,6 +182,13 @@ def list_file():
         ground.reload("another list")
         talks(ground, "joe")
         talks(ground, "ann", "access.global", DENIED)
+        # As a directory writes it; the same user is o\27brien in XMPP (XEP-0106).
+        write(path, *both("joe"), f"sip:o'brien@{plan.CORP}", f"r&d@{plan.APP}")
+        ground.reload("names of a directory")
+        sip_out(ground, "o'brien", f"bob@{TRUSTED}", True, "")
+        sip_in(ground, "o\\27brien", f"bob@{TRUSTED}", True)
+        component_in(ground, "r\\26d", f"bob@{TRUSTED}", True)
+        sip_out(ground, "o'hara", f"bob@{TRUSTED}", False, "access.global")
         write(path, "ann@", *both("ann"))
         ground.fedgate.reload()
         wait_until("refused", lambda: "config_refused" in ground.fedgate.log_text(), 5)

@@ -122,9 +122,11 @@ static bool has_all(const struct prop *a, const struct prop *b)
 
 bool import_same_value(const struct props *a, const struct props *b, enum schema_key_idx key)
 {
-    struct props left = {.section = a->section};
-    struct props right = {.section = a->section};
+    struct props left;
+    struct props right;
 
+    props_init(&left, a->section, NULL);
+    props_init(&right, a->section, NULL);
     *props_get(&left, key) = *props_get((struct props *)(uintptr_t)a, key);
     *props_get(&right, key) = *props_get((struct props *)(uintptr_t)b, key);
     if (key == KEY_partner_domain) {

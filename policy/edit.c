@@ -380,6 +380,17 @@ uint32_t edit_member(const struct json_doc *doc, uint32_t object, struct slice k
     return JSON_NONE;
 }
 
+/* Spellings of an ASCII name differ in case and the final dot; a million names are compared. */
+static bool may_be_respelt(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] >= 0x80) {
+            return true;
+        }
+    }
+    return text.len > 0 && text.ptr[text.len - 1] == '.';
+}
+
 static bool is_domain(const struct json_doc *doc, uint32_t node, struct slice ascii)
 {
     struct jid_ascii other;
@@ -390,7 +401,8 @@ static bool is_domain(const struct json_doc *doc, uint32_t node, struct slice as
     }
     text = json_text(doc, node);
     return slice_eq_nocase(text, ascii) ||
-           (jid_domain_to_ascii(text, &other) == 0 && slice_eq(jid_ascii_slice(&other), ascii));
+           (may_be_respelt(text) && jid_domain_to_ascii(text, &other) == 0 &&
+            slice_eq(jid_ascii_slice(&other), ascii));
 }
 
 uint32_t edit_find_partner(const struct json_doc *doc, struct slice domain)

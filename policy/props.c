@@ -119,12 +119,27 @@ static bool next_plain(enum schema_section section, enum schema_key_idx *key)
     return false;
 }
 
+/* As the file spells it: asked for each member of a million partners. */
+static bool find_exact(enum schema_section section, struct slice name, enum schema_key_idx *key)
+{
+    for (*key = props_first_key(section); next_plain(section, key);
+         *key = (enum schema_key_idx)(*key + 1)) {
+        if (slice_eq_cstr(name, schema_key_at(*key)->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool props_find(enum schema_section section, struct slice name, enum schema_key_idx *key)
 {
     char old[PROPS_NAME_BYTES];
 
     if (section == SECTION_partner && slice_eq_nocase(name, SLICE_LIT("Identity"))) {
         *key = KEY_partner_domain;
+        return true;
+    }
+    if (find_exact(section, name, key)) {
         return true;
     }
     for (*key = props_first_key(section); next_plain(section, key);
@@ -164,13 +179,13 @@ const char *props_suggest(enum schema_section section, struct slice name,
 
 void props_init(struct props *p, enum schema_section section, struct arena *arena)
 {
-    *p = (struct props){.section = section, .arena = arena};
+    *p = (struct props){.section = section, .first = props_first_key(section), .arena = arena};
 }
 
 struct prop *props_get(struct props *p, enum schema_key_idx key)
 {
     ASSERT(props_is_key_of(key, p->section) && is_plain(key));
-    return &p->values[(uint32_t)key - (uint32_t)props_first_key(p->section)];
+    return &p->values[(uint32_t)key - (uint32_t)p->first];
 }
 
 /* Without regard to case and underscores: "NotSupported" is "not_supported". */
@@ -437,7 +452,7 @@ int props_read(struct props *p, const struct json_doc *doc, uint32_t node,
         struct slice name = json_text(doc, at);
         enum schema_key_idx key;
 
-        if (!props_find(p->section, name, &key) || !slice_eq_cstr(name, schema_key_at(key)->name)) {
+        if (!find_exact(p->section, name, &key)) {
             return refuse(why, "%s is no key of this object", quote(name).text);
         }
         if (props_get(p, key)->is_written) {
@@ -469,7 +484,7 @@ struct slice props_default(enum schema_key_idx idx, char out[PROPS_NAME_BYTES])
 
 bool props_is_special(const struct props *p, enum schema_key_idx key)
 {
-    const struct prop *prop = &p->values[(uint32_t)key - (uint32_t)props_first_key(p->section)];
+    const struct prop *prop = &p->values[(uint32_t)key - (uint32_t)p->first];
     char text[PROPS_NAME_BYTES];
 
     if (schema_key_at(key)->kind == SCHEMA_TEXTS) {
@@ -481,7 +496,7 @@ bool props_is_special(const struct props *p, enum schema_key_idx key)
 
 bool props_eq(const struct props *a, const struct props *b)
 {
-    uint32_t first = (uint32_t)props_first_key(a->section);
+    uint32_t first = (uint32_t)a->first;
     enum schema_key_idx key = (enum schema_key_idx)first;
 
     ASSERT(a->section == b->section);

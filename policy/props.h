@@ -34,7 +34,8 @@ struct prop {
 
 struct props {
     enum schema_section section;
-    struct arena *arena; /* borrowed */
+    enum schema_key_idx first; /* of the section */
+    struct arena *arena;       /* borrowed */
     struct prop values[SCHEMA_KEYS_MAX];
 };
 

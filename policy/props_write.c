@@ -8,7 +8,7 @@
 
 static const struct prop *prop_at(const struct props *p, enum schema_key_idx key)
 {
-    return &p->values[(uint32_t)key - (uint32_t)props_first_key(p->section)];
+    return &p->values[(uint32_t)key - (uint32_t)p->first];
 }
 
 static void put_blanks(struct buf *out, uint32_t count)
@@ -72,7 +72,7 @@ void props_write(const struct props *p, bool special_only, struct buf *out)
 
     buf_init(&value, out->bytes_max);
     buf_putc(out, '{');
-    for (enum schema_key_idx key = props_first_key(p->section); props_is_key_of(key, p->section);
+    for (enum schema_key_idx key = p->first; props_is_key_of(key, p->section);
          key = (enum schema_key_idx)(key + 1)) {
         if (special_only ? !props_is_special(p, key) : !prop_at(p, key)->is_written) {
             continue;
@@ -153,7 +153,7 @@ void props_write_old(const struct props *p, uint32_t indent, struct buf *out)
         write_old_value(p, KEY_partner_domain, indent, out);
         is_first = false;
     }
-    for (enum schema_key_idx key = props_first_key(p->section); props_is_key_of(key, p->section);
+    for (enum schema_key_idx key = p->first; props_is_key_of(key, p->section);
          key = (enum schema_key_idx)(key + 1)) {
         enum schema_kind kind = schema_key_at(key)->kind;
 

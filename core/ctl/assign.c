@@ -106,7 +106,7 @@ int assign_all(const struct ctl *ctl, const struct ctl_command *cmd, struct prop
 
 static const struct prop *prop_at(const struct props *p, enum schema_key_idx key)
 {
-    return &p->values[(uint32_t)key - (uint32_t)props_first_key(p->section)];
+    return &p->values[(uint32_t)key - (uint32_t)p->first];
 }
 
 static bool is_same(const struct prop *a, const struct prop *b)

@@ -53,17 +53,19 @@ void book_close(struct book *b)
     save_end(&b->save);
 }
 
-uint32_t book_line(const struct book *b, uint32_t node)
+uint32_t book_line(struct book *b, uint32_t node)
 {
-    uint32_t line = 1;
-
     if (node == JSON_NONE) {
         return 0;
     }
-    for (uint32_t i = 0; i < b->doc.nodes[node].start; i++) {
-        line += b->save.bytes[i] == '\n';
+    if (b->counted_line == 0 || b->counted_at > b->doc.nodes[node].start) {
+        b->counted_at = 0;
+        b->counted_line = 1;
     }
-    return line;
+    for (; b->counted_at < b->doc.nodes[node].start; b->counted_at++) {
+        b->counted_line += b->save.bytes[b->counted_at] == '\n';
+    }
+    return b->counted_line;
 }
 
 uint32_t book_member(const struct book *b, uint32_t object, const char *key)

@@ -17,13 +17,16 @@ struct book {
     struct json_doc doc;
     struct snapshot *snapshot;   /* owned */
     struct config_report report; /* warnings */
+    uint32_t counted_at;         /* of book_line: offset whose line is known */
+    uint32_t counted_line;
 };
 
 /* EX_OK, or an exit status after all that is wrong was printed; book_close in either case. */
 NODISCARD int book_open(struct book *b, const struct ctl *ctl);
 void book_close(struct book *b);
-/* Line of a node; 0 for JSON_NONE. */
-uint32_t book_line(const struct book *b, uint32_t node);
+/* Line of a node; 0 for JSON_NONE. Asked for in the order of the file, all lines together cost one
+ * walk over it. */
+uint32_t book_line(struct book *b, uint32_t node);
 /* Values with the lines they stand on: key of an object; JSON_NONE. */
 uint32_t book_member(const struct book *b, uint32_t object, const char *key);
 

@@ -2,7 +2,9 @@
 /* change: file -> text -> loaded -> saved -> taken by the node. */
 #include "ctl/change.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -141,10 +143,27 @@ static int load_new(struct change *c)
                   "it was");
 }
 
+/* The node's own, when it says so by a whole path. */
+static bool is_other_file(const struct change *c)
+{
+    char file[PATH_MAX];
+    char real[PATH_MAX];
+
+    return slice_to_cstr(client_text(&c->reply, 0, "file"), file, sizeof(file)) && file[0] == '/' &&
+           realpath(file, real) && strcmp(real, c->save.real) != 0;
+}
+
 static void ask_reload(struct change *c)
 {
     c->reload_status =
         client_try(c->ctl, SLICE_LIT("{\"command\": \"reload\"}\n"), &c->reply, c->reload_why);
+    if (c->reload_status == EX_OK && is_other_file(c)) {
+        c->reload_status = EX_CONFIG;
+        (void)snprintf(c->reload_why, sizeof(c->reload_why),
+                       "it reads another file, %.*s, and has read that again",
+                       SLICE_FMT(slice_to(client_text(&c->reply, 0, "file"), 900)));
+        return;
+    }
     if (c->reload_status == EX_OK && !c->reply.is_ok) {
         bool is_bad = client_member(&c->reply, 0, "problems") != JSON_NONE;
 

@@ -109,6 +109,7 @@ static int add(struct change *c, int argc, char **argv)
     struct slice domain = slice_from_cstr(argv[1]);
     uint32_t there = edit_find_partner(&c->doc, domain);
     char why[PROPS_WHY_BYTES];
+    char name[JID_PART_BYTES_MAX + 1];
     struct slice added;
     struct props p;
     struct buf text;
@@ -143,8 +144,9 @@ static int add(struct change *c, int argc, char **argv)
     if (err) {
         return out_fail(c->ctl, EX_DATAERR, "%s", c->edit.why);
     }
+    slice_to_cstr_cut(props_get(&p, KEY_partner_domain)->text, name, sizeof(name));
     status = change_finish(c);
-    return status != EX_OK ? status : print(c, "add", argv[1]);
+    return status != EX_OK ? status : print(c, "add", name);
 }
 
 int partner_add(struct ctl *ctl, int argc, char **argv)

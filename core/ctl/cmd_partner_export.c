@@ -11,8 +11,7 @@
 #include "policy/props.h"
 
 /* Appends the partner at node; what cannot be read is a message and EX_CONFIG. */
-static int put(const struct ctl *ctl, const struct book *b, uint32_t node, uint32_t indent,
-               struct out *o)
+static int put(const struct ctl *ctl, struct book *b, uint32_t node, uint32_t indent, struct out *o)
 {
     struct arena *arena = arena_new();
     char why[PROPS_WHY_BYTES];
@@ -30,7 +29,7 @@ static int put(const struct ctl *ctl, const struct book *b, uint32_t node, uint3
     return status;
 }
 
-static int put_all(const struct ctl *ctl, const struct book *b, struct out *o)
+static int put_all(const struct ctl *ctl, struct book *b, struct out *o)
 {
     uint32_t list = book_member(b, 0, "partners");
     uint32_t count = list == JSON_NONE ? 0 : json_child_count(&b->doc, list);
@@ -52,8 +51,7 @@ static int put_all(const struct ctl *ctl, const struct book *b, struct out *o)
     return status;
 }
 
-static int put_named(const struct ctl *ctl, const struct book *b, int argc, char **argv,
-                     struct out *o)
+static int put_named(const struct ctl *ctl, struct book *b, int argc, char **argv, struct out *o)
 {
     int status = EX_OK;
 

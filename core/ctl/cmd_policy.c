@@ -6,6 +6,7 @@
 
 #include "base/attr.h"
 #include "base/check.h"
+#include "base/utf8.h"
 #include "ctl/access.h"
 #include "policy/quote.h"
 #include "policy/suggest.h"
@@ -40,7 +41,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command cmd_policy = {
     .name = "policy",
-    .usage = "show USER\n"
+    .usage = "show [USER]\n"
              "list\n"
              "set [--dry-run] [--reload] POLICY PROPERTY=VALUE...\n"
              "remove [--dry-run] [--reload] POLICY\n"
@@ -59,6 +60,9 @@ int access_target_read(const struct ctl *ctl, const char *word, struct access_ta
     struct slice name = slice_from_cstr(word);
     struct slice kind;
 
+    if (!utf8_is_valid(name)) {
+        return out_fail(ctl, EX_USAGE, "the name of the policy is not UTF-8");
+    }
     *out = (struct access_target){.word = word, .section = SECTION_policy, .key_count = 3};
     out->keys[0] = SLICE_LIT("access");
     if (slice_eq_cstr(name, "global")) {

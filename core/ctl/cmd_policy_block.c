@@ -6,6 +6,7 @@
 
 #include "base/jout.h"
 #include "base/pool.h"
+#include "base/utf8.h"
 #include "ctl/access.h"
 #include "ctl/book.h"
 #include "ctl/out.h"
@@ -125,6 +126,11 @@ static int change_list(struct ctl *ctl, int argc, char **argv)
     }
     if (argc < 2) {
         return out_usage(ctl, &cmd_policy, "%s whom? an address, a domain or *.domain", argv[0]);
+    }
+    for (int i = 1; i < argc; i++) {
+        if (!utf8_is_valid(slice_from_cstr(argv[i]))) {
+            return out_fail(ctl, EX_DATAERR, "an address is not UTF-8");
+        }
     }
     status = change_begin(&c);
     if (status == EX_OK) {

@@ -177,6 +177,9 @@ int policy_show(struct ctl *ctl, int argc, char **argv)
     struct jid_storage mem;
     int status;
 
+    if (argc == 1) {
+        return policy_list(ctl, argc, argv);
+    }
     if (argc != 2 || argv[1][0] == '-') {
         return out_usage(ctl, &cmd_policy, "show one USER");
     }
@@ -259,7 +262,7 @@ static void put_cells(struct policy_lister *l, const char *kind, struct slice na
 static void put_policy_json(struct policy_lister *l, const char *kind, struct slice name,
                             uint32_t node)
 {
-    const struct book *b = &l->book;
+    struct book *b = &l->book;
     struct jout *j = &l->out.json;
     uint32_t members = book_member(b, node, "members");
     struct buf word;

@@ -15,9 +15,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
 from lab.fedgate import Fedgate, corp_dns, partner
 from lab.hostile import EVIL_ADDRESS, Raw, header
+from lab.process import wait_until
+from lab.prosody import Prosody
 from lab.rules import Rules, none, one, text
 from lab.xmpp import (NS_DIALBACK, NS_SERVER, NS_STANZA_ERROR, NS_STREAM, Component, Stream,
-                      error_of, local, message, text_of)
+                      User, error_of, local, message, text_of)
 
 FEDERATED, VERIFIED, UNVERIFIED = "federated", "public_verified", "public_unverified"
 DOMAINS = {FEDERATED: "trusted.test", VERIFIED: "known.test", UNVERIFIED: "open.test"}
@@ -403,6 +405,47 @@ def errors_carry_no_text():
         none(ground.settle(OPEN, plan.CORP)[1], "beside the ping's answer")
 
 
+def roster(user):
+    """jid -> subscription, of a user of Prosody's."""
+    user.stream.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+    answer = user.stream.wait(lambda e: e.get("id") == "roster")
+    return {item.get("jid"): item.get("subscription") for item in answer[0]}
+
+
+def contacts_outlive_a_restart():
+    """Prosody as the unverified partner: who were contacts stay contacts though fedgate has
+    forgotten them, and reach each other again once our server has asked for presence."""
+    ann, bob = f"ann@{plan.APP}", f"ann@{plan.FABRIKAM}"
+    with Lab("contacts") as lab:
+        corp_dns(lab)
+        lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY)
+        fedgate = Fedgate(lab, partners=[partner(plan.FABRIKAM, type=UNVERIFIED)]).start()
+        Prosody(lab).start()
+        component = lab.own(Component(plan.APP, "inside"))
+        user = lab.own(User(bob, plan.PROSODY))
+        component.send(presence(ann, bob, "subscribe"))
+        user.stream.wait(lambda e: e.get("type") == "subscribe")
+        user.stream.send(f"<presence to='{ann}' type='subscribed'/>"
+                         f"<presence to='{ann}' type='subscribe'/>")
+        component.stream.wait(lambda e: e.get("type") == "subscribe", 20)
+        component.send(presence(ann, bob, "subscribed"))
+        wait_until("contacts", lambda: roster(user) == {ann: "both"}, 10)
+        user.stop()
+        component.stop()
+        fedgate.stop()
+        fedgate.start()
+        component = lab.own(Component(plan.APP, "inside"))
+        user = lab.own(User(bob, plan.PROSODY))  # Prosody probes his contacts
+        user.stream.wait(lambda e: e.get("type") == "unavailable" and e.get("from") == ann, 20)
+        check(user.gets_error(user.say(ann, "too early")) == ("cancel", "service-unavailable"),
+              "reached before our server asked")
+        check(roster(user) == {ann: "both"}, "roster after the restart", roster(user))
+        component.send(presence(ann, bob, "probe"))
+        component.stream.wait(lambda e: e.get("from", "").startswith(bob), 20)
+        user.say(ann, "now")
+        component.hears("now", 20)
+
+
 # --- shards ---------------------------------------------------------------------------------------
 
 MANY = [f"open{n}.test" for n in range(5)]
@@ -549,5 +592,6 @@ def knocks(shards):
 if __name__ == "__main__":
     main(case("component_cells", component_cells, 1),
          case("component_cells_two_shards", component_cells, 2), sip_cells, unknown_user, latency,
-         openers, errors_carry_no_text, shards, one_stream, case("knocks", knocks, 1),
+         openers, errors_carry_no_text, contacts_outlive_a_restart, shards, one_stream,
+         case("knocks", knocks, 1),
          case("knocks_two_shards", knocks, 2))

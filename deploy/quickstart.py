@@ -26,7 +26,8 @@ ANN = "ann@fabrikam.test"
 JOE = "joe@corp.test"
 MESSAGE_S = 20.0
 METHODS = {"external": "SASL EXTERNAL (certificate)", "dialback_tls": "Server Dialback over TLS",
-           "dialback_plain": "Server Dialback without TLS"}
+           "dialback_plain": "Server Dialback without TLS",
+           "certificate": "Server Dialback answered from the certificate (XEP-0344)"}
 
 
 class Ann(slixmpp.ClientXMPP):

@@ -66,6 +66,7 @@ void link_write_waiting(struct link *l)
     }
     count += write_ping(l);
     if (count != 0) {
+        l->used_ms = shard_now_ms(e->sh);
         stream_sent(l->s, shard_now_ms(e->sh), count);
     }
 }

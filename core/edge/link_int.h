@@ -76,6 +76,7 @@ struct link {
     uint64_t ping_sent_ms;
 
     uint64_t dialled_ms;    /* when dialling last began */
+    uint64_t used_ms;       /* when READY was reached, or something last written */
     uint32_t attempts;      /* failed in a row */
     bool is_down_for_good;  /* BACKOFF after a failure that waiting does not mend */
     bool was_ready;         /* the current connection has been READY */

@@ -7,6 +7,9 @@
 #include "edge/link_int.h"
 
 #define PLACE_RETRY_MS 500u
+/* A stream that nobody has used for so long makes room for one that is wanted. */
+#define PLACE_IDLE_MS 2000u
+#define PLACE_LOOKS_MAX 256u
 
 uint64_t link_rules_mark(const struct partner *p)
 {
@@ -82,6 +85,35 @@ const char *link_take_place(struct link *l, const struct partner *p)
     return place_take(e, &l->place, run, p);
 }
 
+static bool is_idle(const struct link *l)
+{
+    return l->part == LINK_PART_MAIN && l->state == LINK_ST_READY && !l->successor &&
+           l->waiting.count == 0 && l->written.count == 0 && list_is_empty(&l->verifies) &&
+           shard_now_ms(l->host.e->sh) - l->used_ms >= PLACE_IDLE_MS;
+}
+
+/* Else pairs that share a small limit would wait for each other's inactivity. */
+static void make_room(struct link *l, bool is_partners)
+{
+    struct edge *e = l->host.e;
+    struct partner_run *run = partner_run_of(e, link_remote(l));
+    struct list *places = is_partners && run ? &run->places[PARTNER_OUT] : &e->places[PARTNER_OUT];
+    struct list *at = places->next;
+
+    for (uint32_t i = 0; i < PLACE_LOOKS_MAX && at != places; i++, at = at->next) {
+        struct place *p = is_partners && run ? LIST_ENTRY(at, struct place, of_partner)
+                                             : LIST_ENTRY(at, struct place, all);
+        struct link *other = CONTAINER_OF(p, struct link, place);
+
+        if (is_idle(other)) {
+            LOG_D(stream_closed, "dir=out local=%s remote=%s note=\"makes room for another\"",
+                  log_quote(link_local(other)).text, log_quote(link_remote(other)).text);
+            link_close(other, STREAM_CONDITION_NONE, "");
+            return;
+        }
+    }
+}
+
 void link_wait_for_place(struct link *l, const char *limit)
 {
     struct edge *e = l->host.e;
@@ -95,6 +127,7 @@ void link_wait_for_place(struct link *l, const char *limit)
         LOG_W(stream_refused, "dir=out local=%s remote=%s why=connection-limit of=%s note=waits",
               log_quote(link_local(l)).text, log_quote(link_remote(l)).text, limit);
     }
+    make_room(l, limit[0] == 'p');
     l->is_limited = true;
     l->is_down_for_good = false;
     if (l->state != LINK_ST_BACKOFF) {

@@ -141,6 +141,7 @@ static void on_ready(struct link *l, const struct stream_event *ev)
     enum stat_method which = stat_method_of(ev->method);
 
     link_set_state(l, LINK_ST_READY);
+    l->used_ms = shard_now_ms(e->sh);
     l->was_ready = true;
     l->attempts = 0;
     l->is_down_for_good = false;

@@ -3,6 +3,7 @@
 """What is agreed with one partner: how fast and how large it sends, how many connections there are
 with it, its maintenance switch; and how reloads of these reach live streams."""
 import os
+import socket
 import sys
 import threading
 import time
@@ -225,20 +226,26 @@ def wishes_are_answered():
     """Stanzas that wait for a stream that does not come about (dialling, back-off) are answered at
     once when the reload refuses the partner."""
     with Lab("wishes") as lab:
-        ground = Rows(lab, {"tls": "required"})
+        mute_name, mute_at = f"mute.{EVIL}", "127.77.3.9"
+        ground = Rows(lab, {"additional_domains": [SUB, mute_name]})
         lab.dns.xmpp(SUB, plan.NOBODY)
-        ground.row(additional_domains=[SUB])
+        lab.dns.xmpp(mute_name, mute_at)
+        mute = [socket.create_server((mute_at, port))
+                for port in (plan.XMPP_SERVER, plan.XMPPS_SERVER)]
+        ground.component.say(JOE, f"ann@{mute_name}", "z", ident="dialling")
         ground.component.say(JOE, f"ann@{SUB}", "x", ident="first")
         wait_until("a back-off", lambda: ground.fedgate.partner(EVIL)["out"]["failures"], 10)
         ground.component.say(JOE, f"ann@{SUB}", "y", ident="second")
         begin = time.monotonic()
         ground.row(maintenance="soon")
-        for ident in ("first", "second"):
+        for ident in ("dialling", "first", "second"):
             check(ground.component.gets_error(ident, 3)[0] == "wait", "answered", ident)
         check(time.monotonic() - begin < 2.0, "answered late")
         ground.row(maintenance=None)
         ground.component.say(JOE, ANN, "again")
         check(text_of(ground.peer.inbox.get(timeout=5), "body") == "again", "afterwards")
+        for listener in mute:
+            listener.close()
 
 
 # --- connections ----------------------------------------------------------------------------------
@@ -281,6 +288,22 @@ def connection_limit():
         ground.component.hears("still")
         check(ground.totals()["connection_limit_closed"] == 2, "counted")
         ground.calm()
+
+
+def pairs_share_one_place():
+    """Two pairs, one place outwards: the stream that nobody uses makes room for the other, again
+    and again."""
+    with Lab("shared") as lab:
+        ground = Rows(lab, {"connection_limit": 2, "acks": "off", "additional_domains": [SUB]})
+        lab.dns.xmpp(SUB, EVIL_ADDRESS)
+        for n in range(2):
+            for name in (EVIL, SUB):
+                begin = time.monotonic()
+                ground.component.say(JOE, f"ann@{name}", f"{name} {n}")
+                ground.peer_hears(f"{name} {n}")
+                check(time.monotonic() - begin < 6, "waited", time.monotonic() - begin)
+        check(ground.figures()["out"]["streams"] == 1, "streams", ground.figures())
+        check(ground.totals()["streams_lost"] == 0, "lost")
 
 
 def multiplexed_pairs():
@@ -438,5 +461,5 @@ def a_removed_partner_is_forgotten():
 
 if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
-         multiplexed_pairs, blocked_domain, stubborn_partner, rate_and_close,
+         pairs_share_one_place, multiplexed_pairs, blocked_domain, stubborn_partner, rate_and_close,
          method_no_longer_allowed, failures_are_kept, a_removed_partner_is_forgotten)

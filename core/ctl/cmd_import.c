@@ -15,6 +15,7 @@
 #include "policy/quote.h"
 
 #define FRAGMENT_MODE 0640
+#define REFUSAL_BYTES 256u
 
 struct import {
     struct change change;
@@ -146,17 +147,32 @@ static int make_fragment(struct import *i, struct ctl *ctl)
 
 /* --- saying --- */
 
+static void write_refusal(const struct import *i, struct buf *out)
+{
+    buf_printf(out,
+               "nothing was imported: %u refused; mend the exports, or --partial imports the rest",
+               i->plan.totals[IMPORT_REFUSES]);
+}
+
 static int say(struct import *i, struct ctl *ctl, bool is_done)
 {
     int status = is_refused(i) ? EX_DATAERR : is_done ? change_status(&i->change) : EX_OK;
     /* The loader's warnings have been said as notes, but for a missing "access"; no path begins
      * with "partners[]". */
     const char *about = i->plan.policy_count ? "partners[]" : "access";
+    struct buf refusal;
     struct out o;
 
+    buf_init(&refusal, REFUSAL_BYTES);
+    if (is_refused(i)) {
+        write_refusal(i, &refusal);
+    }
     out_begin(&o);
     if (ctl->is_json) {
         jout_object(&o.json, NULL);
+        if (is_refused(i)) {
+            jout_text(&o.json, "error", buf_slice(&refusal));
+        }
         import_print_json(&i->plan, &o);
         if (is_done) {
             change_print(&i->change, about, &o);
@@ -179,11 +195,9 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
     }
     status = out_end(&o, status);
     if (is_refused(i)) {
-        (void)fprintf(stderr,
-                      "fedgatectl: nothing was imported: %u refused; mend the exports, or "
-                      "--partial imports the rest\n",
-                      i->plan.totals[IMPORT_REFUSES]);
+        (void)fprintf(stderr, "fedgatectl: %.*s\n", SLICE_FMT(buf_slice(&refusal)));
     }
+    buf_deinit(&refusal);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "import/clixml_int.h"
 #include "import/tree.h"
+#include "policy/quote.h"
 #include "xml/parser.h"
 
 #define CLIXML_NS  "http://schemas.microsoft.com/powershell/2004/04"
@@ -333,10 +334,9 @@ static bool take_element(struct reader *r, uint32_t x)
         }
     }
     (void)import_refuse(r->fault, r->offset,
-                        "has an element <%.*s> that Export-Clixml does not write there: damaged, "
-                        "or no such file; export it again",
-                        (int)(r->xml->nodes[x].name.len > 32 ? 32 : r->xml->nodes[x].name.len),
-                        r->xml->nodes[x].name.ptr);
+                        "has an element %s that Export-Clixml does not write there: damaged, or no "
+                        "such file; export it again",
+                        quote(r->xml->nodes[x].name).text);
     return false;
 }
 

@@ -61,8 +61,7 @@ static const struct {
     {"PublicProvider", IMPORT_KIND_KNOWN,
      "a public provider: SIP federation, which stays where it is"},
     {"AccessEdgeSettings", IMPORT_KIND_KNOWN,
-     "the Access Edge's settings: SIP federation, which stays where it is; AllowFederatedUsers "
-     "has no say here"},
+     "the Access Edge's settings: SIP federation, which stays where it is"},
 };
 
 /* "Selected.Microsoft.Rtc...XmppFederation.XmppAllowedPartner#Decorated" ends with it. */
@@ -116,8 +115,7 @@ static const struct {
      "a hosting provider: SIP federation, which stays where it is"},
     {IMPORT_KIND_KNOWN,
      {"AllowFederatedUsers", NULL},
-     "the Access Edge's settings: SIP federation, which stays where it is; AllowFederatedUsers "
-     "has no say here"},
+     "the Access Edge's settings: SIP federation, which stays where it is"},
     {IMPORT_KIND_KNOWN,
      {"VerificationLevel", "Enabled"},
      "a public provider: SIP federation, which stays where it is"},

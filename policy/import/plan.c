@@ -57,6 +57,18 @@ static void refuse_unknown(struct import_record *r)
                 type.len ? quote(type).text : "");
 }
 
+/* The third switch of the old product: without it the policies' two had no effect. */
+static void note_third_switch(struct import_record *r)
+{
+    bool allows;
+
+    if (import_take_bool(r, "AllowFederatedUsers", &allows) == IMPORT_GOOD && !allows) {
+        import_note(r, IMPORT_WARNS,
+                    "AllowFederatedUsers is False: in the old product nobody could talk outside, "
+                    "whatever the policies said; here they decide (\"access\")");
+    }
+}
+
 static void take_record(struct import_record *r)
 {
     const char *known;
@@ -90,6 +102,7 @@ static void take_record(struct import_record *r)
         break;
     case IMPORT_KIND_KNOWN:
         import_note(r, IMPORT_IGNORES, "is %s", known);
+        note_third_switch(r);
         break;
     case IMPORT_KIND_UNKNOWN:
     case IMPORT_KIND_COUNT:

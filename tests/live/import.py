@@ -189,6 +189,7 @@ def truth_table():
             check(len(notes) == (number in INVALID | WARNED | {5, 11}), "notes", number, notes)
             if number in INVALID:
                 check(notes[0]["level"] == "refused", "level", notes)
+                check(plan["error"].startswith("nothing was imported: 1 refused"), plan["error"])
                 continue
             got = {"tls": "required", "sasl": "required", "dialback": True,
                    **desk.partners()["r.example"]}
@@ -309,13 +310,14 @@ def domain_lists():
         providers = [{"Identity": "Skype", "ProxyFqdn": "x.example", "Enabled": True,
                       "VerificationLevel": "AlwaysVerifiable"},
                      {"Identity": "Online", "HostsOCSUsers": True, "Enabled": True},
-                     {"Identity": "Global", "AllowFederatedUsers": True}]
+                     {"Identity": "Global", "AllowFederatedUsers": False}]
         desk.put("a.json", json7([old.allowed("evil.example"), old.allowed("sip.example"),
                                   old.allowed("fabrikam.example"), *providers]))
         said = desk.run("--dry-run", "b.xml", "a.json").stdout
         for word in ("2 for SIP federation", "is blocked here", "exported twice",
                      "the SIP server must reach it one way only", "is a public provider",
-                     "is a hosting provider", "the Access Edge's settings"):
+                     "is a hosting provider", "the Access Edge's settings",
+                     "AllowFederatedUsers is False"):
             check(word in said, f"no {word!r}:", said)
         plan = desk.plan("b.xml", "a.json")
         check([b["action"] for b in plan["blocked"]] == ["new", "as it is"], plan["blocked"])

@@ -32,7 +32,7 @@ def damaged_files():
             desk.refused(plain[:at], "refused")
         desk.refused(raw + raw, "behind </Objs>")
         desk.refused(raw.replace(b"<Props>", b"<Probs>").replace(b"</Props>", b"</Probs>"),
-                     "<Probs>", "Export-Clixml does not write")
+                     "\"Probs\"", "Export-Clixml does not write")
         desk.refused(raw.replace(b"<S N=\"Domain\">", b"<S N=\"Domain\">_xD800_", 1), "_xHHHH_")
         desk.refused(raw.replace(b"<S N=\"Domain\">", b"<S N=\"Domain\">_x0000_", 1), "_xHHHH_")
         twice = raw.replace(b"<B N=\"EnableKeepAlive\">true</B>",

@@ -83,6 +83,7 @@ def read_head(stream):
 
 
 def header(kind, **attributes):
+    attributes = {name: value for name, value in attributes.items() if value}
     extra = f" xmlns:db='{NS_DIALBACK}'" if kind.dialback else ""
     return (f"<?xml version='1.0'?><stream:stream xmlns='{NS_SERVER}' xmlns:stream='{NS_STREAM}'"
             + extra + "".join(f" {name}='{value}'" for name, value in attributes.items())
@@ -144,7 +145,7 @@ class Negotiator:
     def _secure(self, stream, domain, is_server, name=None):
         which = "good"
         if self.kind.certificate != "good":
-            which = BAD[sum(domain.encode()) % len(BAD)]
+            which = BAD[sum((domain or "").encode()) % len(BAD)]
         stream.start_tls(self.contexts[which, is_server], server_side=is_server, name=name)
 
     # -- as server ---------------------------------------------------------------------------------
@@ -274,7 +275,8 @@ class Negotiator:
 
     # -- as client ---------------------------------------------------------------------------------
     def connect(self, domain, to=plan.APP):
-        """(stream, seen, id), fedgate's first header and features read."""
+        """(stream, seen, id), fedgate's first header and features read. domain None: a header that
+        does not say who it is from."""
         stream = Stream(plan.FEDGATE, plan.XMPP_SERVER, source=self.kind.address)
         seen = Seen()
         stream.send(header(self.kind, **{"from": domain, "to": to}))
@@ -353,13 +355,14 @@ class Negotiator:
         stream.drop()
 
     def attempt(self, domain, how, stanza, to=plan.APP):
-        """What a row forbids, then a stanza: how is [tls-]bare, [tls-]auth or [tls-]result. Returns
+        """What a row forbids, then a stanza: how is [nameless-][tls-]bare, auth or result. Returns
         names of all that fedgate answered; it must end the connection by itself."""
-        stream, seen, ident = self.connect(domain, to)
+        name = None if how.startswith("nameless-") else domain
+        stream, seen, ident = self.connect(name, to)
         answers = []
-        if how.startswith("tls-") and seen.plain.starttls:
-            ident = self.secure(stream, seen, domain, to)
-        elif how.startswith("tls-"):
+        if "tls-" in how and seen.plain.starttls:
+            ident = self.secure(stream, seen, name, to)
+        elif "tls-" in how:
             stream.send(f"<starttls xmlns='{NS_TLS}'/>")
         if seen.error:
             answers.append(seen.error)

@@ -76,6 +76,8 @@ struct link {
     uint64_t ping_sent_ms;
 
     uint64_t dialled_ms;    /* when dialling last began */
+    uint64_t bytes_max_version; /* setup_version + 1 of bytes_max; 0 = not known */
+    uint32_t bytes_max;     /* link_stanza_bytes_max only */
     uint64_t used_ms;       /* when READY was reached, or something last written */
     uint32_t attempts;      /* failed in a row */
     bool is_down_for_good;  /* BACKOFF after a failure that waiting does not mend */
@@ -131,7 +133,7 @@ const char *link_take_place(struct link *l, const struct partner *p);
 /* What of a partner's row matters to dialling it, as a number. */
 uint64_t link_rules_mark(const struct partner *p);
 /* The largest stanza for this partner by its row; 0 = no bound of its own. */
-uint32_t link_stanza_bytes_max(const struct link *l);
+uint32_t link_stanza_bytes_max(struct link *l);
 
 /* link_renew.c */
 /* At the end of a turn, READY: begins or goes on replacing a stream whose keys are used up. */

@@ -17,11 +17,17 @@ uint64_t link_rules_mark(const struct partner *p)
            ((uint64_t)p->row->number << 8) ^ p->tls_min;
 }
 
-uint32_t link_stanza_bytes_max(const struct link *l)
+uint32_t link_stanza_bytes_max(struct link *l)
 {
-    const struct partner *p = snapshot_partner(edge_policy(l->host.e), link_remote(l));
+    struct edge *e = l->host.e;
 
-    return p && p->extra ? p->extra->stanza_bytes_max : 0;
+    if (l->bytes_max_version != e->setup_version + 1) { /* asked for with every stanza */
+        const struct partner *p = snapshot_partner(edge_policy(e), link_remote(l));
+
+        l->bytes_max = p && p->extra ? p->extra->stanza_bytes_max : 0;
+        l->bytes_max_version = e->setup_version + 1;
+    }
+    return l->bytes_max;
 }
 
 void link_refuse(struct link *l, const struct policy_verdict *verdict)

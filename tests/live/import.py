@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """fedgatectl import: a file for each format of the old product's exports and for each of their
-traps, the partners that result, what is refused and with which remedy. No servers."""
+traps, the partners that result, what is refused and with which remedy."""
 import json
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import check, main
+from lab import Lab, check, main
 from lab import lync_export as old
 from lab.desk import CONFIG, Desk, EX_CANTCREAT, EX_CONFIG, EX_DATA, EX_NOINPUT, EX_OK, EX_USAGE
+from lab.fedgate import Fedgate, corp_dns
 from lab.lync_export import U32, clixml, cut, json51, json7, partner
 
 SECRET = "correct horse battery staple"
@@ -423,7 +424,38 @@ def fragments():
         desk.run("x.xml", status=EX_CONFIG)
 
 
+def into_a_running_node():
+    """--reload: the node judges by what was imported, partners and grants alike."""
+    with Lab("import") as lab:
+        corp_dns(lab)
+        node = Fedgate(lab)
+        del node.config["access"]
+        node.start()
+        for name, raw in (
+                ("x.xml", clixml([partner("scripted.test", kind="Federated")], old.PARTNER)),
+                ("p.json", json7([old.policy("Global"), old.policy("Tag:Sales", True, True)])),
+                ("u.xml", clixml([old.user("joe@app.corp.test", "Tag:Sales"),
+                                  old.user("ann@app.corp.test", None)], old.USER)),
+                ("b.json", json7([old.blocked("evil.test")]))):
+            with open(os.path.join(node.folder, name), "wb") as out:
+                out.write(raw)
+
+        def may(user, far):
+            return node.ctl("--json", "why", f"{user}@app.corp.test", far)["there"]["allowed"]
+
+        check(not may("joe", "liz@scripted.test"), "allowed before")
+        said = node.ctl("import", "x.xml", "p.json", "u.xml", "b.json", "--reload")
+        check("generation 2 is in force: 1 partner" in said, "not reloaded:", said)
+        check(may("joe", "liz@scripted.test"), "who was granted it may not")
+        check(not may("ann", "liz@scripted.test"), "who was not granted it may")
+        check(not may("joe", "liz@evil.test"), "blocked, and may")
+        status = node.ctl("--json", "status")
+        check(status["config"]["is_written"], "the file is not what runs:", status["config"])
+        node.stop()
+
+
 if __name__ == "__main__":
     main(clixml_files, clixml_references, json_files, json_numbers_are_refused,
          cut_members_are_refused, lossy_formats_are_refused, truth_table, gateway_settings,
-         policies_and_users, policy_json, domain_lists, names, existing_partners, fragments)
+         policies_and_users, policy_json, domain_lists, names, existing_partners, fragments,
+         into_a_running_node)

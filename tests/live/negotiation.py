@@ -305,9 +305,9 @@ def attempt_all(on, cell):
 
 
 def attempts():
-    """They dial: before TLS, inside it, after a refused EXTERNAL, after a refused key, with and
-    without a name in the header: whatever the row leaves no way to. A stanza behind that ends the stream and is seen by nobody; no key is
-    asked about."""
+    """They dial: before TLS, inside it, after a refused EXTERNAL, after a refused key, with a name
+    in the header and without: whatever the row leaves no way to. A stanza behind that ends the
+    stream and is seen by nobody; no key is asked about."""
     table = [cell for cell in cells_of(read_table()) if cell.way == "in"]
     with Lab("attempts") as lab:
         on = Ground(lab, {cell.domain: cell.row for cell in table})

@@ -346,6 +346,10 @@ int edit_root_list(struct edit *e, struct slice key, const struct edit_elements 
         return edit_refuse(e, "the file is not an object, {...}");
     }
     list = edit_member(e->doc, 0, key);
+    if (list != JSON_NONE && json_kind_of(e->doc, list) != JSON_LIST) {
+        return edit_refuse(e, "%s must be a list, [...], not %s; mend the file by hand",
+                           quote(key).text, json_kind_text(json_kind_of(e->doc, list)));
+    }
     if (list != JSON_NONE) {
         return edit_list(e, list, elements);
     }

@@ -43,19 +43,27 @@ int change_options(struct change *c, struct ctl *ctl, const struct ctl_command *
 
 /* --- problems --- */
 
+/* Nobody may talk: that concerns whoever adds a partner, too. */
+static bool is_about(const char *path, const char *about)
+{
+    size_t len = strlen(about);
+
+    return (strncmp(path, about, len) == 0 &&
+            (len == 0 || !path[len] || strchr(".[", path[len]))) ||
+           (strncmp(about, "partners", 8) == 0 && strcmp(path, "access") == 0);
+}
+
 /* A view of those of one kind whose path begins with about. problems: to be freed. */
 static struct config_report select_problems(const struct config_report *r, bool warnings,
                                             const char *about)
 {
     struct config_report out = {.file = r->file};
-    size_t len = strlen(about);
 
     out.problems = pool_heap_zalloc((r->count + 1) * sizeof(*out.problems));
     for (uint32_t i = 0; i < r->count; i++) {
         const struct config_problem *p = &r->problems[i];
 
-        if (p->is_warning == warnings && strncmp(p->path, about, len) == 0 &&
-            (len == 0 || !p->path[len] || strchr(".[", p->path[len]))) {
+        if (p->is_warning == warnings && is_about(p->path, about)) {
             out.problems[out.count++] = *p;
         }
     }

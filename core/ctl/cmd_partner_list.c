@@ -12,6 +12,8 @@
 #include "policy/props.h"
 #include "policy/quote.h"
 
+#define MAINTENANCE_BYTES 1024u /* what config.def allows */
+
 struct lister {
     struct ctl *ctl;
     struct book book;
@@ -92,7 +94,7 @@ static uint32_t put_problems(struct lister *l, const struct partner *p, struct j
 {
     const struct config_report *r = &l->book.report;
     uint32_t count = 0;
-    char text[64];
+    char text[MAINTENANCE_BYTES + 32];
 
     while (l->next_problem < r->count && (idx_of(r->problems[l->next_problem].path) == UINT32_MAX ||
                                           idx_of(r->problems[l->next_problem].path) < p->idx)) {
@@ -110,11 +112,14 @@ static uint32_t put_problems(struct lister *l, const struct partner *p, struct j
     }
     if (p->extra && p->extra->maintenance.len) {
         count++;
-        (void)snprintf(text, sizeof(text), "in maintenance: no streams, no stanzas");
+        (void)snprintf(text, sizeof(text), "in maintenance: %.*s",
+                       SLICE_FMT(slice_to(p->extra->maintenance, MAINTENANCE_BYTES)));
         if (j) {
             jout_cstr(j, NULL, text);
         } else if (lines) {
-            buf_printf(lines, "  %s\n", text);
+            buf_put_lit(lines, "  ");
+            out_put_clean(lines, slice_from_cstr(text));
+            buf_putc(lines, '\n');
         }
     }
     return count;

@@ -9,7 +9,9 @@
 #include "policy/json.h"
 #include "policy/schema.h"
 
-#define CONTEXT_LINES 3u
+#define CONTEXT_LINES    3u
+#define LINE_BYTES_SHOWN 500u
+#define BYTES_BEFORE     100u
 
 /* Lines old_at..old_end of the old text became now_at..now_end; all are starts of lines. */
 struct block {
@@ -198,40 +200,66 @@ static bool trim(const struct differ *d, struct block *b)
 
 /* --- writing --- */
 
-/* One line without its end, secrets covered. */
-static void put_line(struct buf *out, struct slice s, size_t at, size_t end,
+/* One line without its end, secrets covered; of a very long one (a file without line ends) only
+ * what stands around its byte number shown. */
+static void put_line(struct buf *out, struct slice s, struct span line, size_t shown,
                      struct secrets *secrets)
 {
-    while (end > at && (s.ptr[end - 1] == '\n' || s.ptr[end - 1] == '\r')) {
-        end--;
+    bool is_cut;
+
+    while (line.end > line.at && (s.ptr[line.end - 1] == '\n' || s.ptr[line.end - 1] == '\r')) {
+        line.end--;
     }
-    while (secrets->next < secrets->count && secrets->spans[secrets->next].end <= at) {
+    if (line.end - line.at > LINE_BYTES_SHOWN && shown > BYTES_BEFORE) {
+        line.at += shown - BYTES_BEFORE;
+        buf_put_lit(out, "...");
+    }
+    is_cut = line.end > line.at + LINE_BYTES_SHOWN;
+    line.end = is_cut ? line.at + LINE_BYTES_SHOWN : line.end;
+    while (secrets->next < secrets->count && secrets->spans[secrets->next].end <= line.at) {
         secrets->next++;
     }
-    for (uint32_t i = secrets->next; i < secrets->count && secrets->spans[i].at < end; i++) {
-        if (secrets->spans[i].at >= at) {
-            out_put_clean(out, slice_make(s.ptr + at, secrets->spans[i].at - at));
+    for (uint32_t i = secrets->next; i < secrets->count && secrets->spans[i].at < line.end; i++) {
+        if (secrets->spans[i].at >= line.at) {
+            out_put_clean(out, slice_make(s.ptr + line.at, secrets->spans[i].at - line.at));
             buf_put_lit(out, "\"...\"");
         }
-        at = secrets->spans[i].end < end ? secrets->spans[i].end : end;
+        line.at = secrets->spans[i].end < line.end ? secrets->spans[i].end : line.end;
     }
-    out_put_clean(out, slice_make(s.ptr + at, end - at));
-    buf_putc(out, '\n');
+    out_put_clean(out, slice_make(s.ptr + line.at, line.end - line.at));
+    buf_put_cstr(out, is_cut ? "...\n" : "\n");
 }
 
-static void put_lines(struct buf *out, char mark, struct slice s, struct span span,
+static void put_lines(struct buf *out, char mark, struct slice s, struct span span, size_t shown,
                       struct secrets *secrets)
 {
     while (span.at < span.end) {
         size_t after = line_after(s, span.at);
 
         buf_putc(out, mark);
-        put_line(out, s, span.at, after, secrets);
+        put_line(out, s, (struct span){span.at, after}, shown, secrets);
         if (after == s.len && s.ptr[after - 1] != '\n') {
             buf_put_lit(out, "\\ No newline at end of file\n");
         }
         span.at = after;
     }
+}
+
+/* Where the first lines of the two begin to differ. */
+static size_t first_difference(const struct differ *d, const struct block *b)
+{
+    size_t old_end = line_after(d->old, b->old_at);
+    size_t now_end = line_after(d->now, b->now_at);
+    size_t at = 0;
+
+    if (b->old_at == b->old_end || b->now_at == b->now_end) {
+        return 0;
+    }
+    while (b->old_at + at < old_end && b->now_at + at < now_end &&
+           d->old.ptr[b->old_at + at] == d->now.ptr[b->now_at + at]) {
+        at++;
+    }
+    return at;
 }
 
 /* "12,3", or as diff(1) has it when there is no line: the one before. */
@@ -258,12 +286,16 @@ static void put_hunk(struct differ *d, const struct block *first, const struct b
     put_range(d->out, '+', d->line + d->shift, now_count);
     buf_put_lit(d->out, " @@\n");
     for (const struct block *b = first; b <= last; b++) {
-        put_lines(d->out, ' ', d->old, (struct span){at, b->old_at}, &d->old_secrets);
-        put_lines(d->out, '-', d->old, (struct span){b->old_at, b->old_end}, &d->old_secrets);
-        put_lines(d->out, '+', d->now, (struct span){b->now_at, b->now_end}, &d->now_secrets);
+        size_t shown = first_difference(d, b);
+
+        put_lines(d->out, ' ', d->old, (struct span){at, b->old_at}, 0, &d->old_secrets);
+        put_lines(d->out, '-', d->old, (struct span){b->old_at, b->old_end}, shown,
+                  &d->old_secrets);
+        put_lines(d->out, '+', d->now, (struct span){b->now_at, b->now_end}, shown,
+                  &d->now_secrets);
         at = b->old_end;
     }
-    put_lines(d->out, ' ', d->old, (struct span){at, to}, &d->old_secrets);
+    put_lines(d->out, ' ', d->old, (struct span){at, to}, 0, &d->old_secrets);
     d->shift += (int64_t)now_count - old_count;
 }
 

@@ -140,6 +140,26 @@ def policies_reach_the_node():
         check(joe.gets_error("m5")[1] == "forbidden", "revoked")
 
 
+def what_the_node_does_not_take_is_told():
+    """Another file than the node's, a node that is not there: saved all the same."""
+    with Lab("ctl-edit") as lab:
+        node, _ = stage(lab, partner(PEER))
+        page = Page(lab)
+        done = page.ctl("--admin", node.admin_path, "partner", "add", "new.test", "--reload",
+                        status=78)
+        check("saved, but" in done.stderr and node.config_path in done.stderr, "said", done.stderr)
+        check("new.test" in page.text(), "not saved")
+        done = page.ctl("--admin", page.path + ".sock", "--json", "partner", "remove", "new.test",
+                        "--reload", status=69)
+        document = json.loads(done.stdout)
+        check(document["saved"] and not document["reload"]["ok"], "document", document)
+        check("new.test" not in page.text(), "not removed")
+        # Nobody of ours may use what is added: told at once, not found out later.
+        page.put(HAND_WRITTEN.replace('"access": {"global": {"xmpp": true}},', ""))
+        done = page.ctl("partner", "add", "new.test")
+        check("none of our users may talk" in done.stderr, "access", done.stderr)
+
+
 def text_in(element):
     return "".join(element.itertext())
 
@@ -462,7 +482,7 @@ def documents_have_their_keys():
 
 if __name__ == "__main__":
     main(added_partner_is_used_and_removed_one_is_out, failures_are_shown_by_step,
-         policies_reach_the_node, what_a_person_wrote_stays, edits_at_the_same_time_are_all_there,
-         full_disk_leaves_the_old_file, export_is_what_the_old_product_writes,
-         commands_refuse_what_would_not_load, bad_files_change_nothing, large_files_are_edited,
-         documents_have_their_keys)
+         policies_reach_the_node, what_the_node_does_not_take_is_told, what_a_person_wrote_stays,
+         edits_at_the_same_time_are_all_there, full_disk_leaves_the_old_file,
+         export_is_what_the_old_product_writes, commands_refuse_what_would_not_load,
+         bad_files_change_nothing, large_files_are_edited, documents_have_their_keys)

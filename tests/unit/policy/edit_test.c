@@ -247,8 +247,9 @@ Test(edit, a_list_of_the_root_is_made_when_absent)
                      "            \"domain\": \"a\"\n        }\n    ]\n}\n");
     cr_expect_str_eq(root_list("{\"node\": 1}", one),
                      "{\"node\": 1, \"partners\": [{\"domain\": \"a\"}]}");
-    cr_expect_str_eq(root_list("{\"partners\": null}", one),
-                     "refused: a list, [...], is expected, not null");
+    cr_expect_str_eq(
+        root_list("{\"partners\": null}", one),
+        "refused: \"partners\" must be a list, [...], not null; mend the file by hand");
     cr_expect_str_eq(root_list("7", one), "refused: the file is not an object, {...}");
 }
 

@@ -281,29 +281,41 @@ static int print_removed(struct change *c, int argc, char **argv)
     return out_end(&o, change_status(c));
 }
 
+static bool is_among(const uint32_t *nodes, uint32_t count, uint32_t node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (nodes[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int take_away(struct change *c, int argc, char **argv)
 {
     uint32_t *nodes = arena_zalloc(c->arena, (size_t)argc * sizeof(*nodes));
     struct edit_elements elements = {.removed = nodes};
     int status = EX_OK;
+    int kept = 1;
 
     for (int i = 1; i < argc && status == EX_OK; i++) {
-        status = find_primary(c, argv[i], &nodes[i - 1]);
+        uint32_t node;
+
+        status = find_primary(c, argv[i], &node);
+        if (status == EX_OK && !is_among(nodes, elements.removed_count, node)) {
+            nodes[elements.removed_count++] = node;
+            argv[kept++] = argv[i]; /* named twice is removed, and told, once */
+        }
     }
     if (status != EX_OK) {
         return status;
     }
-    qsort(nodes, (size_t)argc - 1, sizeof(*nodes), by_number);
-    for (int i = 1; i < argc; i++) { /* named twice is removed once */
-        if (elements.removed_count == 0 || nodes[elements.removed_count - 1] != nodes[i - 1]) {
-            nodes[elements.removed_count++] = nodes[i - 1];
-        }
-    }
+    qsort(nodes, elements.removed_count, sizeof(*nodes), by_number);
     if (edit_root_list(&c->edit, SLICE_LIT("partners"), &elements) != 0) {
         return out_fail(c->ctl, EX_DATAERR, "%s", c->edit.why);
     }
     status = change_finish(c);
-    return status != EX_OK ? status : print_removed(c, argc, argv);
+    return status != EX_OK ? status : print_removed(c, kept, argv);
 }
 
 int partner_remove(struct ctl *ctl, int argc, char **argv)

@@ -310,7 +310,8 @@ def export_is_what_the_old_product_writes():
         check(rows[0]["TlsNegotiation"] == "NotSupported", "enumerations by name", rows[0])
         one = json.loads(page.ctl("partner", "export", "b.bank.test").stdout)
         check(one == rows[1], "one is a bare object", one)
-        page.ctl("partner", "remove", "old.test", "bank.test")
+        said = page.ctl("partner", "remove", "old.test", "bank.test", "OLD.test").stdout
+        check(said.count("removed ") == 2, "named twice is told once", said)
         check(page.ctl("partner", "export").stdout == "[]\n", "none")
         # What export wrote, said to add as it is: the same partner.
         words = [f"{key}={value if not isinstance(value, list) else ','.join(value)}"

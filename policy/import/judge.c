@@ -207,8 +207,16 @@ static void judge_partner(struct import_plan *p, const struct owners *o,
     char names[256];
     struct props there;
 
-    if (partner->action == IMPORT_DROPPED || !owner_is_clear(p, o, partner) ||
-        partner->node == JSON_NONE) {
+    if (partner->action == IMPORT_DROPPED || !owner_is_clear(p, o, partner)) {
+        return;
+    }
+    if (map_get(&o->blocked, partner->key)) {
+        import_note_at(p, IMPORT_WARNS, &partner->place,
+                       import_printf(p, "partner %s", quote(partner->key).text),
+                       "is in \"blocked\" of the configuration: nothing passes until it is taken "
+                       "out there");
+    }
+    if (partner->node == JSON_NONE) {
         return;
     }
     props_init(&there, SECTION_partner, p->arena);

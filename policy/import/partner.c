@@ -161,10 +161,17 @@ static void take_domain(struct import_record *r, struct import_partner *p, struc
 /* Exported twice and the same: no conflict. */
 static bool is_repeated(struct import_record *r, const struct import_partner *p)
 {
-    uintptr_t other = (uintptr_t)map_get(&r->plan->partner_of, p->key);
+    uint32_t first = (uint32_t)props_first_key(SECTION_partner);
+    uintptr_t number = (uintptr_t)map_get(&r->plan->partner_of, p->key);
+    const struct import_partner *other = number ? &r->plan->partners[number - 1] : NULL;
 
-    if (!other || !props_eq(&p->props, &r->plan->partners[other - 1].props)) {
+    if (!other || !slice_eq(other->key, p->key) || other->given != p->given) {
         return false;
+    }
+    for (uint32_t i = 0; props_is_key_of((enum schema_key_idx)(first + i), SECTION_partner); i++) {
+        if (!import_same_value(&other->props, &p->props, (enum schema_key_idx)(first + i))) {
+            return false;
+        }
     }
     import_note(r, IMPORT_IGNORES, "was exported twice, with the same settings");
     return true;
@@ -204,6 +211,7 @@ void import_partner(struct import_record *r)
         take_domain(r, &p, name);
     }
     p.key = arena_slice(r->plan->arena, is_named ? jid_ascii_slice(&key) : SLICE_NONE);
+    take_row(r, &p);
     if (is_named && !r->is_refused && is_repeated(r, &p)) {
         return;
     }
@@ -213,6 +221,5 @@ void import_partner(struct import_record *r)
     take_more(r, &p);
     check_proxy(r, &p);
     note_missing(r, p.given);
-    take_row(r, &p);
     keep(r, &p);
 }

@@ -323,6 +323,9 @@ def domain_lists():
         plan = desk.plan("b.xml", "a.json")
         check([b["action"] for b in plan["blocked"]] == ["new", "as it is"], plan["blocked"])
         check('[ "old.example", "evil.example" ], // spam' in desk.text(), "blocked:", desk.text())
+        desk.put("p.json", json7([partner("evil.example")]))
+        said = desk.run("--dry-run", "p.json").stdout
+        check('is in "blocked" of the configuration' in said, "not warned:", said)
         desk.refused(clixml([old.blocked("fabrikam.example")], old.BLOCKED),
                      "is an XMPP partner as well")
         desk.refused(json7([old.blocked("corp.example")]), "one of our own domains")
@@ -364,8 +367,12 @@ def names():
         desk.refused(json7([{"TlsNegotiation": "Required"}]), "neither Domain nor Identity")
         desk.refused(json7([{**partner("n.example"), "TlsNegotation": "Required"}]),
                      "did you mean TlsNegotiation")
-        twice = desk.put("t.json", json7([partner("n.example"), partner("n.example")]))
-        check("exported twice" in desk.run(twice).stdout, "the same twice")
+        same = [partner(name, more, tls="NotSupported") for name, more in (
+            ("n.example", ["o.example", "p.example"]),
+            ("N.example", ["p.example", "O.example", "o.example"]))]
+        said = desk.run(desk.put("t.json", json7(same))).stdout
+        check("exported twice" in said, "the same twice:", said)
+        check(len([d for d in desk.partners() if d.lower() == "n.example"]) == 1, desk.partners())
         missing = desk.put("m.json", json7([{"Identity": "N2.example", "Domain": "n2.example",
                                              "TlsNegotiation": "Optional"}]))
         said = desk.run(missing).stdout

@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
-from lab.fedgate import Fedgate, corp_dns, partner, run_ctl
+from lab.fedgate import Fedgate, corp_dns, ctl_binary, partner, run_ctl
 from lab.peer import Peer
 from lab.process import wait_until
 from lab.stage import LabError
@@ -24,6 +24,7 @@ ANN = f"ann@{PEER}"
 PEER_USED = ("add", PEER, "type=federated", "TlsNegotiation=Required", "sasl=required",
              "SupportDialbackNegotiation=False")
 OUT_WITHIN_S = 1.0
+KILLS = 8
 
 
 def stage(lab, *partners):
@@ -441,6 +442,36 @@ def large_files_are_edited():
         check(read(page.path) == before or len(read(page.path)) == len(before), "not the same")
 
 
+def killed_at_any_time_the_file_is_whole():
+    """kill -9 while 3 MB are read, loaded, written (tests/unit/ctl/save_test.c has every single
+    step): the old text or the new, and the next command finds no trace."""
+    with Lab("ctl-edit") as lab:
+        page = Page(lab)
+        page.put(good(page, partners=[tcp(f"p{i}.large.test", description="x" * 60)
+                                      for i in range(20_000)]))
+        old = read(page.path)
+        begin = time.monotonic()
+        page.ctl("partner", "add", "new.test", "dialback=false")
+        whole_s = time.monotonic() - begin
+        new = read(page.path)
+        seen, left = set(), 0
+        for i in range(KILLS):
+            write(page.path, old)
+            with subprocess.Popen([ctl_binary(), "--config", page.path, "partner", "add",
+                                   "new.test", "dialback=false"], stdout=subprocess.DEVNULL) as one:
+                try:
+                    one.wait(whole_s * (0.5 + 0.6 * i / KILLS))
+                except subprocess.TimeoutExpired:
+                    one.kill()
+            seen.add("old" if read(page.path) == old else "new")
+            check(read(page.path) in (old, new), "a text that is neither")
+            left += len(os.listdir(page.folder)) > 1
+        page.ctl("partner", "set", "p1.large.test", "description=y")
+        check(os.listdir(page.folder) == ["fedgate.conf"], "left", os.listdir(page.folder))
+        print(f"killed {KILLS} times: {seen}, a rest {left} times")
+        check("old" in seen, "never killed before the end")
+
+
 # -- documents -------------------------------------------------------------------------------------
 
 CHANGED = {"file", "changed", "dry_run", "saved", "diff", "warnings", "reload", "action"}
@@ -486,4 +517,5 @@ if __name__ == "__main__":
          policies_reach_the_node, what_the_node_does_not_take_is_told, what_a_person_wrote_stays,
          edits_at_the_same_time_are_all_there, full_disk_leaves_the_old_file,
          export_is_what_the_old_product_writes, commands_refuse_what_would_not_load,
-         bad_files_change_nothing, large_files_are_edited, documents_have_their_keys)
+         bad_files_change_nothing, large_files_are_edited, killed_at_any_time_the_file_is_whole,
+         documents_have_their_keys)

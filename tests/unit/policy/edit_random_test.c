@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* edit_random_test: random layouts x random changes of one list. The model: a list of numbers.
+/* edit_random_test: random layouts x random changes of one list or object. The model: numbers.
  * After each edit the text parses to what the model says; what stands outside of the list is the
  * same bytes; every element that stays and every comment that is not beside a removed one is still
  * there, once, in order. */
@@ -30,6 +30,7 @@ struct scene {
     uint32_t count;
     uint32_t next; /* numbers of elements and comments are never used twice */
     bool is_crlf;
+    bool is_object; /* "l" is no list, its members are "k" and their number */
 };
 
 /* Blanks, line ends and comments with numbers in them, in any mixture. */
@@ -76,8 +77,19 @@ static void put_element(struct buf *text, uint32_t number)
     }
 }
 
+static void put_key(struct scene *s, uint32_t number)
+{
+    if (s->is_object) {
+        buf_printf(&s->text, "\"k%u\"", number);
+        put_gap(s);
+        buf_putc(&s->text, ':');
+        put_gap(s);
+    }
+}
+
 static void put_scene(struct scene *s)
 {
+    s->is_object = rnd(2) != 0;
     s->is_crlf = rnd(4) == 0;
     s->count = rnd(ITEMS_MAX);
     s->next = 1000;
@@ -89,10 +101,11 @@ static void put_scene(struct scene *s)
     put_gap(s);
     buf_put_lit(&s->text, "\"l\":");
     put_gap(s);
-    buf_putc(&s->text, '[');
+    buf_putc(&s->text, s->is_object ? '{' : '[');
     for (uint32_t i = 0; i < s->count; i++) {
         put_gap(s);
         s->values[i] = s->next++;
+        put_key(s, s->values[i]);
         put_element(&s->text, s->values[i]);
         put_gap(s);
         if (i + 1 < s->count) {
@@ -100,7 +113,7 @@ static void put_scene(struct scene *s)
         }
     }
     put_gap(s);
-    buf_putc(&s->text, ']');
+    buf_putc(&s->text, s->is_object ? '}' : ']');
     put_gap(s);
     buf_put_cstr(&s->text, rnd(2) ? ",\"z\":2}" : "}");
     put_gap(s);
@@ -212,6 +225,7 @@ static void check_model(struct slice now, const uint32_t *model, uint32_t count)
     list = edit_member(&doc, 0, SLICE_LIT("l"));
     cr_assert_eq(json_child_count(&doc, list), count, "%.*s", SLICE_FMT(now));
     for (uint32_t at = list + 1; at < doc.nodes[list].next; at = doc.nodes[at].next) {
+        at += json_kind_of(&doc, at) == JSON_KEY;
         cr_assert_eq(number_of(&doc, at), model[idx++]);
     }
     cr_assert_neq(edit_member(&doc, 0, SLICE_LIT("b")), JSON_NONE);
@@ -226,7 +240,18 @@ struct round {
     struct buf added_text[2];
     struct slice added[2];
     struct edit_elements elements;
+    struct edit_member members[ITEMS_MAX + 2]; /* of an object: the same changes */
+    char keys[ITEMS_MAX + 2][16];
+    uint32_t member_count;
 };
+
+static void add_member(struct round *r, uint32_t number, struct slice value)
+{
+    uint32_t i = r->member_count++;
+
+    (void)snprintf(r->keys[i], sizeof(r->keys[i]), "k%u", number);
+    r->members[i] = (struct edit_member){slice_from_cstr(r->keys[i]), value};
+}
 
 static void choose(struct round *r, struct scene *s, const struct json_doc *doc, uint32_t list)
 {
@@ -235,8 +260,10 @@ static void choose(struct round *r, struct scene *s, const struct json_doc *doc,
 
     r->elements = (struct edit_elements){.removed = r->removed, .added = r->added};
     for (uint32_t at = list + 1; at < doc->nodes[list].next; at = doc->nodes[at].next, idx++) {
+        at += json_kind_of(doc, at) == JSON_KEY;
         r->gone[idx] = rnd(4) < many;
         if (r->gone[idx]) {
+            add_member(r, s->values[idx], SLICE_NONE);
             r->removed[r->elements.removed_count++] = at;
         } else {
             r->model[r->model_count++] = s->values[idx];
@@ -252,6 +279,7 @@ static void choose(struct round *r, struct scene *s, const struct json_doc *doc,
             put_element(&r->added_text[i], s->next++);
         }
         r->added[i] = buf_slice(&r->added_text[i]);
+        add_member(r, s->next - 1, r->added[i]);
     }
 }
 
@@ -272,7 +300,9 @@ static void play(struct scene *s)
     list = edit_member(&doc, 0, SLICE_LIT("l"));
     choose(&r, s, &doc, list);
     edit_init(&e, &doc);
-    cr_assert_eq(edit_list(&e, list, &r.elements), 0, "%s", e.why);
+    cr_assert_eq(s->is_object ? edit_object(&e, list, r.members, r.member_count)
+                              : edit_list(&e, list, &r.elements),
+                 0, "%s", e.why);
     cr_assert_eq(edit_finish(&e, &text), 0, "%s\n%.*s", e.why, SLICE_FMT(before));
     now = slice_make(text.bytes, text.len);
     check_model(now, r.model, r.model_count);
@@ -292,7 +322,7 @@ static void play(struct scene *s)
     }
 }
 
-Test(edit_random, a_list_becomes_what_the_model_says_and_the_rest_stays)
+Test(edit_random, a_list_or_object_becomes_what_the_model_says_and_the_rest_stays)
 {
     for (uint32_t round = 0; round < ROUNDS; round++) {
         struct scene s = {0};

@@ -42,6 +42,7 @@ struct edge_shared {
     /* Connections with a place (place.h), by direction: all, and of each shard; relaxed. */
     _Atomic uint32_t place_count[2];
     _Atomic uint32_t shard_place_count[ENGINE_SHARDS_MAX][2];
+    _Atomic bool is_place_wanted; /* by an outgoing stream whose shard has none to close; relaxed */
     _Atomic uint32_t flushed_count; /* shards that have once had nothing under way while stopping */
     _Atomic uint32_t drained_count; /* shards that have nothing left to do; release/acquire */
 };

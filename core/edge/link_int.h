@@ -128,6 +128,8 @@ void link_review(struct link *l);
 void link_refuse(struct link *l, const struct policy_verdict *verdict);
 /* No place is free: waits, and asks again soon. limit: which one. */
 void link_wait_for_place(struct link *l, const char *limit);
+/* Once a second: an idle stream goes where another shard waits for a place. */
+void links_make_room(struct edge *e);
 /* Takes a place for dialling; NULL = has one, else the limit that is reached. */
 const char *link_take_place(struct link *l, const struct partner *p);
 /* What of a partner's row matters to dialling it, as a number. */

@@ -98,25 +98,54 @@ static bool is_idle(const struct link *l)
            shard_now_ms(l->host.e->sh) - l->used_ms >= PLACE_IDLE_MS;
 }
 
-/* Else pairs that share a small limit would wait for each other's inactivity. */
+static struct link *link_at(struct list *at, bool is_partners)
+{
+    struct place *p = is_partners ? LIST_ENTRY(at, struct place, of_partner)
+                                  : LIST_ENTRY(at, struct place, all);
+
+    return CONTAINER_OF(p, struct link, place);
+}
+
+static bool close_idle(struct list *places, bool is_partners)
+{
+    struct list *at = places->next;
+
+    for (uint32_t i = 0; i < PLACE_LOOKS_MAX && at != places; i++, at = at->next) {
+        struct link *l = link_at(at, is_partners);
+
+        if (is_idle(l)) {
+            LOG_D(stream_closed, "dir=out local=%s remote=%s note=\"makes room for another\"",
+                  log_quote(link_local(l)).text, log_quote(link_remote(l)).text);
+            link_close(l, STREAM_CONDITION_NONE, "");
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Else those who share a limit would wait for each other's inactivity. */
 static void make_room(struct link *l, bool is_partners)
 {
     struct edge *e = l->host.e;
     struct partner_run *run = partner_run_of(e, link_remote(l));
-    struct list *places = is_partners && run ? &run->places[PARTNER_OUT] : &e->places[PARTNER_OUT];
-    struct list *at = places->next;
 
-    for (uint32_t i = 0; i < PLACE_LOOKS_MAX && at != places; i++, at = at->next) {
-        struct place *p = is_partners && run ? LIST_ENTRY(at, struct place, of_partner)
-                                             : LIST_ENTRY(at, struct place, all);
-        struct link *other = CONTAINER_OF(p, struct link, place);
+    if (is_partners && run) {
+        (void)close_idle(&run->places[PARTNER_OUT], true);
+    } else if (!close_idle(&e->places[PARTNER_OUT], false)) {
+        atomic_store_explicit(&e->shared->is_place_wanted, true, memory_order_relaxed);
+    }
+}
 
-        if (is_idle(other)) {
-            LOG_D(stream_closed, "dir=out local=%s remote=%s note=\"makes room for another\"",
-                  log_quote(link_local(other)).text, log_quote(link_remote(other)).text);
-            link_close(other, STREAM_CONDITION_NONE, "");
-            return;
-        }
+void links_make_room(struct edge *e)
+{
+    _Atomic bool *is_wanted = &e->shared->is_place_wanted;
+
+    /* One of the shards takes the wish, and hands it on when it has none to give. A wish may be
+     * left from one who waits no more: one idle stream is closed in vain then. */
+    if (atomic_load_explicit(is_wanted, memory_order_relaxed) &&
+        atomic_exchange_explicit(is_wanted, false, memory_order_relaxed) &&
+        !close_idle(&e->places[PARTNER_OUT], false)) {
+        atomic_store_explicit(is_wanted, true, memory_order_relaxed);
     }
 }
 

@@ -70,6 +70,7 @@ static void tick(struct link *l)
 void links_tick(struct edge *e)
 {
     for_each(e, tick);
+    links_make_room(e);
 }
 
 bool links_review_next(struct edge *e)

@@ -5,6 +5,7 @@ a reload brings another value into force for streams that live."""
 import hashlib
 import hmac
 import os
+import queue
 import re
 import sys
 import threading
@@ -46,6 +47,39 @@ def error_on(stream, timeout=5):
 
 # --- connections ----------------------------------------------------------------------------------
 
+class Busy:
+    """Keeps the stream to an address in use."""
+
+    def __init__(self, ground, to):
+        self.ground = ground
+        self.to = to
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.is_over.wait(0.3):
+            self.ground.component.say(JOE, self.to, "busy")
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.thread.join()
+
+
+def wait_for_room(ground, peers, name):
+    """Says it until it is heard: each time it waits for no longer than a queue may."""
+    deadline = time.monotonic() + 12
+    while True:
+        ground.component.say(JOE, f"x@{name}", "room")
+        try:
+            check(text_of(peers[name].inbox.get(timeout=2.5), "body") == "room", "another text")
+            return
+        except queue.Empty:
+            check(time.monotonic() < deadline, "no room for", name)
+
+
 def connection_limit(shards):
     """All partners together, incoming and outgoing: above 8, of which a quarter is kept for either
     direction, incoming ones are refused; outgoing ones wait and what waits for them is answered in
@@ -68,24 +102,32 @@ def connection_limit(shards):
         check(error_on(evil.dial(plan.APP)) == "resource-constraint", "the seventh incoming one")
         ground.component.say(JOE, f"x@{MANY[0]}", "eighth")
         check(text_of(peers[MANY[0]].inbox.get(timeout=5), "body") == "eighth", "no way out")
-        ground.component.say(JOE, f"x@{MANY[1]}", "ninth", ident="ninth")
-        begin = time.monotonic()
-        check(ground.component.gets_error("ninth", 8) == ("wait", "remote-server-timeout"), "told")
-        check(time.monotonic() - begin > 1.0, "did not wait")
-        check(not peers[MANY[1]].accepted, "the ninth was dialled")
-        ground.component.say(JOE, f"x@{MANY[1]}", "again")
-        streams.pop().close()
-        check(text_of(peers[MANY[1]].inbox.get(timeout=5), "body") == "again", "a place is free")
+        # While the outgoing streams are used, a ninth connection waits in vain ...
+        with Busy(ground, LIZ), Busy(ground, f"x@{MANY[0]}"):
+            ground.component.say(JOE, f"x@{MANY[1]}", "ninth", ident="ninth")
+            begin = time.monotonic()
+            check(ground.component.gets_error("ninth", 8) == ("wait", "remote-server-timeout"),
+                  "the ninth was told something else")
+            check(time.monotonic() - begin > 1.0, "did not wait")
+            check(not peers[MANY[1]].accepted, "the ninth was dialled")
+        # ... and one that is not used makes room for it; so does an incoming one that leaves.
+        with Busy(ground, LIZ):
+            wait_for_room(ground, peers, MANY[1])
+        with Busy(ground, LIZ), Busy(ground, f"x@{MANY[1]}"):
+            streams.pop().close()
+            wait_for_room(ground, peers, MANY[2])
         check(ground.totals()["connection_limit_refused"] == 1, "counted")
         # GOOD has the oldest of both directions.
         reload(ground, 2, connection_limit=4)
-        # Two or three of the five incoming and GOOD's stay; on one shard they are the oldest.
+        # Two or three of the four incoming and GOOD's stay; on one shard they are the oldest.
         wait_until("the newest to go", lambda: sum(s.ended for s in streams) >= 2
                    and (shards > 1 or streams[-1].ended), 5)
         check(shards > 1 or not streams[0].ended, "the oldest went")
         ground.fedgate.wait_stats("four places", lambda s: sum(
             p[way]["streams"] for p in s["partners"].values() for way in ("in", "out")) <= 4)
         if shards == 1:
+            while not ground.good.inbox.empty():
+                ground.good.inbox.get()
             ground.calm()
 
 

@@ -199,13 +199,14 @@ static int status_of(const struct diagnose *d)
 static int walk(struct diagnose *d)
 {
     uint64_t deadline_ms = d->deadline_ms;
+    struct diagnose_figures before = diagnose_node_figures(d);
     struct out o;
 
     d->at = &d->parts[0];
     d->deadline_ms -= diagnose_left_ms(d, UINT64_MAX) / 3;
     diagnose_out(d);
     d->deadline_ms = deadline_ms;
-    diagnose_in(d);
+    diagnose_in(d, &before);
     out_begin(&o);
     diagnose_print(d, &o, d->ctl->is_json);
     return out_end(&o, status_of(d));

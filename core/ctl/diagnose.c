@@ -121,7 +121,7 @@ void diagnose_block(struct diagnose *d, enum diagnose_step step, enum diagnose_f
 
 void diagnose_forgive_walk(struct diagnose *d)
 {
-    for (uint32_t i = DIAGNOSE_OUT_HEADER; i <= DIAGNOSE_OUT_ACKS; i++) {
+    for (uint32_t i = DIAGNOSE_OUT_HEADER; i <= DIAGNOSE_OUT_STANZA; i++) {
         if (d->at->results[i].status == DIAGNOSE_FAILED) {
             d->at->results[i].status = DIAGNOSE_WARNING;
         }

@@ -117,6 +117,7 @@ struct diagnose {
     struct diagnose_part parts[1 + DIAGNOSE_LOCALS_MAX]; /* [0] is out */
     uint32_t part_count;
     uint32_t locals_left_out;
+    bool is_ping_out; /* a stanza that the partner has to answer went out */
 };
 
 /* --- diagnose.c: what was seen --- */
@@ -288,12 +289,22 @@ enum diagnose_outcome diagnose_stream_walk(struct diagnose *d, int fd,
 /* The key of a db:result of ours. False: nobody gives one. */
 bool diagnose_node_key(struct diagnose *d, const struct dialback_bond *bond,
                        struct dialback_key *out);
+/* Streams of the partner to us, as the node counts them. */
+struct diagnose_figures {
+    bool is_known; /* else there is nobody to ask */
+    int64_t streams;
+    int64_t authenticated; /* since the node's start */
+};
+struct diagnose_figures diagnose_node_figures(struct diagnose *d);
+/* Step IN_ANSWER: waits for the stream that brings the answer to our ping. */
+void diagnose_node_answer(struct diagnose *d, const struct diagnose_figures *before);
 /* Step IN_NODE. */
 void diagnose_node(struct diagnose *d);
 
 /* --- diagnose_out.c, diagnose_in.c --- */
 void diagnose_out(struct diagnose *d);
-void diagnose_in(struct diagnose *d);
+/* before: of before the way out. */
+void diagnose_in(struct diagnose *d, const struct diagnose_figures *before);
 /* Our rules, of either direction. */
 void diagnose_policy(struct diagnose *d, enum diagnose_step step);
 

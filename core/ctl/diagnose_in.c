@@ -268,14 +268,16 @@ static void walk_domain(struct diagnose *d)
     diagnose_disconnect(&spots);
 }
 
-void diagnose_in(struct diagnose *d)
+void diagnose_in(struct diagnose *d, const struct diagnose_figures *before)
 {
     for (uint32_t i = 1; i < d->part_count; i++) {
         d->at = &d->parts[i];
         walk_domain(d);
         if (i == 1) {
+            diagnose_node_answer(d, before);
             diagnose_node(d);
         } else {
+            diagnose_set(d, DIAGNOSE_IN_ANSWER, DIAGNOSE_SKIPPED);
             diagnose_set(d, DIAGNOSE_IN_NODE, DIAGNOSE_SKIPPED);
         }
         if (!d->row->dialback || i > 1) {

@@ -8,6 +8,9 @@
 #include "ctl/client.h"
 #include "ctl/diagnose.h"
 
+#define ANSWER_MS 5000u
+#define POLL_NS   200000000L
+
 /* Bounded by what is left of the walk. */
 static int ask(struct diagnose *d, struct slice request, struct client_reply *reply,
                char why[CLIENT_WHY_BYTES])
@@ -131,12 +134,12 @@ static void tell_figures(struct diagnose *d, const struct client_reply *r)
     diagnose_set(d, DIAGNOSE_IN_NODE, DIAGNOSE_OK);
 }
 
-void diagnose_node(struct diagnose *d)
+/* {"command": "partner"}: as ask. */
+static int ask_partner(struct diagnose *d, struct client_reply *reply, char why[CLIENT_WHY_BYTES])
 {
-    char why[CLIENT_WHY_BYTES];
-    struct client_reply reply = {0};
     struct buf request;
     struct jout j;
+    int status;
 
     buf_init(&request, 4096);
     jout_init(&j, &request, false);
@@ -144,7 +147,17 @@ void diagnose_node(struct diagnose *d)
     jout_cstr(&j, "command", "partner");
     jout_text(&j, "domain", jid_ascii_slice(&d->domain));
     jout_end(&j);
-    if (ask(d, buf_slice(&request), &reply, why) != EX_OK) {
+    status = ask(d, buf_slice(&request), reply, why);
+    buf_deinit(&request);
+    return status;
+}
+
+void diagnose_node(struct diagnose *d)
+{
+    char why[CLIENT_WHY_BYTES];
+    struct client_reply reply = {0};
+
+    if (ask_partner(d, &reply, why) != EX_OK) {
         diagnose_seen(d, DIAGNOSE_IN_NODE, "%s", why);
         diagnose_warn(d, DIAGNOSE_IN_NODE, DIAGNOSE_FAULT_NODE_SILENT);
     } else if (!reply.is_ok) {
@@ -155,5 +168,60 @@ void diagnose_node(struct diagnose *d)
         tell_figures(d, &reply);
     }
     client_deinit(&reply);
-    buf_deinit(&request);
+}
+
+/* ---- the answer ---- */
+
+struct diagnose_figures diagnose_node_figures(struct diagnose *d)
+{
+    struct diagnose_figures f = {0};
+    char why[CLIENT_WHY_BYTES];
+    struct client_reply r = {0};
+
+    if (ask_partner(d, &r, why) == EX_OK && r.is_ok && client_bool(&r, 0, "is_configured")) {
+        uint32_t way = client_member(&r, client_member(&r, 0, "figures"), "in");
+        uint32_t counts = client_member(&r, way, "authenticated");
+
+        f.is_known = true;
+        f.streams = client_number(&r, way, "streams");
+        for (uint32_t key = counts == JSON_NONE ? 0 : counts + 1;
+             counts != JSON_NONE && key < r.doc.nodes[counts].next;
+             key = r.doc.nodes[key + 1].next) {
+            uint64_t count;
+
+            f.authenticated +=
+                slice_parse_u64(json_text(&r.doc, key + 1), &count) ? (int64_t)count : 0;
+        }
+    }
+    client_deinit(&r);
+    return f;
+}
+
+void diagnose_node_answer(struct diagnose *d, const struct diagnose_figures *before)
+{
+    static const struct timespec pause = {.tv_nsec = POLL_NS};
+    struct diagnose_figures now = *before;
+    uint64_t begin_ms = diagnose_now_ms();
+
+    if (!d->is_ping_out || !before->is_known) {
+        diagnose_seen(d, DIAGNOSE_IN_ANSWER, "%s",
+                      d->is_ping_out ? "the running node cannot be asked whether it comes"
+                                     : "no stanza went out that could be answered");
+        return;
+    }
+    while (now.authenticated == before->authenticated && now.streams == 0 &&
+           diagnose_now_ms() - begin_ms < ANSWER_MS && diagnose_left_ms(d, 1) > 0) {
+        (void)nanosleep(&pause, NULL);
+        now = diagnose_node_figures(d);
+    }
+    if (now.authenticated > before->authenticated) {
+        diagnose_seen(d, DIAGNOSE_IN_ANSWER, "the partner dialled us and was authenticated");
+    } else if (now.streams > 0) {
+        diagnose_seen(d, DIAGNOSE_IN_ANSWER, "the partner has a stream to us already");
+    } else {
+        diagnose_seen(d, DIAGNOSE_IN_ANSWER, "no stream of the partner came within %u s",
+                      ANSWER_MS / 1000);
+        diagnose_warn(d, DIAGNOSE_IN_ANSWER, DIAGNOSE_FAULT_ANSWER_MISSING);
+    }
+    diagnose_set(d, DIAGNOSE_IN_ANSWER, DIAGNOSE_OK);
 }

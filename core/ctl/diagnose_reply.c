@@ -2,6 +2,7 @@
 /* diagnose_reply: what came of a stream, as steps and faults: what a machine's failure means to the
  * one who must act. Refusals by policy are told apart from what is out of order. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -303,6 +304,26 @@ static bool wants_certificate(const struct diagnose_walk *x)
            x->ev.failure.condition == STREAM_CONDITION_IMPROPER_ADDRESSING;
 }
 
+/* Behind authentication: what a server says to the first stanza counts; if it does not acknowledge
+ * as it should, that is its acknowledgements' fault alone. */
+static void failed_later(struct diagnose_walk *x)
+{
+    const struct stream_failure *f = &x->ev.failure;
+
+    if (f->step == STREAM_STEP_STREAM_ERROR && !x->is_closing) {
+        x->d->is_ping_out = false; /* nobody will answer it */
+        diagnose_seen(x->d, DIAGNOSE_OUT_STANZA, "%s", f->text);
+        diagnose_fail(x->d, DIAGNOSE_OUT_STANZA, is_refusal(f->condition)
+                                                     ? DIAGNOSE_FAULT_REFUSED
+                                                     : DIAGNOSE_FAULT_PEER_ERROR);
+        diagnose_walk_over(x, DIAGNOSE_STREAM_END);
+        return;
+    }
+    diagnose_seen(x->d, DIAGNOSE_OUT_ACKS, "%s", f->text);
+    diagnose_warn(x->d, DIAGNOSE_OUT_ACKS, DIAGNOSE_FAULT_ACKS_REFUSED);
+    diagnose_walk_over(x, DIAGNOSE_STREAM_GOOD);
+}
+
 static void too_late(struct diagnose_walk *x);
 
 void diagnose_walk_failed(struct diagnose_walk *x)
@@ -310,10 +331,8 @@ void diagnose_walk_failed(struct diagnose_walk *x)
     const struct stream_failure *f = &x->ev.failure;
     struct blame b;
 
-    if (x->is_ready) { /* what was to be proved is proved */
-        diagnose_seen(x->d, DIAGNOSE_OUT_ACKS, "%s", f->text);
-        diagnose_warn(x->d, DIAGNOSE_OUT_ACKS, DIAGNOSE_FAULT_ACKS_REFUSED);
-        diagnose_walk_over(x, DIAGNOSE_STREAM_GOOD);
+    if (x->is_ready) {
+        failed_later(x);
         return;
     }
     if (f->is_timeout && f->step != STREAM_STEP_DIALBACK) {
@@ -373,6 +392,29 @@ void diagnose_walk_refused(struct diagnose_walk *x)
     diagnose_walk_over(x, DIAGNOSE_STREAM_END);
 }
 
+/* It was authenticated. */
+static void gone_later(struct diagnose_walk *x, const char *why)
+{
+    if (!x->is_closing) {
+        diagnose_seen(x->d, DIAGNOSE_OUT_STANZA, "%s", why);
+        diagnose_warn(x->d, DIAGNOSE_OUT_STANZA, DIAGNOSE_FAULT_CLOSED);
+    }
+    diagnose_walk_over(x, DIAGNOSE_STREAM_GOOD);
+}
+
+void diagnose_walk_closed(struct diagnose_walk *x)
+{
+    static const char why[] = "the peer closed the stream without an error";
+
+    if (x->is_ready) {
+        gone_later(x, why);
+        return;
+    }
+    x->w.err = ERR_CLOSED;
+    (void)snprintf(x->w.why, sizeof(x->w.why), "%s", why);
+    diagnose_walk_lost(x);
+}
+
 void diagnose_walk_lost(struct diagnose_walk *x)
 {
     struct blame b = {x->step, DIAGNOSE_FAULT_CLOSED, DIAGNOSE_FAULT_CLOSED};
@@ -380,7 +422,7 @@ void diagnose_walk_lost(struct diagnose_walk *x)
                   x->w.err >= ERR_TLS_KERNEL;
 
     if (x->is_ready) {
-        diagnose_walk_over(x, DIAGNOSE_STREAM_GOOD);
+        gone_later(x, x->w.why);
         return;
     }
     if (is_tls || x->step == x->p->map->tls) {
@@ -418,6 +460,7 @@ void diagnose_walk_late(struct diagnose_walk *x, bool is_total)
             diagnose_seen(x->d, DIAGNOSE_OUT_ACKS, "no answer to our wish");
             diagnose_warn(x->d, DIAGNOSE_OUT_ACKS, DIAGNOSE_FAULT_ACKS_REFUSED);
         }
+        diagnose_set(x->d, DIAGNOSE_OUT_STANZA, DIAGNOSE_OK);
         diagnose_walk_over(x, DIAGNOSE_STREAM_GOOD);
     } else if (is_total) {
         blame(x, &b);
@@ -457,6 +500,9 @@ void diagnose_walk_settled(struct diagnose_walk *x)
 {
     const struct acks *acks = stream_acks(x->s);
 
+    diagnose_seen(x->d, DIAGNOSE_OUT_STANZA, "a ping to the partner's domain: %s",
+                  acks->acked > 0 ? "acknowledged" : "taken");
+    diagnose_set(x->d, DIAGNOSE_OUT_STANZA, DIAGNOSE_OK);
     if (x->p->wants_acks && acks->state == ACKS_ON) {
         diagnose_seen(x->d, DIAGNOSE_OUT_ACKS, "%s", acks_ns(acks));
         diagnose_set(x->d, DIAGNOSE_OUT_ACKS, DIAGNOSE_OK);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* diagnose_stream: one stream from header to authentication, by the node's own machine: this file
  * only carries its bytes and obeys its events. */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -9,12 +8,14 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "ctl/diagnose_walk.h"
+#include "xml/writer.h"
 
 /* A step may take so long, however busy the peer looks. */
 #define STEP_MS     10000u
 #define DIALBACK_MS 20000u /* the partner dials us meanwhile */
 #define UNASKED_MS  4000u  /* STARTTLS that was not offered */
 #define AFTER_MS    4000u  /* acknowledgements, db:verify */
+#define LINGER_MS   500u
 #define CLOSE_MS    1000u
 
 /* ---- the machine's questions ---- */
@@ -248,9 +249,28 @@ static void ask_verify(struct diagnose_walk *x)
     x->is_verify_open = stream_send_verify(x->s, diagnose_now_ms(), &v) == 0;
 }
 
+/* What every server answers, on a stream of its own. Some take a stream and refuse what it
+ * carries. */
+static void ping(struct diagnose_walk *x)
+{
+    struct buf *out = &x->w.out;
+    unsigned char random[4];
+
+    x->d->crypto->random(random, sizeof(random));
+    buf_put_lit(out, "<iq type=\"get\"");
+    xml_write_attr(out, "from", stream_local(x->s));
+    xml_write_attr(out, "to", stream_remote(x->s));
+    buf_printf(out, " id=\"diagnose-%02x%02x%02x%02x\"><ping xmlns=\"urn:xmpp:ping\"/></iq>",
+               random[0], random[1], random[2], random[3]);
+    stream_sent(x->s, diagnose_now_ms(), 1);
+    x->linger_until_ms = diagnose_now_ms() + LINGER_MS;
+    x->d->is_ping_out = true;
+}
+
 static bool is_settled(const struct diagnose_walk *x)
 {
-    return x->is_ready && !x->is_verify_open && stream_acks(x->s)->state != ACKS_ASKED;
+    return x->is_ready && !x->is_verify_open && stream_acks(x->s)->state != ACKS_ASKED &&
+           diagnose_now_ms() >= x->linger_until_ms;
 }
 
 static void say_goodbye(struct diagnose_walk *x)
@@ -258,17 +278,6 @@ static void say_goodbye(struct diagnose_walk *x)
     x->is_closing = true;
     x->step_until_ms = diagnose_now_ms() + CLOSE_MS;
     stream_close(x->s, diagnose_now_ms(), STREAM_CONDITION_NONE, "");
-}
-
-static void closed(struct diagnose_walk *x)
-{
-    if (x->is_ready) {
-        diagnose_walk_over(x, DIAGNOSE_STREAM_GOOD);
-        return;
-    }
-    x->w.err = ERR_CLOSED;
-    (void)snprintf(x->w.why, sizeof(x->w.why), "the peer closed the stream without an error");
-    diagnose_walk_lost(x);
 }
 
 static void handle_one(struct diagnose_walk *x, enum stream_event_kind kind)
@@ -281,6 +290,7 @@ static void handle_one(struct diagnose_walk *x, enum stream_event_kind kind)
         x->is_ready = true;
         diagnose_walk_ready(x);
         ask_verify(x);
+        ping(x);
         return;
     case STREAM_VERIFY_ANSWER:
         diagnose_walk_verified(x, true);
@@ -297,7 +307,7 @@ static void handle_one(struct diagnose_walk *x, enum stream_event_kind kind)
     case STREAM_IDLE:
     case STREAM_PEER_CLOSED:
     case STREAM_CLOSED:
-        closed(x);
+        diagnose_walk_closed(x);
         return;
     case STREAM_FAILED:
         diagnose_walk_failed(x);
@@ -368,6 +378,10 @@ static uint64_t until(const struct diagnose_walk *x)
     uint64_t until = x->step_until_ms < x->d->deadline_ms ? x->step_until_ms : x->d->deadline_ms;
     uint64_t machine = x->s && !x->w.is_shaking ? stream_deadline(x->s) : STREAM_NEVER;
 
+    if (x->is_ready && !x->is_closing && x->linger_until_ms > diagnose_now_ms() &&
+        x->linger_until_ms < until) {
+        until = x->linger_until_ms;
+    }
     return machine < until ? machine : until;
 }
 

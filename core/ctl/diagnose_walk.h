@@ -20,6 +20,7 @@ struct diagnose_walk {
     bool is_certificate_good;
     bool was_sasl;             /* SASL was tried */
     bool is_ready;
+    uint64_t linger_until_ms; /* ready: for an error that comes a little later */
     bool is_closing;
     bool is_verify_open;       /* our db:verify is unanswered */
     bool is_over;
@@ -37,6 +38,7 @@ void diagnose_walk_passed(struct diagnose_walk *x, const char *was);
 void diagnose_walk_ready(struct diagnose_walk *x);
 void diagnose_walk_refused(struct diagnose_walk *x);  /* STREAM_PAIR_REFUSED */
 void diagnose_walk_failed(struct diagnose_walk *x);   /* STREAM_FAILED */
+void diagnose_walk_closed(struct diagnose_walk *x);   /* in order, by the peer or both */
 void diagnose_walk_lost(struct diagnose_walk *x);     /* the wire ended */
 void diagnose_walk_late(struct diagnose_walk *x, bool is_total);
 /* STREAM_VERIFY_ANSWER, or too late for one. */

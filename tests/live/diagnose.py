@@ -57,10 +57,10 @@ class Land:
     def lab_name(domain):
         return domain.replace(".", "-")
 
-    def diagnose(self, domain, *more, status=None, timeout=15):
+    def diagnose(self, domain, *more, status=None, timeout=15, kinds=(("--json",), ())):
         """(document, text) of both kinds of output; each must end with that status, and in time."""
         both = []
-        for extra in (("--json",), ()):
+        for extra in kinds:
             begin = time.monotonic()
             done = run_ctl("--config", self.fedgate.config_path, "diagnose", domain, "--timeout",
                            str(timeout), *more, *extra, folder=self.fedgate.folder)
@@ -69,7 +69,11 @@ class Land:
             check(status is None or done.returncode == status, domain, done.returncode, done.stdout,
                   done.stderr)
             both.append(done.stdout)
-        return json.loads(both[0]), both[1]
+        return json.loads(both[0]), both[-1]
+
+    def document(self, domain, **options):
+        """Only the document: where a walk takes its time."""
+        return self.diagnose(domain, kinds=(("--json",),), **options)[0]
 
     def expect(self, domain, direction, step, fault, **options):
         """The first failure of that direction is this one, and the last line says so."""
@@ -333,7 +337,8 @@ def holds(land, domain, method):
             result = step_of(document, direction, step)
             check(result["status"] == "ok", result)
     check(step_of(document, "out", method)["status"] == "ok", text)
-    check(step_of(document, "in", "node")["status"] == "ok", text)
+    for direction, step in (("out", "stanza"), ("in", "answer"), ("in", "node")):
+        check(step_of(document, direction, step)["status"] == "ok", text)
     return document, text
 
 
@@ -354,8 +359,11 @@ def good_prosody(backend):
         time.sleep(1.1)  # the record's time to live: the node may have it in its cache, we do not
         document, text = holds(land, plan.FABRIKAM, "sasl")
         check(step_of(document, "out", "starttls")["status"] == "ok", "STARTTLS", text)
+        # What the walk did by itself is in nobody's figures; that the partner dialled us is.
         ways = land.fedgate.authenticated(plan.FABRIKAM)
-        check(ways == {"in": {}, "out": {}}, "the node's own figures moved:", ways)
+        check(ways == {"in": {"external": 1}, "out": {}}, "the node's figures:", ways)
+        failures = land.fedgate.partner(plan.FABRIKAM)["in"]["failures"]
+        check(failures == {}, "failures in the node's figures", failures)
 
 
 def good_ejabberd(backend):
@@ -374,6 +382,43 @@ def good_ejabberd(backend):
         land.fedgate.write_config()
         land.fedgate.ctl("reload")
         holds(land, plan.CONTOSO, "dialback")
+
+
+def policy_of_ejabberd():
+    """It authenticates whomever it does not let talk, and refuses the first stanza."""
+    with Lab("diag-ejabberd-policy") as lab:
+        land = Land(lab)
+        lab.dns.xmpp(plan.CONTOSO, plan.EJABBERD)
+        server = Ejabberd(lab)
+        with open(server.config, encoding="utf-8") as source:
+            text = source.read()
+        check("s2s_access: all" in text, "another configuration")
+        with open(server.config, "w", encoding="utf-8") as out:
+            out.write(text.replace("s2s_access: all", "s2s_access: none"))
+        land.fedgate.config["partners"] = [partner(plan.CONTOSO)]
+        server.start()
+        land.fedgate.start()
+        document, text = land.expect(plan.CONTOSO, "out", "stanza", "refused")
+        check(step_of(document, "out", "sasl")["status"] == "ok", text)
+        land.fedgate.config["partners"] = [partner(plan.CONTOSO, **DIALBACK_TLS)]
+        land.fedgate.write_config()
+        land.fedgate.ctl("reload")
+        land.expect(plan.CONTOSO, "out", "dialback", "dialback-refused")
+
+
+def refusals_of_prosody():
+    """It does not trust our authority; it does not serve the domain that leads to it; it cannot
+    reach us to verify our key."""
+    with Lab("diag-prosody-refuses") as lab:
+        land = Land(lab)
+        lab.dns.xmpp(plan.FABRIKAM, plan.PROSODY)
+        lab.dns.xmpp("other.test", plan.PROSODY)
+        land.fedgate.config["partners"] = [partner(plan.FABRIKAM), partner("other.test")]
+        Prosody(lab, trust=lab.certs.crt("other")).start()
+        land.fedgate.start()
+        document, text = land.expect(plan.FABRIKAM, "out", "features", "tls-certificate-refused")
+        check("certificate is not trusted" in text, "its words are missing", text)
+        land.expect("other.test", "out", "header", "refused")
 
 
 def next_target():
@@ -398,11 +443,13 @@ def next_target():
         next(s for s in lab.owned if isinstance(s, Server) and s.listener.getsockname()[0]
              == address).script = serve
         land.fedgate.start()
-        document, text = land.diagnose("two.test", status=0)
-        check(step_of(document, "out", "header")["status"] == "warning", text)
-        check(step_of(document, "out", "header")["fault"]["name"] == "not-xmpp", text)
-        check(step_of(document, "out", "tcp")["fault"]["name"] == "tcp-some", text)
-        check(step_of(document, "out", "sasl")["status"] == "ok", text)
+        document = land.document("two.test", status=0)
+        check(step_of(document, "out", "header")["status"] == "warning", document)
+        check(step_of(document, "out", "header")["fault"]["name"] == "not-xmpp", document)
+        check(step_of(document, "out", "tcp")["fault"]["name"] == "tcp-some", document)
+        check(step_of(document, "out", "sasl")["status"] == "ok", document)
+        # It took our ping and dials nobody.
+        check(step_of(document, "in", "answer")["fault"]["name"] == "answer-missing", document)
 
 
 def plain_after_tls():
@@ -419,9 +466,7 @@ def plain_after_tls():
         land = Land(lab)
         land.partner("weak.test", serve, tls="optional", sasl="optional", dialback=True)
         land.fedgate.start()
-        done = run_ctl("--config", land.fedgate.config_path, "diagnose", "weak.test", "--json")
-        document = json.loads(done.stdout)
-        check(done.returncode == 0, done.stdout)
+        document = land.document("weak.test", status=0)
         check(step_of(document, "out", "tls")["status"] == "warning", document)
         check(step_of(document, "out", "dialback")["status"] == "ok", document)
         check(step_of(document, "in", "dialback")["fault"]["name"] == "verify-failed", document)
@@ -689,7 +734,9 @@ def lying_dialback():
             raw.until("</stream:stream>")
         land.partner("liar.test", serve, **DIALBACK_TLS)
         land.fedgate.start()
-        document, _ = land.expect("liar.test", "in", "dialback", "verify-lies")
+        document = land.document("liar.test", status=FAILED)
+        check([(f["direction"], f["step"], f["fault"]) for f in document["failures"]]
+              == [("in", "dialback", "verify-lies")], document["failures"])
         check(step_of(document, "out", "dialback")["status"] == "ok", document)
 
 
@@ -700,5 +747,5 @@ main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
        for backend in ("wolfssl", "mbedtls")],
      *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
        for backend in ("wolfssl", "mbedtls")],
-     next_target, plain_after_tls, our_rules, our_side, no_node, unknown_partner, usage, remedies,
-     hostile, lying_dialback)
+     policy_of_ejabberd, refusals_of_prosody, next_target, plain_after_tls, our_rules, our_side,
+     no_node, unknown_partner, usage, remedies, hostile, lying_dialback)

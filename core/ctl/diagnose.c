@@ -68,6 +68,9 @@ void diagnose_seen(struct diagnose *d, enum diagnose_step step, const char *fmt,
     va_start(args, fmt);
     buf_vprintf(&r->seen, fmt, args);
     va_end(args);
+    if (buf_len(&r->seen) == before) {
+        return; /* nothing was said, or there is no room for it */
+    }
     if (buf_len(&r->seen) - before > DIAGNOSE_LINE_BYTES) {
         buf_truncate(&r->seen, before + DIAGNOSE_LINE_BYTES);
         buf_put_lit(&r->seen, "...");

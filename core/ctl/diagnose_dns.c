@@ -338,6 +338,10 @@ static bool find_targets(struct diagnose *d, const struct diagnose_find *find,
     }
     dns_targets_merge(targets, sets, 2, random_of, d);
     if (targets->count > 0) {
+        if (find->srv_step == DIAGNOSE_IN_SRV &&
+            (q[1].answer.err != 0 || q[1].answer.count == 0 || targets->is_refused[1])) {
+            diagnose_warn(d, find->srv_step, DIAGNOSE_FAULT_OUR_SRV_DIRECT_ONLY);
+        }
         diagnose_set(d, find->srv_step, DIAGNOSE_OK);
         return true;
     }

@@ -474,6 +474,43 @@ def plain_after_tls():
               document["verdict"])
 
 
+def chains():
+    """Revoked, soon over, without its intermediate; through proxy_fqdn, which takes the place of
+    the SRV records."""
+    with Lab("diag-chains") as lab:
+        land = Land(lab)
+
+        def play(domain, **options):
+            context = land.certificate(domain, **options)
+            return land.partner(domain, with_features(domain, context, FEATURE_DIALBACK))
+        play("revoked.test")
+        play("soon.test", days=5)
+        play("long.test", ca="inter")
+        name = lab.certs.make("short.test", name="short", ca="inter")
+        leaf = lab.certs.crt(name).removesuffix(".crt") + ".leaf.crt"
+        context = trust_everyone(leaf, lab.certs.key(name), server_side=True)
+        land.partner("short.test", with_features("short.test", context, FEATURE_DIALBACK))
+        context = land.certificate("proxied.test")
+        address = land.partner("proxied.test", with_features("proxied.test", context,
+                                                             FEATURE_DIALBACK),
+                               srv=False, port=5300, proxy_fqdn="relay.test:5300")
+        lab.dns.a("relay.test", address)
+        land.fedgate.config["tls"]["crl"] = lab.certs.crl("ca-list", "ca", ["cert-revoked-test"])
+        land.fedgate.start()
+        land.expect("revoked.test", "out", "certificate", "certificate-revoked")
+        land.expect("short.test", "out", "certificate", "certificate-unknown-ca")
+        document, text = land.expect("soon.test", "out", "sasl", "external-not-offered")
+        result = step_of(document, "out", "certificate")
+        check(result["status"] == "warning", text)
+        check(result["fault"]["name"] == "certificate-expires-soon", text)
+        document, text = land.expect("long.test", "out", "sasl", "external-not-offered")
+        check(any(line.startswith("2: ") and "(an authority)" in line
+                  for line in step_of(document, "out", "certificate")["seen"]), text)
+        document, text = land.expect("proxied.test", "out", "sasl", "external-not-offered")
+        check(step_of(document, "out", "srv")["status"] == "skipped", text)
+        check(step_of(document, "out", "name")["status"] == "ok", text)
+
+
 def our_rules():
     """Refusals of ours: block list, maintenance; and an internationalised name, both spellings."""
     with Lab("diag-rules") as lab:
@@ -522,6 +559,13 @@ def our_side():
         expect("srv", "srv-missing", "--from", plan.CORP)
         dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (0, 0, 0, "."))
         expect("srv", "srv-refused")
+        dns.srv(f"_xmpps-server._tcp.{plan.CORP}", (1, 1, plan.XMPPS_SERVER, f"xmpp.{plan.CORP}"))
+        document, text = land.diagnose("quiet.test", "--from", plan.CORP)
+        result = step_of(document, "in", "srv")
+        check(result["fault"]["name"] == "srv-direct-only", text)
+        check(step_of(document, "in", "header")["status"] == "skipped", text)
+        check(step_of(document, "in", "features")["status"] == "ok", text)
+        dns.srv(f"_xmpps-server._tcp.{plan.CORP}")
         dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (1, 1, 5269, f"nothing.{plan.CORP}"))
         expect("address", "address-missing")
         dns.srv(f"_xmpp-server._tcp.{plan.CORP}", (1, 1, 5271, f"xmpp.{plan.CORP}"))
@@ -747,5 +791,5 @@ main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
        for backend in ("wolfssl", "mbedtls")],
      *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
        for backend in ("wolfssl", "mbedtls")],
-     policy_of_ejabberd, refusals_of_prosody, next_target, plain_after_tls, our_rules, our_side,
-     no_node, unknown_partner, usage, remedies, hostile, lying_dialback)
+     policy_of_ejabberd, refusals_of_prosody, next_target, plain_after_tls, chains, our_rules,
+     our_side, no_node, unknown_partner, usage, remedies, hostile, lying_dialback)

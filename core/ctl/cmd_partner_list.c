@@ -12,7 +12,9 @@
 #include "policy/props.h"
 #include "policy/quote.h"
 
-#define MAINTENANCE_BYTES 1024u /* what config.def allows */
+#define PROBLEMS_BYTES_MAX ((size_t)1 << 20) /* of one partner */
+/* The node is asked partner by partner: of a long list only the first ones. */
+#define NODE_ASKED_MAX 500u
 
 struct lister {
     struct ctl *ctl;
@@ -22,6 +24,9 @@ struct lister {
     int type; /* enum partner_type; -1 = all */
     bool problems_only;
     uint32_t next_problem; /* of book.report: they are sorted as the partners are */
+    struct buf problems;   /* of the partner at hand, a line each */
+    uint32_t asked_count;  /* questions to the node */
+    bool no_node;
     uint32_t count;
 };
 
@@ -87,42 +92,84 @@ static uint32_t idx_of(const char *path)
                                                                             : UINT32_MAX;
 }
 
-/* The warnings of the loader about p, and its maintenance switch; with j as texts of an open list,
- * else as lines. Returns how many. Partners are asked for in order. */
-static uint32_t put_problems(struct lister *l, const struct partner *p, struct jout *j,
-                             struct buf *lines)
+/* A direction without a stream whose last try failed. */
+static void collect_failure(struct lister *l, const struct client_reply *r, uint32_t figures,
+                            const char *key, const char *words)
+{
+    uint32_t way = client_member(r, figures, key);
+    uint32_t last = client_member(r, way, "last_failure");
+
+    if (last == JSON_NONE || json_kind_of(&r->doc, last) != JSON_OBJECT ||
+        client_number(r, way, "streams") > 0) {
+        return;
+    }
+    buf_printf(&l->problems, "no %s stream, last failure ", words);
+    partner_put_time(&l->problems, client_number(r, last, "unix_s"));
+    buf_put_lit(&l->problems, ": ");
+    buf_put(&l->problems, client_text(r, last, "text"));
+    buf_putc(&l->problems, '\n');
+}
+
+static void collect_failures(struct lister *l, const struct partner *p)
+{
+    struct client_reply reply = {0};
+    char why[CLIENT_WHY_BYTES];
+    uint32_t figures;
+
+    if (l->asked_count == NODE_ASKED_MAX || l->no_node) {
+        return;
+    }
+    l->asked_count++;
+    l->no_node = partner_ask_node(l->ctl, p->domain, &reply, why) != EX_OK;
+    figures = reply.is_ok ? client_member(&reply, 0, "figures") : JSON_NONE;
+    if (figures != JSON_NONE && json_kind_of(&reply.doc, figures) == JSON_OBJECT) {
+        collect_failure(l, &reply, figures, "in", "incoming");
+        collect_failure(l, &reply, figures, "out", "outgoing");
+    }
+    client_deinit(&reply);
+}
+
+/* Into l->problems, a line each: the warnings of the loader about p, its maintenance switch, and
+ * with --problems what fails in the running node. Partners are asked for in order. */
+static void collect(struct lister *l, const struct partner *p)
 {
     const struct config_report *r = &l->book.report;
-    uint32_t count = 0;
-    char text[MAINTENANCE_BYTES + 32];
 
+    buf_clear(&l->problems);
     while (l->next_problem < r->count && (idx_of(r->problems[l->next_problem].path) == UINT32_MAX ||
                                           idx_of(r->problems[l->next_problem].path) < p->idx)) {
         l->next_problem++;
     }
     for (uint32_t i = l->next_problem; i < r->count && idx_of(r->problems[i].path) == p->idx; i++) {
-        count++;
-        if (j) {
-            jout_cstr(j, NULL, r->problems[i].text);
-        } else if (lines) {
-            buf_printf(lines, "  line %u: ", (unsigned)r->problems[i].line);
-            out_put_clean(lines, slice_from_cstr(r->problems[i].text));
-            buf_putc(lines, '\n');
-        }
+        buf_printf(&l->problems, "line %u: ", (unsigned)r->problems[i].line);
+        buf_put_cstr(&l->problems, r->problems[i].text);
+        buf_putc(&l->problems, '\n');
     }
     if (p->extra && p->extra->maintenance.len) {
-        count++;
-        (void)snprintf(text, sizeof(text), "in maintenance: %.*s",
-                       SLICE_FMT(slice_to(p->extra->maintenance, MAINTENANCE_BYTES)));
+        buf_put_lit(&l->problems, "in maintenance: ");
+        buf_put(&l->problems, p->extra->maintenance);
+        buf_putc(&l->problems, '\n');
+    }
+    if (l->problems_only) {
+        collect_failures(l, p);
+    }
+}
+
+/* What was collected: with j as texts of an open list, else as lines. */
+static void put_problems(struct lister *l, struct jout *j, struct buf *lines)
+{
+    struct slice rest = buf_slice(&l->problems);
+    struct slice line;
+
+    while (rest.len && slice_cut(&rest, '\n', &line)) {
         if (j) {
-            jout_cstr(j, NULL, text);
-        } else if (lines) {
+            jout_text(j, NULL, line);
+        } else {
             buf_put_lit(lines, "  ");
-            out_put_clean(lines, slice_from_cstr(text));
+            out_put_clean(lines, line);
             buf_putc(lines, '\n');
         }
     }
-    return count;
 }
 
 /* --- output --- */
@@ -145,7 +192,7 @@ static void put_json(struct lister *l, const struct partner *p)
     jout_bool(j, "suffix_match", p->suffix_match);
     jout_bool(j, "maintenance", p->extra && p->extra->maintenance.len > 0);
     jout_list(j, "problems");
-    (void)put_problems(l, p, j, NULL);
+    put_problems(l, j, NULL);
     jout_end(j);
     jout_end(j);
     out_spill(&l->out);
@@ -170,7 +217,8 @@ static void put_partner(struct lister *l, const struct partner *p)
     if (l->type >= 0 && p->type != l->type) {
         return;
     }
-    if (l->problems_only && put_problems(l, p, NULL, NULL) == 0) {
+    collect(l, p);
+    if (l->problems_only && buf_len(&l->problems) == 0) {
         return;
     }
     l->count++;
@@ -180,10 +228,21 @@ static void put_partner(struct lister *l, const struct partner *p)
         out_put_clean(&l->out.text, p->domain);
         buf_printf(&l->out.text, " (%s, row %u)\n", partner_type_name((enum partner_type)p->type),
                    (unsigned)p->row->number);
-        (void)put_problems(l, p, NULL, &l->out.text);
+        put_problems(l, NULL, &l->out.text);
         out_spill(&l->out);
     } else {
         put_cells(l, p);
+    }
+}
+
+/* How far the answer goes, to stderr. */
+static void tell_extent(const struct lister *l)
+{
+    if (l->no_node) {
+        (void)fputs("fedgatectl: no node answers: only the configuration was looked at\n", stderr);
+    } else if (l->asked_count == NODE_ASKED_MAX) {
+        (void)fprintf(stderr, "fedgatectl: the node was asked about the first %u partners only\n",
+                      NODE_ASKED_MAX);
     }
 }
 
@@ -193,6 +252,7 @@ static int list(struct lister *l)
                                         ">ROW",   "VERDICT", ">MORE", "DESCRIPTION"};
     const struct snapshot *s = l->book.snapshot;
 
+    buf_init(&l->problems, PROBLEMS_BYTES_MAX);
     out_begin(&l->out);
     out_table_init(&l->table, heads, sizeof(heads) / sizeof(heads[0]));
     if (l->ctl->is_json) {
@@ -213,6 +273,10 @@ static int list(struct lister *l)
         out_table_write(&l->table, &l->out);
     }
     out_table_deinit(&l->table);
+    buf_deinit(&l->problems);
+    if (l->problems_only) {
+        tell_extent(l);
+    }
     return out_end(&l->out, EX_OK);
 }
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/err.h"
@@ -27,7 +26,8 @@ struct shower {
     uint32_t node; /* in the file */
     struct arena *arena;
     struct props props;
-    struct client_reply reply;  /* of the node; none: bytes NULL */
+    struct client_reply reply; /* of the node; none: bytes NULL */
+    int node_status;
     char why[CLIENT_WHY_BYTES]; /* there is none */
 };
 
@@ -160,34 +160,6 @@ static void put_properties_json(struct shower *s)
 
 /* --- the running node --- */
 
-static void ask_node(struct shower *s)
-{
-    struct buf request;
-    struct jout j;
-
-    buf_init(&request, 4096);
-    jout_init(&j, &request, false);
-    jout_object(&j, NULL);
-    jout_cstr(&j, "command", "partner");
-    jout_text(&j, "domain", s->partner->domain);
-    jout_end(&j);
-    if (client_try(s->ctl, buf_slice(&request), &s->reply, s->why) == EX_OK && !s->reply.is_ok) {
-        slice_to_cstr_cut(client_text(&s->reply, 0, "error"), s->why, sizeof(s->why));
-    }
-    buf_deinit(&request);
-}
-
-static void put_time(struct buf *out, int64_t unix_s)
-{
-    time_t when = (time_t)unix_s;
-    struct tm tm;
-    char text[32];
-
-    if (gmtime_r(&when, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%SZ", &tm)) {
-        buf_put_cstr(out, text);
-    }
-}
-
 static void put_counts(struct buf *out, const struct client_reply *r, uint32_t object)
 {
     const char *glue = "";
@@ -226,7 +198,7 @@ static void put_direction(struct shower *s, uint32_t figures, const char *key, c
         buf_put_lit(out, "             last at step ");
         out_put_clean(out, json_text(&r->doc, at));
         buf_put_lit(out, ", ");
-        put_time(out, client_number(r, at + 1, "at"));
+        partner_put_time(out, client_number(r, at + 1, "at"));
         buf_put_lit(out, ": ");
         out_put_clean(out, client_text(r, at + 1, "text"));
         buf_putc(out, '\n');
@@ -364,7 +336,7 @@ static int show(struct shower *s, const char *domain)
         return out_fail(s->ctl, EX_CONFIG, "%s:%u: %s", s->ctl->config_path,
                         book_line(&s->book, s->node), why);
     }
-    ask_node(s);
+    s->node_status = partner_ask_node(s->ctl, s->partner->domain, &s->reply, s->why);
     out_begin(&s->out);
     put_all(s, jid_ascii_slice(&ascii));
     return out_end(&s->out, EX_OK);

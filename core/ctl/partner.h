@@ -3,6 +3,8 @@
 #ifndef FG_CTL_PARTNER_H
 #define FG_CTL_PARTNER_H
 
+#include "base/attr.h"
+#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "policy/json.h"
@@ -25,5 +27,11 @@ const char *partner_domain_fault(const char *word);
 /* What row and verdict are and what can result: for people a line or two, with --json members of
  * the open object: negotiation {row, tls, sasl, dialback, verdict, reason, text, results}. */
 void partner_put_row(struct out *o, bool is_json, const struct partner_row *row);
+
+/* Asks the node about the partner; as client_try, and why also says what the node refused. */
+NODISCARD int partner_ask_node(const struct ctl *ctl, struct slice domain,
+                               struct client_reply *reply, char why[CLIENT_WHY_BYTES]);
+/* "2026-11-21 20:15:36Z" */
+void partner_put_time(struct buf *out, int64_t unix_s);
 
 #endif

@@ -107,6 +107,11 @@ def failures_are_shown_by_step():
         check("outgoing" in shown, "direction", shown)
         figures = node.ctl("--json", "partner", "show", PEER)["running"]["figures"]
         check(figures["out"]["last_failures"], "last failures", figures)
+        listed = node.ctl("partner", "list", "--problems")
+        check(PEER in listed and "no outgoing stream, last failure" in listed, "list --problems", listed)
+        listed = json.loads(run_ctl("--config", node.config_path, "--json", "partner", "list",
+                                    "--problems").stdout)
+        check("no outgoing stream" in listed["partners"][0]["problems"][0], "problems", listed)
 
 
 def find_failure(node):

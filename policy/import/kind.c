@@ -104,6 +104,8 @@ static const struct {
     {IMPORT_KIND_PARTNER, {"SupportDialbackNegotiation", NULL}, NULL},
     {IMPORT_KIND_PARTNER, {"AdditionalDomains", NULL}, NULL},
     {IMPORT_KIND_GATEWAY, {"PartnerConnectionLimit", NULL}, NULL},
+    {IMPORT_KIND_GATEWAY, {"KeepAliveInterval", NULL}, NULL},
+    {IMPORT_KIND_GATEWAY, {"DialbackPassphrase", NULL}, NULL},
     {IMPORT_KIND_GATEWAY, {"StreamEstablishmentTimeout", NULL}, NULL},
     {IMPORT_KIND_GATEWAY, {"StreamInactivityTimeout", NULL}, NULL},
     {IMPORT_KIND_GATEWAY, {"SubscriptionRefreshInterval", NULL}, NULL},

@@ -233,6 +233,12 @@ def gateway_settings():
         check(left["gateway"] == "left" and not left["changed"], "not left:", left)
         check(desk.plan("--update", "h.json")["gateway"] == "updated", "not updated")
         check('"keepalive_interval_s": 60' in desk.text() and SECRET not in desk.text(), "not so")
+        for damaged in ('{"KeepAliveInterval": 5, "DialbackPassphrase": "%s\\q"}',
+                        '{"KeepAliveInterval": 5, "DialbackPassphrase": "%s',
+                        '{"KeepAliveInterval": "%s", "DialbackPassphrase": 1}',
+                        '{"KeepAliveInterval": 5, "DialbackPassphrases": "%s"}'):
+            said = desk.refused((damaged % SECRET).encode(), "refused")
+            check(SECRET not in said, "the passphrase is shown:", said)
         clash = desk.run("g.xml", "h.json", status=EX_DATA)
         check("with different values" in clash.stdout and SECRET not in clash.stdout, clash.stdout)
 

@@ -29,12 +29,15 @@ static bool is_still_allowed(struct stream *s, struct pair *p)
     return !p->is_refused;
 }
 
-/* Other pairs of the stream do not suffer for one that is no longer agreed, within bounds. */
+/* Other pairs of the stream do not suffer for one that is no longer agreed, within bounds; nor does
+ * the closing of a stream for what was on its way. */
 static enum stream_event_kind not_allowed(struct stream *s, const struct pair *p,
                                           struct stream_event *ev)
 {
+    bool is_needed = s->state == STREAM_STATE_CLOSING || pair_is_any_left(s);
+
     s->bad_to_count++;
-    if (!pair_is_any_left(s) || s->bad_to_count > STREAM_BAD_TO_MAX) {
+    if (!is_needed || s->bad_to_count > STREAM_BAD_TO_MAX) {
         return stream_fail(s, ev, STREAM_STEP_POLICY, STREAM_CONDITION_POLICY_VIOLATION,
                            "the rules for these domains no longer allow %s",
                            stream_method_name(p->method));

@@ -402,8 +402,12 @@ def storm(count, preset, pause, rss_mb):
         after = stage.fedgate.totals()
         moved = {name: after[name] - totals[name] for name in after if after[name] != totals[name]}
         for name in ("streams_lost", "streams_out_failed", "spoofed", "bounced_queue_full",
-                     "bounced_unacked", "bounced_no_stream", "dropped_memory", "bounced_memory"):
+                     "bounced_no_stream", "dropped_memory", "bounced_memory"):
             check(name not in moved, name, moved)
+        rows = stage.fedgate.stats()["partners"]
+        wrong = {name: rows[name] for name in PARTNERS if rows[name]["bounced"]
+                 or rows[name]["in"]["failures"] or rows[name]["out"]["failures"]}
+        check(not wrong, "figures of partners that were left alone:", wrong)
         check(stage.descriptors() <= descriptors + 4, "descriptors", descriptors,
               stage.descriptors())
         out = [seconds for victim in victims for seconds in victim.times]

@@ -118,6 +118,9 @@ SCRIPT(review, nothing_left_is_told_with_its_reason)
     stream_close(r.s, r.now_ms, gone.condition, gone.text);
     (void)rig_out(&r);
     cr_assert_null(review(&r, 0), "closing already");
+    rig_feed(&r, MESSAGE("their.example") "</stream:stream>");
+    EXPECT(&r, STANZA_BAD); /* was on its way: answered, and the close is still one in order */
+    EXPECT(&r, CLOSED);
     rig_free(&r);
 }
 

@@ -59,7 +59,8 @@ void config_report_write_json(const struct config_report *r, struct jout *j);
  * report must be empty; deinit it in either case.                                                */
 NODISCARD int config_load(struct snapshot **out, const char *file, struct slice text,
                           struct config_report *report);
-/* The same from a file: -errno of opening or reading also stands in the report. */
+/* The same from a regular file; what opening or reading says also stands in the report. Pipes and
+ * devices are refused at once. */
 NODISCARD int config_load_file(struct snapshot **out, const char *path,
                                struct config_report *report);
 

@@ -11,6 +11,8 @@
 #include "policy/config.h"
 #include "policy/list_file.h"
 
+#define NOT_REGULAR "is not a regular file; the configuration is read from a file only"
+
 void config_report_add(struct config_report *r, const char *file, bool is_warning, const char *text)
 {
     struct config_problem *problem;
@@ -74,28 +76,44 @@ static int read_all(int fd, char *bytes, size_t bytes_max, size_t *len)
     return 0;
 }
 
+/* The regular file at path, or -errno, ERR_UNSUPPORTED for anything else. Opening a pipe without
+ * O_NONBLOCK waits for its writer, opening a device may have effects of its own. */
+static int open_regular(const char *path, struct stat *st)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int err;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    err = fstat(fd, st) < 0 ? -errno : S_ISREG(st->st_mode) ? 0 : ERR_UNSUPPORTED;
+    if (err != 0) {
+        (void)close(fd);
+        return err;
+    }
+    return fd;
+}
+
 int config_load_file(struct snapshot **out, const char *path, struct config_report *report)
 {
     struct stat st;
     size_t bytes_max;
     size_t len = 0;
     char *bytes;
-    int err = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int err;
+    int fd = open_regular(path, &st);
 
     *out = NULL;
+    if (fd == ERR_UNSUPPORTED) {
+        config_report_add(report, path, false, NOT_REGULAR);
+        return ERR_CONFIG;
+    }
     if (fd < 0) {
-        return refuse(report, path, "cannot be opened", -errno);
+        return refuse(report, path, "cannot be opened", fd);
     }
-    if (fstat(fd, &st) < 0) {
-        err = -errno;
-        (void)close(fd);
-        return refuse(report, path, "cannot be read", err);
-    }
-    /* A pipe has no size: as much as is allowed is read from it. */
-    bytes_max = S_ISREG(st.st_mode) && (size_t)st.st_size < CONFIG_FILE_BYTES_MAX
-                    ? (size_t)st.st_size + 1
-                    : CONFIG_FILE_BYTES_MAX + 1;
+    /* One byte more tells that it is too large, or grew meanwhile. */
+    bytes_max = (size_t)st.st_size < CONFIG_FILE_BYTES_MAX ? (size_t)st.st_size + 1
+                                                           : CONFIG_FILE_BYTES_MAX + 1;
     bytes = pool_heap_zalloc(bytes_max);
     err = read_all(fd, bytes, bytes_max, &len);
     (void)close(fd);
@@ -103,7 +121,7 @@ int config_load_file(struct snapshot **out, const char *path, struct config_repo
               : config_load(out, path, slice_make(bytes, len), report);
     explicit_bzero(bytes, len);
     pool_heap_free(bytes);
-    if (!err && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH) && holds_secrets(*out)) {
+    if (!err && (st.st_mode & S_IROTH) && holds_secrets(*out)) {
         config_report_add(report, path, true,
                           "holds secrets and can be read by everyone on this machine; "
                           "chmod o-r helps");
@@ -113,16 +131,16 @@ int config_load_file(struct snapshot **out, const char *path, struct config_repo
 
 int config_file_hash(const char *path, uint64_t *hash)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     size_t len = 0;
     char *bytes;
     int err;
+    int fd = open_regular(path, &st);
 
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size > CONFIG_FILE_BYTES_MAX) {
+    if ((size_t)st.st_size > CONFIG_FILE_BYTES_MAX) {
         (void)close(fd);
         return ERR_UNSUPPORTED;
     }

@@ -3,18 +3,49 @@
 #include "ctl/client_path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/pool.h"
 #include "policy/config.h"
 #include "policy/quote.h"
 
+#define NOT_REGULAR EINVAL /* no other call here ends with it */
+
+/* A pipe would wait for its writer, a device may never end: only regular files. */
+static FILE *open_regular(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    FILE *in = NULL;
+
+    if (fd < 0) {
+        return NULL;
+    }
+    if (fstat(fd, &st) == 0) {
+        if (S_ISREG(st.st_mode)) {
+            in = fdopen(fd, "rb");
+        } else {
+            errno = NOT_REGULAR;
+        }
+    }
+    if (!in) {
+        int err = errno;
+
+        (void)close(fd);
+        errno = err;
+    }
+    return in;
+}
+
 /* The whole file; heap memory, or NULL with errno. */
 static char *read_file(const char *path, size_t *len)
 {
-    FILE *in = fopen(path, "rbe");
+    FILE *in = open_regular(path);
     size_t cap = (size_t)64 << 10;
     char *bytes = NULL;
     size_t got = 0;
@@ -99,7 +130,8 @@ static int from_file(const struct ctl *ctl, char out[CLIENT_PATH_BYTES],
     if (!bytes) {
         (void)snprintf(why, CLIENT_WHY_BYTES,
                        "%s, which says where the node's admin socket is, cannot be read: %s; give "
-                       "--config FILE or --admin PATH", file.text, err_text(-errno));
+                       "--config FILE or --admin PATH", file.text,
+                       errno == NOT_REGULAR ? "it is not a regular file" : err_text(-errno));
         return errno == EACCES ? EX_NOPERM : EX_NOINPUT;
     }
     if (json_parse(&doc, slice_make(bytes, len), CONFIG_DEPTH_MAX, &fault) != 0) {

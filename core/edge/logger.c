@@ -75,9 +75,11 @@ static char *bytes_room(struct bytes *b, size_t len)
     return b->data + b->len;
 }
 
+/* A pipe that nobody reads is an error at once: the control thread must not wait for a reader. */
 static int open_output(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                  FILE_MODE);
 
     return fd < 0 ? -errno : fd;
 }

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The admin socket and fedgatectl: every command against a running node, hostile clients, the
-socket's place, and the examples of fedgatectl(1)."""
+socket's place."""
 import hashlib
 import hmac
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -18,19 +17,16 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, check, main, plan
-from lab.fedgate import TREE, Fedgate, binary, corp_dns, ctl_binary, partner, run_ctl
-from lab.hostile import Server, serve_tls
-from lab.manual import Page
+from lab.fedgate import Fedgate, binary, corp_dns, ctl_binary, partner, run_ctl
 from lab.peer import Peer
 from lab.process import wait_until
-from lab.xmpp import Component, trust_everyone
+from lab.xmpp import Component
 
 SECRET = "a secret of the whole organisation"
 NOBODY = 65534
 PROMPT_S = 2.0  # an answer takes no longer, whatever others do
 REQUEST_S = 5.0  # edge/admin.h
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 65, 66, 69, 77, 78
-MANUAL = os.path.join(TREE, "doc", "man")
 
 
 def node(lab, **changes):
@@ -319,6 +315,47 @@ def full_disk():
                 check(done.returncode == 74 and "could be written" in done.stderr, "", done)
 
 
+def odd_files():
+    """A pipe without a writer, a device or a folder where a file should be is refused at once, by
+    the tools and by the node, which goes on."""
+    with Lab("admin-odd") as lab:
+        fedgate = node(lab).start()
+        good = fedgate.config_path
+        pipe = os.path.join(fedgate.folder, "pipe")
+        os.mkfifo(pipe)
+        for odd in (pipe, "/dev/zero", fedgate.folder):
+            text = "is not a regular file"
+            for arguments, code in ((("check", odd), EX_CONFIG),
+                                    (("--config", odd, "status"), EX_NOINPUT)):
+                done = run_ctl(*arguments)
+                check(done.returncode == code and text in done.stderr, "tool", arguments, done)
+            done = subprocess.run([binary(), "--config", odd, "--check"], timeout=30,
+                                  capture_output=True, text=True)
+            check(done.returncode == EX_CONFIG and text in done.stderr, "--check", done)
+        access = fedgate.config["access"]["users"]["interns"]
+        for place, key in ((access, "list_file"), (fedgate.config["tls"], "certificate"),
+                           (fedgate.config["tls"], "crl")):
+            before = place.get(key)
+            place[key] = pipe
+            fedgate.write_config()
+            said = fedgate.ctl("reload", "--json", status=EX_CONFIG)
+            check(any(pipe in p["text"] for p in said["problems"]), key, said)
+            place[key] = before
+        old_log = fedgate.config["log"]["file"]
+        fedgate.config["log"]["file"] = pipe
+        fedgate.write_config()
+        fedgate.ctl("reload")  # the old log stays
+        fedgate.config["log"]["file"] = old_log
+        os.unlink(good)
+        os.rename(pipe, good)
+        said = ask(fedgate, command="reload")
+        check(not said["ok"] and "is not a regular file" in said["problems"][0]["text"], "", said)
+        check(ask(fedgate, command="status")["config"]["is_written"] is None, "status")
+        os.unlink(good)
+        fedgate.write_config()
+        check(ask(fedgate, command="reload")["ok"], "the node goes on")
+
+
 # -- place ----------------------------------------------------------------------------------------
 def place():
     """A socket left by a crash is replaced; one that answers, or a file, is not; none is left."""
@@ -507,103 +544,6 @@ def stopping():
         check(hear(held) == b"", "held")
 
 
-# -- the manual -----------------------------------------------------------------------------------
-CONFIGURATION = """// The border of corp.example.
-{
-  "node":   { "name": "edge1.corp.example", "state_dir": "state" },
-  "listen": { "xmpp_server": ["%(address)s:5269"], "component": ["127.0.0.1:5347"],
-              "http": "127.0.0.1:8069", "admin": "%(admin)s" },
-  "tls":    { "certificate": "edge.pem", "key": "edge.key", "trust": "ca.pem" },
-  "dns":    { "servers": ["127.77.0.53"] },
-
-  "domains":   [ { "name": "corp.example", "next_hop": "app" } ],
-  "next_hops": { "app": { "kind": "component", "secret": "of the component" } },
-
-  "access": {
-    "global": { "xmpp": true },
-    "users":  { "interns": { "xmpp": false, "members": ["tim@corp.example"] } }
-  },
-
-  "partners": [
-    // our oldest one
-    { "domain": "fabrikam.example", "type": "federated", "dialback": false },
-    { "domain": "contoso.example", "type": "public_verified" }
-  ]
-}
-"""
-
-
-def sandbox(lab):
-    """A node with the configuration that the page supposes; (node, environment for examples)."""
-    fedgate = Fedgate(lab, address="127.0.0.1")
-    lab.certs.make("corp.example", name="manual")
-    for source, name in ((lab.certs.crt("manual"), "edge.pem"), (lab.certs.key("manual"),
-                         "edge.key"), (lab.certs.trust, "ca.pem")):
-        shutil.copy(source, os.path.join(fedgate.folder, name))
-    os.mkdir(os.path.join(fedgate.folder, "state"))
-    # For `diagnose`: we are found, and so is a partner, whose certificate has expired.
-    lab.dns.xmpp("corp.example", plan.FEDGATE)
-    lab.dns.xmpp("fabrikam.example", plan.SCRIPTED)
-    lab.certs.make("fabrikam.example", days=-3)
-    expired = trust_everyone(lab.certs.crt("fabrikam.example"), lab.certs.key("fabrikam.example"),
-                             server_side=True)
-    Server(lab, plan.SCRIPTED, lambda raw, _: serve_tls(raw, expired, domain="fabrikam.example"))
-    with open(fedgate.config_path, "w", encoding="utf-8") as out:
-        out.write(CONFIGURATION % {"address": plan.FEDGATE,
-                                   "admin": fedgate.admin_path})
-    os.chmod(fedgate.config_path, 0o640)
-    fedgate.write_config = lambda: None
-    programs = lab.folder("bin")
-    for name, line in (("fedgatectl", f'exec {ctl_binary()} --config {fedgate.config_path} "$@"'),
-                       ("fedgate", f'exec {binary()} "$@"')):
-        path = os.path.join(programs, name)
-        with open(path, "w", encoding="ascii") as out:
-            out.write(f"#!/bin/sh\n{line}\n")
-        os.chmod(path, 0o755)
-    return fedgate, {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}",
-                     "ASAN_OPTIONS": "detect_leaks=1:exitcode=99"}
-
-
-def manual():
-    """Every example of fedgatectl(1) does what the page shows."""
-    with Lab("admin-manual") as lab:
-        fedgate, environment = sandbox(lab)
-        fedgate.start()
-        page = Page(os.path.join(MANUAL, "fedgatectl.1"))
-        commands = {example.command.split()[1] for example in page.examples
-                    if example.command.startswith("fedgatectl ")}
-        listed = [line.split()[0] for line in run_ctl("--help").stdout.splitlines()
-                  if line.startswith("  ") and not line.lstrip().startswith("-")]
-        missing = [name for name in listed if name not in commands]
-        check(listed and not missing, "commands without an example", missing)
-        ran, skipped = page.run(lab.folder("work"), environment,
-                                lambda text: text.replace("/etc/fedgate/", fedgate.folder + "/"))
-        print(f"{ran} examples ran, {skipped} were left out")
-        check(ran > skipped and ran >= 6, "too few examples", ran, skipped)
-
-
-def manual_daemon():
-    """The examples of fedgate(8), in one shell: a daemon in the background, asked and stopped."""
-    if not shutil.which("curl"):
-        raise Skip("no curl on this machine")
-    with Lab("admin-daemon") as lab:
-        fedgate, environment = sandbox(lab)
-        script = ["set -em"]
-        for example in Page(os.path.join(MANUAL, "fedgate.8")).examples:
-            script.append(example.command.replace("/etc/fedgate/", fedgate.folder + "/"))
-            if example.command.endswith("&"):
-                script.append("until fedgatectl status >/dev/null 2>&1; do sleep 0.1; done")
-        check(len(script) > 6 and "kill %1" in script, "not the examples", script)
-        done = subprocess.run(["/bin/bash", "-c", "\n".join([*script, "wait %1"])], text=True,
-                              env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=60)
-        check(done.returncode == 0, "failed", done.returncode, done.stdout[-2000:], done.stderr)
-        for text in ("the file is what runs", '"config_generation": 1', "generation 2 is in force",
-                     " stopped uptime_s="):
-            check(text in done.stdout + done.stderr, "not said", text, done.stdout, done.stderr)
-
-
 if __name__ == "__main__":
     main(status, reload, several_at_once, partner_figures, why, dialback_keys, no_node, full_disk,
-         place, thousand, slow, garbage, stopping, manual,
-         manual_daemon)
+         odd_files, place, thousand, slow, garbage, stopping)

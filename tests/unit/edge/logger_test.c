@@ -264,6 +264,20 @@ Test(logger, says_why_a_file_cannot_be_opened)
     logger_free(NULL);
 }
 
+/* Opening it would wait for a reader: the old output stays instead. */
+Test(logger, a_pipe_without_a_reader_is_refused_at_once, .timeout = 10)
+{
+    struct bench *b = bench_new();
+    char path[] = "/tmp/fedgate-log-XXXXXX";
+
+    cr_assert_not_null(mkdtemp(path));
+    cr_assert_eq(rmdir(path), 0);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_expect_eq(logger_reopen(b->logger, path), -ENXIO);
+    cr_assert_eq(unlink(path), 0);
+    bench_free(b);
+}
+
 /* A pipe that nobody reads: the turn ends in time, the loss is counted and told later. */
 Test(logger, a_stuck_output_loses_lines_and_tells)
 {

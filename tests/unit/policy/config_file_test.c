@@ -66,7 +66,27 @@ Test(config_file, says_why_it_cannot_read)
 {
     cr_expect_str_eq(report_of("/nonexistent/f", ERR_CONFIG),
                      "/nonexistent/f: cannot be opened: No such file or directory\n");
-    cr_expect_str_eq(report_of("/tmp", ERR_CONFIG), "/tmp: cannot be read: Is a directory\n");
+}
+
+/* None of these is waited for or read from: the node asks for its file while it runs. */
+Test(config_file, refuses_at_once_what_is_no_regular_file, .timeout = 10)
+{
+    static const char refused[] =
+        "%s: is not a regular file; the configuration is read from a file only\n";
+    const char *const others[] = {"/tmp", "/dev/zero", "/dev/ptmx", path};
+    char line[160];
+    uint64_t hash;
+    int fd = mkstemp(path);
+
+    cr_assert_eq(close(fd), 0);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        (void)snprintf(line, sizeof(line), refused, others[i]);
+        cr_expect_str_eq(report_of(others[i], ERR_CONFIG), line);
+        cr_expect_eq(config_file_hash(others[i], &hash), ERR_UNSUPPORTED);
+    }
+    cr_assert_eq(unlink(path), 0);
 }
 
 Test(config_file, refuses_what_is_too_large)

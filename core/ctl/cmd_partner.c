@@ -88,6 +88,7 @@ int partner_unknown(const struct ctl *ctl, const struct json_doc *doc, const cha
 
 /* --- the truth table --- */
 
+/* Names: those of /stats (edge/stats.h). */
 static const struct {
     uint32_t bit;
     const char *name;
@@ -97,7 +98,7 @@ static const struct {
     {PARTNER_AUTH_CERTIFICATE, "certificate",
      "dialback answered from a valid certificate (XEP-0344)"},
     {PARTNER_AUTH_DIALBACK_TLS, "dialback_tls", "dialback over TLS, any certificate"},
-    {PARTNER_AUTH_DIALBACK_TCP, "dialback_tcp", "dialback without TLS"},
+    {PARTNER_AUTH_DIALBACK_TCP, "dialback_plain", "dialback without TLS"},
 };
 
 static void put_row_json(struct jout *j, const struct partner_row *row)

@@ -281,6 +281,10 @@ def no_node():
         check("has no listen.admin" in said["error"], "", said)
         done = run_ctl("--config", "/nowhere.conf", "status")
         check(done.returncode == EX_NOINPUT and "--admin PATH" in done.stderr, "", done)
+        pipe = os.path.join(fedgate.folder, "pipe")
+        os.mkfifo(pipe)
+        done = run_ctl("--config", pipe, "status", timeout=10)
+        check(done.returncode == EX_NOINPUT and "cannot be read" in done.stderr, "a pipe", done)
         silent = socket.socket(socket.AF_UNIX)  # somebody, but no node
         silent.bind(fedgate.admin_path)
         silent.listen()

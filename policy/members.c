@@ -113,6 +113,22 @@ void members_of_list(struct load *l, const struct schema_values *v, enum schema_
     }
 }
 
+/* A writer that died, or a full disk, leaves an empty file; whoever was denied through it could
+ * talk then. */
+static void refuse_empty(struct load *l, const struct member_place *place, struct slice bytes)
+{
+    struct list_reader reader;
+
+    list_begin(&reader, bytes); /* behind a byte order mark */
+    if (slice_trim(reader.rest).len == 0) {
+        schema_error(l, place->v, place->key,
+                     "names a file that is empty: was it written to the end? One that is meant to "
+                     "be empty says so in a comment, as \"# nobody\"");
+    } else {
+        schema_warning(l, place->v, place->key, "names a file without any entry");
+    }
+}
+
 static void walk_file(struct load *l, struct member_place *place, struct slice bytes, member_fn *fn,
                       void *ctx)
 {
@@ -140,7 +156,7 @@ static void walk_file(struct load *l, struct member_place *place, struct slice b
                      (unsigned)(*place->fault_count - FAULTS_OF_FILE_MAX));
     }
     if (entry_count == 0) {
-        schema_warning(l, place->v, place->key, "names a file without any entry");
+        refuse_empty(l, place, bytes);
     }
 }
 

@@ -210,8 +210,18 @@ Test(list_file_load, a_file_that_was_exchanged_is_noticed)
     snapshot_free(s);
 }
 
-Test(list_file_load, an_empty_file_warns)
+/* What a full disk leaves would let those talk whom the file denied. */
+Test(list_file_load, an_empty_file_is_refused_and_one_with_a_comment_warns)
 {
+    static const char *const empty[] = {"", "\n", " \r\n\t\n", "\xef\xbb\xbf", "\xef\xbb\xbf\n"};
+
+    for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
+        write_file("a.list", slice_from_cstr(empty[i]));
+        cr_expect_str_eq(report(&doc),
+                         "f:12:49: access.users.a.list_file: names a file that is empty: was it "
+                         "written to the end? One that is meant to be empty says so in a comment, "
+                         "as \"# nobody\"\n");
+    }
     write_file("a.list", SLICE_LIT("# nobody yet\n"));
     cr_expect_str_eq(
         report(&doc),

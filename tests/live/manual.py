@@ -111,5 +111,16 @@ def daemon():
             check(text in done.stdout + done.stderr, "not said", text, done.stdout, done.stderr)
 
 
+def pages():
+    """The pages are set without a warning."""
+    if not shutil.which("groff"):
+        raise Skip("no groff on this machine")
+    for name in sorted(os.listdir(MANUAL)):
+        done = subprocess.run(["groff", "-Tutf8", "-ww", "-mdoc", os.path.join(MANUAL, name)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        check(done.returncode == 0 and not done.stderr and len(done.stdout) > 1000, name,
+              done.stderr[-500:])
+
+
 if __name__ == "__main__":
-    main(fedgatectl, daemon)
+    main(fedgatectl, daemon, pages)

@@ -221,29 +221,13 @@ static void put_table(struct buf *out)
 {
     for (uint32_t i = 0; i < PARTNER_ROW_COUNT; i++) {
         const struct partner_row *row = partner_row_at(i);
-        uint32_t shown = 0;
-        static const struct {
-            uint32_t bit;
-            const char *name;
-        } methods[] = {{PARTNER_AUTH_EXTERNAL, "EXTERNAL"},
-                       {PARTNER_AUTH_CERTIFICATE, "certificate"},
-                       {PARTNER_AUTH_DIALBACK_TLS, "dialback over TLS"},
-                       {PARTNER_AUTH_DIALBACK_TCP, "dialback without TLS"}};
 
-        buf_printf(out, ".It %u Ta %s Ta %s Ta %s Ta %s Ta ", row->number,
+        buf_printf(out, ".It %u Ta %s Ta %s Ta %s Ta %s%s%s\n", row->number,
                    partner_level_name((enum partner_level)row->tls),
                    partner_level_name((enum partner_level)row->sasl),
                    row->dialback ? "true" : "false",
-                   partner_verdict_name((enum partner_verdict)row->verdict));
-        for (uint32_t m = 0; m < ARRAY_COUNT(methods); m++) {
-            if (partner_row_allows(row, methods[m].bit)) {
-                buf_printf(out, "%s%s", shown++ ? ", " : "", methods[m].name);
-            }
-        }
-        if (row->reason[0]) {
-            buf_printf(out, "%s(%s)", shown ? " " : "", row->reason);
-        }
-        buf_putc(out, '\n');
+                   partner_verdict_name((enum partner_verdict)row->verdict),
+                   row->reason[0] ? ": " : "", row->reason);
     }
 }
 

@@ -43,40 +43,90 @@ int change_options(struct change *c, struct ctl *ctl, const struct ctl_command *
 
 /* --- problems --- */
 
-/* Nobody may talk: that concerns whoever adds a partner, too. */
+/* A view of some problems of r. problems: to be freed. */
+static struct config_report view_of(const struct config_report *r)
+{
+    struct config_report view = {.file = r->file};
+
+    view.problems = pool_heap_zalloc((r->count + 1) * sizeof(*view.problems));
+    return view;
+}
+
+static struct config_report select_errors(const struct config_report *r)
+{
+    struct config_report view = view_of(r);
+
+    view.error_count = r->error_count;
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (!r->problems[i].is_warning) {
+            view.problems[view.count++] = r->problems[i];
+        }
+    }
+    return view;
+}
+
 static bool is_about(const char *path, const char *about)
 {
     size_t len = strlen(about);
 
-    return (strncmp(path, about, len) == 0 &&
-            (len == 0 || !path[len] || strchr(".[", path[len]))) ||
-           (strncmp(about, "partners", 8) == 0 && strcmp(path, "access") == 0);
+    return strncmp(path, about, len) == 0 && (len == 0 || !path[len] || strchr(".[", path[len]));
 }
 
-/* A view of those of one kind whose path begins with about. problems: to be freed. */
-static struct config_report select_problems(const struct config_report *r, bool warnings,
-                                            const char *about)
+/* Without regard to the numbers in brackets: a removed partner shifts those behind it. */
+static bool is_same_text(const char *a, const char *b)
 {
-    struct config_report out = {.file = r->file};
-
-    out.problems = pool_heap_zalloc((r->count + 1) * sizeof(*out.problems));
-    for (uint32_t i = 0; i < r->count; i++) {
-        const struct config_problem *p = &r->problems[i];
-
-        if (p->is_warning == warnings && is_about(p->path, about)) {
-            out.problems[out.count++] = *p;
+    while (*a && *a == *b) {
+        a++;
+        b++;
+        if (a[-1] == '[') {
+            a += strspn(a, "0123456789");
+            b += strspn(b, "0123456789");
         }
     }
-    out.error_count = warnings ? 0 : r->error_count;
-    out.warning_count = warnings ? out.count : 0;
-    return out;
+    return *a == *b;
+}
+
+static bool is_known(const struct config_report *before, const struct config_problem *p)
+{
+    for (uint32_t i = 0; i < before->count; i++) {
+        const struct config_problem *old = &before->problems[i];
+
+        if (old->is_warning && is_same_text(old->path, p->path) &&
+            is_same_text(old->text, p->text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody may talk: that concerns whoever adds a partner, new or not. */
+static bool is_for_partners(const char *path, const char *about)
+{
+    return is_about(about, "partners") && strcmp(path, "access") == 0;
+}
+
+/* What the change brings, wherever it shows, and what there is about the changed object. */
+static struct config_report select_warnings(const struct change *c, const char *about)
+{
+    struct config_report view = view_of(&c->report);
+
+    for (uint32_t i = 0; i < c->report.count; i++) {
+        const struct config_problem *p = &c->report.problems[i];
+
+        if (p->is_warning && (is_about(p->path, about) || !is_known(&c->before, p) ||
+                              is_for_partners(p->path, about))) {
+            view.problems[view.count++] = *p;
+        }
+    }
+    view.warning_count = view.count;
+    return view;
 }
 
 /* All errors of a text, and what that means for the command. */
 static int refuse(const struct change *c, const struct config_report *report, int status,
                   const char *error)
 {
-    struct config_report errors = select_problems(report, false, "");
+    struct config_report errors = select_errors(report);
     struct out o;
 
     out_begin(&o);
@@ -121,26 +171,26 @@ int change_begin(struct change *c)
 
 /* --- finishing --- */
 
-/* Was it the change that made it bad? */
-static bool is_loading_now(const struct change *c)
+/* The text as it was: what was wrong with it, too. */
+static bool is_loading_now(struct change *c)
 {
-    struct config_report report = {0};
     struct snapshot *s = NULL;
-    bool is_good = config_load(&s, c->ctl->config_path, save_text(&c->save), &report) == 0;
+    bool is_good = config_load(&s, c->ctl->config_path, save_text(&c->save), &c->before) == 0;
 
     snapshot_free(s);
-    config_report_deinit(&report);
     return is_good;
 }
 
 static int load_new(struct change *c)
 {
     struct slice text = slice_make(c->text.bytes, c->text.len);
+    bool is_good = config_load(&c->snapshot, c->ctl->config_path, text, &c->report) == 0;
+    bool was_good = is_loading_now(c);
 
-    if (config_load(&c->snapshot, c->ctl->config_path, text, &c->report) == 0) {
+    if (is_good) {
         return EX_OK;
     }
-    if (is_loading_now(c)) {
+    if (was_good) {
         return refuse(c, &c->report, EX_DATAERR,
                       "not saved: the configuration that results would not load (lines and columns "
                       "are those of the text that results); the file is as it was");
@@ -257,7 +307,7 @@ static void print_diff_json(const struct change *c, struct jout *j)
 
 void change_print(const struct change *c, const char *about, struct out *o)
 {
-    struct config_report warnings = select_problems(&c->report, true, about);
+    struct config_report warnings = select_warnings(c, about);
 
     config_report_print(&warnings);
     if (!c->ctl->is_json) {
@@ -304,6 +354,7 @@ void change_end(struct change *c)
     json_deinit(&c->doc);
     snapshot_free(c->snapshot);
     config_report_deinit(&c->report);
+    config_report_deinit(&c->before);
     client_deinit(&c->reply);
     save_end(&c->save);
     arena_free(c->arena);

@@ -38,6 +38,7 @@ struct change {
     bool is_saved;
     struct snapshot *snapshot;   /* owned: what the new text comes to */
     struct config_report report; /* its warnings */
+    struct config_report before; /* those of the text as it was */
     struct client_reply reply;   /* of the reload; none: reply.bytes NULL */
     int reload_status;
     char reload_why[CLIENT_WHY_BYTES];
@@ -51,9 +52,9 @@ NODISCARD int change_options(struct change *c, struct ctl *ctl, const struct ctl
 NODISCARD int change_begin(struct change *c);
 /* The same. A mistake of the node at --reload is not one of these: the file is saved. */
 NODISCARD int change_finish(struct change *c);
-/* Warnings of the new text whose path begins with about ("" = all) to stderr, the difference, what
- * was saved, what the node said to o; with --json members of the open object: changed, dry_run,
- * saved, diff, warnings, reload. */
+/* Warnings that the change brings, and all whose path begins with about ("" = all), to stderr; the
+ * difference, what was saved, what the node said to o; with --json members of the open object:
+ * changed, dry_run, saved, diff, warnings, reload. */
 void change_print(const struct change *c, const char *about, struct out *o);
 /* EX_OK, or the status of a reload that failed. */
 int change_status(const struct change *c);

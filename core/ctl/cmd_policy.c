@@ -43,14 +43,13 @@ const struct ctl_command cmd_policy = {
     .name = "policy",
     .usage = "show [USER]\n"
              "list\n"
-             "set [--dry-run] [--reload] POLICY PROPERTY=VALUE...\n"
+             "set [--dry-run] [--reload] global|site:NAME|user:NAME|group:NAME PROPERTY=VALUE...\n"
              "remove [--dry-run] [--reload] POLICY\n"
              "grant [--dry-run] [--reload] POLICY USER...\n"
              "revoke [--dry-run] [--reload] POLICY USER...\n"
              "block [--dry-run] [--reload] ADDRESS...\n"
              "unblock [--dry-run] [--reload] ADDRESS...\n"
-             "blocked\n"
-             "  POLICY: global, site:NAME, user:NAME or group:NAME",
+             "blocked",
     .summary = "shows and changes what our users may do outside, and who is blocked",
     .run = run,
 };

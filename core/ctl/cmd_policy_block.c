@@ -13,6 +13,8 @@
 #include "policy/edit.h"
 #include "policy/quote.h"
 
+#define NO_PATH "-"
+
 static const struct slice key = {"blocked", sizeof("blocked") - 1};
 
 /* The element that is address; JSON_NONE. */
@@ -107,7 +109,7 @@ static int print(struct change *c, int argc, char **argv)
         out_put_clean(&o.text, slice_from_cstr(argv[i]));
         buf_putc(&o.text, '\n');
     }
-    change_print(c, "blocked", &o);
+    change_print(c, NO_PATH, &o); /* what the change brings, not what there was before */
     if (c->ctl->is_json) {
         jout_end(&o.json);
     }

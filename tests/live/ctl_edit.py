@@ -108,7 +108,7 @@ def failures_are_shown_by_step():
         figures = node.ctl("--json", "partner", "show", PEER)["running"]["figures"]
         check(figures["out"]["last_failures"], "last failures", figures)
         listed = node.ctl("partner", "list", "--problems")
-        check(PEER in listed and "no outgoing stream, last failure" in listed, "list --problems", listed)
+        check(PEER in listed and "no outgoing stream, last failure" in listed, "problems", listed)
         listed = json.loads(run_ctl("--config", node.config_path, "--json", "partner", "list",
                                     "--problems").stdout)
         check("no outgoing stream" in listed["partners"][0]["problems"][0], "problems", listed)
@@ -164,6 +164,21 @@ def what_the_node_does_not_take_is_told():
         page.put(HAND_WRITTEN.replace('"access": {"global": {"xmpp": true}},', ""))
         done = page.ctl("partner", "add", "new.test")
         check("none of our users may talk" in done.stderr, "access", done.stderr)
+
+
+def what_a_change_brings_is_told():
+    """Warnings of the changed object and those that were not there before, and no others."""
+    with Lab("ctl-edit") as lab:
+        page = Page(lab)
+        nobody, useless = "lets nobody talk to partners", "counts for nobody"
+        check(nobody in page.ctl("policy", "set", "global", "xmpp=false").stderr, "cut off")
+        check("" == page.ctl("policy", "block", "bad.test").stderr, "old news")
+        page.ctl("policy", "set", "global", "xmpp=true")
+        check(nobody in page.ctl("policy", "remove", "global", "--dry-run").stderr, "removed")
+        check(useless in page.ctl("policy", "set", "user:x", "xmpp=true").stderr, "no members")
+        check("partner" in page.ctl("policy", "block", "bank.test").stderr, "a partner blocked")
+        check("" == page.ctl("policy", "block", "evil.test").stderr, "nothing new")
+        check(useless not in page.ctl("partner", "remove", "old.test").stderr, "nor here")
 
 
 def text_in(element):
@@ -519,8 +534,9 @@ def documents_have_their_keys():
 
 if __name__ == "__main__":
     main(added_partner_is_used_and_removed_one_is_out, failures_are_shown_by_step,
-         policies_reach_the_node, what_the_node_does_not_take_is_told, what_a_person_wrote_stays,
-         edits_at_the_same_time_are_all_there, full_disk_leaves_the_old_file,
-         export_is_what_the_old_product_writes, commands_refuse_what_would_not_load,
+         policies_reach_the_node, what_the_node_does_not_take_is_told, what_a_change_brings_is_told,
+         what_a_person_wrote_stays, edits_at_the_same_time_are_all_there,
+         full_disk_leaves_the_old_file, export_is_what_the_old_product_writes,
+         commands_refuse_what_would_not_load,
          bad_files_change_nothing, large_files_are_edited, killed_at_any_time_the_file_is_whole,
          documents_have_their_keys)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_diagnose: which step on the way to a partner, or on its way to us, fails. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -223,6 +224,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
     if (status != EX_OK) {
         return status;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* c-ares writes to TCP connections that servers closed */
     d = pool_heap_zalloc(sizeof(*d));
     d->ctl = ctl;
     fault = jid_domain_fault(slice_from_cstr(wishes.domain));

@@ -461,6 +461,11 @@ def plain_after_tls():
         answer_header(raw, FEATURE_TLS + FEATURE_DIALBACK, "weak.test", to=plan.CORP)
         raw.until("</db:result>")
         raw.send(f"<db:result from='weak.test' to='{plan.CORP}' type='valid'/>")
+        raw.until("</db:verify>")
+        ident = raw.text.split("<db:verify")[1].split("id=")[1][1:17]
+        raw.send(f"<db:verify from='weak.test' to='{plan.CORP}' id='{ident}' type='error'>"
+                 "<error type='cancel'><item-not-found "
+                 "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>")
         raw.until("</stream:stream>", 10)
     with Lab("diag-plain") as lab:
         land = Land(lab)
@@ -762,6 +767,27 @@ def hostile():
         check(not failures, "\n".join(map(str, failures)))
 
 
+def endless_afterwards():
+    """A server that is friendly until authentication and then never stops sending."""
+    with Lab("diag-endless") as lab:
+        land = Land(lab)
+        context = land.certificate("stream.test")
+
+        def serve(raw, _):
+            serve_tls(raw, context, FEATURE_EXTERNAL, "stream.test")
+            raw.until("</auth>")
+            raw.text = ""
+            raw.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+            answer_header(raw, "<sm xmlns='urn:xmpp:sm:3'/>", "stream.test", to=plan.CORP)
+            while True:
+                raw.socket.sendall(b" " * 16000)
+        land.partner("stream.test", serve)
+        land.fedgate.start()
+        document = land.document("stream.test", status=0)
+        check(step_of(document, "out", "sasl")["status"] == "ok", document)
+        check(step_of(document, "out", "acks")["fault"]["name"] == "acks-refused", document)
+
+
 def lying_dialback():
     """A server that calls a made-up key its own is found out."""
     with Lab("diag-lies") as lab:
@@ -792,4 +818,5 @@ main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
      *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
        for backend in ("wolfssl", "mbedtls")],
      policy_of_ejabberd, refusals_of_prosody, next_target, plain_after_tls, chains, our_rules,
-     our_side, no_node, unknown_partner, usage, remedies, hostile, lying_dialback)
+     our_side, no_node, unknown_partner, usage, remedies, hostile, endless_afterwards,
+     lying_dialback)

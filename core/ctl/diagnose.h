@@ -228,7 +228,8 @@ enum diagnose_wire_event {
     DIAGNOSE_WIRE_ENDED,   /* w->err, w->why */
     DIAGNOSE_WIRE_LATE,    /* until_ms has come */
 };
-/* Sends what is to be sent, waits until something happens or until_ms comes. */
+/* Sends what is to be sent, waits until something happens or until_ms comes. Time goes before what
+ * has not been read yet: a peer that never stops sending gets no more of it. */
 enum diagnose_wire_event diagnose_wire_wait(struct diagnose_wire *w, uint64_t until_ms,
                                             struct slice *plain);
 /* Says goodbye, as far as the socket takes it at once. */

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/xattr.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,9 +53,17 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static int64_t now_s(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 /* Whoever replaces the file holds the lock of the one that was there: it must still be there once
  * we have it. -EAGAIN: it is not, open again. */
-static int lock(struct save *s, uint32_t *waited_ms)
+static int lock(struct save *s, int64_t begin_s)
 {
     struct stat now;
     int err = probe(s, SAVE_LOCK);
@@ -64,13 +74,12 @@ static int lock(struct save *s, uint32_t *waited_ms)
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return fail(s, "cannot be locked", -errno);
         }
-        if (*waited_ms >= SAVE_LOCK_S * 1000u) {
+        if (now_s() - begin_s >= SAVE_LOCK_S) {
             return refuse(s, -EWOULDBLOCK,
                           "%s: somebody else has been changing it for %u seconds; try again",
                           s->real, SAVE_LOCK_S);
         }
         (void)nanosleep(&pause, NULL);
-        *waited_ms += LOCK_POLL_MS;
     }
     if (err) {
         return fail(s, "cannot be locked", err);
@@ -83,7 +92,7 @@ static int lock(struct save *s, uint32_t *waited_ms)
 
 static int open_file(struct save *s, bool only_read)
 {
-    uint32_t waited_ms = 0;
+    int64_t begin_s = now_s();
     int err;
 
     if (!realpath(s->path, s->real)) {
@@ -102,7 +111,7 @@ static int open_file(struct save *s, bool only_read)
         if (!S_ISREG(s->stat.st_mode)) {
             return refuse(s, ERR_BAD_INPUT, "%s: is no file that could be changed", s->real);
         }
-        err = only_read ? 0 : lock(s, &waited_ms);
+        err = only_read ? 0 : lock(s, begin_s);
     } while (err == -EAGAIN);
     return err;
 }
@@ -259,6 +268,48 @@ static int write_all(struct save *s, struct writer *w, struct slice text)
     return 0;
 }
 
+/* One attribute; 0 also when the new file has it with the same value already. */
+static int keep_attribute(struct save *s, struct writer *w, const char *name)
+{
+    char *value = pool_heap_zalloc(XATTR_SIZE_MAX);
+    char *now = pool_heap_zalloc(XATTR_SIZE_MAX);
+    ssize_t len = fgetxattr(s->fd, name, value, XATTR_SIZE_MAX);
+    int err = len < 0 ? -errno : 0;
+
+    if (!err &&
+        (fgetxattr(w->fd, name, now, XATTR_SIZE_MAX) != len ||
+         memcmp(value, now, (size_t)len) != 0) &&
+        fsetxattr(w->fd, name, value, (size_t)len, 0) < 0) {
+        err = -errno;
+    }
+    pool_heap_free(value);
+    pool_heap_free(now);
+    return err ? refuse(s, err, "%s: its attribute %.64s cannot be kept: %s", s->real, name,
+                        err_text(err))
+               : 0;
+}
+
+/* Before the mode: where there is an access list, the group's bits of the mode are its mask, and
+ * alone they would let in the whole group. */
+static int keep_attributes(struct save *s, struct writer *w)
+{
+    char *names = pool_heap_zalloc(XATTR_LIST_MAX);
+    int err = probe(s, SAVE_ATTRIBUTES);
+    ssize_t len = err ? -1 : flistxattr(s->fd, names, XATTR_LIST_MAX);
+
+    if (!err && len < 0 && errno != ENOTSUP) {
+        err = -errno;
+    }
+    if (err) {
+        err = fail(s, "its attributes cannot be kept", err);
+    }
+    for (ssize_t at = 0; at < len && !err; at += (ssize_t)strlen(names + at) + 1) {
+        err = keep_attribute(s, w, names + at);
+    }
+    pool_heap_free(names);
+    return err;
+}
+
 /* Before the content could be read by somebody new: it is 0600 until here. */
 static int keep_owner(struct save *s, struct writer *w)
 {
@@ -277,6 +328,10 @@ static int keep_owner(struct save *s, struct writer *w)
                       "%s: its owner (user %u, group %u) cannot be kept: %s; do this as that user "
                       "or as root",
                       s->real, (unsigned)s->stat.st_uid, (unsigned)s->stat.st_gid, err_text(err));
+    }
+    err = keep_attributes(s, w);
+    if (err) {
+        return err;
     }
     err = probe(s, SAVE_MODE);
     if (!err && fchmod(w->fd, s->stat.st_mode & 07777) < 0) {

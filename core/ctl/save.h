@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* save: the configuration file replaced as a whole. A second editor waits (a lock on the file that
  * is there), a crash at any step leaves the old or the new text, a full disk the old one; owner,
- * group and mode stay; a symbolic link stays one, its target is replaced. What a program without
- * our lock wrote meanwhile is not overwritten. What a crash left behind (.NAME.new-... in the
- * folder) is removed by the next save. Access lists and other extended attributes are not carried
- * over. Blocking, SAVE_LOCK_S at most for the lock. One thread. Memory: plain heap, wiped. */
+ * group, mode, access list and other extended attributes stay, or nothing is done; a symbolic link
+ * stays one, its target is replaced. What a program without our lock wrote meanwhile is not
+ * overwritten. What a crash left behind (.NAME.new-... in the folder) is removed by the next save.
+ * Blocking, SAVE_LOCK_S at most for the lock. One thread. Memory: plain heap, wiped. */
 #ifndef FG_CTL_SAVE_H
 #define FG_CTL_SAVE_H
 
@@ -25,6 +25,7 @@ enum save_step {
     SAVE_CREATE,
     SAVE_WRITE, /* each SAVE_CHUNK_BYTES */
     SAVE_OWNER,
+    SAVE_ATTRIBUTES,
     SAVE_MODE,
     SAVE_SYNC,
     SAVE_CHECK,

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -153,6 +154,36 @@ Test(save, owner_and_group_are_kept_or_nothing_is_done)
     cr_expect_eq(st.st_uid, 1234);
     cr_expect_eq(st.st_gid, 2345);
     cr_expect_eq(st.st_mode & 07777, 0640u);
+}
+
+/* u::rw- u:1234:r-- g::--- m::r-- o::---, as acl(5) has it in system.posix_acl_access. */
+Test(save, an_access_list_is_kept)
+{
+    static const uint32_t acl[] = {2,   0x60001u, ~0u, 0x40002u, 1234, 0x4u,
+                                   ~0u, 0x40010u, ~0u, 0x20u,    ~0u};
+    uint32_t now[16];
+    bool is_new;
+
+    if (setxattr(file, "system.posix_acl_access", acl, sizeof(acl), 0) != 0) {
+        cr_skip_test("no access lists in /tmp here");
+    }
+    cr_assert_eq(save_new(NULL, NULL, &is_new), 0);
+    cr_assert(holds(file, new_slice()));
+    cr_assert_eq(getxattr(file, "system.posix_acl_access", now, sizeof(now)), (ssize_t)sizeof(acl));
+    cr_expect_eq(memcmp(now, acl, sizeof(acl)), 0);
+}
+
+Test(save, other_attributes_are_kept)
+{
+    char now[16];
+    bool is_new;
+
+    if (setxattr(file, "user.note", "keep me", 7, 0) != 0) {
+        cr_skip_test("no attributes in /tmp here");
+    }
+    cr_assert_eq(save_new(NULL, NULL, &is_new), 0);
+    cr_assert_eq(getxattr(file, "user.note", now, sizeof(now)), 7);
+    cr_expect_eq(memcmp(now, "keep me", 7), 0);
 }
 
 /* --- faults --- */

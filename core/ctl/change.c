@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "ctl/diff.h"
 #include "ctl/reload.h"
+#include "policy/partner.h"
 #include "policy/quote.h"
 
 int change_options(struct change *c, struct ctl *ctl, const struct ctl_command *cmd, int argc,
@@ -105,6 +106,18 @@ static bool is_for_partners(const char *path, const char *about)
     return is_about(about, "partners") && strcmp(path, "access") == 0;
 }
 
+/* Warnings of the truth table, which an import has told with the place in its own file. */
+static bool is_told(const struct change *c, const struct config_problem *p)
+{
+    const struct partner_row *row;
+    bool is_row = false;
+
+    for (uint32_t i = 0; c->tells_rows && !is_row && (row = partner_row_at(i)) != NULL; i++) {
+        is_row = row->reason[0] && strncmp(p->text, row->reason, strlen(row->reason)) == 0;
+    }
+    return is_row && is_about(p->path, "partners");
+}
+
 /* What the change brings, wherever it shows, and what there is about the changed object. */
 static struct config_report select_warnings(const struct change *c, const char *about)
 {
@@ -113,8 +126,9 @@ static struct config_report select_warnings(const struct change *c, const char *
     for (uint32_t i = 0; i < c->report.count; i++) {
         const struct config_problem *p = &c->report.problems[i];
 
-        if (p->is_warning && (is_about(p->path, about) || !is_known(&c->before, p) ||
-                              is_for_partners(p->path, about))) {
+        if (p->is_warning && !is_told(c, p) &&
+            (is_about(p->path, about) || !is_known(&c->before, p) ||
+             is_for_partners(p->path, about))) {
             view.problems[view.count++] = *p;
         }
     }

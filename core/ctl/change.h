@@ -28,6 +28,7 @@ struct change {
     struct ctl *ctl;
     bool is_dry;       /* --dry-run: nothing is saved, the difference is printed */
     bool wants_reload; /* --reload */
+    bool tells_rows;   /* the command says itself which row of the truth table a partner has */
     struct save save;
     struct json_doc doc; /* of the file as it is */
     struct edit edit;

@@ -157,9 +157,6 @@ static void write_refusal(const struct import *i, struct buf *out)
 static int say(struct import *i, struct ctl *ctl, bool is_done)
 {
     int status = is_refused(i) ? EX_DATAERR : is_done ? change_status(&i->change) : EX_OK;
-    /* The loader's warnings have been said as notes, but for a missing "access"; no path begins
-     * with "partners[]". */
-    const char *about = i->plan.policy_count ? "partners[]" : "access";
     struct buf refusal;
     struct out o;
 
@@ -175,7 +172,7 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
         }
         import_print_json(&i->plan, &o);
         if (is_done) {
-            change_print(&i->change, about, &o);
+            change_print(&i->change, "access", &o);
         } else {
             jout_bool(&o.json, "saved", false);
             jout_cstr(&o.json, "output", is_written(i) ? i->output : NULL);
@@ -184,7 +181,7 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
     } else {
         import_print_people(&i->plan, &o);
         if (is_done) {
-            change_print(&i->change, about, &o);
+            change_print(&i->change, "access", &o);
         } else if (is_written(i)) {
             out_put_clean(&o.text, slice_from_cstr(i->output));
             buf_put_lit(&o.text, ": written\n");
@@ -204,7 +201,10 @@ static int say(struct import *i, struct ctl *ctl, bool is_done)
 static int into_configuration(struct import *i, struct ctl *ctl)
 {
     struct change *c = &i->change;
-    int status = change_begin(c);
+    int status;
+
+    c->tells_rows = true;
+    status = change_begin(c);
 
     if (status != EX_OK) {
         return status;

@@ -186,6 +186,8 @@ def truth_table():
                                      old.PARTNER))
             plan = desk.plan("x.xml", status=EX_DATA if number in INVALID else EX_OK)
             check(plan["partners"][0]["row"] == number, "row", number, plan["partners"])
+            check(not [w for w in plan.get("warnings", []) if w["path"].startswith("partners")],
+                  "told twice:", plan)
             notes = [n for n in plan["notes"] if f"row {number}" in n["text"]]
             check(len(notes) == (number in INVALID | WARNED | {5, 11}), "notes", number, notes)
             if number in INVALID:

@@ -180,6 +180,14 @@ static bool opens(const struct stanza *st, enum reach_what *out)
     return false;
 }
 
+/* Its error may come back. Of an iq it may anyway: its id is the asker's. */
+static void note_sent(struct edge *e, const struct policy_question *q, enum stanza_kind kind)
+{
+    if (kind != STANZA_IQ) {
+        reach_note(e, REACH_SENT, key_of(q));
+    }
+}
+
 /* Whether the two may write to each other this way; asked of errors only. */
 static bool may_write(struct edge *e, struct policy_question q)
 {
@@ -188,6 +196,21 @@ static bool may_write(struct edge *e, struct policy_question q)
     q.act = POLICY_ACT_MESSAGE;
     ask(e, &q, &d);
     return d.allowed;
+}
+
+/* An error that nothing of ours can have caused: its addresses and id alone could carry a text to
+ * whoever may not be written to. */
+static bool is_unasked(const struct edge *e, const struct policy_question *q)
+{
+    return q->direction == POLICY_TO_LOCAL && !reach_was_sent(e, key_of(q));
+}
+
+static void refuse_unasked(struct edge *e, struct policy_question *q, struct policy_decision *out)
+{
+    q->act = POLICY_ACT_MESSAGE; /* what it amounts to; refused, as the caller knows */
+    ask(e, q, out);
+    q->act = POLICY_ACT_ANSWER;
+    note_refusal(e, q, out);
 }
 
 void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction direction,
@@ -220,12 +243,19 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
     if (q.act == POLICY_ACT_ANSWER) {
         out->without_text =
             st->type == STANZA_TYPE_ERROR && st->kind != STANZA_IQ && !may_write(e, q);
+        if (out->without_text && is_unasked(e, &q)) {
+            refuse_unasked(e, &q, d);
+            return;
+        }
         out->without_last_note =
             !is_in && d->partner->type != PARTNER_TYPE_FEDERATED && trim_is_last_activity(st);
         return;
     }
-    if (!is_in && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED && opens(st, &what)) {
-        reach_note(e, what, key_of(&q));
+    if (!is_in && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+        note_sent(e, &q, st->kind);
+        if (opens(st, &what)) {
+            reach_note(e, what, key_of(&q));
+        }
     }
 }
 
@@ -245,6 +275,7 @@ void judge_message(struct edge *e, struct slice local_user, struct slice remote_
     if (!out->allowed) {
         note_refusal(e, &q, out);
     } else if (out->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+        note_sent(e, &q, STANZA_MESSAGE);
         reach_note(e, REACH_WROTE, key_of(&q));
     }
 }

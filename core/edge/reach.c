@@ -67,6 +67,11 @@ void reach_receive(struct edge *e, const struct mail_reach *m)
     (void)learn(e, (enum reach_what)m->what, m->key, true);
 }
 
+bool reach_was_sent(const struct edge *e, uint64_t key)
+{
+    return reach_table_was_sent(e->reach, key, shard_now_ms(e->sh));
+}
+
 bool reach_is_open(const struct edge *e, uint64_t key)
 {
     return reach_table_is_open(e->reach, key, shard_now_ms(e->sh), window_ms(e));

@@ -20,6 +20,10 @@
 struct edge;
 struct mail_reach;
 
+/* An error passes to whoever sent something not longer ago than between this and twice this: longer
+ * than stanzas wait in queues, ours and the partner's. */
+#define REACH_ERROR_S 600u
+
 /* What a user of ours did to somebody outside. */
 enum reach_what {
     REACH_WROTE,     /* opens or renews the window */
@@ -27,6 +31,7 @@ enum reach_what {
     REACH_REMOVED,   /* unsubscribe; closes the window, too */
     REACH_CONSENTED, /* subscribed */
     REACH_WITHDRAWN, /* unsubscribed */
+    REACH_SENT,      /* a message or presence, whatever it says: opens nothing but to its error */
 };
 
 /* Bare addresses; the users normalised, the domains A-labels. */
@@ -41,5 +46,7 @@ uint64_t reach_key(const struct reach_pair *pair);
 void reach_note(struct edge *e, enum reach_what what, uint64_t key);
 void reach_receive(struct edge *e, const struct mail_reach *m);
 bool reach_is_open(const struct edge *e, uint64_t key);
+/* Whether a stanza of ours is on its way or was lately, so that an error may answer it. */
+bool reach_was_sent(const struct edge *e, uint64_t key);
 
 #endif

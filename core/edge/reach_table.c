@@ -10,6 +10,7 @@
 
 #define NONE UINT32_MAX
 #define FIRST_COUNT 64u
+#define MS_PER_S 1000u
 #define RENEW_PART 8u /* told again after this part of the window */
 /* When writing opens nothing there is no window to take a part of. */
 #define RENEW_WITHOUT_WINDOW_MS ((uint64_t)3600 * 1000)
@@ -20,12 +21,16 @@ enum reach_flag {
     FLAG_CONSENTED = 4, /* ours gave the other his */
     FLAG_HEARD = 8,     /* another shard told of writing: it may write on without telling */
     FLAG_TOLD = 16,     /* by us, at told_ms */
+    FLAG_SENT = 32,     /* at sent_s, or less than REACH_ERROR_S after it */
+    FLAG_UNTOLD = 64,   /* not all shards know of that */
 };
+#define FLAGS_OF_ACTS ((uint32_t)(FLAG_WROTE | FLAG_ADDED | FLAG_CONSENTED | FLAG_SENT))
 
 struct entry {
     uint64_t key;
     uint64_t wrote_ms;
-    uint64_t told_ms;
+    uint32_t told_ms; /* modulo 49 days: at worst a renewal is told an eighth of a window later */
+    uint32_t sent_s;
     uint32_t newer; /* by use; NONE = the newest */
     uint32_t older;
     uint32_t next; /* in its chain, or among the free ones */
@@ -213,6 +218,24 @@ static bool is_open(const struct entry *x, uint64_t now_ms, uint64_t window_ms)
     return (x->flags & FLAG_WROTE) && now_ms - x->wrote_ms < window_ms;
 }
 
+static bool was_sent(const struct entry *x, uint64_t now_ms)
+{
+    return (x->flags & FLAG_SENT) && now_ms / MS_PER_S - x->sent_s < 2 * REACH_ERROR_S;
+}
+
+/* Written down, and told, once in REACH_ERROR_S: that is why it counts for twice as long. */
+static bool apply_sent(struct entry *x, uint64_t now_ms)
+{
+    uint32_t now_s = (uint32_t)(now_ms / MS_PER_S);
+
+    if ((x->flags & FLAG_SENT) && !(x->flags & FLAG_UNTOLD) && now_s - x->sent_s < REACH_ERROR_S) {
+        return false;
+    }
+    x->flags = (x->flags | FLAG_SENT) & ~(uint32_t)FLAG_UNTOLD;
+    x->sent_s = now_s;
+    return true;
+}
+
 /* Whether that is news to whoever knew of the entry only what was told. */
 static bool apply(struct entry *x, const struct reach_fact *f)
 {
@@ -238,6 +261,8 @@ static bool apply(struct entry *x, const struct reach_fact *f)
     case REACH_WITHDRAWN:
         x->flags &= ~(uint32_t)FLAG_CONSENTED;
         return true;
+    case REACH_SENT:
+        return apply_sent(x, f->now_ms);
     }
     return (x->flags & ~before & (FLAG_WROTE | FLAG_ADDED | FLAG_CONSENTED)) != 0;
 }
@@ -246,7 +271,7 @@ static bool is_due(const struct entry *x, const struct reach_fact *f)
 {
     uint64_t renew_ms = f->window_ms ? f->window_ms / RENEW_PART : RENEW_WITHOUT_WINDOW_MS;
 
-    return !(x->flags & FLAG_TOLD) || f->now_ms - x->told_ms >= renew_ms;
+    return !(x->flags & FLAG_TOLD) || (uint32_t)f->now_ms - x->told_ms >= renew_ms;
 }
 
 bool reach_table_learn(struct reach_table *t, const struct reach_fact *f)
@@ -271,12 +296,15 @@ bool reach_table_learn(struct reach_table *t, const struct reach_fact *f)
     x = &t->entries[idx];
     touch(t, idx);
     tell = apply(x, f);
+    if (f->what == REACH_SENT) {
+        return tell && !f->is_heard; /* by its own clock, not that of what opens */
+    }
     tell = !f->is_heard && (tell || is_due(x, f));
     if (tell) {
         x->flags |= FLAG_TOLD;
-        x->told_ms = f->now_ms;
+        x->told_ms = (uint32_t)f->now_ms;
     }
-    if (!(x->flags & (FLAG_WROTE | FLAG_ADDED | FLAG_CONSENTED))) {
+    if (!(x->flags & FLAGS_OF_ACTS)) {
         drop(t, idx);
     }
     return tell;
@@ -288,6 +316,7 @@ void reach_table_untold(struct reach_table *t, uint64_t key)
 
     if (idx != NONE) {
         t->entries[idx].flags &= ~(uint32_t)FLAG_TOLD;
+        t->entries[idx].flags |= FLAG_UNTOLD;
     }
 }
 
@@ -299,9 +328,18 @@ bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms, u
         return false;
     }
     if (!is_open(&t->entries[idx], now_ms, window_ms)) {
-        drop(t, idx);
+        if (!was_sent(&t->entries[idx], now_ms)) {
+            drop(t, idx);
+        }
         return false;
     }
     touch(t, idx);
     return true;
+}
+
+bool reach_table_was_sent(struct reach_table *t, uint64_t key, uint64_t now_ms)
+{
+    uint32_t idx = find(t, key);
+
+    return idx != NONE && was_sent(&t->entries[idx], now_ms);
 }

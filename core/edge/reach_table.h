@@ -40,6 +40,9 @@ void reach_table_untold(struct reach_table *t, uint64_t key);
 bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms,
                          uint64_t window_ms);
 
+/* Whether REACH_SENT was learned not longer ago than REACH_ERROR_S; true at most twice as long. */
+bool reach_table_was_sent(struct reach_table *t, uint64_t key, uint64_t now_ms);
+
 uint32_t reach_table_count(const struct reach_table *t);
 /* Pairs that had to go, or were not learned, for want of room; since the last call. */
 uint64_t reach_table_take_evicted(struct reach_table *t);

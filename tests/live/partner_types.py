@@ -378,8 +378,9 @@ def openers():
 
 
 def errors_carry_no_text():
-    """An error passes to whoever did not write, with nothing but its condition; inside the window
-    as it is. Pings of our domains come through whatever the type."""
+    """An error that answers nothing of ours is consumed; one that may answer something passes to
+    whoever did not write with nothing but its condition; inside the window as it is. Pings of our
+    domains come through whatever the type."""
     smuggled = ("<message type='error' from='bob@{0}' to='{1}' id='7' xml:lang='en'>"
                 "<body>buy</body><subject>buy</subject><error type='wait' by='buy'>"
                 "<gone xmlns='{2}'>xmpp:buy</gone><text xmlns='{2}'>buy</text><buy xmlns='buy'/>"
@@ -388,10 +389,22 @@ def errors_carry_no_text():
         ground = Rules(lab, {OPEN: {"type": UNVERIFIED}})
         to = f"joe@{plan.APP}"
         xml = smuggled.format(OPEN, to, NS_STANZA_ERROR)
-        ground.partner_says(OPEN, to, xml)
-        ground.partner_says(OPEN, to, xml.replace("message", "presence"))
-        inside, back = ground.settle(OPEN)
-        none(back, "an error was answered")
+
+        def errors():
+            ground.partner_says(OPEN, to, xml)
+            ground.partner_says(OPEN, to, xml.replace("message", "presence"))
+            inside, back = ground.settle(OPEN)
+            none(back, "an error was answered")
+            return inside
+        refused = ground.fedgate.totals()["refused_unreachable"]
+        none(errors(), "an error that nobody caused")
+        check(ground.fedgate.totals()["refused_unreachable"] == refused + 2, "counted")
+        acts(ground, "joe", OPENERS["query"][0])
+        none(errors(), "a question lets no message pass")
+        acts(ground, "ann", OPENERS["available"][0])
+        none(errors(), "somebody else's")
+        acts(ground, "joe", OPENERS["typing"][0])
+        inside = errors()
         check([local(e) for e in inside] == ["message", "presence"], "lost:", inside)
         for element in inside:
             check("buy" not in text(element), "smuggled:", text(element))

@@ -8,6 +8,7 @@
 #include "edge/reach_table.h"
 
 #define WINDOW 60000u
+#define ERROR_MS ((uint64_t)REACH_ERROR_S * 1000)
 #define KEY 0x1234567890abcdefu
 
 static struct reach_table *table;
@@ -111,6 +112,38 @@ Test(reach, removing_closes_the_window_declining_does_not)
     cr_assert(is_open(KEY, 2));
     (void)learn(REACH_REMOVED, KEY, 3);
     cr_assert_not(is_open(KEY, 4));
+}
+
+/* What is sent to somebody lets its error come back, and nothing else. */
+Test(reach, what_was_sent_lets_errors_pass_for_a_while)
+{
+    cr_assert_not(reach_table_was_sent(table, KEY, 0));
+    cr_assert(learn(REACH_SENT, KEY, 1000), "the others must know");
+    cr_assert_not(learn(REACH_SENT, KEY, 1000 + ERROR_MS - 1), "they do");
+    cr_assert_not(is_open(KEY, 1000));
+    cr_assert(reach_table_was_sent(table, KEY, 1000), "asking for the other drops nothing");
+    cr_assert_not(reach_table_was_sent(table, KEY + 1, 1000));
+    cr_assert(reach_table_was_sent(table, KEY, 1000 + 2 * ERROR_MS - 1));
+    cr_assert_not(reach_table_was_sent(table, KEY, 1000 + 2 * ERROR_MS));
+    cr_assert_not(is_open(KEY, 1000 + 2 * ERROR_MS));
+    cr_assert_eq(reach_table_count(table), 0, "what has ended takes no room");
+    hear(REACH_SENT, KEY, 0);
+    cr_assert(reach_table_was_sent(table, KEY, ERROR_MS));
+    cr_assert(learn(REACH_SENT, KEY, ERROR_MS), "told again in time");
+    reach_table_untold(table, KEY);
+    cr_assert(learn(REACH_SENT, KEY, ERROR_MS), "not all were told");
+    cr_assert_not(learn(REACH_SENT, KEY, ERROR_MS));
+}
+
+Test(reach, sending_and_writing_are_told_each_by_its_own_clock)
+{
+    cr_assert(learn(REACH_WROTE, KEY, 0));
+    cr_assert(learn(REACH_SENT, KEY, WINDOW / 8 - 1));
+    cr_assert(learn(REACH_WROTE, KEY, WINDOW / 8), "an eighth of the window after the first");
+    cr_assert_not(learn(REACH_SENT, KEY, WINDOW / 8));
+    (void)learn(REACH_REMOVED, KEY, WINDOW / 8 + 1);
+    cr_assert_not(is_open(KEY, WINDOW / 8 + 1));
+    cr_assert(reach_table_was_sent(table, KEY, WINDOW / 8 + 1), "the answer to that may be one");
 }
 
 Test(reach, told_is_what_changes_something_and_renewals_after_an_eighth)

@@ -54,22 +54,28 @@ static struct slice address_text(const struct jid *j, char mem[JID_BYTES_MAX])
     return slice_make(mem, (size_t)(at - mem));
 }
 
+/* Every one of them, whatever its language and namespace: which one will be shown is decided
+ * elsewhere, and namespaces change on the way. */
+static void log_bodies(const struct edge *e, enum partner_direction direction, struct slice from,
+                       struct slice to, const struct xml_tree *t)
+{
+    for (uint32_t n = xml_child(t, 0, SLICE_LIT("body"), SLICE_NONE); n != XML_NO_NODE;
+         n = xml_next_child(t, 0, n, SLICE_LIT("body"), SLICE_NONE)) {
+        body_log_text(e, direction, from, to, xml_text(t, n));
+    }
+}
+
 void body_log_stanza(const struct edge *e, enum partner_direction direction,
                      const struct stanza *st)
 {
     char from[JID_BYTES_MAX];
     char to[JID_BYTES_MAX];
-    uint32_t n;
 
     if (!edge_policy(e)->gateway.log_message_bodies || st->kind != STANZA_MESSAGE ||
         st->type == STANZA_TYPE_ERROR) {
         return;
     }
-    n = xml_child(st->tree, 0, SLICE_LIT("body"), st->tree->nodes[0].ns);
-    if (n != XML_NO_NODE) {
-        body_log_text(e, direction, address_text(&st->from, from), address_text(&st->to, to),
-                      xml_text(st->tree, n));
-    }
+    log_bodies(e, direction, address_text(&st->from, from), address_text(&st->to, to), st->tree);
 }
 
 static bool feed(struct edge *e, struct slice bytes, enum xml_event wanted)
@@ -86,8 +92,6 @@ void body_log_message(struct edge *e, const struct jid *from, const struct jid *
                                " xmlns:stream=\"http://etherx.jabber.org/streams\">";
     char from_mem[JID_BYTES_MAX];
     char to_mem[JID_BYTES_MAX];
-    const struct xml_tree *t;
-    uint32_t n;
 
     if (!edge_policy(e)->gateway.log_message_bodies) {
         return;
@@ -96,12 +100,8 @@ void body_log_message(struct edge *e, const struct jid *from, const struct jid *
     if (!feed(e, slice_from_cstr(head), XML_STREAM_OPEN) || !feed(e, stanza, XML_ELEMENT)) {
         return; /* no memory, or larger than any stanza may be: its answer says so */
     }
-    t = xml_parser_tree(e->bounce_parser);
-    n = xml_child(t, 0, SLICE_LIT("body"), SLICE_NONE);
-    if (n != XML_NO_NODE) {
-        body_log_text(e, PARTNER_OUT, address_text(from, from_mem), address_text(to, to_mem),
-                      xml_text(t, n));
-    }
+    log_bodies(e, PARTNER_OUT, address_text(from, from_mem), address_text(to, to_mem),
+               xml_parser_tree(e->bounce_parser));
 }
 
 void body_log_text(const struct edge *e, enum partner_direction direction, struct slice from,

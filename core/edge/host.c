@@ -141,6 +141,40 @@ const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy
                                                    : &stream_refusal_unknown_partner;
 }
 
+struct host_rule host_rule_of(const struct edge *e, struct slice local, struct slice remote)
+{
+    struct jid_ascii local_ascii;
+    struct jid_ascii remote_ascii;
+    struct host_rule rule = {""};
+    struct policy_question question = {
+        .local_domain = key_of(local, &local_ascii),
+        .remote_domain = key_of(remote, &remote_ascii),
+        .direction = POLICY_TO_LOCAL,
+        .act = POLICY_ACT_ANSWER, /* only the pair of domains is judged */
+    };
+    struct policy_decision decision = policy_decide(edge_policy(e), &question);
+
+    if (!decision.allowed) {
+        policy_rule_text(decision.rule, rule.text);
+    }
+    return rule;
+}
+
+static const struct stream_refusal refusal_own_stream = {
+    STREAM_CONDITION_POLICY_VIOLATION, STANZA_CONDITION_POLICY_VIOLATION,
+    "this domain needs a stream of its own"};
+
+/* What a partner may send is counted on its home shard: a stream that lives on another one, as
+ * another partner's, does not get around it. */
+static bool is_uncounted(const struct host_ctx *h, enum stream_role role, const struct partner *p)
+{
+    const struct partner_extra *x = p->extra;
+
+    return role == STREAM_IN && h->home_place != 0 && x &&
+           (x->stanza_rate_max != 0 || x->byte_rate_max != 0) &&
+           edge_home_of_partner(h->e, p) + 1 != h->home_place;
+}
+
 /* The peer has not said whom of ours it wants. */
 static const struct stream_refusal *rules_of_remote(const struct host_ctx *h, enum stream_role role,
                                                     struct slice remote, struct stream_rules *out)
@@ -180,6 +214,9 @@ static const struct stream_refusal *rules(void *ctx, enum stream_role role, stru
     verdict = policy_pair(edge_policy(h->e), local, remote);
     if (!verdict.allowed) {
         return host_refusal_of(h->e, &verdict);
+    }
+    if (is_uncounted(h, role, verdict.partner)) {
+        return &refusal_own_stream;
     }
     host_rules_of(h->e, verdict.partner, role, out);
     return judge_version(h, verdict.partner);

@@ -5,10 +5,12 @@
 #define FG_EDGE_HOST_H
 
 #include "edge/edge.h"
+#include "policy/decide.h"
 
 struct host_ctx {
     struct edge *e; /* borrowed; changes when the connection moves to another shard */
     struct conn *c; /* borrowed; NULL before there is one */
+    uint32_t home_place; /* in: 1 + home shard of the partner that was proved first; 0 = none yet */
 };
 
 extern const struct stream_host host_ops;
@@ -18,6 +20,12 @@ void host_rules_of(const struct edge *e, const struct partner *p, enum stream_ro
                    struct stream_rules *out);
 /* Why a pair is refused, for the other side. Valid until the next such question. */
 const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy_verdict *verdict);
+
+/* The name of the rule that refuses the pair, for logs: `partners.maintenance["x"]`; "" = none. */
+struct host_rule {
+    char text[POLICY_RULE_BYTES];
+};
+struct host_rule host_rule_of(const struct edge *e, struct slice local, struct slice remote);
 
 /* The lowest TLS version of the partner whose domain this is; empty or nobody's: the lowest that
  * some partner may use. */

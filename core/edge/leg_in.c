@@ -2,6 +2,8 @@
 /* leg_in: one incoming s2s stream. legs_in.c: all of them. */
 #include "edge/leg_in_int.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
@@ -82,20 +84,42 @@ void leg_in_end(struct leg_in *leg)
     conn_close(leg->c, leg->is_refused ? HOST_REFUSED_LINGER_MS : LINGER_MS);
 }
 
+/* Nobody has proved to be the partner: the text says who it was that named itself so. */
+static void keep_failure(struct leg_in *leg, const struct stream_failure *failure,
+                         const char *rule)
+{
+    struct edge *e = leg->host.e;
+    enum fail_step step = fail_step_of(failure);
+    char text[FAIL_TEXT_BYTES];
+
+    (void)snprintf(text, sizeof(text), "from %.60s, not proved: %.120s", conn_peer_text(leg->c),
+                   failure->text);
+    if (step == FAIL_STEP_POLICY) {
+        partner_run_refused(e, run_of(leg), PARTNER_IN, rule, text);
+    } else {
+        partner_run_failed(e, run_of(leg), PARTNER_IN, step, text);
+    }
+}
+
 static void on_failed(struct leg_in *leg, const struct stream_failure *failure)
 {
     struct edge *e = leg->host.e;
+    struct host_rule rule = {""};
 
+    if (failure->step == STREAM_STEP_POLICY) {
+        rule = host_rule_of(e, stream_local(leg->s), stream_remote(leg->s));
+    }
     if (stream_pair_count(leg->s) == 0) {
         e->stats.streams_in_failed++;
-        partner_run_failed(e, run_of(leg), PARTNER_IN, fail_step_of(failure), failure->text);
+        keep_failure(leg, failure, rule.text);
     } else {
         e->stats.streams_lost++;
         e->stats.spoofed += failure->condition == STREAM_CONDITION_INVALID_FROM;
     }
-    LOG_W(stream_error, "dir=in peer=%s remote=%s step=%s condition=%s text=%s",
+    LOG_W(stream_error, "dir=in peer=%s remote=%s step=%s condition=%s%s%.140s text=%s",
           conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text,
           stream_step_name(failure->step), stream_condition_name(failure->condition),
+          rule.text[0] ? " rule=" : "", rule.text,
           log_quote(slice_from_cstr(failure->text)).text);
 }
 
@@ -156,6 +180,7 @@ static void on_pair(struct leg_in *leg, const struct stream_event *ev)
     }
     leg_in_set_run(leg, run);
     leg->home = edge_home_of_partner(e, p);
+    leg->host.home_place = leg->home + 1;
     if (leg->home != e->idx) {
         leg_in_pause(leg, LEG_IN_PAUSE_MOVE);
         list_push_back(&e->legs_moving, &leg->moving);
@@ -409,10 +434,12 @@ void leg_in_review(struct leg_in *leg)
     }
     refusal = host_review(&leg->host, leg->s);
     if (refusal) {
-        LOG_I(stream_refused, "dir=in peer=%s remote=%s why=reload text=%s",
-              conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text,
+        struct host_rule rule = host_rule_of(e, stream_local(leg->s), stream_remote(leg->s));
+
+        LOG_I(stream_refused, "dir=in peer=%s remote=%s why=reload rule=%s text=%s",
+              conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text, rule.text,
               log_quote(slice_from_cstr(refusal->text)).text);
-        partner_run_failed(e, run_of(leg), PARTNER_IN, FAIL_STEP_POLICY, refusal->text);
+        partner_run_refused(e, run_of(leg), PARTNER_IN, rule.text, refusal->text);
         leg->is_refused = true;
         stream_close(leg->s, shard_now_ms(e->sh), refusal->condition, refusal->text);
         stream_close_within(leg->s, shard_now_ms(e->sh), HOST_REFUSED_CLOSE_MS);

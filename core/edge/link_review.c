@@ -36,8 +36,10 @@ void link_refuse(struct link *l, const struct policy_verdict *verdict)
     bool is_later = verdict->reason == POLICY_MAINTENANCE;
     const struct stream_refusal *refusal = host_refusal_of(e, verdict);
 
-    LOG_D(stream_refused, "dir=out local=%s remote=%s why=%s", log_quote(link_local(l)).text,
-          log_quote(link_remote(l)).text, policy_reason_name(verdict->reason));
+    LOG_D(stream_refused, "dir=out local=%s remote=%s why=%s rule=%s",
+          log_quote(link_local(l)).text, log_quote(link_remote(l)).text,
+          policy_reason_name(verdict->reason),
+          host_rule_of(e, link_local(l), link_remote(l)).text);
     if (l->part != LINK_PART_MAIN) {
         link_down(l, FAIL_STEP_POLICY, true, policy_reason_name(verdict->reason));
         return;

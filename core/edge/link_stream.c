@@ -57,8 +57,9 @@ void link_close(struct link *l, enum stream_condition condition, const char *tex
 void link_close_refused(struct link *l, const struct stream_refusal *refusal)
 {
     if (l->s) {
-        LOG_I(stream_refused, "dir=out peer=%s remote=%s why=reload text=%s",
+        LOG_I(stream_refused, "dir=out peer=%s remote=%s why=reload rule=%s text=%s",
               conn_peer_text(l->c), log_quote(link_remote(l)).text,
+              host_rule_of(l->host.e, link_local(l), link_remote(l)).text,
               log_quote(slice_from_cstr(refusal->text)).text);
         l->is_refused = true;
         link_close(l, refusal->condition, refusal->text);

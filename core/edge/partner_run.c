@@ -140,6 +140,18 @@ void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_di
     trouble->last_failure_unix_s[direction] = shard_now_unix_s(e->sh);
 }
 
+void partner_run_refused(struct edge *e, struct partner_run *run,
+                         enum partner_direction direction, const char *rule, const char *text)
+{
+    char line[FAIL_TEXT_BYTES];
+
+    if (rule[0]) {
+        (void)snprintf(line, sizeof(line), "by %.100s: %.90s", rule, text);
+        text = line;
+    }
+    partner_run_failed(e, run, direction, FAIL_STEP_POLICY, text);
+}
+
 void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why why)
 {
     struct partner_run *run = partner_run_of(e, remote);

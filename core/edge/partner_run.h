@@ -40,6 +40,10 @@ enum partner_direction { PARTNER_IN, PARTNER_OUT };
 void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_direction direction,
                         enum fail_step step, const char *text);
 
+/* The same for step policy: rule, where one is known, is named behind the text. */
+void partner_run_refused(struct edge *e, struct partner_run *run,
+                         enum partner_direction direction, const char *rule, const char *text);
+
 /* Counts a stanza from or to this domain of a partner that is answered with an error. */
 void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why why);
 

@@ -298,6 +298,13 @@ def log_message_bodies():
         check(shown == 2048 and "note=cut" in cut[-1], "of the long one", shown, cut[-1])
         check(new[-1].endswith(f'dir=out from="sip-user@{plan.CORP}" to="{LIZ}" bytes=10 part=1 '
                                'text="by SIP <&>"'), "SIP", new[-1])
+        # All bodies, in whatever language and namespace.
+        at = len(lines())
+        ground.stream.send(f"<message from='{LIZ}' to='{JOE}'><body xml:lang='x'>harmless</body>"
+                           "<body xmlns='jabber:component:accept'>hidden</body></message>")
+        wait_until("both bodies", lambda: [line.split("text=")[1] for line in lines()[at:]]
+                   == ['"harmless"', '"hidden"'], 5)
+        ground.component.next_message()
         reload(ground, 2, log_message_bodies=False)
         count = len(lines())
         at = len(ground.fedgate.log_text())

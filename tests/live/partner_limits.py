@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
+from lab.fedgate import partner
 from lab.hostile import EVIL, EVIL_ADDRESS, JOE, Ground, Raw, header, refused, tls_context
 from lab.peer import Peer
 from lab.process import wait_until
@@ -333,6 +334,32 @@ def multiplexed_pairs():
         ground.calm()
 
 
+def pairs_of_several_partners():
+    """A partner with a rate is taken on another partner's stream only where that lives on its own
+    home shard: elsewhere its stanzas would not be counted with the others."""
+    others = [f"o{n}.test" for n in range(6)]
+    with Lab("several") as lab:
+        lab.certs.make(EVIL, *others, name="several")
+        ground = Rows(lab, {"sasl": "optional", "dialback": True, "stanza_rate_max": 1000},
+                      lambda config: config["partners"].extend(partner(name) for name in others),
+                      shards=3)
+
+        def ask():
+            answers = {}
+            for name in others:
+                stream = Peer(lab, name, EVIL_ADDRESS, certificate="several").dial(plan.APP)
+                stream.send(f"<db:result from='{EVIL}' to='{plan.APP}'>key</db:result>")
+                answers[name] = stream.wait(lambda e: local(e) == "result", 10).get("type")
+                stream.send(message(JOE, f"own {name}", sender=f"x@{name}"))
+                ground.component.hears(f"own {name}")
+            return answers
+        first = ask()
+        check(set(first.values()) == {"valid", "error"}, "with a rate", first)
+        ground.row(stanza_rate_max=None)
+        free = ask()
+        check(set(free.values()) == {"valid"}, "without", free)
+
+
 def blocked_domain():
     """A domain that a reload blocks loses its streams like one that is removed, and its place in
     the list gives them back."""
@@ -349,6 +376,9 @@ def blocked_domain():
         raw = Raw()
         raw.send(header())
         refused(raw, "policy-violation")
+        kept = ground.last_failures("in")["policy"]["text"]
+        check('by blocked["evil.test"]' in kept and EVIL_ADDRESS in kept, "kept", kept)
+        check('rule=blocked["evil.test"] text=' in ground.fedgate.log_text(), "no rule in the log")
         ground.component.say(JOE, ANN, "two", ident="two")
         check(ground.component.gets_error("two")[0] in ("auth", "cancel"), "answered")
         ground.fedgate.config["blocked"] = []
@@ -461,5 +491,6 @@ def a_removed_partner_is_forgotten():
 
 if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
-         pairs_share_one_place, multiplexed_pairs, blocked_domain, stubborn_partner, rate_and_close,
-         method_no_longer_allowed, failures_are_kept, a_removed_partner_is_forgotten)
+         pairs_share_one_place, multiplexed_pairs, pairs_of_several_partners, blocked_domain,
+         stubborn_partner, rate_and_close, method_no_longer_allowed, failures_are_kept,
+         a_removed_partner_is_forgotten)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "edge/bounce.h"
 #include "edge/route.h"
 #include "translate/error.h"
@@ -12,6 +13,7 @@
 
 #define MAINTENANCE_RETRY_S 300u
 #define TEXT_BYTES 96u
+#define REASON_BYTES_MAX 200u /* a phrase, also if the administrator wrote a page */
 
 static void answer(struct edge *e, const struct stanza *st, const struct judge_pair *pair,
                    bool to_partner, struct stanza_error error)
@@ -107,6 +109,7 @@ void refuse_status(struct refuse_status *out, const struct policy_decision *d)
         break;
     case POLICY_ANSWER_MAINTENANCE:
         out->status = 480;
+        out->reason = slice_to(d->text, utf8_cut(d->text, REASON_BYTES_MAX));
         out->retry_after_s = MAINTENANCE_RETRY_S;
         break;
     case POLICY_ANSWER_FORBIDDEN:

@@ -28,7 +28,7 @@ void refuse_component(struct edge *e, const struct stanza *st, const struct judg
 struct refuse_status {
     uint16_t status;
     uint32_t retry_after_s; /* 0 = none */
-    struct slice reason;    /* phrase; in text, or empty = the standard one */
+    struct slice reason;    /* phrase; in text or in the snapshot; empty = the standard one */
     char text[64];
 };
 void refuse_status(struct refuse_status *out, const struct policy_decision *d);

@@ -271,7 +271,8 @@ def maintenance():
         said = next(child.text for error in answer for child in error if child.tag.endswith("text"))
         check(said == noon, "the text is", said)
         told = ground.phone("ann").say(f"bob@{TRUSTED}", "out")
-        check(told.status == 480 and int(told.get("retry-after")) > 0, "SIP", told.start)
+        check(told.start == f"SIP/2.0 480 {noon}" and int(told.get("retry-after")) > 0, "SIP",
+              told.start)
         ground.wait_refusal(f'rule=partners.maintenance["{TRUSTED}"] ', "reason=maintenance ")
         check(ground.fedgate.totals()["bounced_maintenance"] >= 2, "counted")
         talks(ground, "ann", bob=f"bob@{OTHER}")

@@ -247,6 +247,8 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
             refuse_unasked(e, &q, d);
             return;
         }
+        d->without_note = !is_in && st->kind == STANZA_PRESENCE &&
+                          d->partner->type != PARTNER_TYPE_FEDERATED;
         out->without_last_note =
             !is_in && d->partner->type != PARTNER_TYPE_FEDERATED && trim_is_last_activity(st);
         return;

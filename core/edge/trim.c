@@ -8,7 +8,7 @@
 
 bool trim_has_note(const struct stanza *st)
 {
-    return xml_child(st->tree, 0, SLICE_LIT("status"), st->tree->nodes[0].ns) != XML_NO_NODE;
+    return xml_child(st->tree, 0, SLICE_LIT("status"), SLICE_NONE) != XML_NO_NODE;
 }
 
 static void open_stanza(struct buf *out, const struct stanza *st, const char *type,

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "xmpp/stanza.h"
 
-/* Presence with at least one <status/>. */
+/* Presence with at least one <status/>, in whatever namespace: the writer takes out all of them. */
 bool trim_has_note(const struct stanza *st);
 
 /* A message or presence of type error: its condition and nothing else. */

@@ -195,9 +195,17 @@ static void close_element(struct writing *w, uint32_t node)
 static bool is_left_out(const struct writing *w, uint32_t node, uint32_t root)
 {
     const struct xml_node *n = &w->t->nodes[node];
+    const struct xml_write_params *params = w->params;
 
-    return w->params->without.len != 0 && n->parent == root && n->kind == XML_NODE_ELEMENT &&
-           slice_eq(n->name, w->params->without) && slice_eq(n->ns, w->t->nodes[root].ns);
+    if (node == root) {
+        return false;
+    }
+    if (n->parent == root && params->without.len && slice_eq(n->name, params->without)) {
+        return true;
+    }
+    /* It would turn into what its neighbours become. */
+    return params->ns_from.len && w->moved == w->depth && slice_eq(n->ns, params->ns_to) &&
+           !slice_eq(params->ns_to, params->ns_from);
 }
 
 /* Writes node up to its first child, and closes what ends with it; returns the node that comes

@@ -20,7 +20,9 @@ void xml_write_attr(struct buf *out, const char *name, struct slice value);
 /* How a tree is put into another stream. Elements of namespace ns_from move to ns_to and are
  * written unprefixed while that is the default namespace (only where the root itself is in ns_from;
  * content that descends from an element of another namespace keeps its own, e.g. jabber:client
- * inside a forwarded message, xmpp.md 2.2). Prefixes are declared where first needed.          */
+ * inside a forwarded message, xmpp.md 2.2). What is in ns_to already beside elements that move is
+ * left out: where it came from it meant nothing, and behind the rules that looked at it there it
+ * would count. Prefixes are declared where first needed. */
 struct xml_write_params {
     struct slice ns_default; /* default namespace of the target stream: needs no declaration */
     struct slice ns_from;    /* empty = move nothing */
@@ -30,7 +32,7 @@ struct xml_write_params {
     struct slice to;
     /* Added to the root when it has none; ptr NULL = none. */
     struct slice lang;
-    /* Children of the root with this name in the root's namespace are left out; empty = none. */
+    /* Children of the root with this name, in any namespace, are left out; empty = none. */
     struct slice without;
 };
 

@@ -124,7 +124,9 @@ Test(judge, notes_are_seen_in_presence)
 {
     view("<presence " ADDRESSES "><show>away</show><status/></presence>");
     cr_assert(trim_has_note(&st));
-    view("<presence " ADDRESSES "><show>away</show><status xmlns='x'/></presence>");
+    view("<presence " ADDRESSES "><show>away</show><status xmlns='jabber:client'/></presence>");
+    cr_assert(trim_has_note(&st));
+    view("<presence " ADDRESSES "><show><status/></show></presence>");
     cr_assert_not(trim_has_note(&st));
 }
 

@@ -156,12 +156,30 @@ Test(writer, children_left_out_by_name)
                  &params, "<presence><show>away</show></presence>");
     expect_write("<presence><status/></presence>", &params, "<presence></presence>");
     expect_write("<presence/>", &params, "<presence/>");
-    /* Only of the root, only of its namespace. */
-    expect_write("<presence><show><status/></show><status xmlns='x'>mine</status></presence>",
-                 &params,
-                 "<presence><show><status/></show>"
-                 "<status xmlns=\"x\">mine</status></presence>");
+    /* Only of the root; in whatever namespace, as the next server may change that again. */
+    expect_write("<presence><show><status/></show><status xmlns='jabber:client'>note</status>"
+                 "<status xmlns='jabber:component:accept'>note</status></presence>",
+                 &params, "<presence><show><status/></show></presence>");
     expect_write("<status><status/><x/></status>", &params, "<status><x/></status>");
+}
+
+/* A body that no rule has seen must not become one on the way. */
+Test(writer, what_is_in_the_target_namespace_already_is_left_out)
+{
+    expect_write("<message><body xmlns='jabber:component:accept'>x<b/></body><body>y</body>"
+                 "<c:subject xmlns:c='jabber:component:accept'/></message>",
+                 &to_component, "<message><body>y</body></message>");
+    expect_write("<message><error><text xmlns='jabber:component:accept'/></error></message>",
+                 &to_component, "<message><error></error></message>");
+    /* What belongs to something foreign stays itself. */
+    expect_write("<message><f xmlns='u'><body xmlns='jabber:component:accept'>x</body></f>"
+                 "</message>", &to_component,
+                 "<message><f xmlns=\"u\"><body xmlns=\"jabber:component:accept\">x</body></f>"
+                 "</message>");
+    expect_write("<f xmlns='u'><body xmlns='jabber:component:accept'>x</body></f>", &to_component,
+                 "<f xmlns=\"u\"><body xmlns=\"jabber:component:accept\">x</body></f>");
+    expect_write("<message><body>y</body></message>", &same_stream,
+                 "<message><body>y</body></message>");
 }
 
 Test(writer, a_part_of_a_tree)

@@ -69,14 +69,22 @@ static char *read_file(const char *path, size_t *len)
     return bytes;
 }
 
-static uint32_t member(const struct json_doc *doc, uint32_t object, const char *key)
+/* In a text with a mistake the objects that are open there have no end: what was read is theirs. */
+static uint32_t end_of(const struct json_doc *doc, uint32_t object, bool is_whole)
+{
+    uint32_t end = doc->nodes[object].next;
+
+    return is_whole || end > object + 1 ? end : doc->count;
+}
+
+static uint32_t member(const struct json_doc *doc, uint32_t object, const char *key, bool is_whole)
 {
     uint32_t node = object + 1;
 
-    if (json_kind_of(doc, object) != JSON_OBJECT) {
+    if (object >= doc->count || json_kind_of(doc, object) != JSON_OBJECT) {
         return JSON_NONE;
     }
-    while (node < doc->nodes[object].next) {
+    while (node + 1 < end_of(doc, object, is_whole) && json_kind_of(doc, node) == JSON_KEY) {
         if (slice_eq_cstr(json_text(doc, node), key)) {
             return node + 1;
         }
@@ -85,11 +93,11 @@ static uint32_t member(const struct json_doc *doc, uint32_t object, const char *
     return JSON_NONE;
 }
 
-/* listen.admin as it is written; empty = not there. */
-static struct slice written_path(const struct json_doc *doc)
+/* listen.admin as it is written; empty = not there, or behind the mistake. */
+static struct slice written_path(const struct json_doc *doc, bool is_whole)
 {
-    uint32_t listen = member(doc, 0, "listen");
-    uint32_t admin = listen == JSON_NONE ? JSON_NONE : member(doc, listen, "admin");
+    uint32_t listen = member(doc, 0, "listen", is_whole);
+    uint32_t admin = listen == JSON_NONE ? JSON_NONE : member(doc, listen, "admin", is_whole);
 
     if (admin == JSON_NONE || json_kind_of(doc, admin) != JSON_TEXT) {
         return SLICE_NONE;
@@ -123,6 +131,7 @@ static int from_file(const struct ctl *ctl, char out[CLIENT_PATH_BYTES],
     struct json_doc doc = {0};
     struct json_fault fault;
     struct slice path;
+    bool is_whole;
     size_t len;
     char *bytes = read_file(ctl->config_path, &len);
     int status;
@@ -134,12 +143,15 @@ static int from_file(const struct ctl *ctl, char out[CLIENT_PATH_BYTES],
                        errno == NOT_REGULAR ? "it is not a regular file" : err_text(-errno));
         return errno == EACCES ? EX_NOPERM : EX_NOINPUT;
     }
-    if (json_parse(&doc, slice_make(bytes, len), CONFIG_DEPTH_MAX, &fault) != 0) {
+    is_whole = json_parse(&doc, slice_make(bytes, len), CONFIG_DEPTH_MAX, &fault) == 0;
+    path = written_path(&doc, is_whole);
+    if (path.len == 0 && !is_whole) {
         (void)snprintf(why, CLIENT_WHY_BYTES,
-                       "%s, which says where the node's admin socket is, is no JSON: %s; give "
-                       "--admin PATH (often /run/fedgate/admin.sock)", file.text, fault.text);
+                       "%s has a mistake before it says where the node's admin socket is: %s; "
+                       "fedgatectl check shows the place; give --admin PATH (often "
+                       "/run/fedgate/admin.sock)", file.text, fault.text);
         status = EX_CONFIG;
-    } else if ((path = written_path(&doc)).len == 0) {
+    } else if (path.len == 0) {
         (void)snprintf(why, CLIENT_WHY_BYTES,
                        "%s has no listen.admin, so the node cannot be asked; write \"listen\": "
                        "{ \"admin\": \"/run/fedgate/admin.sock\" } and restart it", file.text);

@@ -42,9 +42,9 @@ static void put_outcome(struct buf *out, const struct client_reply *r)
     uint32_t restart = client_member(r, 0, "needs_restart");
     uint32_t key = client_first(r, restart);
 
-    buf_printf(out, "generation %ld is in force: %ld partners, %ld added, %ld removed, "
-               "%ld changed\n", client_number(r, 0, "generation"),
-               client_number(r, partners, "count"), client_number(r, partners, "added"),
+    buf_printf(out, "generation %ld is in force: ", client_number(r, 0, "generation"));
+    out_put_count(out, client_number(r, partners, "count"), "partner");
+    buf_printf(out, ", %ld added, %ld removed, %ld changed\n", client_number(r, partners, "added"),
                client_number(r, partners, "removed"), client_number(r, partners, "changed"));
     if (key == JSON_NONE) {
         return;

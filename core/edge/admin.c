@@ -40,6 +40,7 @@ struct admin {
     struct admin_place place;
     uint64_t next_number;
     uint32_t answered_count; /* in this turn */
+    uint64_t turn_ms;        /* when it began */
     uint64_t accept_ms;      /* not before: no file descriptor or memory was left; 0 = now */
     struct client clients[ADMIN_CLIENTS_MAX];
 };
@@ -203,6 +204,12 @@ static void take_client(struct admin *a, int fd)
     }
 }
 
+/* Whether this turn may answer one more. */
+static bool has_time(const struct admin *a)
+{
+    return a->answered_count < ADMIN_REQUESTS_PER_TURN && now_ms() < a->turn_ms + ADMIN_TURN_MS;
+}
+
 static int watch_listener(const struct admin *a, int how, uint32_t events)
 {
     struct epoll_event ev = {.events = events, .data.u32 = LISTENER_TAG};
@@ -212,8 +219,7 @@ static int watch_listener(const struct admin *a, int how, uint32_t events)
 
 static void accept_clients(struct admin *a)
 {
-    for (uint32_t i = 0; i < ACCEPTS_PER_TURN && a->answered_count < ADMIN_REQUESTS_PER_TURN;
-         i++) {
+    for (uint32_t i = 0; i < ACCEPTS_PER_TURN && has_time(a); i++) {
         int fd = accept4(a->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) {
@@ -254,13 +260,14 @@ void admin_turn(struct admin *a)
         return;
     }
     a->answered_count = 0;
+    a->turn_ms = now_ms();
     count = epoll_wait(a->epoll_fd, events, EVENTS_MAX, 0);
     for (int i = 0; i < count; i++) {
         uint32_t tag = events[i].data.u32;
 
         if (tag == LISTENER_TAG) {
             has_listener = true;
-        } else if (a->answered_count < ADMIN_REQUESTS_PER_TURN) {
+        } else if (has_time(a)) {
             serve_client(a, &a->clients[tag], events[i].events);
         }
     }

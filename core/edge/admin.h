@@ -5,7 +5,8 @@
  * Bounds: ADMIN_CLIENTS_MAX clients; a new one beyond that takes the place of the one that has been
  * connected longest, so that connections that ask nothing cannot keep out one that does; requests
  * of ADMIN_REQUEST_BYTES_MAX; ADMIN_REQUEST_MS to ask, ADMIN_REPLY_MS to take the reply;
- * ADMIN_REQUESTS_PER_TURN answers a turn, so that signals and logs are not held up.
+ * ADMIN_REQUESTS_PER_TURN answers a turn, and none after ADMIN_TURN_MS of it, so that signals, logs
+ * and health checks wait for one slow answer (a reload) at most.
  * Threads: control thread; it has none of its own, admin_turn() does what is due and never waits
  * for a client. */
 #ifndef FG_EDGE_ADMIN_H
@@ -24,6 +25,7 @@
 #define ADMIN_REQUEST_MS        5000u
 #define ADMIN_REPLY_MS          10000u
 #define ADMIN_REQUESTS_PER_TURN 4u
+#define ADMIN_TURN_MS           50u
 #define ADMIN_PATH_BYTES_MAX    107u /* of sun_path */
 
 struct admin;

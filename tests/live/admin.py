@@ -24,7 +24,7 @@ from lab.xmpp import Component
 
 SECRET = "a secret of the whole organisation"
 NOBODY = 65534
-PROMPT_S = 2.0  # an answer takes no longer, whatever others do
+PROMPT_S = 4.0  # an answer takes no longer, whatever others do; below REQUEST_S
 REQUEST_S = 5.0  # edge/admin.h
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 65, 66, 69, 77, 78
 
@@ -156,8 +156,18 @@ def reload():
         fedgate.write_config()
         said = fedgate.ctl("reload", "--json", status=EX_CONFIG)
         check(any("/nowhere.pem" in p["text"] for p in said["problems"]), "certificate", said)
+        # A mistake behind listen.admin: the node is found all the same, and says what is wrong.
+        whole = json.dumps(good, indent=1)
+        for text in (whole + "}", whole[:whole.index('"partners"') + 30], whole[:-3]):
+            with open(fedgate.config_path, "w", encoding="ascii") as broken:
+                broken.write(text)
+            said = fedgate.ctl("reload", "--json", status=EX_CONFIG)
+            check(said["errors"] == 1 and said["problems"][0]["line"] > 1, "not asked", said)
+            check("REFUSED: 1 error\n" in fedgate.ctl("status"), "not asked")
         with open(fedgate.config_path, "w", encoding="ascii") as broken:
             broken.write("{ half a fi")
+        said = fedgate.ctl("status", "--json", status=EX_CONFIG)
+        check("has a mistake before it says where" in said["error"], "", said)
         fedgate.ctl("--admin", fedgate.admin_path, "reload", status=EX_CONFIG)
         fedgate.config = good
         fedgate.reload()

@@ -24,17 +24,23 @@ enum reach_flag {
     FLAG_SENT = 32,     /* at sent_s, or less than REACH_ERROR_S after it */
     FLAG_UNTOLD = 64,   /* not all shards know of that */
 };
-#define FLAGS_OF_ACTS ((uint32_t)(FLAG_WROTE | FLAG_ADDED | FLAG_CONSENTED | FLAG_SENT))
+#define FLAGS_OPENING ((uint32_t)(FLAG_WROTE | FLAG_ADDED | FLAG_CONSENTED))
 
 struct entry {
     uint64_t key;
     uint64_t wrote_ms;
     uint32_t told_ms; /* modulo 49 days: at worst a renewal is told an eighth of a window later */
     uint32_t sent_s;
-    uint32_t newer; /* by use; NONE = the newest */
+    uint32_t newer; /* by use, in its order; NONE = the newest */
     uint32_t older;
     uint32_t next; /* in its chain, or among the free ones */
     uint32_t flags;
+};
+
+/* Entries by use. */
+struct order {
+    uint32_t newest;
+    uint32_t oldest;
 };
 
 struct reach_table {
@@ -45,8 +51,8 @@ struct reach_table {
     uint32_t count_max;
     uint32_t used_count;
     uint32_t free_first;
-    uint32_t newest;
-    uint32_t oldest;
+    struct order sent; /* opens nothing: these go first */
+    struct order opening;
     uint64_t evicted;
 };
 
@@ -60,8 +66,7 @@ int reach_table_new(struct reach_table **out, uint32_t count_max)
     }
     t->count_max = count_max;
     t->free_first = NONE;
-    t->newest = NONE;
-    t->oldest = NONE;
+    t->sent = t->opening = (struct order){NONE, NONE};
     *out = t;
     return 0;
 }
@@ -103,30 +108,30 @@ static uint32_t find(struct reach_table *t, uint64_t key)
     return at;
 }
 
+/* By its flags, which change outside of both only. */
+static struct order *order_of(struct reach_table *t, const struct entry *x)
+{
+    return (x->flags & FLAGS_OPENING) ? &t->opening : &t->sent;
+}
+
 static void order_remove(struct reach_table *t, uint32_t idx)
 {
     const struct entry *x = &t->entries[idx];
+    struct order *o = order_of(t, x);
 
-    *(x->newer != NONE ? &t->entries[x->newer].older : &t->newest) = x->older;
-    *(x->older != NONE ? &t->entries[x->older].newer : &t->oldest) = x->newer;
+    *(x->newer != NONE ? &t->entries[x->newer].older : &o->newest) = x->older;
+    *(x->older != NONE ? &t->entries[x->older].newer : &o->oldest) = x->newer;
 }
 
 static void order_add(struct reach_table *t, uint32_t idx)
 {
     struct entry *x = &t->entries[idx];
+    struct order *o = order_of(t, x);
 
     x->newer = NONE;
-    x->older = t->newest;
-    *(t->newest != NONE ? &t->entries[t->newest].newer : &t->oldest) = idx;
-    t->newest = idx;
-}
-
-static void touch(struct reach_table *t, uint32_t idx)
-{
-    if (t->newest != idx) {
-        order_remove(t, idx);
-        order_add(t, idx);
-    }
+    x->older = o->newest;
+    *(o->newest != NONE ? &t->entries[o->newest].newer : &o->oldest) = idx;
+    o->newest = idx;
 }
 
 static void drop(struct reach_table *t, uint32_t idx)
@@ -192,11 +197,15 @@ static uint32_t add(struct reach_table *t, uint64_t key)
     uint32_t idx;
 
     if (t->free_first == NONE && !grow(t)) {
-        t->evicted++;
-        if (t->oldest == NONE) {
+        uint32_t oldest = t->sent.oldest != NONE ? t->sent.oldest : t->opening.oldest;
+
+        if (t->sent.oldest == NONE) {
+            t->evicted++;
+        }
+        if (oldest == NONE) {
             return NONE;
         }
-        drop(t, t->oldest);
+        drop(t, oldest);
     }
     idx = t->free_first;
     t->free_first = t->entries[idx].next;
@@ -264,7 +273,7 @@ static bool apply(struct entry *x, const struct reach_fact *f)
     case REACH_SENT:
         return apply_sent(x, f->now_ms);
     }
-    return (x->flags & ~before & (FLAG_WROTE | FLAG_ADDED | FLAG_CONSENTED)) != 0;
+    return (x->flags & ~before & FLAGS_OPENING) != 0;
 }
 
 static bool is_due(const struct entry *x, const struct reach_fact *f)
@@ -294,8 +303,9 @@ bool reach_table_learn(struct reach_table *t, const struct reach_fact *f)
         }
     }
     x = &t->entries[idx];
-    touch(t, idx);
+    order_remove(t, idx);
     tell = apply(x, f);
+    order_add(t, idx);
     if (f->what == REACH_SENT) {
         return tell && !f->is_heard; /* by its own clock, not that of what opens */
     }
@@ -304,7 +314,7 @@ bool reach_table_learn(struct reach_table *t, const struct reach_fact *f)
         x->flags |= FLAG_TOLD;
         x->told_ms = (uint32_t)f->now_ms;
     }
-    if (!(x->flags & FLAGS_OF_ACTS)) {
+    if (!(x->flags & (FLAGS_OPENING | FLAG_SENT))) {
         drop(t, idx);
     }
     return tell;
@@ -333,7 +343,8 @@ bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms, u
         }
         return false;
     }
-    touch(t, idx);
+    order_remove(t, idx);
+    order_add(t, idx);
     return true;
 }
 

@@ -3,7 +3,8 @@
  * them. A pair is a keyed 64-bit hash of both bare addresses and nothing else: entries have one
  * small size however long the addresses are. An outsider who has no entry matches one of n with
  * a chance of n / 2^64 per stanza, and cannot search for it, because the key is the process's.
- * Bounded; when full, or without memory to grow, the pair that was used least recently goes.
+ * Bounded; when full, or without memory to grow, the pair that was used least recently goes, and
+ * before any other those that only something was sent to.
  * Times are monotonic milliseconds. One thread; memory: the thread's pool. */
 #ifndef FG_EDGE_REACH_TABLE_H
 #define FG_EDGE_REACH_TABLE_H
@@ -44,7 +45,8 @@ bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms,
 bool reach_table_was_sent(struct reach_table *t, uint64_t key, uint64_t now_ms);
 
 uint32_t reach_table_count(const struct reach_table *t);
-/* Pairs that had to go, or were not learned, for want of room; since the last call. */
+/* Pairs that had to go though they opened something, or were not learned, for want of room; since
+ * the last call. */
 uint64_t reach_table_take_evicted(struct reach_table *t);
 
 #endif

@@ -135,6 +135,37 @@ Test(reach, what_was_sent_lets_errors_pass_for_a_while)
     cr_assert_not(learn(REACH_SENT, KEY, ERROR_MS));
 }
 
+/* Typing notices and presence to many must not make our users lose their contacts. */
+Test(reach, those_that_were_only_sent_to_go_first)
+{
+    struct reach_table *small;
+
+    cr_assert_eq(reach_table_new(&small, 64), 0);
+    for (uint64_t k = 1; k <= 60; k++) {
+        enum reach_what what = k % 2 ? REACH_ADDED : REACH_WROTE;
+
+        (void)reach_table_learn(small, &(struct reach_fact){.key = k, .what = what,
+                                                            .window_ms = WINDOW});
+    }
+    for (uint64_t k = 1000; k < 2000; k++) {
+        (void)reach_table_learn(small, &(struct reach_fact){.key = k, .what = REACH_SENT});
+    }
+    cr_assert_eq(reach_table_count(small), 64);
+    cr_assert_eq(reach_table_take_evicted(small), 0);
+    for (uint64_t k = 1; k <= 60; k++) {
+        cr_assert(reach_table_is_open(small, k, 1, WINDOW), "%lu", k);
+    }
+    cr_assert(reach_table_was_sent(small, 1999, 0), "the newest stay");
+    cr_assert_not(reach_table_was_sent(small, 1995, 0));
+    /* One that gets to open something is kept like the others from then on. */
+    (void)reach_table_learn(small, &(struct reach_fact){.key = 1996, .what = REACH_CONSENTED});
+    for (uint64_t k = 2000; k < 2010; k++) {
+        (void)reach_table_learn(small, &(struct reach_fact){.key = k, .what = REACH_SENT});
+    }
+    cr_assert(reach_table_is_open(small, 1996, 1, WINDOW));
+    reach_table_free(small);
+}
+
 Test(reach, sending_and_writing_are_told_each_by_its_own_clock)
 {
     cr_assert(learn(REACH_WROTE, KEY, 0));
@@ -281,7 +312,7 @@ Test(reach, random_facts_against_a_model)
     random_state = 11;
     for (int i = 0; i < 200000; i++) {
         uint32_t k = random_below(MODEL_KEYS);
-        enum reach_what what = (enum reach_what)random_below(5);
+        enum reach_what what = (enum reach_what)random_below(6);
 
         now += random_below(3000);
         (void)learn(what, k, now);

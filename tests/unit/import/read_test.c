@@ -154,6 +154,33 @@ Test(import_clixml, cut_anywhere)
     }
 }
 
+/* Refused at the second one's place. */
+Test(import_json, no_member_twice)
+{
+    static const char *const twice[] = {
+        "[{\"a\": 1}, {\"Domain\": \"a.example\", \"b\": [], ",
+        "{\"x\": {\"Domain\": 1, \"c\": {\"Domain\": 2}, \"b\": 3, \"A\": 4, ",
+        "{\"Domain\": {\"Domain\": 1}, ",
+    };
+    static const char *const again[] = {"\"Domain\"", "\"dOMAIN\"", "\"D\\u006fmain\""};
+    static const char *const ends[] = {": 5}]", ": 5}}", ": {}}"};
+    char text[256];
+    struct import_tree t;
+
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t n = 0; n < 3; n++) {
+            (void)snprintf(text, sizeof(text), "%s%s%s", twice[i], again[n], ends[i]);
+            cr_expect(read_text(&t, text) != 0, "%s", text);
+            cr_expect(fault.offset == strlen(twice[i]), "%s: %u", text, fault.offset);
+            cr_expect(strstr(fault.text, "twice"), "%s", fault.text);
+            import_tree_deinit(&t);
+        }
+    }
+    cr_expect(read_text(&t, "[{\"a\": {\"a\": 1, \"ab\": 2}, \"b\": 1}, {\"a\": 1}]") == 0, "%s",
+              fault.text);
+    import_tree_deinit(&t);
+}
+
 Test(import_tree, records_of_lists)
 {
     static const char *const three[] = {

@@ -5,6 +5,7 @@ direction, in text and JSON; with real servers all holds; hostile ones neither h
 import json
 import os
 import re
+import socket
 import ssl
 import sys
 import threading
@@ -12,10 +13,10 @@ import time
 import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, case, check, main, plan
+from lab import Lab, Skip, case, check, main, plan
 from lab.ejabberd import Ejabberd
 from lab.fedgate import TREE, Fedgate, corp_dns, partner, run_ctl
-from lab.hostile import FEATURE_DIALBACK, FEATURE_EXTERNAL, FEATURE_TLS, Server
+from lab.hostile import FEATURE_DIALBACK, FEATURE_EXTERNAL, FEATURE_TLS, Raw, Server
 from lab.hostile import answer_header, serve_tls
 from lab.prosody import Prosody
 from lab.xmpp import trust_everyone
@@ -479,6 +480,40 @@ def plain_after_tls():
               document["verdict"])
 
 
+def both_families():
+    """Every address of both families is tried; a stream goes to the first that answers."""
+    with Lab("diag-families") as lab, socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError as error:
+            raise Skip(f"no IPv6 here: {error}") from None
+        land = Land(lab)
+        context = land.certificate("six.test")
+        land.partner("six.test", srv=False)
+        lab.dns.aaaa("xmpp.six.test", "::1", "2001:db8::99")
+        lab.dns.a("xmpp.six.test", plan.NOBODY)
+        lab.dns.srv("_xmpp-server._tcp.six.test", (1, 1, 5301, "xmpp.six.test"))
+        listener = socket.create_server(("::1", 5301), family=socket.AF_INET6)
+
+        def accept():
+            while True:
+                try:
+                    raw = Raw.over(listener.accept()[0])
+                    with_features("six.test", context, FEATURE_DIALBACK)(raw, 1)
+                    raw.until_end(10)
+                except (OSError, AssertionError):
+                    return
+        threading.Thread(target=accept, daemon=True).start()
+        land.fedgate.start()
+        document = land.document("six.test", status=FAILED)
+        listener.close()
+        tcp = step_of(document, "out", "tcp")
+        check(tcp["fault"]["name"] == "tcp-some" and len(tcp["seen"]) == 3, tcp)
+        check(any(s.startswith("[::1]:5301 ") and s.endswith(" connected") for s in tcp["seen"]),
+              tcp)
+        check([f["step"] for f in document["failures"]] == ["sasl"], document["failures"])
+
+
 def chains():
     """Revoked, soon over, without its intermediate; through proxy_fqdn, which takes the place of
     the SRV records."""
@@ -817,6 +852,6 @@ main(*[case(f"{cases.__name__}_{backend}", every_failure, cases, backend)
        for backend in ("wolfssl", "mbedtls")],
      *[case(f"good_ejabberd_{backend}", good_ejabberd, backend)
        for backend in ("wolfssl", "mbedtls")],
-     policy_of_ejabberd, refusals_of_prosody, next_target, plain_after_tls, chains, our_rules,
-     our_side, no_node, unknown_partner, usage, remedies, hostile, endless_afterwards,
+     policy_of_ejabberd, refusals_of_prosody, next_target, plain_after_tls, both_families, chains,
+     our_rules, our_side, no_node, unknown_partner, usage, remedies, hostile, endless_afterwards,
      lying_dialback)

@@ -15,6 +15,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "base/utf8.h"
+#include "xmpp/jid_memo.h"
 
 /* Mapping and NFKC can lengthen: what does not fit here cannot fit 1023 bytes either. */
 #define POINTS_MAX (JID_PREP_INPUT_BYTES_MAX + 64u)
@@ -468,9 +469,9 @@ static int check_numeric(struct jid_prep_domain *out, const char **why)
     return 0;
 }
 
-int jid_prep_domain(struct slice in, struct jid_prep_domain *out, const char **why)
+static int prep_domain(struct slice in, bool is_ascii_only, struct jid_prep_domain *out,
+                       const char **why)
 {
-    bool ascii = is_ascii(in);
     bool more = true;
 
     out->len = 0;
@@ -492,7 +493,7 @@ int jid_prep_domain(struct slice in, struct jid_prep_domain *out, const char **w
     while (more) {
         struct slice label;
         more = slice_cut(&in, '.', &label);
-        bool is_plain = ascii && !(label.len >= 4 && slice_eq_nocase(slice_to(label, 4),
+        bool is_plain = is_ascii_only && !(label.len >= 4 && slice_eq_nocase(slice_to(label, 4),
                                                                      SLICE_LIT("xn--")));
         int err = is_plain ? add_ascii_label(label, out, why) : add_label(label, out, why);
         if (err) {
@@ -501,4 +502,20 @@ int jid_prep_domain(struct slice in, struct jid_prep_domain *out, const char **w
     }
     out->ascii.text[out->ascii.len] = '\0';
     return check_numeric(out, why);
+}
+
+int jid_prep_domain(struct slice in, struct jid_prep_domain *out, const char **why)
+{
+    bool is_ascii_only = is_ascii(in);
+    bool is_memorable = !is_ascii_only || (in.len > 4 && memmem(in.ptr, in.len, "xn--", 4));
+    int err;
+
+    if (is_memorable && jid_memo_find(in, out)) {
+        return 0;
+    }
+    err = prep_domain(in, is_ascii_only, out, why);
+    if (!err && is_memorable) {
+        jid_memo_keep(in, out);
+    }
+    return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* jid_prep: normalisation of the three parts of a JID; private to jid.c. The only code that knows
- * GNU libidn. ASCII input takes no heap; other input a few bounded scratch blocks inside libidn.
+ * GNU libidn. ASCII input takes no heap, nor do domains that the thread met lately (jid_memo);
+ * other input a few bounded scratch blocks inside libidn.
  * All return 0, ERR_JID or ERR_NOMEM; *why gets a static text when it is not 0.                  */
 #ifndef FG_XMPP_JID_PREP_H
 #define FG_XMPP_JID_PREP_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit tests of proto/xmpp/jid: RFC 7622 section 3.5, normal forms, hostile addresses, limits. */
+#include <stdio.h>
+
 #include <criterion/criterion.h>
 
 #include "base/err.h"
@@ -100,6 +102,41 @@ Test(jid, domain_forms_meet)
     expect("xn--strae-oqa.example", "", "stra\u00dfe.example", "");
     cr_assert_eq(jid_domain_to_ascii(slice_from_cstr("\u65e5\u672c.jp"), &ascii), 0);
     cr_assert_str_eq(ascii.text, "xn--wgv71a.jp");
+}
+
+/* Some in turns, and more than a thread remembers: each time what it was the first time. */
+Test(jid, remembered_domains_stay_what_they_are)
+{
+    static char names[100][64];
+    static struct jid_ascii first[100];
+    struct jid_ascii again;
+    char address[80];
+
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < ARRAY_COUNT(first); i++) {
+            (void)snprintf(names[i], sizeof(names[i]), "b\u00fccher%u.example", i);
+            (void)snprintf(address, sizeof(address), "ann@B\u00dcCHER%u.Example.", i);
+            for (uint32_t turn = 0; turn < 2; turn++) {
+                expect(address, "ann", names[i], "");
+                cr_assert_eq(jid_domain_to_ascii(slice_from_cstr(names[i]), &again), 0);
+                first[i] = round + turn == 0 ? again : first[i];
+                cr_assert(slice_eq(jid_ascii_slice(&again), jid_ascii_slice(&first[i])));
+                cr_assert_eq(again.len, strlen(again.text));
+                expect(again.text, "", names[i], "");
+            }
+        }
+    }
+    for (uint32_t i = 0; i < ARRAY_COUNT(first); i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            cr_assert_str_neq(first[i].text, first[k].text);
+        }
+    }
+    for (uint32_t turn = 0; turn < 3; turn++) {
+        expect_bad("b\u00fccher1..example");
+        expect_bad("xn--bcher-kvb\u00fc.example");
+        cr_assert_eq(jid_domain_to_ascii(SLICE_LIT("\uff11\uff19\uff12.0.2.7"), &again), 0);
+        cr_assert_str_eq(again.text, "192.0.2.7");
+    }
 }
 
 Test(jid, domain_trailing_dot)

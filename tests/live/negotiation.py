@@ -1,137 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The negotiation table, cell by cell (doc/negotiation.table): every row that loads, with partners
-of six kinds, dialled and dialling; what a row forbids, tried anyway; rows that do not load; a row
-that is tightened under live streams."""
-import json
+of six kinds, dialled and dialling; what a row forbids, tried anyway; a row that is tightened under
+live streams. Rows that do not load: negotiation_verdicts."""
 import os
-import re
-import subprocess
 import sys
 import threading
-from collections import namedtuple
-from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, check, main, plan
-from lab.fedgate import TREE, Fedgate, binary, corp_dns, partner, run_ctl
-from lab.negotiator import KINDS, Negotiator, condition_of
+from lab import Lab, case, check, main, plan
+from lab.fedgate import partner
+from lab.negotiation import JOE, Ground, cells_of, in_parallel, read_table
+from lab.negotiator import KINDS, condition_of
 from lab.process import wait_until
-from lab.xmpp import END, Component, error_of, local, message, text_of
+from lab.xmpp import END, local, message, text_of
 
-JOE = f"joe@{plan.APP}"
-WORKERS = 32
 METHODS = {"external": "external", "certificate": "certificate", "dialback-tls": "dialback_tls",
            "dialback-tcp": "dialback_plain"}
 # What a stanza's sender may be told when no stream comes about.
 UNREACHABLE = {"remote-server-timeout", "remote-server-not-found"}
-
-Row = namedtuple("Row", "number tls sasl dialback verdict reason starttls external offers out in_")
-# One field of the table: a row's partner in one direction; result as the table says.
-Cell = namedtuple("Cell", "row way kind result domain")
-
-
-def read_table():
-    rows = []
-    with open(os.path.join(TREE, "doc", "negotiation.table"), encoding="utf-8") as table:
-        for line in table:
-            words = [word for word in line.split() if word != "|"]
-            if words and not line.startswith("#"):
-                rows.append(Row(int(words[0]), *words[1:3], words[3] == "true", *words[4:9],
-                                dict(zip(KINDS, words[9:15])), dict(zip(KINDS, words[15:21]))))
-    check([row.number for row in rows] == list(range(1, 19)), "rows", rows)
-    return rows
-
-
-def settings(row):
-    return {"tls": row.tls, "sasl": row.sasl, "dialback": row.dialback, "acks": "off"}
-
-
-def cells_of(rows):
-    for row in rows:
-        for way, results in (("out", row.out), ("in", row.in_)):
-            for kind, result in results.items():
-                if result != "-":
-                    yield Cell(row, way, kind, result, f"r{row.number}-{way}.{kind}.test")
-
-
-class Inside:
-    """The component: who said what to it, and which of its messages came back."""
-
-    def __init__(self, lab):
-        self.component = lab.own(Component(plan.APP, "inside"))
-        self.lock = threading.Lock()
-        self.heard = {}  # body -> from
-        self.errors = {}  # id -> (type, condition)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while (element := self.component.stream.queue.get()) is not END:
-            if element.get("type") == "error":
-                self.errors[element.get("id")] = error_of(element)
-            else:
-                self.heard[text_of(element, "body")] = element.get("from")
-
-    def say(self, domain, body):
-        with self.lock:
-            self.component.say(JOE, f"ann@{domain}", body, ident=body)
-
-    def hears(self, body, timeout=20):
-        return wait_until(f"'{body}' inside", lambda: self.heard.get(body), timeout)
-
-    def error(self, body, timeout=20):
-        return wait_until(f"an error for '{body}'", lambda: self.errors.get(body), timeout)
-
-
-class Ground:
-    """fedgate with a partner for each of the domains, and all six kinds of servers."""
-
-    def __init__(self, lab, rows_by_domain, is_direct=False, **limits):
-        self.lab = lab
-        corp_dns(lab)
-        self.servers = {name: Negotiator(lab, kind) for name, kind in KINDS.items()}
-        for domain in rows_by_domain:
-            self.servers[domain.split(".")[-2]].add(domain, is_direct)
-        self.fedgate = Fedgate(lab, shards=2, partners=[
-            partner(domain, **settings(row)) for domain, row in rows_by_domain.items()])
-        self.fedgate.config["limits"].update(drain_timeout_s=3, **limits)
-        self.fedgate.config["log"]["level"] = "info"
-        self.fedgate.start()
-        for server in self.servers.values():
-            lab.own(server)  # to be stopped before fedgate, which would wait for their farewell
-        self.inside = Inside(lab)
-
-    def reload(self, rows_by_domain):
-        """The partners get these rows; waits until they are in force."""
-        before = self.fedgate.stats()["config_generation"]
-        self.fedgate.config["partners"] = [
-            partner(domain, **settings(row)) for domain, row in rows_by_domain.items()]
-        self.fedgate.reload()
-        self.fedgate.wait_stats("the reload", lambda s: s["config_generation"] != before)
-
-
-    def reload_refused(self, rows_by_domain):
-        """The same with rows that do not load: what was in force stays."""
-        before = self.fedgate.stats()["config_generation"]
-        self.fedgate.config["partners"] = [
-            partner(domain, **settings(row)) for domain, row in rows_by_domain.items()]
-        self.fedgate.reload()
-        self.fedgate.process.wait_log("config_refused")
-        check(self.fedgate.stats()["config_generation"] == before, "taken")
-
-
-def in_parallel(function, items):
-    """Calls function for each; all that went wrong is told together."""
-    wrong = []
-
-    def guarded(item):
-        try:
-            function(item)
-        except Exception as error:  # whatever it is, it is of that item
-            wrong.append(f"{item}: {type(error).__name__}: {error}")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(guarded, items))
-    check(not wrong, f"{len(wrong)} wrong:\n" + "\n".join(sorted(wrong)))
 
 
 # --- what is offered ------------------------------------------------------------------------------
@@ -239,21 +126,21 @@ def check_figures(on, cells):
         check(False, "figures:\n" + "\n".join(map(str, wrong(on.fedgate.stats()))))
 
 
-def cells():
+def cells(backend):
     """Every field of the table: authenticated as it says by fedgate's figures and by what the
     partner saw, the stanza passes; or the step counted, the sender told, nothing passed."""
     rows = read_table()
     table = list(cells_of(rows))
     check(len(table) == 132, "cells", len(table))
-    with Lab("cells") as lab:
-        on = Ground(lab, {cell.domain: cell.row for cell in table})
+    with Lab(f"cells-{backend}") as lab:
+        on = Ground(lab, {cell.domain: cell.row for cell in table}, backend=backend)
         in_parallel(lambda cell: (we_dial if cell.way == "out" else they_dial)(on, cell), table)
         check_figures(on, table)
         check(set(on.inside.heard) == {cell.domain for cell in table if cell.way == "in"
                                        and not cell.result.startswith("!")}, "the inside heard")
 
 
-def direct_tls():
+def direct_tls(backend):
     """The same over direct TLS (XEP-0368) where the partner has TLS: as inside STARTTLS. A row that
     knows no TLS refuses it when dialled so, and dials without."""
     table = []
@@ -262,8 +149,9 @@ def direct_tls():
             is_refused = cell.row.starttls == "no" and cell.way == "in"
             table.append(cell._replace(result="!policy" if is_refused else cell.result,
                                        domain=f"direct-{cell.domain}"))
-    with Lab("direct") as lab:
-        on = Ground(lab, {cell.domain: cell.row for cell in table}, is_direct=True)
+    with Lab(f"direct-{backend}") as lab:
+        on = Ground(lab, {cell.domain: cell.row for cell in table}, is_direct=True,
+                    backend=backend)
         check(len(table) == 110, "cells", len(table))
         in_parallel(lambda cell: we_dial(on, cell) if cell.way == "out" else
                     they_dial(on, cell, is_direct=True), table)
@@ -582,106 +470,7 @@ def changed_rows():
                 on.inside.hears(f"{change.domain} still")
 
 
-# --- the verdict ----------------------------------------------------------------------------------
-
-PROBLEM = re.compile(r"^(.*: )?partners\[\d+\](?:\.\w+)?: (?:warning: )?(.*)$", re.M)
-REJECTED = 78  # EX_CONFIG: the file does not load
-NOT_SAVED = 65  # EX_DATAERR: the file would not load
-
-
-class Commands:
-    """One row at a time, brought to fedgate in every way there is; each says (is it taken, what is
-    said of it)."""
-
-    def __init__(self, lab):
-        self.fedgate = Fedgate(lab, partners=[partner("first.test")])
-        self.fedgate.config["log"]["level"] = "info"
-        self.fedgate.start()
-
-    @staticmethod
-    def said(text):
-        return [found.group(2) for found in PROBLEM.finditer(text)]
-
-    def write(self, *partners):
-        self.fedgate.config["partners"] = list(partners)
-        self.fedgate.write_config()
-
-    def done(self, done, rejected=REJECTED):
-        check(done.returncode in (0, rejected), "status", done)
-        return done.returncode == 0, self.said(done.stderr)
-
-    def check_of_the_daemon(self, row):
-        self.write(partner("second.test", **settings(row)))
-        return self.done(subprocess.run(
-            [binary(), "--config", self.fedgate.config_path, "--check"], capture_output=True,
-            text=True, check=False))
-
-    def check_of_ctl(self, row):
-        self.write(partner("second.test", **settings(row)))
-        return self.done(run_ctl("check", self.fedgate.config_path))
-
-    def check_as_json(self, row):
-        self.write(partner("second.test", **settings(row)))
-        done = run_ctl("--json", "check", self.fedgate.config_path)
-        document = json.loads(done.stdout)
-        return document["ok"], [problem["text"] for problem in document["problems"]
-                                if problem["path"].startswith("partners[")]
-
-    def reload(self, row):
-        """The running node, through its administration socket."""
-        self.write(partner("second.test", **settings(row)))
-        generation = self.fedgate.stats()["config_generation"]
-        result = self.done(run_ctl("--admin", self.fedgate.admin_path, "reload"))
-        is_taken = self.fedgate.stats()["config_generation"] != generation
-        check(is_taken == result[0], "generation", result)
-        return result
-
-    def edit(self, row, *command):
-        """The file as it is left loads in any case, and is changed only by what is taken."""
-        with open(self.fedgate.config_path, encoding="utf-8") as file:
-            before = file.read()
-        words = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in
-                 settings(row).items()]
-        done = run_ctl("--config", self.fedgate.config_path, "partner", *command, *words)
-        result = self.done(done, NOT_SAVED)
-        check(result[0] or "not saved" in done.stderr, "refused without saying so", done.stderr)
-        with open(self.fedgate.config_path, encoding="utf-8") as file:
-            check((file.read() != before) == result[0], "the file", result)
-        run = subprocess.run([binary(), "--config", self.fedgate.config_path, "--check"],
-                             capture_output=True, check=False)
-        check(run.returncode == 0, "the file does not load", run.stderr)
-        return result
-
-    def partner_add(self, row):
-        self.write(partner("first.test"))
-        return self.edit(row, "add", "second.test")
-
-    def partner_set(self, row):
-        self.write(partner("first.test"), partner("second.test", acks="ping"))
-        return self.edit(row, "set", "second.test")
-
-
-def verdicts():
-    """All 18 rows by file, by command line and by the running node: one verdict and one text."""
-    with Lab("verdicts") as lab:
-        corp_dns(lab)
-        commands = Commands(lab)
-        for row in read_table():
-            wanted = (row.verdict != "reject", [])
-            if row.reason != "-":
-                truth = "true" if row.dialback else "false"
-                begin = f"{row.reason} (tls {row.tls}, sasl {row.sasl}, dialback {truth}): "
-                wanted = commands.check_of_the_daemon(row)
-                check(wanted[0] == (row.verdict != "reject") and len(wanted[1]) == 1
-                      and wanted[1][0].startswith(begin), f"row {row.number}", wanted, begin)
-            for way in (commands.check_of_the_daemon, commands.check_of_ctl,
-                        commands.check_as_json, commands.reload, commands.partner_add,
-                        commands.partner_set):
-                got = way(row)
-                check(got == wanted, f"row {row.number}: {way.__name__} says", got, wanted)
-            if row.reason == "sasl-needs-tls":
-                check("demands TLS, required or optional" in wanted[1][0], "text", wanted)
-
-
 if __name__ == "__main__":
-    main(cells, direct_tls, attempts, neighbours, pretences, changed_rows, verdicts)
+    main(*[case(f"{test.__name__}_{backend}", test, backend)
+           for backend in ("wolfssl", "mbedtls") for test in (cells, direct_tls)],
+         attempts, neighbours, pretences, changed_rows)

@@ -16,6 +16,7 @@
 #include "ctl/out.h"
 #include "policy/quote.h"
 
+#define SHOWN_PATH_BYTES 512u /* some 108 bytes, and what cleaning makes of them */
 #define READ_BYTES      ((size_t)64 << 10)
 #define DEPTH_MAX       16u
 #define REPLY_BYTES_MAX ((size_t)9 << 20) /* more than a node writes (edge/admin.h) */
@@ -30,27 +31,39 @@ void client_deinit(struct client_reply *r)
     *r = (struct client_reply){0};
 }
 
+/* The whole path: it is a socket's, so it is short (sockaddr_un), and its end is what matters. */
+static void show_path(char out[SHOWN_PATH_BYTES], const char *path)
+{
+    struct buf text;
+
+    buf_init(&text, SHOWN_PATH_BYTES);
+    out_put_clean(&text, slice_from_cstr(path));
+    slice_to_cstr_cut(buf_slice(&text), out, SHOWN_PATH_BYTES);
+    buf_deinit(&text);
+}
+
 static int explain(int err, const char *path, char why[CLIENT_WHY_BYTES])
 {
-    struct quoted at = quote(slice_from_cstr(path));
+    char at[SHOWN_PATH_BYTES];
 
+    show_path(at, path);
     switch (err) {
     case EACCES:
     case EPERM:
         (void)snprintf(why, CLIENT_WHY_BYTES, "the admin socket %s is not for this user: be root "
-                       "or in the group of the node (fedgate)", at.text);
+                       "or in the group of the node (fedgate)", at);
         return EX_NOPERM;
     case ENOENT:
     case ECONNREFUSED:
         (void)snprintf(why, CLIENT_WHY_BYTES, "no node answers on %s: %s; does it run (systemctl "
-                       "status fedgate), and was it started with this listen.admin?", at.text,
+                       "status fedgate), and was it started with this listen.admin?", at,
                        err_text(-err));
         return EX_UNAVAILABLE;
     case EAGAIN:
-        (void)snprintf(why, CLIENT_WHY_BYTES, "the node at %s does not answer in time", at.text);
+        (void)snprintf(why, CLIENT_WHY_BYTES, "the node at %s does not answer in time", at);
         return EX_UNAVAILABLE;
     default:
-        (void)snprintf(why, CLIENT_WHY_BYTES, "asking on %s: %s", at.text, err_text(-err));
+        (void)snprintf(why, CLIENT_WHY_BYTES, "asking on %s: %s", at, err_text(-err));
         return EX_UNAVAILABLE;
     }
 }

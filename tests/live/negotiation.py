@@ -9,7 +9,6 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
-from lab.fedgate import partner
 from lab.negotiation import JOE, Ground, cells_of, in_parallel, read_table
 from lab.negotiator import KINDS, condition_of
 from lab.process import wait_until

@@ -16,6 +16,10 @@ from .xmpp import END, Component, local
 
 HOP = {"kind": "sip", "uri": f"sip:{plan.PHONES}:{plan.SIP_TCP};transport=tcp",
        "trusted_addresses": ["127.0.0.0/8"], "options_interval_s": 0}
+FEDERATED, VERIFIED, UNVERIFIED = "federated", "public_verified", "public_unverified"
+DOMAINS = {FEDERATED: "trusted.test", VERIFIED: "known.test", UNVERIFIED: "open.test"}
+OPEN = DOMAINS[UNVERIFIED]
+TYPES = {domain: {"type": kind} for kind, domain in DOMAINS.items()}
 ADDRESSES = tuple(f"127.77.2.{n}" for n in range(1, 9))
 
 

@@ -248,8 +248,8 @@ def live_tests(only):
 def live(run, only):
     """Each test in namespaces of its own, two at a time."""
     # The sanitized daemon for most tests, the release one for floods: no test programs are needed.
-    for preset in ("asan-ubsan", "release"):
-        if not build(run, preset, ["fedgate", "fedgatectl"]):
+    for preset, more in (("asan-ubsan", []), ("release", ["partners_bench"])):
+        if not build(run, preset, ["fedgate", "fedgatectl", *more]):
             return
     run_live(run, live_tests(only), "live", {})
 

@@ -31,6 +31,7 @@ static void on_tick(struct wheel_timer *t, void *ctx)
     flow_expire(&e->flow, shard_now_ms(e->sh));
     links_tick(e);
     partner_runs_tick(e);
+    refusal_log_tick(&e->refusals_held, shard_now_ms(e->sh));
     legs_component_tick(e);
     sip_side_tick(e->sip);
     drain_tick(e);
@@ -53,6 +54,8 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     list_init(&e->legs_in);
     list_init(&e->runs_all);
     list_init(&e->runs_orphan);
+    list_init(&e->refusals_held);
+    refusal_log_init(&e->refusals, &e->refusals_held, SLICE_NONE);
     list_init(&e->links_all);
     list_init(&e->places[0]);
     list_init(&e->places[1]);
@@ -97,6 +100,7 @@ static void on_stop(struct shard *sh, void *app)
     links_free(e);
     reach_table_free(e->reach);
     partner_runs_free(e);
+    refusal_log_flush(&e->refusals);
     for (uint32_t i = 0; i < ENGINE_SHARDS_MAX; i++) {
         struct list *link;
 

@@ -20,6 +20,7 @@
 #include "edge/block.h"
 #include "edge/flow.h"
 #include "edge/mails.h"
+#include "edge/refusal_log.h"
 #include "edge/setup.h"
 #include "edge/stats.h"
 #include "engine/conn.h"
@@ -59,6 +60,8 @@ struct edge {
     struct map components;   /* domain -> struct component_leg, borrowed from their conns */
     struct list runs_all;    /* struct partner_run.all: those of the map, as last reviewed */
     struct list runs_orphan; /* struct partner_run.orphan: of partners that are gone */
+    struct refusal_log refusals; /* of those who are no partners */
+    struct list refusals_held;   /* struct refusal_log.held_by */
     struct list legs_in;     /* struct leg_in.all, borrowed from their conns; as last reviewed */
     struct list links_all;   /* struct link.all: those of the map and those aside; likewise */
     struct list places[2];   /* struct place.all, by direction, oldest first */

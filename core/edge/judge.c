@@ -2,6 +2,7 @@
 /* judge: verdicts on single stanzas. */
 #include "edge/judge.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -119,11 +120,29 @@ static struct log_quoted show(struct slice user, struct slice domain)
     return log_quote(slice_make(mem, (size_t)(at - mem)));
 }
 
+static void write_refusal(const struct policy_question *q, const struct policy_decision *d,
+                          uint64_t withheld)
+{
+    bool is_in = q->direction == POLICY_TO_LOCAL;
+    struct log_quoted local = show(q->local_user, q->local_domain);
+    struct log_quoted remote = show(q->remote_user, q->remote_domain);
+    char rule[POLICY_RULE_BYTES];
+    char more[40] = "";
+
+    if (withheld) {
+        (void)snprintf(more, sizeof(more), " withheld=%llu", (unsigned long long)withheld);
+    }
+    policy_rule_text(d->rule, rule);
+    LOG_I(stanza_refused, "rule=%s reason=%s act=%s dir=%s%s from=%s to=%s", rule,
+          policy_reason_name(d->reason), policy_act_name(q->act), is_in ? "in" : "out", more,
+          is_in ? remote.text : local.text, is_in ? local.text : remote.text);
+}
+
 static void note_refusal(struct edge *e, const struct policy_question *q,
                          const struct policy_decision *d)
 {
-    bool is_in = q->direction == POLICY_TO_LOCAL;
     enum bounce_why why = d->reason == POLICY_MAINTENANCE ? BOUNCE_MAINTENANCE : BOUNCE_POLICY;
+    uint64_t withheld;
 
     if (why == BOUNCE_MAINTENANCE) {
         e->stats.bounced_maintenance++;
@@ -134,15 +153,10 @@ static void note_refusal(struct edge *e, const struct policy_question *q,
     if (d->partner) {
         partner_run_bounced(e, d->partner->domain, why);
     }
-    if (log_is_on(LOG_LEVEL_INFO)) {
-        struct log_quoted local = show(q->local_user, q->local_domain);
-        struct log_quoted remote = show(q->remote_user, q->remote_domain);
-        char rule[POLICY_RULE_BYTES];
-
-        policy_rule_text(d->rule, rule);
-        LOG_I(stanza_refused, "rule=%s reason=%s act=%s dir=%s from=%s to=%s", rule,
-              policy_reason_name(d->reason), policy_act_name(q->act), is_in ? "in" : "out",
-              is_in ? remote.text : local.text, is_in ? local.text : remote.text);
+    if (log_is_on(LOG_LEVEL_INFO) &&
+        refusal_log_take(partner_run_refusals(e, d->partner), q->direction, d->reason,
+                         shard_now_ms(e->sh), &withheld)) {
+        write_refusal(q, d, withheld);
     }
 }
 

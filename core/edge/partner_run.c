@@ -37,6 +37,10 @@ static void run_free(struct partner_run *run)
             pool_heap_free(run->trouble->last[d][f]);
         }
     }
+    if (run->refusals) {
+        refusal_log_flush(run->refusals);
+        pool_heap_free(run->refusals);
+    }
     list_remove(&run->all);
     list_remove(&run->orphan);
     pool_heap_free(run->trouble);
@@ -150,6 +154,20 @@ void partner_run_refused(struct edge *e, struct partner_run *run,
         text = line;
     }
     partner_run_failed(e, run, direction, FAIL_STEP_POLICY, text);
+}
+
+struct refusal_log *partner_run_refusals(struct edge *e, const struct partner *p)
+{
+    struct partner_run *run = p ? partner_run_of(e, p->domain) : NULL;
+
+    if (!run) {
+        return &e->refusals;
+    }
+    if (!run->refusals) {
+        run->refusals = pool_heap_zalloc(sizeof(*run->refusals));
+        refusal_log_init(run->refusals, &e->refusals_held, name_of(run));
+    }
+    return run->refusals;
 }
 
 void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why why)

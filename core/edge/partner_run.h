@@ -13,6 +13,7 @@
 struct partner_run {
     struct partner_stats stats;
     struct partner_trouble *trouble; /* owned; NULL before the first */
+    struct refusal_log *refusals;    /* owned; NULL before the first */
     uint32_t streams_out; /* outgoing connections that are ready */
     uint32_t place_count[2]; /* connections that count against its limit (place.h) */
     struct list places[2];   /* struct place.of_partner, oldest first */
@@ -43,6 +44,9 @@ void partner_run_failed(struct edge *e, struct partner_run *run, enum partner_di
 /* The same for step policy: rule, where one is known, is named behind the text. */
 void partner_run_refused(struct edge *e, struct partner_run *run,
                          enum partner_direction direction, const char *rule, const char *text);
+
+/* Which refusals of stanzas from or to p are written; NULL = who is no partner. */
+struct refusal_log *partner_run_refusals(struct edge *e, const struct partner *p);
 
 /* Counts a stanza from or to this domain of a partner that is answered with an error. */
 void partner_run_bounced(struct edge *e, struct slice remote, enum bounce_why why);

@@ -53,7 +53,8 @@ static void tick(struct link *l)
     uint64_t now = shard_now_ms(e->sh);
     struct block *b;
 
-    while ((b = block_queue_peek(&l->waiting)) && now - b->created_ms > age_max_ms) {
+    /* Another shard made it, perhaps after this turn began: its time may be ahead of ours. */
+    while ((b = block_queue_peek(&l->waiting)) && b->created_ms + age_max_ms < now) {
         (void)block_queue_pop(&l->waiting);
         bounce_block(e, b, BOUNCE_QUEUE_AGE, NULL);
     }

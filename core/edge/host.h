@@ -10,7 +10,7 @@
 struct host_ctx {
     struct edge *e; /* borrowed; changes when the connection moves to another shard */
     struct conn *c; /* borrowed; NULL before there is one */
-    uint32_t home_place; /* in: 1 + home shard of the partner that was proved first; 0 = none yet */
+    uint32_t home_place; /* in: 1 + home shard of the partner proved first; 0 = none yet */
 };
 
 extern const struct stream_host host_ops;
@@ -21,7 +21,9 @@ void host_rules_of(const struct edge *e, const struct partner *p, enum stream_ro
 /* Why a pair is refused, for the other side. Valid until the next such question. */
 const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy_verdict *verdict);
 
-/* The name of the rule that refuses the pair, for logs: `partners.maintenance["x"]`; "" = none. */
+/* The name of the rule by which a stream of the two is refused, for logs: what refuses the pair of
+ * domains (`partners.maintenance["x"]`), else the partner's entry, which says how it has to prove
+ * itself and what it may send: `partners["x"]`. local may be empty: not said yet. "" = remote is. */
 struct host_rule {
     char text[POLICY_RULE_BYTES];
 };

@@ -26,6 +26,8 @@ FUZZ_SEED = 20261121
 THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:reload_under_traffic",
                  "flood:inwards_wolfssl_2", "flood:outwards_wolfssl_2", "tls_reload:renewals",
                  "tls_policy:reload_revokes_two_shards", "reload_storm:hundred",
+                 "gateway:connection_limit_2", "partner_limits:pairs_of_several_partners",
+                 "partner_types:one_stream", "partner_types:shards", "access:flips",
                  "admin:several_at_once", "admin:why")
 # Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
 DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",

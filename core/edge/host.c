@@ -141,21 +141,41 @@ const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy
                                                    : &stream_refusal_unknown_partner;
 }
 
+/* Users do not matter here: access and the lists of addresses never end a stream. */
+static struct policy_rule rule_of_pair(const struct snapshot *s, struct slice local,
+                                       struct slice remote)
+{
+    struct policy_question question = {
+        .local_domain = local,
+        .remote_domain = remote,
+        .direction = POLICY_TO_LOCAL,
+        .act = POLICY_ACT_ANSWER,
+    };
+    struct policy_verdict pair = policy_pair(s, local, remote);
+
+    if (pair.partner && (pair.allowed || slice_is_empty(local))) {
+        struct slice text = pair.partner->extra ? pair.partner->extra->maintenance : SLICE_NONE;
+
+        return (struct policy_rule){
+            .kind = slice_is_empty(text) ? "partners" : "partners.maintenance",
+            .name = pair.partner->domain};
+    }
+    if (slice_is_empty(local)) {
+        return (struct policy_rule){.kind = "partners", .name = remote};
+    }
+    return policy_decide(s, &question).rule;
+}
+
 struct host_rule host_rule_of(const struct edge *e, struct slice local, struct slice remote)
 {
     struct jid_ascii local_ascii;
     struct jid_ascii remote_ascii;
     struct host_rule rule = {""};
-    struct policy_question question = {
-        .local_domain = key_of(local, &local_ascii),
-        .remote_domain = key_of(remote, &remote_ascii),
-        .direction = POLICY_TO_LOCAL,
-        .act = POLICY_ACT_ANSWER, /* only the pair of domains is judged */
-    };
-    struct policy_decision decision = policy_decide(edge_policy(e), &question);
 
-    if (!decision.allowed) {
-        policy_rule_text(decision.rule, rule.text);
+    if (!slice_is_empty(remote)) {
+        policy_rule_text(rule_of_pair(edge_policy(e), key_of(local, &local_ascii),
+                                      key_of(remote, &remote_ascii)),
+                         rule.text);
     }
     return rule;
 }

@@ -387,6 +387,29 @@ def blocked_domain():
         ground.peer_hears("three")
 
 
+def changed_row():
+    """A stream that ends because the partner's entry changed names that entry, whatever users may
+    do; with the pair of domains refused it names what refuses it."""
+    with Lab("changed") as lab:
+        ground = Rows(lab, {}, lambda config: config.update(access={
+            "global": {"xmpp": False}, "users": {"a": {"xmpp": True, "members": [JOE]}}}))
+        stream = ground.peer.dial(plan.APP)
+        stream.send(message(JOE, "one", sender=ANN))
+        ground.component.hears("one")
+        for changes, rule in (({"sasl": "not_supported", "dialback": True}, "partners"),
+                              ({"maintenance": "later"}, "partners.maintenance")):
+            ground.row(**changes)
+            wait_until("the end", lambda: stream.ended, 3)
+            kept = ground.last_failures("in")["policy"]["text"]
+            check(f'by {rule}["evil.test"]: ' in kept, "kept", kept)
+            check(f'why=reload rule={rule}["evil.test"] ' in ground.fedgate.log_text(), "log")
+            check("rule=access" not in ground.fedgate.log_text(), "access.global is named")
+            ground.row(sasl="required", dialback=False, maintenance=None)
+            stream = ground.peer.dial(plan.APP)
+            stream.send(message(JOE, f"after {rule}", sender=ANN))
+            ground.component.hears(f"after {rule}")
+
+
 def stubborn_partner():
     """A partner that neither answers our close nor ends its connections is out all the same."""
     with Lab("stubborn") as lab:
@@ -492,5 +515,5 @@ def a_removed_partner_is_forgotten():
 if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
          pairs_share_one_place, multiplexed_pairs, pairs_of_several_partners, blocked_domain,
-         stubborn_partner, rate_and_close, method_no_longer_allowed, failures_are_kept,
+         changed_row, stubborn_partner, rate_and_close, method_no_longer_allowed, failures_are_kept,
          a_removed_partner_is_forgotten)

@@ -23,7 +23,8 @@ const struct stream_refusal *host_refusal_of(struct edge *e, const struct policy
 
 /* The name of the rule by which a stream of the two is refused, for logs: what refuses the pair of
  * domains (`partners.maintenance["x"]`), else the partner's entry, which says how it has to prove
- * itself and what it may send: `partners["x"]`. local may be empty: not said yet. "" = remote is. */
+ * itself and what it may send: `partners["x"]`. local may be empty: not said yet; remote, too: "".
+ */
 struct host_rule {
     char text[POLICY_RULE_BYTES];
 };

@@ -79,7 +79,8 @@ const struct partner_failure *report_failure_find(const struct report_partner *p
 /* ", "last_failures": {"dns": {"at": 1700000000, "text": "..."}}", for /stats and the admin. */
 void report_put_failures(struct buf *out, const struct report_partner *p, int direction);
 
-/* The /stats document from all shards' reports. */
+/* The /stats document from all shards' reports; partners and streams as far as out's bound
+ * allows. */
 void report_write_json(struct buf *out, const struct report_node *node, struct edge_report *shards,
                        const struct engine_stats *engine, uint32_t shard_count);
 /* One partner's object in it, by its primary domain; "null" when it has no figures yet. Sums in

@@ -146,6 +146,10 @@ void report_streams_write_json(struct buf *out, const struct edge_report *shards
 
         omitted += streams->omitted_count;
         for (uint32_t k = 0; k < streams->row_count; k++) {
+            if (buf_room(out) < out->bytes_max / 2) { /* the other half is the partners' */
+                omitted += streams->row_count - k;
+                break;
+            }
             buf_put_cstr(out, is_first ? "\n    " : ",\n    ");
             is_first = false;
             put_row(out, &streams->rows[k], shards[i].shard_idx);

@@ -2,6 +2,7 @@
 /* report: sums over shards; the text stays one JSON document whatever peers put into names. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/pool.h"
@@ -176,4 +177,82 @@ Test(report, streams_are_rows_and_sums)
         "fedgate_tls_streams{direction=\"in\",version=\"TLSv1.3\",path=\"kernel\"} 9\n"));
     cr_expect_not_null(strstr(buf_slice(&out).ptr, "tls_build=\"distribution\""));
     buf_deinit(&out);
+}
+
+#define MANY 20000u
+
+/* MANY partners that only strangers spoke of, the last of them with a stream, the one before with
+ * traffic of the past. */
+static struct report_partner *many_partners(void)
+{
+    struct report_partner *list = pool_heap_zalloc(MANY * sizeof(*list));
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        (void)snprintf(list[i].domain, sizeof(list[i].domain), "partner-%05u.test", i);
+        list[i].trouble.failures[0][FAIL_STEP_TLS] = i + 1;
+        list[i].trouble.last_failure_unix_s[0] = 1900000000;
+        memset(list[i].trouble.last_failure[0], 'x', FAIL_TEXT_BYTES - 1);
+    }
+    list[MANY - 2].stats.stanzas[1] = 1;
+    list[MANY - 1].streams_in = 1;
+    return list;
+}
+
+static uint32_t count_of(const char *text, const char *what)
+{
+    uint32_t count = 0;
+
+    while ((text = strstr(text, what))) {
+        text += strlen(what);
+        count++;
+    }
+    return count;
+}
+
+static uint32_t number_behind(const char *text, const char *what)
+{
+    const char *at = strstr(text, what);
+
+    cr_assert_not_null(at, "%s", what);
+    return (uint32_t)strtoul(at + strlen(what), NULL, 10);
+}
+
+Test(report, more_partners_than_the_documents_hold_are_left_out_and_counted)
+{
+    static struct engine_stats engine[1];
+    struct edge_report shard = {.partners = many_partners(), .partner_count = MANY};
+    struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
+    size_t bounds[] = {(size_t)8 << 20, (size_t)1 << 20, 32 << 10};
+    struct buf out;
+
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        const char *first;
+        uint32_t there;
+        uint32_t left_out;
+
+        buf_init(&out, bounds[i]);
+        report_write_json(&out, &node, &shard, engine, 1);
+        cr_assert_not(out.failed);
+        cr_assert(is_balanced(buf_slice(&out)));
+        buf_putc(&out, 0);
+        there = count_of(out.data, "\": {\"in\": {\"streams\": ");
+        left_out = number_behind(out.data, "\"partners_left_out\": ");
+        cr_assert_eq(there + left_out, MANY);
+        cr_assert(left_out > 0);
+        cr_assert(buf_len(&out) > bounds[i] - 2048, "as many as fit, not %zu", buf_len(&out));
+        first = strstr(out.data, "\"partners\": {\n    \"partner-19999.test\"");
+        cr_assert_not_null(first, "who has a stream comes first");
+        cr_assert(strstr(first, "partner-19998.test") < strstr(first, "partner-00000.test"));
+        buf_clear(&out);
+        report_write_metrics(&out, &node, &shard, engine, 1);
+        cr_assert_not(out.failed);
+        buf_putc(&out, 0);
+        there = count_of(out.data, "fedgate_partner_queue_stanzas{");
+        cr_assert_eq(there, count_of(out.data, "fedgate_partner_failures_total{"));
+        cr_assert_eq(there + number_behind(out.data, "\nfedgate_partners_left_out "), MANY);
+        cr_assert_not_null(strstr(out.data, "_streams{partner=\"partner-19999.test\""));
+        buf_deinit(&out);
+    }
+    edge_report_deinit(&shard);
 }

@@ -28,7 +28,8 @@ THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:relo
                  "tls_policy:reload_revokes_two_shards", "reload_storm:hundred",
                  "gateway:connection_limit_2", "partner_limits:pairs_of_several_partners",
                  "partner_types:one_stream", "partner_types:shards", "access:flips",
-                 "admin:several_at_once", "admin:why")
+                 "admin:several_at_once", "admin:why", "partner_types:knocks_two_shards",
+                 "suffix_match")
 # Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
 DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",
                "partners:ejabberd_external")

@@ -54,6 +54,7 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     list_init(&e->legs_in);
     list_init(&e->runs_all);
     list_init(&e->runs_orphan);
+    list_init(&e->runs_claimed);
     list_init(&e->refusals_held);
     refusal_log_init(&e->refusals, &e->refusals_held, SLICE_NONE);
     list_init(&e->links_all);

@@ -60,6 +60,8 @@ struct edge {
     struct map components;   /* domain -> struct component_leg, borrowed from their conns */
     struct list runs_all;    /* struct partner_run.all: those of the map, as last reviewed */
     struct list runs_orphan; /* struct partner_run.orphan: of partners that are gone */
+    struct list runs_claimed;    /* struct partner_run.claimed, oldest first */
+    uint32_t runs_claimed_count; /* of that list */
     struct refusal_log refusals; /* of those who are no partners */
     struct list refusals_held;   /* struct refusal_log.held_by */
     struct list legs_in;     /* struct leg_in.all, borrowed from their conns; as last reviewed */

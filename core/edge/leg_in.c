@@ -74,7 +74,7 @@ static struct partner_run *run_of(struct leg_in *leg)
     if (leg->run) {
         return leg->run;
     }
-    return leg->s ? partner_run_of(leg->host.e, stream_remote(leg->s)) : NULL;
+    return leg->s ? partner_run_claimed(leg->host.e, stream_remote(leg->s)) : NULL;
 }
 
 void leg_in_end(struct leg_in *leg)

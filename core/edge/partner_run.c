@@ -7,6 +7,35 @@
 
 #include "base/pool.h"
 
+static struct slice name_of(const struct partner_run *run)
+{
+    return slice_make(run->domain, run->domain_len);
+}
+
+static struct partner_run *run_new(struct edge *e, const struct partner *p)
+{
+    struct partner_run *run = pool_heap_zalloc(sizeof(*run) + p->domain.len);
+
+    run->reviewed_version = e->setup_version;
+    list_push_back(&e->runs_all, &run->all);
+    list_init(&run->orphan);
+    list_init(&run->claimed);
+    list_init(&run->places[0]);
+    list_init(&run->places[1]);
+    run->domain_len = p->domain.len;
+    memcpy(run->domain, p->domain.ptr, p->domain.len);
+    (void)map_add(&e->partner_runs, name_of(run), run);
+    return run;
+}
+
+static void end_claim(struct edge *e, struct partner_run *run)
+{
+    if (list_is_linked(&run->claimed)) {
+        list_remove(&run->claimed);
+        e->runs_claimed_count--;
+    }
+}
+
 struct partner_run *partner_run_of(struct edge *e, struct slice remote)
 {
     const struct partner *p = snapshot_partner(edge_policy(e), remote);
@@ -17,21 +46,15 @@ struct partner_run *partner_run_of(struct edge *e, struct slice remote)
     }
     run = map_get(&e->partner_runs, p->domain);
     if (!run) {
-        run = pool_heap_zalloc(sizeof(*run) + p->domain.len);
-        run->reviewed_version = e->setup_version;
-        list_push_back(&e->runs_all, &run->all);
-        list_init(&run->orphan);
-        list_init(&run->places[0]);
-        list_init(&run->places[1]);
-        run->domain_len = p->domain.len;
-        memcpy(run->domain, p->domain.ptr, p->domain.len);
-        (void)map_add(&e->partner_runs, slice_make(run->domain, run->domain_len), run);
+        return run_new(e, p);
     }
+    end_claim(e, run);
     return run;
 }
 
-static void run_free(struct partner_run *run)
+static void run_free(struct edge *e, struct partner_run *run)
 {
+    end_claim(e, run);
     for (int d = 0; run->trouble && d < 2; d++) {
         for (int f = 0; f < FAIL_STEP_COUNT; f++) {
             pool_heap_free(run->trouble->last[d][f]);
@@ -47,19 +70,35 @@ static void run_free(struct partner_run *run)
     pool_heap_free(run);
 }
 
+struct partner_run *partner_run_claimed(struct edge *e, struct slice remote)
+{
+    const struct partner *p = snapshot_partner(edge_policy(e), remote);
+    struct partner_run *run = p ? map_get(&e->partner_runs, p->domain) : NULL;
+
+    if (!p || run) {
+        return run;
+    }
+    if (e->runs_claimed_count == PARTNER_RUNS_CLAIMED_MAX) {
+        struct partner_run *oldest =
+            LIST_ENTRY(list_first(&e->runs_claimed), struct partner_run, claimed);
+
+        (void)map_remove(&e->partner_runs, name_of(oldest));
+        run_free(e, oldest);
+    }
+    run = run_new(e, p);
+    list_push_back(&e->runs_claimed, &run->claimed);
+    e->runs_claimed_count++;
+    return run;
+}
+
 void partner_runs_free(struct edge *e)
 {
     struct list *first;
 
     while ((first = list_first(&e->runs_all))) {
-        run_free(LIST_ENTRY(first, struct partner_run, all));
+        run_free(e, LIST_ENTRY(first, struct partner_run, all));
     }
     map_deinit(&e->partner_runs);
-}
-
-static struct slice name_of(const struct partner_run *run)
-{
-    return slice_make(run->domain, run->domain_len);
 }
 
 static bool is_orphan(const struct edge *e, const struct partner_run *run)
@@ -98,7 +137,7 @@ void partner_runs_tick(struct edge *e)
             list_remove(&run->orphan); /* a later reload brought it back */
         } else if (run->leg_count + run->place_count[0] + run->place_count[1] == 0) {
             (void)map_remove(&e->partner_runs, name_of(run));
-            run_free(run);
+            run_free(e, run);
         }
     }
 }

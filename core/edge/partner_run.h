@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* partner_run: what a shard remembers of a partner while it runs: counters, the last failures, open
  * connections. Survives snapshots; made at first use, only for partners of the configuration, and
- * freed when the partner is in it no more and the last connection is gone: so bounded by it. The
- * shard's thread only. */
+ * freed when the partner is in it no more and the last connection is gone: so bounded by it. Names
+ * that strangers merely claim make PARTNER_RUNS_CLAIMED_MAX of them. The shard's thread only. */
 #ifndef FG_EDGE_PARTNER_RUN_H
 #define FG_EDGE_PARTNER_RUN_H
 
 #include "edge/edge.h"
 #include "edge/rate.h"
 #include "edge/stats.h"
+
+/* A claim costs a stranger one stream header: whoever knows many partners' names must not get
+ * kilobytes for each. Older ones go first; the log has them. */
+#define PARTNER_RUNS_CLAIMED_MAX 500u
 
 struct partner_run {
     struct partner_stats stats;
@@ -21,6 +25,7 @@ struct partner_run {
     struct rate byte_rate;
     struct list all;    /* in edge.runs_all */
     struct list orphan; /* in edge.runs_orphan */
+    struct list claimed; /* in edge.runs_claimed: only strangers spoke of this partner so far */
     uint64_t reviewed_version; /* setup_version it was last looked up in */
     uint32_t leg_count; /* incoming streams that point to it, with or without a place */
     size_t domain_len;
@@ -30,6 +35,8 @@ struct partner_run {
 /* By any domain of the partner; NULL when the current snapshot has no such partner. Lives to the
  * end of the turn, and longer while leg_count or place_count say so. */
 struct partner_run *partner_run_of(struct edge *e, struct slice remote);
+/* The same for who says to be remote and has proved nothing. Lives to the next such call. */
+struct partner_run *partner_run_claimed(struct edge *e, struct slice remote);
 void partner_runs_free(struct edge *e);
 /* After a new snapshot: looks for one more in it (review.h); false = none is left. */
 bool partner_runs_review_next(struct edge *e);

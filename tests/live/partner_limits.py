@@ -469,6 +469,33 @@ def method_no_longer_allowed():
         ground.calm()
 
 
+def claimed_names():
+    """Strangers that claim one partner's name after the other make figures for the last 500 only,
+    and push out nobody who proved to be one."""
+    with Lab("claims") as lab:
+        names = [f"c{n}.test" for n in range(560)]
+        ground = Rows(lab, {}, lambda config: config["partners"].extend(map(partner, names)))
+        ground.peer.dial(plan.APP).send(message(JOE, "proved", sender=ANN))
+        ground.component.hears("proved")
+        raw = Raw()
+        raw.send(header(sender=names[0]))  # a claim whose figures are pushed out while it lasts
+        for name in names + names[-2:]:
+            stranger = Raw()
+            stranger.send(header(sender=name) + "<a")
+            stranger.close()
+
+        def those(stats):
+            return [name for name in names if name in stats["partners"]]
+        ground.fedgate.wait_stats("the last", lambda s: names[-1] in s["partners"])
+        raw.send("<a/>")
+        raw.close()
+        found = ground.fedgate.wait_stats("all of them", lambda s: names[0] in s["partners"]
+                                          and those(s))
+        check(found == names[:1] + names[-499:], "kept", len(found), found[:3])
+        check(ground.figures()["in"]["stanzas"] == 1, "who proved it", ground.figures())
+        ground.calm()
+
+
 def failures_are_kept():
     """The last failure of each step and direction stays to be seen, also when others follow."""
     with Lab("failures") as lab:
@@ -516,4 +543,4 @@ if __name__ == "__main__":
     main(stanza_rate, byte_rate, stanza_size, maintenance, wishes_are_answered, connection_limit,
          pairs_share_one_place, multiplexed_pairs, pairs_of_several_partners, blocked_domain,
          changed_row, stubborn_partner, rate_and_close, method_no_longer_allowed, failures_are_kept,
-         a_removed_partner_is_forgotten)
+         claimed_names, a_removed_partner_is_forgotten)

@@ -198,13 +198,14 @@ static struct report_partner *many_partners(void)
     return list;
 }
 
+/* By hand: strstr() would go to the end of 8 MiB each time where memory is checked. */
 static uint32_t count_of(const char *text, const char *what)
 {
+    size_t len = strlen(what);
     uint32_t count = 0;
 
-    while ((text = strstr(text, what))) {
-        text += strlen(what);
-        count++;
+    for (; *text; text++) {
+        count += *text == *what && strncmp(text, what, len) == 0;
     }
     return count;
 }

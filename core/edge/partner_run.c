@@ -74,13 +74,14 @@ struct partner_run *partner_run_claimed(struct edge *e, struct slice remote)
 {
     const struct partner *p = snapshot_partner(edge_policy(e), remote);
     struct partner_run *run = p ? map_get(&e->partner_runs, p->domain) : NULL;
+    struct list *first;
 
     if (!p || run) {
         return run;
     }
-    if (e->runs_claimed_count == PARTNER_RUNS_CLAIMED_MAX) {
-        struct partner_run *oldest =
-            LIST_ENTRY(list_first(&e->runs_claimed), struct partner_run, claimed);
+    first = list_first(&e->runs_claimed);
+    if (first && e->runs_claimed_count == PARTNER_RUNS_CLAIMED_MAX) {
+        struct partner_run *oldest = LIST_ENTRY(first, struct partner_run, claimed);
 
         (void)map_remove(&e->partner_runs, name_of(oldest));
         run_free(e, oldest);

@@ -63,7 +63,7 @@ int import_format_of(struct slice text, enum import_format *out, struct import_f
         *out = IMPORT_FORMAT_CLIXML;
         return 0;
     }
-    if (rest.ptr[0] == '[' || rest.ptr[0] == '{') {
+    if (rest.ptr[0] == '[' || rest.ptr[0] == '{' || slice_eq_cstr(rest, "null")) {
         *out = IMPORT_FORMAT_JSON;
         return 0;
     }

@@ -133,7 +133,10 @@ static void take_records(struct import_plan *p, const struct import_tree *tree)
     if (p->files[p->file_count - 1].records == 0) {
         struct import_place place = import_place_of(p, IMPORT_NOWHERE);
 
-        import_note_at(p, IMPORT_IGNORES, &place, "", "holds no object");
+        import_note_at(p, IMPORT_IGNORES, &place, "",
+                       "holds no object: the command found nothing, or was not allowed to see it; "
+                       "run it in the management shell as a member of CsAdministrator if there "
+                       "should be some");
     }
 }
 

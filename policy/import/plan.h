@@ -182,8 +182,8 @@ NODISCARD int import_plan_add_file(struct import_plan *p, const char *path);
 /* The same from a text already read (tests, fuzzing). */
 NODISCARD int import_plan_add_text(struct import_plan *p, const char *name, struct slice text);
 
-/* Behind the last file: holds the plan against a configuration (NULL: none, for a fragment) and
- * against itself. replaces: plan.replaces. */
+/* Behind the last file: holds the plan against a configuration ("{}" for a fragment) and against
+ * itself. replaces: plan.replaces. */
 void import_plan_judge(struct import_plan *p, const struct json_doc *doc);
 
 /* Whether it would change or write anything. */

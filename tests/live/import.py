@@ -155,6 +155,7 @@ def lossy_formats_are_refused():
         desk.refused(b"PK\x03\x04\n", "archive")
         desk.refused(json7(some).decode().encode("latin-1"), "UTF-8", "Set-Content -Encoding UTF8")
         desk.refused(b"", "is empty")
+        desk.refused(b"nullify", "neither CLIXML nor JSON")
         desk.refused(old.BOM16 + b"\r\0\n\0", "is empty")
         desk.refused(clixml(some, old.PARTNER)[:-1], "ends inside a character")
         desk.refused(old.BOM16 + b"<\0\0\xd8<\0", "damaged")
@@ -164,6 +165,11 @@ def lossy_formats_are_refused():
         desk.refused(b'["contoso.example"]', "none of what is imported")
         desk.refused(clixml([{"Name": "svc"}], "System.ServiceProcess.ServiceController"),
                      "ServiceController", "Get-CsXmppAllowedPartner")
+        before = desk.text()
+        for nothing in (b"null", b"\xef\xbb\xbfnull\r\n", b"[]"):
+            done = desk.run(desk.put("nothing.json", nothing))
+            check("the command found nothing" in done.stdout, "not said:", done.stdout)
+        check(desk.text() == before, "nothing was written as", desk.text())
         missing = desk.run("nowhere.xml", status=EX_NOINPUT)
         check("nowhere.xml" in missing.stderr, "not named:", missing.stderr)
         desk.run(desk.folder, status=EX_NOINPUT)

@@ -118,6 +118,29 @@ Test(import_plan, many_notes)
     import_plan_deinit(&plan);
 }
 
+/* What ConvertTo-Json and Export-Clixml make of a command that found nothing. */
+Test(import_plan, nothing_found)
+{
+    static const char *const files[] = {
+        "null", "\r\nnull\r\n", "[]", "[null]",
+        "<Objs Version=\"1.1.0.1\" "
+        "xmlns=\"http://schemas.microsoft.com/powershell/2004/04\"><Nil/></Objs>"};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        import_plan_init(&plan);
+        cr_assert_eq(import_plan_add_text(&plan, "x", slice_from_cstr(files[i])), 0, "%zu", i);
+        cr_assert_not(import_plan_has_work(&plan));
+        cr_assert_eq(plan.note_count, 1);
+        cr_assert_eq(plan.notes[0].level, IMPORT_IGNORES);
+        cr_assert_not_null(strstr(plan.notes[0].text, "the command found nothing"), "%s",
+                           plan.notes[0].text);
+        expect_text("{\n}\n", "{\n}\n");
+    }
+    import_plan_init(&plan);
+    cr_assert_neq(import_plan_add_text(&plan, "x", SLICE_LIT("nullify")), 0);
+    import_plan_deinit(&plan);
+}
+
 Test(import_plan, places)
 {
     begin("[\n  " PARTNER("") ",\n  { \"x\": \"\xc3\xa4\" }, 3 ]");

@@ -59,9 +59,20 @@ static struct slice address_text(const struct jid *j, char mem[JID_BYTES_MAX])
 static void log_bodies(const struct edge *e, enum partner_direction direction, struct slice from,
                        struct slice to, const struct xml_tree *t)
 {
+    uint32_t count = 0;
+
     for (uint32_t n = xml_child(t, 0, SLICE_LIT("body"), SLICE_NONE); n != XML_NO_NODE;
          n = xml_next_child(t, 0, n, SLICE_LIT("body"), SLICE_NONE)) {
-        body_log_text(e, direction, from, to, xml_text(t, n));
+        if (++count <= BODY_LOG_BODIES_MAX) {
+            body_log_text(e, direction, from, to, xml_text(t, n));
+        }
+    }
+    if (count > BODY_LOG_BODIES_MAX) {
+        from = slice_to(from, utf8_cut(from, ADDRESS_BYTES_MAX));
+        to = slice_to(to, utf8_cut(to, ADDRESS_BYTES_MAX));
+        LOG_I(message_body, "dir=%s from=%s to=%s bodies=%u note=cut",
+              direction == PARTNER_IN ? "in" : "out", log_quote(from).text, log_quote(to).text,
+              count);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "xmpp/stanza.h"
 
 #define BODY_LOG_BYTES_MAX 2048u
+#define BODY_LOG_BODIES_MAX 16u /* of one message; of more the number is told */
 #define BODY_LOG_PART_BYTES 240u /* of cleaned text in one line */
 
 /* Any stanza; only messages with a text, no errors, are logged. direction: as seen from us. */

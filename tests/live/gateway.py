@@ -305,6 +305,14 @@ def log_message_bodies():
         wait_until("both bodies", lambda: [line.split("text=")[1] for line in lines()[at:]]
                    == ['"harmless"', '"hidden"'], 5)
         ground.component.next_message()
+        # A message of nothing but bodies does not push everybody's lines out of the log.
+        at = len(lines())
+        ground.stream.send(f"<message from='{LIZ}' to='{JOE}'>" + "<body>x</body>" * 5000
+                           + "</message>")
+        ground.component.next_message()
+        wait_until("the number", lambda: lines()[at:] and " bodies=5000 note=cut" in lines()[-1], 5)
+        check(len(lines()) == at + 17, "lines for one message", len(lines()) - at)
+        check(" log_lost " not in ground.fedgate.log_text(), "lines were lost")
         reload(ground, 2, log_message_bodies=False)
         count = len(lines())
         at = len(ground.fedgate.log_text())

@@ -9,13 +9,11 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
-from lab.negotiation import JOE, Ground, cells_of, in_parallel, read_table
+from lab.negotiation import JOE, METHODS, Ground, cells_of, in_parallel, read_table
 from lab.negotiator import KINDS, condition_of
 from lab.process import wait_until
 from lab.xmpp import END, local, message, text_of
 
-METHODS = {"external": "external", "certificate": "certificate", "dialback-tls": "dialback_tls",
-           "dialback-tcp": "dialback_plain"}
 # What a stanza's sender may be told when no stream comes about.
 UNREACHABLE = {"remote-server-timeout", "remote-server-not-found"}
 

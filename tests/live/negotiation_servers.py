@@ -9,7 +9,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, LabError, case, check, main, plan
 from lab.fedgate import partner
-from negotiation import METHODS, read_table, settings
+from lab.negotiation import METHODS, read_table, settings
 from partners import JOE, UNREACHABLE, Stage
 
 ROWS = (2, 7, 9, 17)  # R/R/F, R/O/T, O/O/T, N/N/T

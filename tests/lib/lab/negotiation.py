@@ -15,6 +15,9 @@ from .xmpp import END, Component, error_of, text_of
 
 JOE = f"joe@{plan.APP}"
 WORKERS = 32
+# The table's results -> /stats' names of methods.
+METHODS = {"external": "external", "certificate": "certificate", "dialback-tls": "dialback_tls",
+           "dialback-tcp": "dialback_plain"}
 
 Row = namedtuple("Row", "number tls sasl dialback verdict reason starttls external offers out in_")
 # One field of the table: a row's partner in one direction; result as the table says.

@@ -82,6 +82,23 @@ static int check_domain(const struct ctl *ctl, int argc, char **argv)
     return EX_OK;
 }
 
+/* A change of the partner in argv[1]: the configuration is read before act, and saved by it. */
+static int with_change(struct ctl *ctl, int argc, char **argv,
+                       int (*act)(struct change *c, int argc, char **argv))
+{
+    struct change c;
+    int status;
+
+    argc = change_options(&c, ctl, &cmd_partner, argc, argv);
+    status = argc < 0 ? EX_USAGE : check_domain(ctl, argc, argv);
+    if (status == EX_OK) {
+        status = change_begin(&c);
+        status = status != EX_OK ? status : act(&c, argc, argv);
+        change_end(&c);
+    }
+    return status;
+}
+
 /* Line of a node, for messages. */
 static uint32_t line_of(const struct change *c, uint32_t node)
 {
@@ -151,17 +168,7 @@ static int add(struct change *c, int argc, char **argv)
 
 int partner_add(struct ctl *ctl, int argc, char **argv)
 {
-    struct change c;
-    int status;
-
-    argc = change_options(&c, ctl, &cmd_partner, argc, argv);
-    status = argc < 0 ? EX_USAGE : check_domain(ctl, argc, argv);
-    if (status == EX_OK) {
-        status = change_begin(&c);
-        status = status != EX_OK ? status : add(&c, argc, argv);
-        change_end(&c);
-    }
-    return status;
+    return with_change(ctl, argc, argv, add);
 }
 
 /* --- set --- */
@@ -175,6 +182,9 @@ static int set(struct change *c, int argc, char **argv)
     struct props after;
     int status;
 
+    if (argc < 3) {
+        return out_usage(c->ctl, &cmd_partner, "set what? PROPERTY=VALUE");
+    }
     if (node == JSON_NONE) {
         return partner_unknown(c->ctl, &c->doc, argv[1]);
     }
@@ -200,20 +210,7 @@ static int set(struct change *c, int argc, char **argv)
 
 int partner_set(struct ctl *ctl, int argc, char **argv)
 {
-    struct change c;
-    int status;
-
-    argc = change_options(&c, ctl, &cmd_partner, argc, argv);
-    status = argc < 0 ? EX_USAGE : check_domain(ctl, argc, argv);
-    if (status == EX_OK && argc < 3) {
-        status = out_usage(ctl, &cmd_partner, "set what? PROPERTY=VALUE");
-    }
-    if (status == EX_OK) {
-        status = change_begin(&c);
-        status = status != EX_OK ? status : set(&c, argc, argv);
-        change_end(&c);
-    }
-    return status;
+    return with_change(ctl, argc, argv, set);
 }
 
 /* --- remove --- */
@@ -320,15 +317,5 @@ static int take_away(struct change *c, int argc, char **argv)
 
 int partner_remove(struct ctl *ctl, int argc, char **argv)
 {
-    struct change c;
-    int status;
-
-    argc = change_options(&c, ctl, &cmd_partner, argc, argv);
-    status = argc < 0 ? EX_USAGE : check_domain(ctl, argc, argv);
-    if (status == EX_OK) {
-        status = change_begin(&c);
-        status = status != EX_OK ? status : take_away(&c, argc, argv);
-        change_end(&c);
-    }
-    return status;
+    return with_change(ctl, argc, argv, take_away);
 }

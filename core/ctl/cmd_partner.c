@@ -11,30 +11,15 @@
 #include "policy/suggest.h"
 #include "xmpp/jid.h"
 
-static const struct {
-    const char *name;
-    int (*run)(struct ctl *ctl, int argc, char **argv);
-} forms[] = {
+static const struct ctl_form forms[] = {
     {"list", partner_list}, {"show", partner_show},     {"add", partner_add},
     {"set", partner_set},   {"remove", partner_remove}, {"export", partner_export},
+    {NULL, NULL},
 };
 
 static int run(struct ctl *ctl, int argc, char **argv)
 {
-    struct suggest near = {0};
-
-    if (argc < 2) {
-        return out_usage(ctl, &cmd_partner, "list, show, add, set, remove or export");
-    }
-    near.word = slice_from_cstr(argv[1]);
-    for (size_t i = 0; i < ARRAY_COUNT(forms); i++) {
-        if (strcmp(argv[1], forms[i].name) == 0) {
-            return forms[i].run(ctl, argc - 1, argv + 1);
-        }
-        suggest_consider(&near, forms[i].name);
-    }
-    return out_usage(ctl, &cmd_partner, "no form %.80s%s%s", quote(near.word).text,
-                     near.best ? "; did you mean " : "", near.best ? near.best : "");
+    return ctl_run_form(ctl, &cmd_partner, forms, argc, argv);
 }
 
 const struct ctl_command cmd_partner = {

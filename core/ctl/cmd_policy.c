@@ -9,34 +9,17 @@
 #include "base/utf8.h"
 #include "ctl/access.h"
 #include "policy/quote.h"
-#include "policy/suggest.h"
 
-static const struct {
-    const char *name;
-    int (*run)(struct ctl *ctl, int argc, char **argv);
-} forms[] = {
+static const struct ctl_form forms[] = {
     {"show", policy_show},     {"list", policy_list},       {"set", policy_set},
     {"remove", policy_remove}, {"grant", policy_grant},     {"revoke", policy_revoke},
     {"block", policy_block},   {"unblock", policy_unblock}, {"blocked", policy_blocked},
+    {NULL, NULL},
 };
 
 static int run(struct ctl *ctl, int argc, char **argv)
 {
-    struct suggest near = {0};
-
-    if (argc < 2) {
-        return out_usage(ctl, &cmd_policy,
-                         "show, list, set, remove, grant, revoke, block, unblock or blocked");
-    }
-    near.word = slice_from_cstr(argv[1]);
-    for (size_t i = 0; i < ARRAY_COUNT(forms); i++) {
-        if (strcmp(argv[1], forms[i].name) == 0) {
-            return forms[i].run(ctl, argc - 1, argv + 1);
-        }
-        suggest_consider(&near, forms[i].name);
-    }
-    return out_usage(ctl, &cmd_policy, "no form %.80s%s%s", quote(near.word).text,
-                     near.best ? "; did you mean " : "", near.best ? near.best : "");
+    return ctl_run_form(ctl, &cmd_policy, forms, argc, argv);
 }
 
 const struct ctl_command cmd_policy = {

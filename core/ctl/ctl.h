@@ -33,6 +33,15 @@ struct ctl_command {
 /* "usage: fedgatectl NAME ...", a line for each form. */
 void ctl_print_usage(const struct ctl_command *cmd, FILE *to);
 
+/* `partner list`, `policy grant`: one of the forms of a command. */
+struct ctl_form {
+    const char *name; /* NULL ends a table */
+    int (*run)(struct ctl *ctl, int argc, char **argv);
+};
+/* Runs the form that argv[1] names, with argv from there on; else says which there are. */
+int ctl_run_form(struct ctl *ctl, const struct ctl_command *command, const struct ctl_form *forms,
+                 int argc, char **argv);
+
 /* One per file: cmd_partner.c, cmd_policy.c, cmd_check.c, cmd_reload.c, cmd_why.c, cmd_import.c,
  * cmd_diagnose.c, cmd_status.c. */
 extern const struct ctl_command cmd_check;

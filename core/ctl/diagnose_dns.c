@@ -81,24 +81,6 @@ bool diagnose_question_set(struct diagnose_question *q, enum dns_type type, cons
     return len > 0 && (size_t)len < sizeof(q->name);
 }
 
-static int err_of_status(int status)
-{
-    switch (status) {
-    case ARES_ETIMEOUT:
-        return ERR_DNS_TIMEOUT;
-    case ARES_ENOTFOUND:
-    case ARES_EBADNAME:
-        return ERR_DNS_NXDOMAIN;
-    case ARES_ENODATA:
-        return ERR_DNS_NODATA;
-    case ARES_EBADRESP:
-    case ARES_EFORMERR:
-        return ERR_DNS_BAD;
-    default: /* refused, no server reachable, given up */
-        return ERR_DNS_SERVFAIL;
-    }
-}
-
 static void answered(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 {
     struct diagnose_question *q = arg;
@@ -109,7 +91,7 @@ static void answered(void *arg, int status, int timeouts, unsigned char *bytes, 
         (void)dns_answer_parse(&q->answer, slice_make((const char *)bytes, (size_t)len),
                                slice_from_cstr(q->name), q->type);
     } else {
-        dns_answer_fail(&q->answer, q->type, err_of_status(status));
+        dns_answer_fail(&q->answer, q->type, resolver_err_of_ares(status));
     }
 }
 

@@ -122,7 +122,7 @@ static void finish(struct lookup *l, const struct dns_answer *answer)
     make_ready(r, l);
 }
 
-static int err_of_status(int status)
+int resolver_err_of_ares(int status)
 {
     switch (status) {
     case ARES_ETIMEOUT:
@@ -157,7 +157,7 @@ static void ares_done(void *arg, int status, int timeouts, unsigned char *bytes,
         (void)dns_answer_parse(&answer, slice_make((const char *)bytes, (size_t)len),
                                lookup_name(l), l->type);
     } else {
-        dns_answer_fail(&answer, l->type, err_of_status(status));
+        dns_answer_fail(&answer, l->type, resolver_err_of_ares(status));
     }
     finish(l, &answer);
 }

@@ -41,4 +41,7 @@ static inline bool resolver_is_asking(const struct resolver_query *q)
     return list_is_linked(&q->link);
 }
 
+/* c-ares' status as one of our errors; never 0. */
+int resolver_err_of_ares(int status);
+
 #endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* notifier: a user of ours watches a partner's user: the gateway asks the XMPP side (RFC 6121 3,
+ * 4.3) and notifies the SIP side (RFC 6665 4.2, RFC 3856, RFC 8048 5.3). One per contact of direction
+ * out; a dialog per device. Events from outside come as the functions below; the machine speaks
+ * through contact.h. */
+#ifndef FG_PRESENCE_NOTIFIER_H
+#define FG_PRESENCE_NOTIFIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "presence/presence.h"
+
+struct contact;
+
+#define NOTIFIER_STATES(X)                                                                         \
+    X(NONE, "none")                                                                                \
+    X(ASKING, "asking")                                                                            \
+    X(GRANTED, "granted")                                                                          \
+    X(REFUSED, "refused")
+enum notifier_state {
+#define X(name, text) NOTIFIER_##name,
+    NOTIFIER_STATES(X)
+#undef X
+        NOTIFIER_STATE_COUNT
+};
+
+struct notifier_dialog; /* one per device; owned */
+
+/* The owner of notifier*.c fills this in; small (see contact.h). */
+struct notifier {
+    struct notifier_dialog *dialogs; /* owned list */
+    char *document;                  /* owned; packed state of the presentity (translate/presence.h) */
+    uint16_t document_len;
+    uint8_t state; /* enum notifier_state */
+};
+
+void notifier_init(struct contact *c);
+void notifier_deinit(struct contact *c);
+bool notifier_is_at_rest(const struct contact *c); /* nothing worth keeping but the state */
+/* Presence stanzas from the presentity. */
+void notifier_from_partner(struct contact *c, const struct stanza *st);
+void notifier_undelivered(struct contact *c, enum stanza_type type,
+                          enum stanza_condition condition);
+void notifier_partner_seen(struct contact *c, bool is_reachable);
+void notifier_subscribe(struct contact *c, const struct sip_msg *m, struct presence_txn txn);
+void notifier_response(struct contact *c, struct presence_call *call, enum sip_outcome outcome,
+                       unsigned status, const struct sip_msg *response);
+void notifier_granted(struct contact *c, int err);
+void notifier_due(struct contact *c);
+/* The rule changed, or an administrator's order (state is set already): end, begin, or nothing. */
+void notifier_review(struct contact *c);
+void notifier_order(struct contact *c, enum presence_order what);
+/* Row <-> memory; after a load notifier_loaded begins the paced resumption. */
+void notifier_pack(const struct contact *c, struct buf *dialogs, struct buf *document);
+void notifier_unpack(struct contact *c, struct slice dialogs, struct slice document);
+void notifier_loaded(struct contact *c);
+void notifier_view(const struct contact *c, struct presence_contact_view *out);
+
+#endif

@@ -74,7 +74,7 @@ void contact_grant(struct contact *c, enum contact_asker asker);
 /* The row is older than dialogs or document: written within DIRTY_MS, coalesced. */
 void contact_touch(struct contact *c);
 
-/* --- time, requests, stanzas (send.c, pace.c) -------------------------------------------------- */
+/* --- time, requests, stanzas (send.c, pace.c) ------------------------------------------------ */
 
 /* The one deadline of a contact: subscriber_due / notifier_due. 0 = none. */
 void contact_arm(struct contact *c, uint64_t deadline_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notifier: a user of ours watches a partner's user: the gateway asks the XMPP side (RFC 6121 3,
- * 4.3) and notifies the SIP side (RFC 6665 4.2, RFC 3856, RFC 8048 5.3). One per contact of direction
- * out; a dialog per device. Events from outside come as the functions below; the machine speaks
+ * 4.3) and notifies the SIP side (RFC 6665 4.2, RFC 3856, RFC 8048 5.3). One per contact of
+ * direction out; a dialog per device. Events from outside come as the functions below; the machine speaks
  * through contact.h. */
 #ifndef FG_PRESENCE_NOTIFIER_H
 #define FG_PRESENCE_NOTIFIER_H
@@ -31,7 +31,7 @@ struct notifier_dialog; /* one per device; owned */
 /* The owner of notifier*.c fills this in; small (see contact.h). */
 struct notifier {
     struct notifier_dialog *dialogs; /* owned list */
-    char *document;                  /* owned; packed state of the presentity (translate/presence.h) */
+    char *document; /* owned; packed state of the presentity (translate/presence.h) */
     uint16_t document_len;
     uint8_t state; /* enum notifier_state */
 };

@@ -160,7 +160,7 @@ void presence_stored(struct presence *p, uint64_t first, uint64_t last, int err)
 /* --- start, reload, stop ---------------------------------------------------------------------- */
 
 /* Before presence_loaded: what the store holds. A damaged dialog or document is dropped, the
- * authorisation stays. ERR_NOMEM, ERR_FULL, ERR_BAD_INPUT (pair, state or direction make no sense). */
+ * authorisation stays. ERR_NOMEM, ERR_FULL, ERR_BAD_INPUT (pair, state, direction: nonsense). */
 NODISCARD int presence_load(struct presence *p, const struct presence_row *row);
 /* All are there: refreshes and probes begin, at the pace of each hop. */
 void presence_loaded(struct presence *p);

@@ -27,6 +27,7 @@ fg_need(CARES libcares libc-ares-dev)
 fg_need(YAJL yajl libyajl-dev)
 fg_need(IDN libidn libidn-dev)
 fg_need(MICROHTTPD libmicrohttpd libmicrohttpd-dev)
+fg_need(SQLITE sqlite3 libsqlite3-dev)
 fg_need_plain(MBEDCRYPTO mbedtls/aes.h mbedcrypto libmbedtls-dev)
 fg_need_plain(MBEDX509 mbedtls/x509.h mbedx509 libmbedtls-dev ${MBEDCRYPTO_LIBRARY})
 fg_need_plain(MBEDTLS mbedtls/ssl.h mbedtls libmbedtls-dev

@@ -23,14 +23,15 @@ README_LINES_MAX = 60
 
 # Room -> the rooms whose headers it may include, besides its own (DESIGN section 2).
 ROOMS = {
-    "core/base": (), "core/io": ("base",), "proto/xml": ("base",), "proto/sip": ("base",),
+    "core/base": (), "core/io": ("base",), "core/store": ("base",), "proto/xml": ("base",),
+    "proto/sip": ("base",),
     "proto/dns": ("base",), "proto/xmpp": ("base", "xml"),
     "proto/translate": ("base", "xml", "xmpp", "sip"), "tls": ("base",),
     "policy/import": ("base", "xml", "xmpp", "sip", "translate", "policy"),
     "policy": ("base", "xml", "xmpp", "sip", "dns", "translate"),
     "core/engine": ("base", "io", "tls", "dns"),
     "core/edge": ("base", "io", "xml", "sip", "dns", "xmpp", "translate", "tls", "policy",
-                  "engine"),
+                  "engine", "store"),
     "core/ctl": ("base", "io", "xml", "sip", "dns", "xmpp", "translate", "tls", "policy",
                  "import", "engine", "edge"),
 }
@@ -44,7 +45,7 @@ THIRD_PARTY = {
     "mbedtls/": r"tls/(mbedtls|aead_mbedcrypto|signature_mbedtls)",
     "yajl/": r"policy/json", "stringprep": r"proto/xmpp/jid", "punycode": r"proto/xmpp/jid",
     "idna": r"proto/xmpp/jid", "urcu": r"core/engine/", "microhttpd": r"core/edge/http",
-    "sqlite3": r"core/edge/store", "libpq": r"core/edge/store", "linux/tls": r"(tls|core/io)/",
+    "sqlite3": r"core/store/lite", "libpq": r"core/store/", "linux/tls": r"(tls|core/io)/",
     "criterion": r"tests/", "expat": r"(tests|bench)/", "osip": r"(tests|bench)/",
     "openssl/": r"(tests|bench)/",
 }

@@ -2,6 +2,7 @@
 """Kamailio 5.6 as the SIP pool of corp.test: registrar, local users, the rest to fedgate."""
 import glob
 import os
+import shutil
 
 from . import plan
 from .process import Process
@@ -9,6 +10,7 @@ from .sip import Phone
 from .stage import LabError
 
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kamailio.cfg")
+DBTEXT = "/usr/share/kamailio/dbtext/kamailio"  # empty tables
 
 TLS = """[server:default]
 method = TLSv1.2+
@@ -30,11 +32,16 @@ server_name = {fedgate_name}
 
 class Kamailio:
     """tls: reaches fedgate with mutual TLS, and demands it of fedgate; else plain TCP.
-    users: regular expression of the users that exist."""
+    users: regular expression of the users that exist.
+    presence: also a presence server; a dict of what differs from PRESENCE. What it keeps on disk
+    outlives a stop and start."""
+
+    PRESENCE = {"SUBS_DB_MODE": "0", "PUBL_CACHE": "2", "MAX_EXPIRES": "3600", "MIN_EXPIRES": "0",
+                "FORCE_ACTIVE": "1"}
 
     def __init__(self, lab, domain=plan.CORP, address=plan.KAMAILIO, *, tls=True,
                  users="^[a-z][a-z0-9.]*$", fedgate=plan.FEDGATE, fedgate_name="edge.corp.test",
-                 certificate=None, children=2, debug=2):
+                 certificate=None, children=2, debug=2, presence=None):
         self.lab = lab
         self.domain = domain
         self.address = address
@@ -49,7 +56,13 @@ class Kamailio:
                   else f"sip:{fedgate}:{plan.SIP_TCP};transport=tcp")
         values = {"FOLDER": self.folder, "DOMAIN": domain, "ADDRESS": address, "USERS": users,
                   "FEDGATE": target, "CHILDREN": str(children), "DEBUG": str(debug),
-                  "MODULES": glob.glob("/usr/lib/*/kamailio/modules")[0]}
+                  "MODULES": glob.glob("/usr/lib/*/kamailio/modules")[0],
+                  "PRESENCE_AT": (f"{plan.SIP_TLS};transport=tls" if tls
+                                  else f"{plan.SIP_TCP};transport=tcp"),
+                  **self.PRESENCE, **(presence or {})}
+        self.presence = presence is not None
+        if self.presence:
+            shutil.copytree(DBTEXT, os.path.join(self.folder, "db"))
         with open(CONFIG, encoding="utf-8") as source:
             text = source.read()
         for key, value in values.items():
@@ -64,6 +77,8 @@ class Kamailio:
                 "-P", f"{self.folder}/pid", "-w", self.folder, "-Y", self.folder]
         if self.tls:
             argv += ["-A", "WITH_TLS"]
+        if self.presence:
+            argv += ["-A", "WITH_PRESENCE"]
         self.process = Process("kamailio", argv, self.folder)
         self.lab.own(self.process.start())
         self.process.wait_port(self.address, plan.SIP_TCP, *([plan.SIP_TLS] if self.tls else []))

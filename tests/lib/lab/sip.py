@@ -161,6 +161,7 @@ class Phone:
         self.here = "%s:%d" % connected.getsockname()[:2]
         self.wire = SipWire(connected)
         self.inbox = queue.SimpleQueue()
+        self.notifies = queue.SimpleQueue()
         self.pending = {}
         self.answer = 200
         self.cseq = 0
@@ -178,21 +179,25 @@ class Phone:
                     continue
                 if message.method == "MESSAGE":
                     self.inbox.put(message)
+                if message.method == "NOTIFY":
+                    self.notifies.put(message)
                 if message.method != "ACK" and self.answer:
                     self.wire.send(answer_to(message, self.answer))
         except OSError:
             pass
 
-    def request(self, method, target, to, headers=(), body=b"", content_type=None):
-        """Sends a request; returns its Call-ID, under which final() finds the answer."""
+    def request(self, method, target, to, headers=(), body=b"", content_type=None, *,
+                call_id=None, tag=None, to_tag=None):
+        """Sends a request; returns its Call-ID, under which final() finds the answer. call_id, tag
+        (ours) and to_tag: of the dialog it belongs to."""
         self.cseq += 1
-        call_id = uuid.uuid4().hex
+        call_id = call_id or uuid.uuid4().hex
         self.pending[call_id] = queue.SimpleQueue()
         self.wire.send(compose(f"{method} {target} SIP/2.0", [
             ("Via", f"SIP/2.0/{self.transport} {self.here};branch=z9hG4bK{uuid.uuid4().hex}"),
-            ("Max-Forwards", "70"), ("From", f"<{self.aor}>;tag={uuid.uuid4().hex[:8]}"),
-            ("To", f"<{to}>"), ("Call-ID", call_id), ("CSeq", f"{self.cseq} {method}"), *headers],
-            body, content_type))
+            ("Max-Forwards", "70"), ("From", f"<{self.aor}>;tag={tag or uuid.uuid4().hex[:8]}"),
+            ("To", f"<{to}>" + (f";tag={to_tag}" if to_tag else "")), ("Call-ID", call_id),
+            ("CSeq", f"{self.cseq} {method}"), *headers], body, content_type))
         return call_id
 
     def final(self, call_id, timeout=15.0):

@@ -49,8 +49,8 @@ class Seen:
                 self.tuples.append((basic.text if basic is not None else None,
                                     show.text if show is not None else None))
             self.notes = [note.text for note in root.iter() if note.tag.endswith("}note")]
-            self.activities = [child.tag.split("}")[1] for kind in root.iter(f"{{{RPID}}}activities")
-                               for child in kind]
+            kinds = root.iter(f"{{{RPID}}}activities")
+            self.activities = [child.tag.split("}")[1] for kind in kinds for child in kind]
 
     @property
     def show(self):

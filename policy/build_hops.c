@@ -110,9 +110,10 @@ static void build_sip(struct load *l, const struct schema_values *v, struct next
     if (hop->profile == NEXT_HOP_PROFILE_LYNC) {
         schema_warning(
             l, v, KEY_next_hop_profile,
-            "\"lync\" is accepted, but this release speaks to the next hop as \"simple\"");
+            "\"lync\" is in force for presence only: this release sends messages as \"simple\"");
     }
     hop->options_interval_s = schema_u32(v, KEY_next_hop_options_interval_s);
+    hop->subscribe_rate_max = schema_u32(v, KEY_next_hop_subscribe_rate_max);
     hop->connections_max = schema_u32(v, KEY_next_hop_max_connections);
     if (uri->key_node == JSON_NONE) {
         schema_error(l, v, KEY_next_hop_uri,
@@ -147,6 +148,7 @@ static void build_component(struct load *l, const struct schema_values *v, struc
                                                  KEY_next_hop_trusted_names,
                                                  KEY_next_hop_trusted_addresses,
                                                  KEY_next_hop_options_interval_s,
+                                                 KEY_next_hop_subscribe_rate_max,
                                                  KEY_next_hop_max_connections};
     const struct schema_value *secret = schema_get(v, KEY_next_hop_secret);
 

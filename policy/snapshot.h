@@ -68,6 +68,7 @@ struct next_hop {
     const struct slice *trusted_names; /* ... or over TLS with one of these names, A-labels */
     uint32_t trusted_name_count;       /* TLS hop: at least 1 (host, when nothing is configured) */
     uint32_t options_interval_s;       /* probe; 0 = off */
+    uint32_t subscribe_rate_max;       /* SUBSCRIBEs per second, of the whole node */
     uint32_t connections_max;
 };
 

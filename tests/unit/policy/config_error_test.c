@@ -219,9 +219,7 @@ Test(config_error, relations)
         {{.partners = "[{\"domain\":\"a.example\",\"connection_limit\":0}]"},
          "f:7:54: partners[0].connection_limit: must be a whole number from 1 to 100000, or null, "
          "not 0\n"},
-        {{.gateway = "{\"subscription_refresh_interval_s\":60}"},
-         "f:8:46: gateway.subscription_refresh_interval_s: warning: is accepted, but has no effect "
-         "in this release\n"},
+        {{.gateway = "{\"subscription_refresh_interval_s\":60}"}, ""},
         {{.tls = "{\"ktls\":\"require\",\"certificate\":\"c\",\"key\":\"k\"}"}, ""},
         {{.tls = "{\"certificate\":\"c\",\"key\":\"k\",\"min_version\":1.2}"},
          "f:3:50: tls.min_version: must be \"1.2\" or \"1.3\", not 1.2\n"},
@@ -256,9 +254,12 @@ Test(config_error, relations)
         {{.store = "\"sqlite:fedgate.db\""}, ""},
         {{.next_hops = "{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:a.example;transport=tls\","
                        "\"profile\":\"lync\",\"max_connections\":4}}"},
-         "f:6:81: next_hops.pool.profile: warning: \"lync\" is accepted, but this release speaks "
-         "to "
-         "the next hop as \"simple\"\n"},
+         "f:6:81: next_hops.pool.profile: warning: \"lync\" is in force for presence only: this "
+         "release sends messages as \"simple\"\n"},
+        {{.next_hops = "{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:a.example;transport=tls\","
+                       "\"subscribe_rate_max\":0}}"},
+         "f:6:92: next_hops.pool.subscribe_rate_max: must be a whole number from 1 to 100000, not "
+         "0\n"},
         {{.store = "\"mysql:x\""},
          "f:11:9: store: must be \"sqlite:FILE\" or \"postgresql://...\"\n"},
         {{.store = "\"sqlite:\""},

@@ -19,7 +19,7 @@ static const struct help_doc rich = {
     .next_hops =
         "{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:Pool.corp.example:5071;transport=tls\","
         "\"profile\":\"lync\",\"trusted_addresses\":[\"192.0.2.0/24\"],\"max_connections\":"
-        "2,\"options_interval_s\":0},"
+        "2,\"options_interval_s\":0,\"subscribe_rate_max\":50},"
         "\"app\":{\"kind\":\"component\",\"secret\":\"a long enough secret\"}}",
     .partners = "[{\"domain\":\"Fabrikam.Example\",\"additional_domains\":[\"it.fabrikam.example\","
                 "\"m\xc3\xbcnchen.example\"],\"type\":\"federated\",\"description\":\"Fabrikam\","
@@ -152,6 +152,7 @@ Test(snapshot, next_hops)
     cr_expect_eq(hop->profile, NEXT_HOP_PROFILE_LYNC);
     cr_expect_eq(hop->connections_max, 2);
     cr_expect_eq(hop->options_interval_s, 0);
+    cr_expect_eq(hop->subscribe_rate_max, 50);
     cr_expect_eq(hop->trusted_name_count, 1);
     cr_expect(is(hop->trusted_names[0], "pool.corp.example"));
     cr_expect(next_hop_trusts_address(hop, (const struct sockaddr *)&addr));
@@ -247,6 +248,7 @@ Test(snapshot, defaults_are_those_of_the_manual)
     cr_expect(s->partners[0].keepalive);
     cr_expect_eq(s->partners[0].proxy_host.len, 0);
     cr_expect_eq(s->next_hops[0].options_interval_s, 60);
+    cr_expect_eq(s->next_hops[0].subscribe_rate_max, 200);
     cr_expect_eq(s->next_hops[0].connections_max, 4);
     cr_expect_eq(s->next_hops[0].profile, NEXT_HOP_PROFILE_SIMPLE);
     snapshot_free(s);

@@ -13,6 +13,7 @@
 #include "presence/presence.h"
 
 struct contact;
+struct contact_measure;
 
 #define NOTIFIER_STATES(X)                                                                         \
     X(NONE, "none")                                                                                \
@@ -53,9 +54,13 @@ void notifier_due(struct contact *c);
 void notifier_review(struct contact *c);
 void notifier_order(struct contact *c, enum presence_order what);
 /* Row <-> memory; after a load notifier_loaded begins the paced resumption. */
-void notifier_pack(const struct contact *c, struct buf *dialogs, struct buf *document);
+void notifier_pack(struct contact *c, struct buf *dialogs, struct buf *document);
 void notifier_unpack(struct contact *c, struct slice dialogs, struct slice document);
+/* The row packed last is durable (sip_dialog_stored). */
+void notifier_stored(struct contact *c);
 void notifier_loaded(struct contact *c);
+/* For gauges and memory; asked after every event. */
+void notifier_measure(const struct contact *c, struct contact_measure *out);
 void notifier_view(const struct contact *c, struct presence_contact_view *out);
 
 #endif

@@ -71,6 +71,9 @@ struct presence_rule {
 struct presence_txn {
     uint64_t handle;
     uint32_t shard_idx;
+    struct slice to_tag; /* of its response (sip_server_to_tag): the local tag of a dialog that a
+                            SUBSCRIBE makes; borrowed for the call that brings it, not needed in
+                            ops->answer */
 };
 
 /* SUBSCRIBE or NOTIFY, to be written to the next hop of the local domain. All borrowed for the
@@ -97,9 +100,12 @@ struct presence_row {
     struct slice document;  /* opaque */
 };
 
+/* None of these calls presence_* of the same object, except for presence_look and presence_stats:
+ * what they lead to comes in a later call. */
 struct presence_ops {
     uint64_t (*now_ms)(void *ctx);
     int64_t (*now_unix_s)(void *ctx);
+    /* May be asked for pairs that have no contact yet: before one is made. */
     void (*rule)(void *ctx, const struct presence_pair *pair, enum contact_direction direction,
                  struct presence_rule *out);
     /* A presence stanza for the partner's user, as for a stream with default namespace
@@ -115,7 +121,9 @@ struct presence_ops {
     /* 0: presence_stored comes for this ticket; ERR_FULL: later again (the row stays dirty).
      * Tickets grow by one per accepted row, from 1. is_urgent: somebody waits for it. */
     int (*store)(void *ctx, const struct presence_row *row, bool is_urgent, uint64_t *ticket);
-    /* What an administrator asked for is durable (err 0) or was not done. */
+    /* What an administrator asked for is durable (err 0), or not: ERR_NOT_FOUND (forget), ERR_STATE
+     * (another order came), ERR_FULL, ERR_NOMEM, or as the store said. `allow` was not done then;
+     * `block` and `forget` count all the same, and their row is tried again. */
     void (*admin_done)(void *ctx, uint64_t cookie, int err);
 };
 
@@ -166,7 +174,8 @@ NODISCARD int presence_load(struct presence *p, const struct presence_row *row);
 void presence_loaded(struct presence *p);
 /* After a new configuration: judges the next contacts again; true = call again soon. */
 bool presence_review(struct presence *p, bool from_start);
-/* Hands all dirty rows to the store, as it takes them; true = all gone. Dialogs go on. */
+/* Hands dirty rows to the store, as it takes them; true = none is left, nor on its way: call again
+ * after presence_stored until it is so. Dialogs go on. */
 bool presence_flush(struct presence *p);
 
 /* --- administrators --------------------------------------------------------------------------- */
@@ -177,6 +186,11 @@ enum presence_order { PRESENCE_ALLOW, PRESENCE_BLOCK, PRESENCE_FORGET };
  * ops->admin_done(cookie) follows, perhaps within the call. */
 void presence_order(struct presence *p, const struct presence_pair *pair,
                     enum contact_direction direction, enum presence_order what, uint64_t cookie);
+
+/* False: no such contact; *state is none. */
+bool presence_look(const struct presence *p, const struct presence_pair *pair,
+                   enum contact_direction direction, enum contact_state *state,
+                   enum contact_asker *asker);
 
 struct presence_contact_view {
     struct presence_pair pair;
@@ -192,8 +206,6 @@ struct presence_contact_view {
     struct slice note;       /* its note; borrowed for the call */
     struct slice last_error; /* what went wrong last, for people; may be empty */
 };
-/* The contacts in a stable order (by their addresses' hash): calls fn for at most count after
- * *cursor (0 at first) that match the filter; returns false at the end. fn must not change any. */
 struct presence_filter {
     struct slice local_user;    /* with local_domain; empty = any */
     struct slice local_domain;  /* empty = any */
@@ -202,6 +214,11 @@ struct presence_filter {
     uint32_t directions; /* bits 1u << enum contact_direction; 0 = all */
     uint32_t states;     /* bits 1u << enum contact_state; 0 = all */
 };
+/* The contacts in a stable order (by their addresses' hash): calls fn for at most count after
+ * *cursor (0 at first) that match the filter; returns false at the end. A call looks at
+ * PRESENCE_WALK_MAX contacts at most and so may find fewer than count, or none, before the end.
+ * fn must not change any. */
+#define PRESENCE_WALK_MAX 16384u
 bool presence_walk(const struct presence *p, const struct presence_filter *filter,
                    uint64_t *cursor, uint32_t count,
                    void (*fn)(void *ctx, const struct presence_contact_view *view), void *ctx);
@@ -230,7 +247,8 @@ struct presence_stats {
 #define X(name, help) uint64_t name;
     PRESENCE_COUNTERS(X)
 #undef X
-    uint32_t contacts[CONTACT_DIRECTIONS][CONTACT_STATE_COUNT]; /* gauges */
+    /* gauges */
+    uint32_t contacts[CONTACT_DIRECTIONS][CONTACT_STATE_COUNT];
     uint32_t dialogs[CONTACT_DIRECTIONS];
     uint32_t dirty;          /* rows not yet given to the store */
     uint32_t waiting;        /* SUBSCRIBEs that wait for their pace */

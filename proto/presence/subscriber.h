@@ -12,6 +12,7 @@
 #include "presence/presence.h"
 
 struct contact;
+struct contact_measure;
 
 #define SUBSCRIBER_STATES(X)                                                                       \
     X(NONE, "none")                                                                                \
@@ -54,9 +55,13 @@ void subscriber_paced(struct contact *c);
 void subscriber_review(struct contact *c);
 void subscriber_order(struct contact *c, enum presence_order what);
 /* Row <-> memory; after a load subscriber_loaded begins the paced resumption. */
-void subscriber_pack(const struct contact *c, struct buf *dialogs, struct buf *document);
+void subscriber_pack(struct contact *c, struct buf *dialogs, struct buf *document);
 void subscriber_unpack(struct contact *c, struct slice dialogs, struct slice document);
+/* The row packed last is durable (sip_dialog_stored). */
+void subscriber_stored(struct contact *c);
 void subscriber_loaded(struct contact *c);
+/* For gauges and memory; asked after every event. */
+void subscriber_measure(const struct contact *c, struct contact_measure *out);
 void subscriber_view(const struct contact *c, struct presence_contact_view *out);
 
 #endif

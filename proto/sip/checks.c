@@ -201,10 +201,24 @@ static bool check_require(const struct sip_msg *m, const struct sip_check_policy
     return true;
 }
 
-static bool type_is_accepted(const struct sip_check_policy *p, const struct sip_media_type *t)
+/* What may be the body of a request like m: a document in a MESSAGE would be no notification. */
+static const struct slice *accepted_by(const struct sip_check_policy *p, const struct sip_msg *m,
+                                       uint32_t *count)
 {
-    for (uint32_t i = 0; i < p->accept_count; i++) {
-        struct slice subtype = p->accept[i];
+    bool is_notify = m->method == SIP_METHOD_NOTIFY;
+
+    *count = is_notify ? p->notify_accept_count : p->accept_count;
+    return is_notify ? p->notify_accept : p->accept;
+}
+
+static bool type_is_accepted(const struct sip_check_policy *p, const struct sip_msg *m,
+                             const struct sip_media_type *t)
+{
+    uint32_t count;
+    const struct slice *accept = accepted_by(p, m, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice subtype = accept[i];
         struct slice type;
 
         (void)slice_cut(&subtype, '/', &type);
@@ -241,7 +255,7 @@ static bool check_body(const struct sip_msg *m, const struct sip_check_policy *p
         return refuse(
             v, 400, err == ERR_NOT_FOUND ? "body without Content-Type" : "Content-Type malformed");
     }
-    return type_is_accepted(p, &type) ? true : refuse(v, 415, "Content-Type not supported");
+    return type_is_accepted(p, m, &type) ? true : refuse(v, 415, "Content-Type not supported");
 }
 
 bool sip_check_request_keys(const struct sip_msg *m, const struct sip_check_policy *p,
@@ -374,13 +388,17 @@ static void put_unsupported(struct buf *out, const struct sip_msg *m,
 void sip_verdict_put(struct buf *out, const struct sip_msg *m, const struct sip_check_policy *p,
                      const struct sip_verdict *verdict)
 {
+    const struct slice *accept;
+    uint32_t count;
+
     if (verdict->status == 405 || verdict->status == 501) {
         sip_write_header_begin(out, SIP_HDR_ALLOW);
         sip_put_methods(out, p->methods);
         sip_write_header_end(out);
     } else if (verdict->status == 415) {
+        accept = accepted_by(p, m, &count);
         sip_write_header_begin(out, SIP_HDR_ACCEPT);
-        sip_put_list(out, p->accept, p->accept_count);
+        sip_put_list(out, accept, count);
         sip_write_header_end(out);
         sip_write_header(out, SIP_HDR_ACCEPT_ENCODING, SLICE_LIT("identity"));
     } else if (verdict->status == 420) {

@@ -27,6 +27,10 @@ struct sip_check_policy {
     uint32_t supported_count;
     const struct slice *accept; /* borrowed: "text/plain", "multipart/..." served as bodies */
     uint32_t accept_count;
+    const struct slice *notify_accept; /* borrowed: the same for NOTIFY, and for nothing else */
+    uint32_t notify_accept_count;
+    const struct slice *packages; /* borrowed: event packages, told in the answer to OPTIONS */
+    uint32_t package_count;
     uint32_t body_bytes_max; /* 0 = SIP_BODY_BYTES_MAX */
     bool from_tag_optional;  /* RFC 2543 peers: no From tag is not an error */
 };
@@ -43,8 +47,8 @@ bool sip_check_request(const struct sip_msg *m, const struct sip_check_policy *p
 /* False: drop the response; status is 0, why says the reason. */
 bool sip_check_response(const struct sip_msg *m, const struct sip_check_policy *p,
                         struct sip_verdict *verdict);
-/* Header fields that belong to the verdict: Allow (405, 501), Unsupported (420), Accept and
- * Accept-Encoding (415). Nothing for others.                                                     */
+/* Header fields that belong to the verdict: Allow (405, 501), Unsupported (420), Accept as m's
+ * method has it and Accept-Encoding (415). Nothing for others; event.h has some of its own.     */
 void sip_verdict_put(struct buf *out, const struct sip_msg *m, const struct sip_check_policy *p,
                      const struct sip_verdict *verdict);
 

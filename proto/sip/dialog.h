@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dialog: one dialog of a subscription as a value (RFC 3261 12; RFC 6665 4.1.4, 4.4.1): what it
- * takes to know a request as its own and to write the next one. No state machine, no timers, no
+/* dialog: one dialog of a subscription as a value (RFC 3261 12; RFC 6665 4.1.4, 4.4.1): what is
+ * needed to know a request as its own and to write the next one. No state machine, no timers, no
  * table: whoever keeps dialogs finds them by Call-ID and local tag, which all forks of one
  * subscription share, and asks sip_dialog_match which of them it is.
  *
@@ -12,8 +12,8 @@
  * Memory: one block of the calling thread's pool, strings packed behind it. Functions that may
  * need a larger block take struct sip_dialog ** and change nothing when they fail. Slices handed
  * out are valid until the next such call. One thread per dialog.
- * Errors: ERR_NOMEM; ERR_LIMIT = a value beyond SIP_DIALOG_*; ERR_SIP_SYNTAX, ERR_SIP_URI = a value
- * that no dialog can have (sip_dialog_status says what to answer).                                */
+ * Errors: ERR_NOMEM; ERR_LIMIT = a value beyond SIP_DIALOG_*; ERR_SIP_SYNTAX, ERR_SIP_URI = a
+ * value that no dialog can have (sip_dialog_status says what to answer).                        */
 #ifndef FG_SIP_DIALOG_H
 #define FG_SIP_DIALOG_H
 
@@ -52,11 +52,12 @@ enum sip_dialog_match sip_dialog_match(const struct sip_dialog *d,
  * Call-ID and tag are ours (ids.h), asserted to be within bounds. NULL: no memory.              */
 NODISCARD struct sip_dialog *sip_dialog_new_uac(struct slice call_id, struct slice local_tag,
                                                 uint32_t cseq);
-/* UAS from a SUBSCRIBE without To tag. cseq: of our first NOTIFY. plain_local, plain_remote: the
- * URIs that the caller would write into From and To anyway; the request's own are kept only where
- * they differ from these.                                                                       */
+/* UAS from a SUBSCRIBE without To tag. cseq: of our first NOTIFY, 1..2^31-2. plain_local and
+ * plain_remote: the URIs that the caller would write into From and To anyway; the request's own
+ * are kept only where they differ from these.                                                   */
 struct sip_dialog_uas {
     struct slice local_tag;
+    struct slice event_id; /* of the request's Event, to be repeated in each NOTIFY; mostly empty */
     uint32_t cseq;
     struct slice plain_local;  /* of the request's To */
     struct slice plain_remote; /* of the request's From */
@@ -67,8 +68,9 @@ NODISCARD int sip_dialog_new_uas(const struct sip_msg *subscribe, const struct s
 void sip_dialog_free(struct sip_dialog *d);
 
 /* UAC, match said NASCENT: a NOTIFY (remote tag, target, route set in order, remote CSeq) makes it
- * established; a 2xx (remote tag, target, route set reversed) only tentative. An established
- * dialog is left as it is by a 2xx; for NOTIFYs to it see sip_dialog_take_cseq, _retarget.      */
+ * established; a 2xx (remote tag, target, route set reversed) only tentative, and one whose values
+ * no dialog can have is passed over. An established dialog is left as it is by a 2xx; for NOTIFYs
+ * to it see sip_dialog_take_cseq and sip_dialog_retarget.                                       */
 NODISCARD int sip_dialog_establish(struct sip_dialog **d, const struct sip_msg *m);
 /* Another dialog of the same subscription (6665 4.1.4), established by this NOTIFY, match said
  * FORK. The caller owns both.                                                                   */
@@ -82,9 +84,10 @@ enum sip_dialog_order {
     SIP_ORDER_LOWER,    /* answer 500 */
 };
 enum sip_dialog_order sip_dialog_take_cseq(struct sip_dialog *d, uint32_t number);
-/* Target refresh (12.2.1.2, 12.2.2): the Contact of a SUBSCRIBE, NOTIFY or 2xx in the dialog becomes
- * the remote target; without Contact nothing changes. The route set never changes again.        */
-NODISCARD int sip_dialog_retarget(struct sip_dialog **d, const struct sip_msg *m);
+/* Target refresh (12.2.1.2, 12.2.2): the Contact of a SUBSCRIBE, NOTIFY or 2xx in the dialog is the
+ * remote target from now on; without Contact nothing changes. The route set never changes again.
+ * *changed (may be NULL): it is another one than before, so the stored form is out of date.     */
+NODISCARD int sip_dialog_retarget(struct sip_dialog **d, const struct sip_msg *m, bool *changed);
 
 /* Space for the Route values of one request. */
 struct sip_dialog_routes {
@@ -97,12 +100,17 @@ struct sip_dialog_routes {
 NODISCARD int sip_dialog_next(struct sip_dialog *d, struct sip_dialog_routes *routes,
                               struct sip_request_params *p);
 
+/* Header fields of the 2xx that makes a UAS dialog: the request's Record-Route, unchanged (12.1.1).
+ * Contact is the caller's.                                                                      */
+void sip_dialog_answer_put(struct buf *out, const struct sip_msg *subscribe);
+
 bool sip_dialog_is_established(const struct sip_dialog *d);
 bool sip_dialog_is_uac(const struct sip_dialog *d);
 struct slice sip_dialog_call_id(const struct sip_dialog *d);
 struct slice sip_dialog_local_tag(const struct sip_dialog *d);
 struct slice sip_dialog_remote_tag(const struct sip_dialog *d); /* empty = not known yet */
 struct slice sip_dialog_target(const struct sip_dialog *d);     /* URI; empty = not known yet */
+struct slice sip_dialog_event_id(const struct sip_dialog *d);   /* empty = none */
 uint32_t sip_dialog_cseq(const struct sip_dialog *d);           /* of the last request sent */
 /* What the dialog's block holds, its pool class counted. */
 size_t sip_dialog_bytes(const struct sip_dialog *d);
@@ -115,11 +123,12 @@ uint16_t sip_dialog_status(int err);
  * that number, to be given to sip_dialog_stored when the bytes are durable.                     */
 uint32_t sip_dialog_pack(const struct sip_dialog *d, struct buf *out);
 void sip_dialog_stored(struct sip_dialog *d, uint32_t cseq_packed);
-/* Half of the reserve is used up (or nothing was ever stored): write the dialog again. Changes of
- * target, remote tag and establishment are for the caller to notice: it made them.              */
+/* Half of the reserve is used up, or nothing was stored since the dialog was made or unpacked:
+ * write it. An unpacked dialog is best written before its first request, else a second crash makes
+ * it go on from the same number again. Changes of target and establishment are for the caller to
+ * notice: it made them.                                                                         */
 bool sip_dialog_needs_store(const struct sip_dialog *d);
-/* bytes may be anything. 0, ERR_BAD_INPUT (also: another version), ERR_NOMEM. The new dialog
- * counts as stored.                                                                             */
+/* bytes may be anything. 0, ERR_BAD_INPUT (also: another version), ERR_NOMEM. */
 NODISCARD int sip_dialog_unpack(struct slice bytes, struct sip_dialog **out);
 
 #endif

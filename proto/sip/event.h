@@ -76,7 +76,8 @@ void sip_write_subscription_state(struct buf *out, const struct sip_subscription
  * missing. False: not a number.                                                                 */
 bool sip_msg_expires(const struct sip_msg *m, uint32_t default_s, uint32_t *expires_s);
 /* Expires of the 2xx to our SUBSCRIBE that asked for asked_s: never more than that (4.2.1.1), and
- * that if it is missing or broken.                                                              */
+ * that if it is missing or broken. 0 although more was asked for: ended at once, a final NOTIFY is
+ * to come.                                                              */
 uint32_t sip_answer_expires(const struct sip_msg *m, uint32_t asked_s);
 /* Min-Expires of a 423: a value greater than asked_s and at most limit_s, or 0: not of use (a peer
  * that names what we asked for, or less, would have us try for ever).                           */
@@ -143,5 +144,7 @@ bool sip_notify_read(const struct sip_msg *m, const struct sip_event_policy *p,
  * Min-Expires (423). Nothing for others.                                                        */
 void sip_event_verdict_put(struct buf *out, const struct sip_event_policy *p,
                            const struct sip_verdict *verdict);
+/* Allow-Events: in SUBSCRIBE, its 2xx and the answer to OPTIONS (4.4.4); nothing if empty. */
+void sip_write_allow_events(struct buf *out, const struct slice *packages, uint32_t count);
 
 #endif

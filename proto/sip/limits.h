@@ -19,6 +19,7 @@
 #define SIP_DIALOG_URI_BYTES_MAX     512u  /* remote target, URI of From or To */
 #define SIP_DIALOG_ROUTES_MAX        10u   /* Route values */
 #define SIP_DIALOG_ROUTE_BYTES_MAX   1536u /* all of them together */
+#define SIP_DIALOG_EVENT_ID_BYTES_MAX 64u
 #define SIP_DIALOG_CSEQ_RESERVE      64u   /* numbers that a stored dialog is ahead */
 #define SIP_DIALOG_PACKED_BYTES_MAX  4096u
 

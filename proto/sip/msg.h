@@ -155,6 +155,7 @@ NODISCARD int sip_msg_uri(const struct sip_msg *m, struct sip_uri *out);
 NODISCARD int sip_msg_u32(const struct sip_msg *m, enum sip_header id, uint32_t *out);
 /* Call-ID, checked against the grammar. */
 NODISCARD int sip_msg_call_id(const struct sip_msg *m, struct slice *out);
+bool sip_call_id_is_valid(struct slice id);
 
 struct sip_media_type {
     struct slice type;    /* "text" */

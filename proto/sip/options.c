@@ -3,6 +3,22 @@
 #include "sip/options.h"
 
 #include "base/check.h"
+#include "sip/event.h"
+
+/* Bodies of all methods (RFC 3261 11.2). */
+static void put_accept(struct buf *out, const struct sip_check_policy *policy)
+{
+    if (policy->accept_count + policy->notify_accept_count == 0) {
+        return;
+    }
+    sip_write_header_begin(out, SIP_HDR_ACCEPT);
+    sip_put_list(out, policy->accept, policy->accept_count);
+    if (policy->accept_count > 0 && policy->notify_accept_count > 0) {
+        buf_put_lit(out, ", ");
+    }
+    sip_put_list(out, policy->notify_accept, policy->notify_accept_count);
+    sip_write_header_end(out);
+}
 
 static void put_abilities(struct buf *out, const struct sip_check_policy *policy)
 {
@@ -12,11 +28,8 @@ static void put_abilities(struct buf *out, const struct sip_check_policy *policy
         sip_put_methods(out, policy->methods);
         sip_write_header_end(out);
     }
-    if (policy->accept_count > 0) {
-        sip_write_header_begin(out, SIP_HDR_ACCEPT);
-        sip_put_list(out, policy->accept, policy->accept_count);
-        sip_write_header_end(out);
-    }
+    put_accept(out, policy);
+    sip_write_allow_events(out, policy->packages, policy->package_count);
     if (policy->supported_count > 0) {
         sip_write_header_begin(out, SIP_HDR_SUPPORTED);
         sip_put_list(out, policy->supported, policy->supported_count);

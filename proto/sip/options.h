@@ -19,8 +19,8 @@
 /* A whole OPTIONS request; method in p is ignored. User-Agent if not empty. */
 void sip_options_write(struct buf *out, const struct sip_request_params *p,
                        const struct sip_check_policy *policy, struct slice user_agent);
-/* Header fields for the answer: Allow, Accept, Accept-Encoding, Supported; Retry-After when
- * draining. *status: 200, or 503 when draining.                                                  */
+/* Header fields for the answer: Allow, Accept, Allow-Events, Supported, Accept-Encoding;
+ * Retry-After when draining. *status: 200, or 503 when draining.                                */
 void sip_options_answer_put(struct buf *fields, const struct sip_check_policy *policy,
                             bool is_draining, unsigned *status);
 

@@ -342,22 +342,19 @@ int sip_msg_u32(const struct sip_msg *m, enum sip_header id, uint32_t *out)
     return 0;
 }
 
-int sip_msg_call_id(const struct sip_msg *m, struct slice *out)
+bool sip_call_id_is_valid(struct slice id)
 {
-    struct slice id = sip_msg_value(m, SIP_HDR_CALL_ID);
     size_t word = sip_span(id, 0, SIP_CHAR_WORD);
 
-    *out = id;
+    return word > 0 && (word == id.len || (id.ptr[word] == '@' &&
+                                           sip_all_are(slice_from(id, word + 1), SIP_CHAR_WORD)));
+}
+
+int sip_msg_call_id(const struct sip_msg *m, struct slice *out)
+{
+    *out = sip_msg_value(m, SIP_HDR_CALL_ID);
     if (!sip_msg_has(m, SIP_HDR_CALL_ID)) {
         return ERR_NOT_FOUND;
     }
-    if (word == 0) {
-        return ERR_SIP_SYNTAX;
-    }
-    if (word == id.len) {
-        return 0;
-    }
-    return id.ptr[word] == '@' && sip_all_are(slice_from(id, word + 1), SIP_CHAR_WORD)
-               ? 0
-               : ERR_SIP_SYNTAX;
+    return sip_call_id_is_valid(*out) ? 0 : ERR_SIP_SYNTAX;
 }

@@ -51,7 +51,7 @@ static size_t text_bytes(struct slice text)
 static size_t item_bytes(const struct presence_item *item)
 {
     int64_t idle = bounded_stamp(item->idle_since_unix_s);
-    size_t len = 1 + (item->has_priority ? 1 : 0) +
+    size_t len = 1u + (item->has_priority ? 1u : 0u) +
                  varint_bytes((uint64_t)bounded_stamp(item->stamp_unix_s)) +
                  (idle ? varint_bytes((uint64_t)idle) : 0) + text_bytes(item->resource);
 

@@ -8,6 +8,9 @@ import subprocess
 import time
 
 PROBE_EVERY_S = 0.02
+# How long a test waits for what must come. The time decides nothing: only a hang reaches it, on a
+# machine that does other things besides, or reads its programs from disk again, as well.
+HANG_S = 60.0
 STOP_S = 10.0
 PR_SET_PDEATHSIG = 1
 
@@ -25,8 +28,10 @@ def child_setup():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def wait_until(what, probe, timeout=10.0):
-    """Calls probe() until it returns something true, and returns that."""
+def wait_until(what, probe, timeout=HANG_S):
+    """Calls probe() until it returns something true, and returns that. A timeout can be longer than
+    HANG_S, not shorter: then a busy machine would decide."""
+    timeout = max(timeout, HANG_S)
     deadline = time.monotonic() + timeout
     while True:
         result = probe()
@@ -69,7 +74,7 @@ class Process:
     def running(self):
         return self.popen is not None and self.popen.poll() is None
 
-    def wait_ready(self, probe, timeout=20.0):
+    def wait_ready(self, probe, timeout=HANG_S):
         def alive_and_ready():
             if not self.running():
                 raise ServerFailed(f"{self.name} ended with {self.popen.returncode}\n{self.tail()}")
@@ -80,7 +85,7 @@ class Process:
             raise ServerFailed(f"{late}\n{self.tail()}") from None
         return self
 
-    def wait_port(self, address, *ports, timeout=20.0):
+    def wait_port(self, address, *ports, timeout=HANG_S):
         return self.wait_ready(lambda: all(port_open(address, p) for p in ports), timeout)
 
     def send_signal(self, number):
@@ -118,7 +123,7 @@ class Process:
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, text, timeout=10.0):
+    def wait_log(self, text, timeout=HANG_S):
         return wait_until(f"'{text}' in the log of {self.name}",
                           lambda: text in self.log_text(), timeout)
 

@@ -252,5 +252,5 @@ size_t sip_dialog_bytes(const struct sip_dialog *d)
 
 uint16_t sip_dialog_status(int err)
 {
-    return err == ERR_NOMEM ? 500 : 400;
+    return err == ERR_NOMEM || err == ERR_STATE ? 500 : 400;
 }

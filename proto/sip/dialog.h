@@ -69,8 +69,8 @@ void sip_dialog_free(struct sip_dialog *d);
 
 /* UAC, match said NASCENT: a NOTIFY (remote tag, target, route set in order, remote CSeq) makes it
  * established; a 2xx (remote tag, target, route set reversed) only tentative, and one whose values
- * no dialog can have is passed over. An established dialog is left as it is by a 2xx; for NOTIFYs
- * to it see sip_dialog_take_cseq and sip_dialog_retarget.                                       */
+ * no dialog can have is passed over. An established dialog is left as it is by a 2xx; a NOTIFY to
+ * it is a mistake (ERR_STATE): for those see sip_dialog_take_cseq and sip_dialog_retarget.      */
 NODISCARD int sip_dialog_establish(struct sip_dialog **d, const struct sip_msg *m);
 /* Another dialog of the same subscription (6665 4.1.4), established by this NOTIFY, match said
  * FORK. The caller owns both.                                                                   */

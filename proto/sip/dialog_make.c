@@ -243,8 +243,7 @@ int sip_dialog_establish(struct sip_dialog **d, const struct sip_msg *m)
 
     DIALOG_CHECK(*d);
     if ((*d)->flags & DIALOG_ESTABLISHED) {
-        ASSERT(!m->is_request);
-        return 0;
+        return m->is_request ? ERR_STATE : 0;
     }
     err = learn(m, &l);
     err = err ? err : sip_msg_cseq(m, &cseq);

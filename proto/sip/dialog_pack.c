@@ -76,59 +76,73 @@ static bool is_token_or_empty(struct slice s)
     return s.len == 0 || sip_all_are(s, SIP_CHAR_TOKEN);
 }
 
-static bool uri_or_empty(struct slice s)
+static bool is_uri_or_empty(struct slice s)
 {
     struct sip_uri uri;
 
     return s.len == 0 || sip_uri_parse(s, &uri) == 0;
 }
 
-/* Read and written again, a target and a route set must be the same bytes. */
-static bool target_is_valid(struct slice target)
+/* Read and written again, a target and a route set must be the same bytes. As with all that is
+ * read here: 0, ERR_BAD_INPUT, or ERR_NOMEM, which is no damage of the row.                     */
+static int same_again(struct buf *again, struct slice bytes, int err)
+{
+    bool same = slice_eq(buf_slice(again), bytes);
+
+    buf_deinit(again);
+    if (err == ERR_NOMEM) {
+        return err;
+    }
+    return err || !same ? ERR_BAD_INPUT : 0;
+}
+
+static int check_target(struct slice target)
 {
     struct buf again;
     struct sip_uri uri;
-    bool same;
 
     if (target.len == 0) {
-        return true;
+        return 0;
     }
     if (target.len < 2 || sip_uri_parse(sip_sub(target, 1, target.len - 1), &uri)) {
-        return false;
+        return ERR_BAD_INPUT;
     }
     buf_init(&again, SIP_DIALOG_URI_BYTES_MAX);
-    same = dialog_put_target(&again, &uri) == 0 && slice_eq(buf_slice(&again), target);
-    buf_deinit(&again);
-    return same;
+    return same_again(&again, target, dialog_put_target(&again, &uri));
 }
 
-static bool routes_are_valid(struct slice routes)
+static int check_routes(struct slice routes)
 {
     struct slice rest = routes;
     struct slice value;
     struct buf again;
     uint32_t count = 0;
-    bool same = true;
+    int err = 0;
 
     buf_init(&again, SIP_DIALOG_ROUTE_BYTES_MAX);
-    while (same && rest.len > 0) {
-        same = ++count <= SIP_DIALOG_ROUTES_MAX && slice_cut(&rest, '\n', &value) &&
-               dialog_put_route(&again, value, count == 1) == 0;
+    while (!err && rest.len > 0) {
+        if (++count > SIP_DIALOG_ROUTES_MAX || !slice_cut(&rest, '\n', &value)) {
+            err = ERR_BAD_INPUT;
+        } else {
+            err = dialog_put_route(&again, value, count == 1);
+        }
     }
-    same = same && slice_eq(buf_slice(&again), routes);
-    buf_deinit(&again);
-    return same;
+    return same_again(&again, routes, err);
 }
 
-static bool parts_are_valid(const struct dialog_parts *parts)
+static int check_parts(const struct dialog_parts *parts)
 {
     const struct slice *of = parts->of;
+    int err;
 
-    return sip_call_id_is_valid(of[DIALOG_CALL_ID]) && of[DIALOG_LOCAL_TAG].len > 0 &&
-           is_token_or_empty(of[DIALOG_LOCAL_TAG]) && is_token_or_empty(of[DIALOG_REMOTE_TAG]) &&
-           is_token_or_empty(of[DIALOG_EVENT_ID]) && target_is_valid(of[DIALOG_TARGET]) &&
-           uri_or_empty(of[DIALOG_LOCAL_URI]) && uri_or_empty(of[DIALOG_REMOTE_URI]) &&
-           routes_are_valid(of[DIALOG_ROUTES]);
+    if (!sip_call_id_is_valid(of[DIALOG_CALL_ID]) || of[DIALOG_LOCAL_TAG].len == 0 ||
+        !is_token_or_empty(of[DIALOG_LOCAL_TAG]) || !is_token_or_empty(of[DIALOG_REMOTE_TAG]) ||
+        !is_token_or_empty(of[DIALOG_EVENT_ID]) || !is_uri_or_empty(of[DIALOG_LOCAL_URI]) ||
+        !is_uri_or_empty(of[DIALOG_REMOTE_URI])) {
+        return ERR_BAD_INPUT;
+    }
+    err = check_target(of[DIALOG_TARGET]);
+    return err ? err : check_routes(of[DIALOG_ROUTES]);
 }
 
 static bool state_is_valid(const struct sip_dialog *d, const struct dialog_parts *parts)
@@ -156,6 +170,7 @@ int sip_dialog_unpack(struct slice bytes, struct sip_dialog **out)
     struct dialog_parts parts;
     size_t len[DIALOG_PARTS];
     size_t at = 0;
+    int err;
 
     *out = NULL;
     if (bytes.len < PACK_HEAD_BYTES || bytes.len > SIP_DIALOG_PACKED_BYTES_MAX ||
@@ -175,8 +190,12 @@ int sip_dialog_unpack(struct slice bytes, struct sip_dialog **out)
         parts.of[i] = sip_sub(bytes, at, at + len[i]);
         at += len[i];
     }
-    if (at != bytes.len || !parts_are_valid(&parts) || !state_is_valid(&from, &parts)) {
+    if (at != bytes.len || !state_is_valid(&from, &parts)) {
         return ERR_BAD_INPUT;
+    }
+    err = check_parts(&parts);
+    if (err) {
+        return err;
     }
     *out = dialog_build(&parts, &from);
     return *out ? 0 : ERR_NOMEM;

@@ -14,13 +14,13 @@
 #define SIP_ID_BYTES        48u  /* room for any id of ids.h, NUL counted */
 
 /* One dialog. Requests that would need more are refused: 100,000 of them live in one node. */
-#define SIP_DIALOG_CALL_ID_BYTES_MAX 255u
-#define SIP_DIALOG_TAG_BYTES_MAX     128u
-#define SIP_DIALOG_URI_BYTES_MAX     512u  /* remote target, URI of From or To */
-#define SIP_DIALOG_ROUTES_MAX        10u   /* Route values */
-#define SIP_DIALOG_ROUTE_BYTES_MAX   1536u /* all of them together */
+#define SIP_DIALOG_CALL_ID_BYTES_MAX  255u
+#define SIP_DIALOG_TAG_BYTES_MAX      128u
+#define SIP_DIALOG_URI_BYTES_MAX      512u  /* remote target, URI of From or To */
+#define SIP_DIALOG_ROUTES_MAX         10u   /* Route values */
+#define SIP_DIALOG_ROUTE_BYTES_MAX    1536u /* all of them together */
 #define SIP_DIALOG_EVENT_ID_BYTES_MAX 64u
-#define SIP_DIALOG_CSEQ_RESERVE      64u   /* numbers that a stored dialog is ahead */
-#define SIP_DIALOG_PACKED_BYTES_MAX  4096u
+#define SIP_DIALOG_CSEQ_RESERVE       64u /* numbers that a stored dialog is ahead */
+#define SIP_DIALOG_PACKED_BYTES_MAX   4096u
 
 #endif

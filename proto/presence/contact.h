@@ -25,6 +25,7 @@
 #include "translate/pidf.h"
 
 struct contact_row;
+struct lane;
 
 /* A domain that occurs in contacts, ours or a partner's: its names once. */
 struct presence_domain {
@@ -33,6 +34,7 @@ struct presence_domain {
     uint32_t remotes;        /* contacts that name it as remote: bounded */
     uint32_t seen_left;      /* contacts still to be told of is_unreachable */
     struct list seen;        /* in presence.seen while some are */
+    struct lane *lanes;      /* pace.c */
     bool is_unreachable;     /* presence_partner_seen */
     uint64_t unreachable_ms; /* since */
     struct presence_domain_stats stats; /* remote_domain points to names */
@@ -80,7 +82,7 @@ struct contact {
 
 /* --- table (table.c) -------------------------------------------------------------------------- */
 
-struct contact *contact_find(struct presence *p, enum contact_direction direction,
+struct contact *contact_find(const struct presence *p, enum contact_direction direction,
                              const struct presence_pair *pair);
 /* Borrowed from the contact. */
 struct presence_pair contact_pair(const struct contact *c);
@@ -133,9 +135,12 @@ struct presence_call {
     struct list link;           /* in presence.calls */
     struct presence_call *next; /* of the same contact */
     struct contact *contact;    /* borrowed; NULL = gone */
-    void *dialog;  /* the machine's; it sets it NULL when the dialog goes: contact.calls */
+    void *dialog;  /* the machine's; contact_forget_dialog when it goes */
     uint32_t kind; /* the machine's */
+    uint32_t method; /* enum sip_method; presence_response counts failures by it */
 };
+/* The dialog goes: no call of this contact names it any more, the one being answered included. */
+void contact_forget_dialog(struct contact *c, const void *dialog);
 /* Sends within the dialog or without; owns nothing. params and body: borrowed. NULL: not sent. The
  * outcome comes as subscriber_response / notifier_response, with the call, which is freed after. */
 struct presence_call *contact_request(struct contact *c, const struct sip_request_params *params,
@@ -148,8 +153,8 @@ void contact_answer(struct contact *c, struct presence_txn txn, const struct sip
 bool contact_pace(struct contact *c);
 void contact_pace_cancel(struct contact *c);
 
-/* <presence type from to/> between the bare addresses, from ours. For available and unavailable with
- * a document use presence_write_changes (translate/presence.h) and contact_send, one stanza each. */
+/* <presence type from to/> between the bare addresses, from ours. For what has a document use
+ * presence_write_stanza (translate/presence.h) and contact_send, one stanza at a time. */
 void contact_send_type(struct contact *c, enum stanza_type type);
 void contact_send(struct contact *c, enum stanza_type type, struct slice bytes);
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* review: works that touch many contacts: resumption after a start, judgement after a reload, news
+ * of a partner's stream. The last two go in slices. */
+#include "base/check.h"
+#include "presence/table.h"
+
+static void arm_seen(struct presence *p);
+
+/* The next one after *at in order of the hash, which stays right whatever comes or goes. */
+static struct contact *step(struct presence *p, uint64_t *at, bool *is_last)
+{
+    struct contact *c = *is_last ? NULL : table_next(p, *at);
+
+    if (c) {
+        *is_last = c->hash == UINT64_MAX;
+        *at = c->hash + 1;
+    }
+    return c;
+}
+
+void presence_loaded(struct presence *p)
+{
+    bool is_last = false;
+    uint64_t at = 0;
+    struct contact *c;
+
+    presence_check(p);
+    while ((c = step(p, &at, &is_last)) != NULL) {
+        if (c->direction == CONTACT_IN) {
+            subscriber_loaded(c);
+        } else {
+            notifier_loaded(c);
+        }
+        contact_settle(c);
+    }
+}
+
+bool presence_review(struct presence *p, bool from_start)
+{
+    bool is_last = false;
+
+    presence_check(p);
+    if (from_start) {
+        pace_review(p);
+        p->review_at = 0;
+    }
+    for (uint32_t i = 0; i < PRESENCE_SLICE; i++) {
+        struct contact *c = step(p, &p->review_at, &is_last);
+
+        if (!c) {
+            return false;
+        }
+        if (c->direction == CONTACT_IN) {
+            subscriber_review(c);
+        } else {
+            notifier_review(c);
+        }
+        contact_settle(c);
+    }
+    return !is_last;
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+/* In turns: told contacts go to the end of the list. One that is made meanwhile may be told, one
+ * that goes may cost somebody a second telling: both do no harm. */
+static void tell_next(struct presence_domain *d)
+{
+    struct list *link = list_pop_front(&d->contacts);
+    struct contact *c = LIST_ENTRY(link, struct contact, of_remote);
+
+    list_push_back(&d->contacts, link);
+    d->seen_left--;
+    if (d->seen_left == 0) {
+        list_remove(&d->seen);
+    }
+    if (c->direction == CONTACT_IN) {
+        subscriber_partner_seen(c, !d->is_unreachable);
+    } else {
+        notifier_partner_seen(c, !d->is_unreachable);
+    }
+    contact_settle(c); /* d may be gone with it */
+}
+
+static void seen_due(struct wheel_timer *timer, void *ctx)
+{
+    struct presence *p = ctx;
+    struct list *link;
+
+    (void)timer;
+    for (uint32_t i = 0; i < PRESENCE_SLICE && (link = list_first(&p->seen)) != NULL; i++) {
+        tell_next(LIST_ENTRY(link, struct presence_domain, seen));
+    }
+    arm_seen(p);
+}
+
+static void arm_seen(struct presence *p)
+{
+    if (!list_is_empty(&p->seen) && !wheel_timer_is_armed(&p->seen_timer)) {
+        wheel_arm(p->wheel, &p->seen_timer, p->ops->now_ms(p->ctx) + PRESENCE_SLICE_MS, seen_due,
+                  p);
+    }
+}
+
+void presence_partner_seen(struct presence *p, struct slice remote_domain, bool is_reachable)
+{
+    struct presence_domain *d;
+
+    presence_check(p);
+    d = table_domain(p, remote_domain);
+    if (!d || d->remotes == 0 || d->is_unreachable == !is_reachable) {
+        return;
+    }
+    d->is_unreachable = !is_reachable;
+    d->unreachable_ms = p->ops->now_ms(p->ctx);
+    d->seen_left = d->remotes;
+    list_remove(&d->seen);
+    list_push_back(&p->seen, &d->seen);
+    arm_seen(p);
+}
+
+void review_forget(struct presence_domain *d)
+{
+    list_remove(&d->seen);
+}
+
+void review_init(struct presence *p)
+{
+    list_init(&p->seen);
+}
+
+void review_deinit(struct presence *p)
+{
+    wheel_disarm(p->wheel, &p->seen_timer);
+}

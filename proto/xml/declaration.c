@@ -45,32 +45,49 @@ static bool take_pseudo_attr(struct slice *s, struct slice name, struct slice *v
     return true;
 }
 
-static enum xml_step judge(struct xml_parser *p, struct slice s)
+enum xml_why xml_read_declaration(struct slice declaration, struct xml_declaration *out,
+                                  const char **text)
 {
+    size_t opening_len = sizeof("<?xml") - 1;
+    struct slice s =
+        slice_to(slice_from(declaration, opening_len), declaration.len - opening_len - 2);
     struct slice version;
-    struct slice encoding;
-    struct slice standalone;
     bool bad = false;
 
+    *out = (struct xml_declaration){SLICE_NONE, SLICE_NONE};
+    *text = "malformed XML declaration";
     if (!take_pseudo_attr(&s, SLICE_LIT("version"), &version, &bad)) {
-        return XML_MALFORMED(p, "XML declaration without version");
+        *text = "XML declaration without version";
+        return XML_WHY_NOT_WELL_FORMED;
     }
     if (!slice_eq(version, SLICE_LIT("1.0"))) {
-        return xml_refuse(p, XML_WHY_UNSUPPORTED_ENCODING, "XML version is not 1.0");
+        *text = "XML version is not 1.0";
+        return XML_WHY_UNSUPPORTED_ENCODING;
     }
-    if (take_pseudo_attr(&s, SLICE_LIT("encoding"), &encoding, &bad) &&
-        !slice_eq_nocase(encoding, SLICE_LIT("utf-8"))) {
-        return xml_refuse(p, XML_WHY_UNSUPPORTED_ENCODING, "encoding is not UTF-8");
-    }
-    if (!bad && take_pseudo_attr(&s, SLICE_LIT("standalone"), &standalone, &bad)) {
-        if (slice_eq(standalone, SLICE_LIT("no"))) {
-            return xml_refuse(p, XML_WHY_RESTRICTED, "standalone='no'");
-        }
-        bad = !slice_eq(standalone, SLICE_LIT("yes"));
+    (void)take_pseudo_attr(&s, SLICE_LIT("encoding"), &out->encoding, &bad);
+    if (!bad && take_pseudo_attr(&s, SLICE_LIT("standalone"), &out->standalone, &bad)) {
+        bad = !slice_eq(out->standalone, SLICE_LIT("yes")) &&
+              !slice_eq(out->standalone, SLICE_LIT("no"));
     }
     skip_space(&s);
-    if (bad || s.len) {
-        return XML_MALFORMED(p, "malformed XML declaration");
+    return bad || s.len ? XML_WHY_NOT_WELL_FORMED : XML_WHY_NONE;
+}
+
+/* What a stream may say. */
+static enum xml_step judge(struct xml_parser *p, struct slice declaration)
+{
+    struct xml_declaration said;
+    const char *text;
+    enum xml_why why = xml_read_declaration(declaration, &said, &text);
+
+    if (said.encoding.ptr && !slice_eq_nocase(said.encoding, SLICE_LIT("utf-8"))) {
+        return xml_refuse(p, XML_WHY_UNSUPPORTED_ENCODING, "encoding is not UTF-8");
+    }
+    if (why != XML_WHY_NONE) {
+        return xml_refuse(p, why, text);
+    }
+    if (slice_eq(said.standalone, SLICE_LIT("no"))) {
+        return xml_refuse(p, XML_WHY_RESTRICTED, "standalone='no'");
     }
     return XML_STEP_OK;
 }
@@ -95,5 +112,5 @@ enum xml_step xml_take_declaration(struct xml_parser *p, const char *cur, const 
         return XML_MALFORMED(p, "malformed XML declaration");
     }
     *next = close + 1;
-    return judge(p, slice_make(cur + opening_len, (size_t)(close - 1 - cur) - opening_len));
+    return judge(p, slice_make(cur, (size_t)(*next - cur)));
 }

@@ -49,6 +49,9 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
     if (p->place != XML_PLACE_STREAM && check_start(p, cur) != XML_STEP_OK) {
         return XML_STEP_BAD;
     }
+    if (p->is_document && xml_is_misc(cur, end)) {
+        return xml_take_misc(p, cur, end, next);
+    }
     if (cur[1] == '?') {
         if (p->place != XML_PLACE_START || at != 0) {
             return xml_refuse(p, XML_WHY_RESTRICTED, "processing instruction");
@@ -93,8 +96,7 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
     return step;
 }
 
-/* Takes tokens until the unit or the window ends. */
-static enum xml_step run_tokens(struct xml_parser *p, const char *base, const char *end)
+enum xml_step xml_run_tokens(struct xml_parser *p, const char *base, const char *end)
 {
     const char *cur = base + p->token_at;
 
@@ -142,7 +144,7 @@ static size_t unit_bytes_max(const struct xml_parser *p, const char *base, size_
 static enum xml_step run_unit(struct xml_parser *p, const char *base, size_t len)
 {
     size_t max = unit_bytes_max(p, base, len);
-    enum xml_step step = run_tokens(p, base, base + (len < max ? len : max));
+    enum xml_step step = xml_run_tokens(p, base, base + (len < max ? len : max));
 
     if (step == XML_STEP_MORE && len >= max) {
         return xml_refuse(p, XML_WHY_TOO_BIG, "element too long");

@@ -71,6 +71,16 @@ void xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits
  * of feed, rest, reset or free on this parser, and may point into bytes: keep them until then.  */
 enum xml_event xml_parser_feed(struct xml_parser *p, const char *bytes, size_t len,
                                size_t *consumed);
+/* Instead of feeding: all of bytes is one document of another protocol, in UTF-8. It may have a
+ * byte order mark, an XML declaration (whatever encoding that names: the caller has converted it),
+ * comments and processing instructions; a DTD and entities are refused as in streams. The tree, or
+ * NULL and why. A parser is for documents or for a stream, not both (asserted); between documents
+ * it keeps its memory. The tree is valid until the next call on this parser and points into bytes.
+ * Limits: stanza_bytes_max is for the document, the others as in streams.                       */
+NODISCARD const struct xml_tree *xml_parser_document(struct xml_parser *p, struct slice bytes);
+/* The encoding that a document declares (ASCII-compatible ones); empty = none. */
+struct slice xml_document_encoding(struct slice bytes);
+
 /* The caller has no more bytes and is done with the last event's tree: memory that an idle stream
  * does not need goes back to the pool. Harmless inside a unit.                                  */
 void xml_parser_rest(struct xml_parser *p);

@@ -63,6 +63,7 @@ struct xml_parser {
     struct xml_limits limits_next; /* of the next one */
     bool in_unit;
     bool close_pending; /* the stream header was an empty-element tag */
+    bool is_document;   /* of documents only: comments and instructions are let through */
     uint32_t space_bytes;
 
     /* Unit in progress, or the last complete one until the next feed. */
@@ -106,6 +107,22 @@ COLD enum xml_step xml_refuse(struct xml_parser *p, enum xml_why why, const char
  * p->token_at; false when it does not end in the window.                                       */
 bool xml_token_is_complete(struct xml_parser *p, const char *base, const char *end);
 void xml_token_begin(struct xml_parser *p, enum xml_token kind, size_t at);
+
+/* declaration.c: from "<?xml" to "?>". Slices borrow from it. XML_WHY_NONE, or why and *text. */
+struct xml_declaration {
+    struct slice encoding;   /* empty = not said */
+    struct slice standalone; /* empty = not said, or "yes" or "no" */
+};
+enum xml_why xml_read_declaration(struct slice declaration, struct xml_declaration *out,
+                                  const char **text);
+
+/* parser.c: takes tokens from p->token_at on until the unit or the window ends. */
+enum xml_step xml_run_tokens(struct xml_parser *p, const char *base, const char *end);
+
+/* document.c: comments and processing instructions at cur, which is a '<'. */
+bool xml_is_misc(const char *cur, const char *end);
+enum xml_step xml_take_misc(struct xml_parser *p, const char *cur, const char *end,
+                            const char **next);
 
 /* tag.c, text.c, declaration.c: take the token at cur. On OK and DONE *next is behind it. On MORE
  * nothing has changed but arena space.                                                          */

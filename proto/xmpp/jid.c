@@ -77,6 +77,13 @@ int jid_local_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t *l
     return jid_prep_local(in, out, len, &why);
 }
 
+int jid_resource_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len)
+{
+    const char *why = NULL;
+
+    return jid_prep_resource(in, out, len, &why);
+}
+
 static struct slice copy_part(char *to, struct slice part)
 {
     ASSERT(part.len <= JID_PART_BYTES_MAX);

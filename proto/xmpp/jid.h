@@ -55,6 +55,8 @@ NODISCARD int jid_make(struct jid_storage *mem, struct slice local, struct slice
                        struct slice resource, struct jid *out);
 /* A local part alone, in normal form: for code that composes one from another protocol's name. */
 NODISCARD int jid_local_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len);
+/* The same for a resource. */
+NODISCARD int jid_resource_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len);
 /* The same address again with memory of its own. */
 void jid_copy(struct jid_storage *mem, const struct jid *from, struct jid *out);
 

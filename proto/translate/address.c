@@ -238,7 +238,12 @@ unsigned address_text_to_jid(struct slice uri_text, bool with_resource, struct j
     return address_to_jid(&uri, with_resource, mem, out);
 }
 
-/* gr: pvalue of paramchars (RFC 3261 25.1): unreserved, escaped, "[]/:&+$". */
+/* pvalue of paramchars (RFC 3261 25.1): unreserved, escaped, "[]/:&+$". */
+bool address_is_gr_char(char c)
+{
+    return ascii_is_alnum(c) || (c != '\0' && strchr("-_.!~*'()[]/:&+$", c) != NULL);
+}
+
 static void put_gr(struct buf *out, struct slice resource)
 {
     static const char hex[] = "0123456789ABCDEF";
@@ -246,7 +251,7 @@ static void put_gr(struct buf *out, struct slice resource)
     buf_put_lit(out, ";gr=");
     for (size_t i = 0; i < resource.len; i++) {
         char c = resource.ptr[i];
-        if (ascii_is_alnum(c) || (c != '\0' && strchr("-_.!~*'()[]/:&+$", c) != NULL)) {
+        if (address_is_gr_char(c)) {
             buf_putc(out, c);
         } else {
             buf_putc(out, '%');

@@ -31,6 +31,8 @@ NODISCARD unsigned address_text_to_jid(struct slice uri_text, bool with_resource
 /* Appends "sip:user@host" and, if with_resource and there is one, ";gr=resource".
  * ERR_JID: no SIP user can stand for it (stanza error jid-malformed); nothing is appended.       */
 NODISCARD int address_to_uri(struct buf *out, const struct jid *jid, bool with_resource);
+/* Whether a byte of a resource stands for itself behind ";gr="; the others become %HH. */
+bool address_is_gr_char(char c);
 
 /* XEP-0106. Escape: raw name -> local part (not yet normalised). Unescape: the ten sequences only.
  * False when a space would be first or last, or an escaped backslash needed no escaping.         */

@@ -20,7 +20,7 @@
 #define PIDF_BYTES_MAX 65536u /* a document, also after conversion to UTF-8 */
 #define PIDF_DEPTH_MAX 16u
 #define PIDF_ELEMENTS_MAX 1024u
-#define PIDF_TUPLES_MAX 64u /* looked at; PRESENCE_ITEMS_MAX of them are kept */
+#define PIDF_TUPLES_MAX 32u /* looked at; PRESENCE_ITEMS_MAX of them are kept, open ones first */
 
 /* The Accept line decides which form we are sent: plain PIDF, one reader for everybody. */
 #define PIDF_MEDIA_TYPE "application/pidf+xml"
@@ -60,6 +60,7 @@ struct pidf_in {
     /* What was known before, for resource names that stay when tuple ids do not, and for stamps of
      * what did not change; NULL = nothing. */
     const struct presence_state *before;
+    int64_t now_unix_s; /* stamp of what says none; activities count within their times */
 };
 /* OK and EMPTY fill *state; else it is empty and what was known before should stay. Closed tuples
  * are items that are UNAVAILABLE: diff, then presence_settle. The state borrows from the reader, in

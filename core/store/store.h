@@ -5,8 +5,8 @@
  * kind comes behind this header.
  * Order of life: store_open, store_load, store_start, store_write ..., store_stop, store_free.
  * Threads: open, load, start, stop, free: the control thread. store_write(shard_idx): one thread
- *   per shard_idx, never waits; allowed from store_load on. store_done_fn: on the store's own thread.
- *   health, stats: any thread.
+ *   per shard_idx, never waits; allowed from store_load on. store_done_fn: on the store's own
+ *   thread. health, stats: any thread.
  * Slices handed out are valid during the call they come with; slices handed in are copied.
  * Promise: an item acknowledged with 0 is on the disk (fsync) and is loaded at the next start; one
  * acknowledged with an error is not, and never will be, unless it is written again. */
@@ -30,7 +30,7 @@ struct store_backend;
 #define STORE_DIALOGS_BYTES_MAX  ((size_t)64 << 10)
 #define STORE_DOCUMENT_BYTES_MAX ((size_t)128 << 10)
 #define STORE_FACT_BYTES_MAX     1023u /* name, value */
-#define STORE_REACH_ROWS_MAX     400000u /* beyond: the oldest that only wrote go */
+#define STORE_REACH_ROWS_MAX     400000u /* beyond it the oldest go, those without flags first */
 #define STORE_SHARDS_MAX         64u
 
 /* Bare addresses: users normalised, domains A-labels. A user may be empty. */
@@ -110,6 +110,7 @@ struct store_params {
     uint32_t shard_count;
     uint32_t lazy_ms;     /* what is not urgent waits at most so long; 0 = STORE_LAZY_MS */
     uint32_t queue_bytes; /* bound of each shard's queue; 0 = STORE_QUEUE_BYTES */
+    uint32_t reach_rows_max; /* 0 = STORE_REACH_ROWS_MAX */
     store_done_fn *done;
     void *done_ctx; /* borrowed until store_stop returns */
     const struct store_backend *backend; /* NULL = by the target; others: tests */
@@ -120,7 +121,8 @@ struct store_params {
 /* Opens or makes the database, alone: until store_free no other process can use it. After an
  * unclean stop it is checked; older layouts are brought up to date. On failure why gets one line
  * for people that names the path, what is wrong and what to do: ERR_STORE_LOCKED,
- * ERR_STORE_DAMAGED, ERR_STORE_VERSION, ERR_STORE_OPEN, ERR_STORE_SPACE, ERR_UNSUPPORTED (postgresql://). Blocks. */
+ * ERR_STORE_DAMAGED, ERR_STORE_VERSION, ERR_STORE_OPEN, ERR_STORE_SPACE, ERR_UNSUPPORTED
+ * (postgresql://). Blocks. */
 NODISCARD int store_open(struct store **out, const struct store_params *params, char *why,
                          size_t why_bytes);
 
@@ -138,7 +140,7 @@ struct store_load_report {
     uint64_t damaged; /* left out (of a contact perhaps dialogs or document only): logged, and kept
                          aside in table "damaged" */
 };
-/* Everything, once, before store_start. Blocks: 100,000 contacts take some 0.2 s. */
+/* Everything, once, before store_start. Blocks: 100,000 contacts take some 0.3 s. */
 NODISCARD int store_load(struct store *s, const struct store_reader *reader,
                          struct store_load_report *report, char *why, size_t why_bytes);
 
@@ -210,9 +212,10 @@ struct log_ring *store_log(struct store *s);
 /* --- end -------------------------------------------------------------------------------------- */
 
 /* Everything queued is committed and acknowledged, the log is folded into the database, which is
- * closed. store_done_fn is called for the last time before this returns; what it still refuses at the end
- * of the time is dropped (it is durable all the same). From its first moment store_write says
- * ERR_SHUTDOWN. ERR_TIMEOUT: the disk hangs and so does the thread: leave the process. */
+ * closed. store_done_fn is called for the last time before this returns; what it still refuses at
+ * the end of the time is dropped (it is durable all the same). From its first moment store_write
+ * says ERR_SHUTDOWN; an item that a shard is just writing may stay without an answer.
+ * ERR_TIMEOUT: the disk hangs and so does the thread: leave the process. */
 NODISCARD int store_stop(struct store *s, uint32_t timeout_ms);
 /* After store_stop (or without store_start: closes), when no shard can write any more. After
  * ERR_TIMEOUT it frees nothing. NULL is accepted. */

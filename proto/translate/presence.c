@@ -23,7 +23,7 @@ void presence_clear(struct presence_state *state)
     state->item_count = 0;
 }
 
-int presence_order(struct slice a, struct slice b)
+int presence_bytes_order(struct slice a, struct slice b)
 {
     size_t len = a.len < b.len ? a.len : b.len;
     int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
@@ -38,7 +38,7 @@ static uint32_t place_of(const struct presence_state *state, struct slice resour
     int order = 1;
 
     while (i < state->item_count) {
-        order = presence_order(state->items[i].resource, resource);
+        order = presence_bytes_order(state->items[i].resource, resource);
         if (order >= 0) {
             break;
         }

@@ -7,7 +7,7 @@
 #include "xml/out.h"
 
 /* Order of bytes; <0, 0, >0. */
-int presence_order(struct slice a, struct slice b);
+int presence_bytes_order(struct slice a, struct slice b);
 /* The item takes its place in the order, or that of the same resource; false: no room. */
 bool presence_put(struct presence_state *state, const struct presence_item *item);
 /* What presence_pack would append. */

@@ -229,7 +229,7 @@ static void take_notes(struct cursor *c, struct presence_item *item, unsigned co
         note->lang = take_text(c, PRESENCE_LANG_BYTES_MAX);
         note->text = take_text(c, PRESENCE_NOTE_BYTES_MAX);
         c->failed |= note->text.len == 0 || !presence_is_lang(note->lang);
-        c->failed |= i > 0 && presence_order(note[-1].lang, note->lang) >= 0;
+        c->failed |= i > 0 && presence_bytes_order(note[-1].lang, note->lang) >= 0;
         item->note_count++;
     }
 }
@@ -265,7 +265,7 @@ int presence_unpack(struct presence_state *state, struct slice packed)
         struct presence_item *item = &state->items[i];
 
         take_item(&c, item);
-        c.failed |= i > 0 && presence_order(item[-1].resource, item->resource) >= 0;
+        c.failed |= i > 0 && presence_bytes_order(item[-1].resource, item->resource) >= 0;
         state->item_count++;
     }
     if (c.failed || c.rest.len > 0) {

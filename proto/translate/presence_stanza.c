@@ -35,7 +35,7 @@ void presence_note_add(struct presence_item *item, struct slice lang, struct sli
     if (text.len == 0 || item->note_count == PRESENCE_NOTES_MAX) {
         return;
     }
-    while (at < item->note_count && presence_order(item->notes[at].lang, lang) < 0) {
+    while (at < item->note_count && presence_bytes_order(item->notes[at].lang, lang) < 0) {
         at++;
     }
     if (at < item->note_count && slice_eq(item->notes[at].lang, lang)) {

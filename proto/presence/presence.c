@@ -157,11 +157,15 @@ static void from_watcher(struct presence *p, const struct presence_pair *pair,
                          const struct stanza *st)
 {
     struct contact *c = contact_find(p, CONTACT_IN, pair);
+    bool is_end = st->type == STANZA_TYPE_UNSUBSCRIBE;
     int err = 0;
 
-    if (c ? c->state == CONTACT_BLOCKED
-          : st->type == STANZA_TYPE_UNSUBSCRIBE || !is_allowed(p, pair, CONTACT_IN)) {
+    if (c ? c->state == CONTACT_BLOCKED : is_end) {
         gate_answer_stranger(p, pair, st);
+        return;
+    }
+    if (!is_end && !is_allowed(p, pair, CONTACT_IN)) {
+        gate_answer_stranger(p, pair, st); /* dialogs of before end by presence_review */
         return;
     }
     if (!c) {

@@ -109,7 +109,8 @@ struct presence_ops {
     void (*rule)(void *ctx, const struct presence_pair *pair, enum contact_direction direction,
                  struct presence_rule *out);
     /* A presence stanza for the partner's user, as for a stream with default namespace
-     * jabber:server. One that cannot be delivered: presence_undelivered (subscribe, probe only). */
+     * jabber:server. One that cannot be delivered: presence_undelivered (subscribe and probe at
+     * least). */
     void (*stanza)(void *ctx, const struct presence_pair *pair, enum stanza_type type,
                    struct slice bytes);
     /* 0: presence_response comes once, later; else nothing was taken (ERR_FULL, ERR_NOMEM, ...). */
@@ -119,7 +120,7 @@ struct presence_ops {
      * next hop of this pair. */
     void (*own_contact)(void *ctx, const struct presence_pair *pair, struct buf *out);
     /* 0: presence_stored comes for this ticket; ERR_FULL: later again (the row stays dirty).
-     * Tickets grow by one per accepted row, from 1. is_urgent: somebody waits for it. */
+     * Tickets grow from row to row; 0 is none. is_urgent: somebody waits for it. */
     int (*store)(void *ctx, const struct presence_row *row, bool is_urgent, uint64_t *ticket);
     /* What an administrator asked for is durable (err 0), or not: ERR_NOT_FOUND (forget), ERR_STATE
      * (another order came), ERR_FULL, ERR_NOMEM, or as the store said. `allow` was not done then;
@@ -147,11 +148,15 @@ void presence_free(struct presence *p);
  * user of a domain whose inside is SIP. */
 void presence_from_partner(struct presence *p, const struct presence_pair *pair,
                            const struct stanza *st);
-/* A stanza given to ops->stanza came to nothing. */
+/* A stanza given to ops->stanza came to nothing (may be told of any type but error). */
 void presence_undelivered(struct presence *p, const struct presence_pair *pair,
                           enum stanza_type type, enum stanza_condition condition);
 /* The stream to this domain is down for good (false), or there again. */
 void presence_partner_seen(struct presence *p, struct slice remote_domain, bool is_reachable);
+/* The connection to this next hop (presence_rule.hop) is lost, or there again after it was: every
+ * subscription to it is refreshed or tried again, at the hop's pace. A presence server that was
+ * started anew has forgotten them. */
+void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable);
 
 /* SUBSCRIBE and NOTIFY from a trusted next hop, checked (sip_check_request), pair made of From and
  * To and allowed by the policy. Each is answered once by ops->answer, at once or later. */
@@ -162,7 +167,8 @@ void presence_notify(struct presence *p, const struct presence_pair *pair, const
 /* What became of a request. response: FINAL only, borrowed. status: as sip_client_done. */
 void presence_response(struct presence *p, struct presence_call *call, enum sip_outcome outcome,
                        unsigned status, const struct sip_msg *response);
-/* The rows with these tickets are durable (err 0), or refused for good: they will not appear. */
+/* The rows with these tickets are durable (err 0), or refused for good: they will not appear. In
+ * order of tickets, each once. */
 void presence_stored(struct presence *p, uint64_t first, uint64_t last, int err);
 
 /* --- start, reload, stop ---------------------------------------------------------------------- */

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* review: works that touch many contacts: resumption after a start, judgement after a reload, news
  * of a partner's stream. The last two go in slices. */
-#include "base/check.h"
+#include "base/pool.h"
 #include "presence/table.h"
+
+/* News of a next hop's connection on their way through the table. */
+struct hop_news {
+    struct list link; /* in presence.hop_news */
+    uint64_t at;      /* hash of the next contact */
+    bool is_last;
+    bool is_reachable;
+    size_t name_len;
+    char name[];
+};
 
 static void arm_seen(struct presence *p);
 
@@ -82,6 +92,37 @@ static void tell_next(struct presence_domain *d)
     contact_settle(c); /* d may be gone with it */
 }
 
+/* False: all have heard of it, or one slice has. */
+static bool tell_next_of_hop(struct presence *p, struct hop_news *news)
+{
+    struct contact *c = step(p, &news->at, &news->is_last);
+    struct presence_rule rule;
+
+    if (!c) {
+        return false;
+    }
+    if (c->direction != CONTACT_IN) {
+        return true;
+    }
+    contact_rule(c, &rule);
+    if (slice_eq(rule.hop, slice_make(news->name, news->name_len))) {
+        subscriber_hop_seen(c, news->is_reachable);
+        contact_settle(c);
+    }
+    return true;
+}
+
+static void tell_of_hop(struct presence *p, struct hop_news *news)
+{
+    for (uint32_t i = 0; i < PRESENCE_SLICE; i++) {
+        if (!tell_next_of_hop(p, news)) {
+            list_remove(&news->link);
+            pool_heap_free(news);
+            return;
+        }
+    }
+}
+
 static void seen_due(struct wheel_timer *timer, void *ctx)
 {
     struct presence *p = ctx;
@@ -91,12 +132,18 @@ static void seen_due(struct wheel_timer *timer, void *ctx)
     for (uint32_t i = 0; i < PRESENCE_SLICE && (link = list_first(&p->seen)) != NULL; i++) {
         tell_next(LIST_ENTRY(link, struct presence_domain, seen));
     }
+    link = list_first(&p->hop_news);
+    if (link) {
+        tell_of_hop(p, LIST_ENTRY(link, struct hop_news, link));
+    }
     arm_seen(p);
 }
 
 static void arm_seen(struct presence *p)
 {
-    if (!list_is_empty(&p->seen) && !wheel_timer_is_armed(&p->seen_timer)) {
+    bool has_work = !list_is_empty(&p->seen) || !list_is_empty(&p->hop_news);
+
+    if (has_work && !wheel_timer_is_armed(&p->seen_timer)) {
         wheel_arm(p->wheel, &p->seen_timer, p->ops->now_ms(p->ctx) + PRESENCE_SLICE_MS, seen_due,
                   p);
     }
@@ -119,6 +166,38 @@ void presence_partner_seen(struct presence *p, struct slice remote_domain, bool 
     arm_seen(p);
 }
 
+static struct hop_news *news_of(struct presence *p, struct slice hop)
+{
+    struct hop_news *news;
+
+    for (struct list *link = p->hop_news.next; link != &p->hop_news; link = link->next) {
+        news = LIST_ENTRY(link, struct hop_news, link);
+        if (slice_eq(slice_make(news->name, news->name_len), hop)) {
+            return news;
+        }
+    }
+    news = pool_heap_zalloc(sizeof(*news) + hop.len); /* as many as hops are configured */
+    memcpy(news->name, hop.ptr, hop.len);
+    news->name_len = hop.len;
+    list_push_back(&p->hop_news, &news->link);
+    return news;
+}
+
+void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable)
+{
+    struct hop_news *news;
+
+    presence_check(p);
+    if (hop.len == 0) {
+        return;
+    }
+    news = news_of(p, hop);
+    news->at = 0;
+    news->is_last = false;
+    news->is_reachable = is_reachable;
+    arm_seen(p);
+}
+
 void review_forget(struct presence_domain *d)
 {
     list_remove(&d->seen);
@@ -127,9 +206,15 @@ void review_forget(struct presence_domain *d)
 void review_init(struct presence *p)
 {
     list_init(&p->seen);
+    list_init(&p->hop_news);
 }
 
 void review_deinit(struct presence *p)
 {
+    struct list *link;
+
     wheel_disarm(p->wheel, &p->seen_timer);
+    while ((link = list_pop_front(&p->hop_news)) != NULL) {
+        pool_heap_free(LIST_ENTRY(link, struct hop_news, link));
+    }
 }

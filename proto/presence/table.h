@@ -74,7 +74,8 @@ struct presence {
     struct map hops; /* pace.c: struct hop by name; owned */
 
     /* review.c */
-    struct list seen; /* struct presence_domain */
+    struct list seen;     /* struct presence_domain */
+    struct list hop_news; /* struct hop_news; owned */
     struct wheel_timer seen_timer;
     uint64_t review_at; /* hash of the next contact */
 

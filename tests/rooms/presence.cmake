@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests of proto/presence. fixture: the room's world as a script, also for simulations. puppet: the
+# machines replaced, for tests of what lies below them; its objects are linked before the library,
+# which then does not contribute its own.
+set(presence_fixture unit/presence/fixture.c)
+set(presence_puppet unit/presence/puppet.c ${presence_fixture})
+
+fg_unit(presence_table SOURCES unit/presence/table_test.c ${presence_puppet} NEEDS fg_presence)

@@ -45,6 +45,8 @@ void subscriber_from_partner(struct contact *c, const struct stanza *st);
 void subscriber_undelivered(struct contact *c, enum stanza_type type,
                             enum stanza_condition condition);
 void subscriber_partner_seen(struct contact *c, bool is_reachable);
+/* The connection to the next hop of this contact: presence_hop_seen. */
+void subscriber_hop_seen(struct contact *c, bool is_reachable);
 void subscriber_notify(struct contact *c, const struct sip_msg *m, struct presence_txn txn);
 void subscriber_response(struct contact *c, struct presence_call *call, enum sip_outcome outcome,
                          unsigned status, const struct sip_msg *response);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notifier: a user of ours watches a partner's user: the gateway asks the XMPP side (RFC 6121 3,
  * 4.3) and notifies the SIP side (RFC 6665 4.2, RFC 3856, RFC 8048 5.3). One per contact of
- * direction out; a dialog per device. Events from outside come as the functions below; the machine speaks
- * through contact.h. */
+ * direction out; a dialog per device. Events from outside come as the functions below; the machine
+ * speaks through contact.h. Its table stands in notifier_int.h. */
 #ifndef FG_PRESENCE_NOTIFIER_H
 #define FG_PRESENCE_NOTIFIER_H
 
@@ -27,14 +27,29 @@ enum notifier_state {
         NOTIFIER_STATE_COUNT
 };
 
-struct notifier_dialog; /* one per device; owned */
+struct notifier_dialog; /* notifier_int.h */
 
-/* The owner of notifier*.c fills this in; small (see contact.h). */
+/* Times: ms or s of the contact's clock, 0 = none. */
 struct notifier {
-    struct notifier_dialog *dialogs; /* owned list */
-    char *document; /* owned; packed state of the presentity (translate/presence.h) */
+    struct notifier_dialog *dialogs; /* owned; newest first, those that end among them */
+    char *document; /* owned; packed state of the presentity (translate/presence.h); NULL = nothing
+                       is known */
+    char *fresh;    /* owned; packed: what the answers to a probe have said; NULL = nothing yet */
+    const char *last_error; /* static; NULL = none */
+    uint64_t probe_ms;      /* is_probing: the answers are in by then; else: a probe is due */
+    uint64_t grant_ms;      /* the store refused a grant: to be tried again */
+    uint32_t probed_s;      /* the last probe */
+    uint32_t asked_s;       /* the last `subscribe` */
+    uint32_t heard_s;       /* the presentity's last presence */
     uint16_t document_len;
-    uint8_t state; /* enum notifier_state */
+    uint16_t fresh_len;
+    uint8_t state;       /* enum notifier_state; notifier_set_state only */
+    uint8_t grant_tries; /* refused by the store so far */
+    bool is_probing;     /* a probe is out: documents are collected in fresh */
+    uint8_t doubts;      /* probes that `unsubscribed` may be the answer to (notifier_step.c) */
+    bool is_leaving;     /* document holds resources that leave */
+    bool is_lost;        /* the watchers are told that the domain is unreachable */
+    bool was_down;       /* the stream ended since the last probe */
 };
 
 void notifier_init(struct contact *c);
@@ -62,5 +77,8 @@ void notifier_loaded(struct contact *c);
 /* For gauges and memory; asked after every event. */
 void notifier_measure(const struct contact *c, struct contact_measure *out);
 void notifier_view(const struct contact *c, struct presence_contact_view *out);
+/* A resource of the partner's user is known to be available: the subscriber asks before it takes
+ * him for somebody who has gone. */
+bool notifier_sees_available(const struct contact *c);
 
 #endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* notifier: what comes in, as events of the table. */
+#include "presence/notifier.h"
+
+#include "base/check.h"
+#include "presence/notifier_int.h"
+
+static const struct slice packages[] = {SLICE_LIT("presence")};
+static const struct slice types[] = {SLICE_LIT(PIDF_MEDIA_TYPE)};
+
+static void event(struct contact *c, enum notifier_event ev, const struct notifier_input *in)
+{
+    ASSERT(c->direction == CONTACT_OUT);
+    notifier_step(c, ev, in);
+    notifier_run(c);
+}
+
+static void plain_event(struct contact *c, enum notifier_event ev)
+{
+    struct notifier_input in = {0};
+
+    event(c, ev, &in);
+}
+
+/* --- the presentity --------------------------------------------------------------------------- */
+
+static enum stanza_condition error_of(const struct stanza *st)
+{
+    struct stanza_error error;
+
+    return stanza_read_error(st, &error) ? error.condition
+                                         : STANZA_CONDITION_UNDEFINED_CONDITION;
+}
+
+void notifier_from_partner(struct contact *c, const struct stanza *st)
+{
+    struct notifier_input in = {.stanza = st};
+
+    switch (st->type) {
+    case STANZA_TYPE_AVAILABLE:
+        event(c, NOTIFIER_EV_X_PRESENCE, &in);
+        break;
+    case STANZA_TYPE_UNAVAILABLE:
+        event(c,
+              st->from.resource.len > 0 ? NOTIFIER_EV_X_PRESENCE : NOTIFIER_EV_X_UNAVAILABLE_BARE,
+              &in);
+        break;
+    case STANZA_TYPE_SUBSCRIBED:
+        event(c, NOTIFIER_EV_X_SUBSCRIBED, &in);
+        break;
+    case STANZA_TYPE_UNSUBSCRIBED:
+        event(c, NOTIFIER_EV_X_UNSUBSCRIBED, &in);
+        break;
+    case STANZA_TYPE_ERROR:
+        in.condition = error_of(st);
+        event(c, NOTIFIER_EV_X_ERROR, &in);
+        break;
+    case STANZA_TYPE_SUBSCRIBE:
+    case STANZA_TYPE_UNSUBSCRIBE:
+    case STANZA_TYPE_PROBE: /* the other direction's */
+    case STANZA_TYPE_NORMAL:
+    case STANZA_TYPE_CHAT:
+    case STANZA_TYPE_GROUPCHAT:
+    case STANZA_TYPE_HEADLINE:
+    case STANZA_TYPE_GET:
+    case STANZA_TYPE_SET:
+    case STANZA_TYPE_RESULT:
+    case STANZA_TYPE_BAD:
+        break;
+    }
+}
+
+void notifier_undelivered(struct contact *c, enum stanza_type type,
+                          enum stanza_condition condition)
+{
+    struct notifier_input in = {.condition = condition};
+
+    if (type == STANZA_TYPE_SUBSCRIBE) {
+        event(c, NOTIFIER_EV_X_ERROR, &in);
+    } else if (type == STANZA_TYPE_PROBE && c->out.state == NOTIFIER_GRANTED) {
+        /* Nobody was asked, so nobody's silence says anything; partner_seen has the rest. */
+        c->out.last_error = "the presentity's domain cannot be reached";
+        notifier_forget_probe(&c->out);
+        c->out.was_down = true;
+        notifier_run(c);
+    }
+}
+
+void notifier_partner_seen(struct contact *c, bool is_reachable)
+{
+    if (!is_reachable) {
+        c->out.was_down = true;
+    }
+    plain_event(c, is_reachable ? NOTIFIER_EV_PARTNER_BACK : NOTIFIER_EV_PARTNER_LOST);
+}
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+void notifier_granted(struct contact *c, int err)
+{
+    plain_event(c, err ? NOTIFIER_EV_STORE_FAILED : NOTIFIER_EV_STORED);
+}
+
+/* --- the watcher ------------------------------------------------------------------------------ */
+
+static void answer(struct contact *c, struct presence_txn txn, unsigned status, struct slice fields)
+{
+    contact_answer(c, txn, &(struct sip_answer){.status = status, .fields = fields});
+}
+
+static void answer_verdict(struct contact *c, struct presence_txn txn,
+                           const struct sip_event_policy *policy,
+                           const struct sip_verdict *verdict)
+{
+    struct buf *fields = &presence_scratch(c->p)->fields;
+
+    buf_clear(fields);
+    sip_event_verdict_put(fields, policy, verdict);
+    answer(c, txn, verdict->status, buf_slice(fields));
+}
+
+/* A subscription to many at once, which Microsoft's clients ask for (MS-SIP: adhoclist). */
+static bool is_batch(const struct sip_msg *m)
+{
+    struct sip_media_type type;
+
+    return m->body.len > 0 && sip_msg_content_type(m, &type) == 0 &&
+           sip_media_type_is(&type, SLICE_LIT("application"), SLICE_LIT("adrl+xml"));
+}
+
+static struct notifier_dialog *find_dialog(const struct notifier *n,
+                                           const struct sip_subscribe_view *view)
+{
+    struct sip_event ours = {.package = packages[0]};
+
+    for (struct notifier_dialog *d = n->dialogs; d; d = d->next) {
+        ours.id = sip_dialog_event_id(d->sip);
+        if (sip_dialog_match(d->sip, &view->key) == SIP_DIALOG_OURS &&
+            sip_event_eq(&ours, &view->event)) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+/* The same number again, in a transaction of its own (over another path): done already, and the
+ * first one's NOTIFY is on its way. */
+static void answer_again(struct contact *c, struct presence_txn txn,
+                         const struct notifier_dialog *d)
+{
+    struct buf *fields = &presence_scratch(c->p)->fields;
+    uint64_t now_ms = contact_now_ms(c);
+    bool is_over = !notifier_dialog_lasts(d) || d->expires_ms <= now_ms;
+
+    buf_clear(fields);
+    sip_write_header_u32(fields, SIP_HDR_EXPIRES,
+                         is_over ? 0 : (uint32_t)((d->expires_ms - now_ms) / 1000));
+    answer(c, txn, 200, buf_slice(fields));
+}
+
+static void in_dialog(struct contact *c, const struct notifier_request *request)
+{
+    struct notifier_input in = {.request = request};
+    struct notifier_dialog *d = find_dialog(&c->out, request->view);
+    enum sip_dialog_order order =
+        d ? sip_dialog_take_cseq(d->sip, request->view->cseq) : SIP_ORDER_NEW;
+    int err;
+
+    if (order == SIP_ORDER_LOWER) {
+        answer(c, *request->txn, 500, SLICE_NONE);
+        return;
+    }
+    if (order == SIP_ORDER_REPEATED) {
+        answer_again(c, *request->txn, d);
+        return;
+    }
+    if (!d || !notifier_dialog_lasts(d)) {
+        notifier_act_missing(c, &in);
+        return;
+    }
+    err = sip_dialog_retarget(&d->sip, request->m, NULL);
+    if (err) {
+        answer(c, *request->txn, sip_dialog_status(err), SLICE_NONE);
+        return;
+    }
+    in.dialog = d;
+    notifier_step(c, request->view->expires_s > 0 ? NOTIFIER_EV_REFRESH : NOTIFIER_EV_UNSUBSCRIBE,
+                  &in);
+}
+
+void notifier_subscribe(struct contact *c, const struct sip_msg *m, struct presence_txn txn)
+{
+    struct sip_subscribe_view view;
+    struct sip_verdict verdict = {0};
+    struct presence_rule rule;
+    struct notifier_request request = {.m = m, .txn = &txn, .view = &view};
+    struct notifier_input in = {.request = &request};
+
+    contact_rule(c, &rule);
+    struct sip_event_policy policy = {
+        .packages = packages,
+        .package_count = ARRAY_COUNT(packages),
+        .types = types,
+        .type_count = ARRAY_COUNT(types),
+        .expires_min_s = NOTIFIER_EXPIRES_MIN_S,
+        .expires_max_s = rule.expires_s < NOTIFIER_EXPIRES_MIN_S   ? NOTIFIER_EXPIRES_MIN_S
+                         : rule.expires_s > NOTIFIER_EXPIRES_MAX_S ? NOTIFIER_EXPIRES_MAX_S
+                                                                   : rule.expires_s,
+    };
+    if (is_batch(m)) {
+        answer(c, txn, 420, SLICE_LIT("Unsupported: adhoclist\r\n"));
+    } else if (!sip_subscribe_read(m, &policy, &view, &verdict)) {
+        answer_verdict(c, txn, &policy, &verdict);
+    } else if (!rule.is_allowed) {
+        notifier_act_forbid(c, &in);
+    } else if (view.key.local_tag.len > 0) {
+        in_dialog(c, &request);
+    } else {
+        notifier_step(c, view.expires_s > 0 ? NOTIFIER_EV_SUBSCRIBE : NOTIFIER_EV_FETCH, &in);
+    }
+    notifier_run(c);
+}
+
+void notifier_response(struct contact *c, struct presence_call *call, enum sip_outcome outcome,
+                       unsigned status, const struct sip_msg *response)
+{
+    struct notifier_dialog *d = call->dialog;
+    struct notifier_input in = {.dialog = d};
+
+    (void)response;
+    if (!d) {
+        return; /* it went meanwhile */
+    }
+    ASSERT(d->magic == NOTIFIER_DIALOG_MAGIC);
+    d->call = NULL;
+    call->dialog = NULL;
+    if (outcome == SIP_OUTCOME_TIMEOUT ||
+        (outcome == SIP_OUTCOME_FINAL && sip_status_ends_subscription(status))) {
+        event(c, NOTIFIER_EV_NOTIFY_GONE, &in);
+    } else if (outcome != SIP_OUTCOME_FINAL || status >= 300) {
+        event(c, NOTIFIER_EV_NOTIFY_FAILED, &in);
+    } else {
+        d->fails = 0;
+        if (!notifier_dialog_lasts(d)) {
+            notifier_drop_dialog(c, d);
+        }
+        notifier_run(c);
+    }
+}
+
+/* --- time, orders, rules ---------------------------------------------------------------------- */
+
+void notifier_due(struct contact *c)
+{
+    notifier_run(c);
+}
+
+void notifier_review(struct contact *c)
+{
+    struct presence_rule rule;
+
+    contact_rule(c, &rule);
+    if (!rule.is_allowed && notifier_lasting(&c->out) > 0) {
+        plain_event(c, NOTIFIER_EV_RULED_OUT);
+    }
+}
+
+void notifier_order(struct contact *c, enum presence_order what)
+{
+    switch (what) {
+    case PRESENCE_ALLOW:
+        plain_event(c, NOTIFIER_EV_ALLOWED);
+        break;
+    case PRESENCE_BLOCK:
+        plain_event(c, NOTIFIER_EV_BLOCKED);
+        break;
+    case PRESENCE_FORGET:
+        plain_event(c, NOTIFIER_EV_FORGOTTEN);
+        break;
+    }
+}

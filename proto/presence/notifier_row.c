@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* notifier_row: the notifier as bytes for the store, as a view for people, as figures. Dialogs that
+ * end are not stored: all that is lost with them is a final NOTIFY. */
+#include "base/check.h"
+#include "base/pool.h"
+#include "presence/notifier_int.h"
+
+/* Version, then for each dialog: expiry (s since 1970), length, bytes of sip_dialog_pack. Numbers
+ * are big endian. */
+#define ROW_VERSION 1
+#define ROW_DIALOG_BYTES 6u
+
+void notifier_init(struct contact *c)
+{
+    c->out = (struct notifier){0};
+}
+
+void notifier_deinit(struct contact *c)
+{
+    struct notifier *n = &c->out;
+
+    while (n->dialogs) {
+        notifier_drop_dialog(c, n->dialogs);
+    }
+    notifier_forget_probe(n);
+    notifier_forget_document(n);
+}
+
+bool notifier_is_at_rest(const struct contact *c)
+{
+    const struct notifier *n = &c->out;
+
+    return n->state == NOTIFIER_NONE && !n->dialogs && n->probe_ms == 0 && n->grant_ms == 0;
+}
+
+/* --- pack ------------------------------------------------------------------------------------- */
+
+static void put_number(char *out, uint32_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++) {
+        out[i] = (char)(value >> (8 * (bytes - 1 - i)));
+    }
+}
+
+static uint32_t get_number(const char *in, unsigned bytes)
+{
+    uint32_t value = 0;
+
+    for (unsigned i = 0; i < bytes; i++) {
+        value = value << 8 | (unsigned char)in[i];
+    }
+    return value;
+}
+
+static void pack_dialog(const struct contact *c, struct notifier_dialog *d, struct buf *out)
+{
+    uint64_t now_ms = contact_now_ms(c);
+    int64_t left_s = d->expires_ms > now_ms ? (int64_t)((d->expires_ms - now_ms) / 1000) : 0;
+    int64_t expires_unix_s = contact_now_unix_s(c) + left_s;
+    size_t before = buf_len(out);
+    char head[ROW_DIALOG_BYTES] = {0};
+    size_t len;
+
+    buf_append(out, head, sizeof(head));
+    d->packed_cseq = sip_dialog_pack(d->sip, out);
+    if (out->failed) {
+        return;
+    }
+    len = buf_len(out) - before - sizeof(head);
+    ASSERT(len <= SIP_DIALOG_PACKED_BYTES_MAX);
+    put_number(head, (uint32_t)expires_unix_s, 4);
+    put_number(head + 4, (uint32_t)len, 2);
+    memcpy(out->data + out->head + before, head, sizeof(head));
+}
+
+void notifier_pack(struct contact *c, struct buf *dialogs, struct buf *document)
+{
+    struct notifier *n = &c->out;
+
+    if (notifier_lasting(n) > 0) {
+        buf_putc(dialogs, ROW_VERSION);
+    }
+    for (struct notifier_dialog *d = n->dialogs; d; d = d->next) {
+        if (notifier_dialog_lasts(d)) {
+            pack_dialog(c, d, dialogs);
+        }
+    }
+    buf_append(document, n->document, n->document_len);
+}
+
+void notifier_stored(struct contact *c)
+{
+    for (struct notifier_dialog *d = c->out.dialogs; d; d = d->next) {
+        if (d->packed_cseq != 0) {
+            sip_dialog_stored(d->sip, d->packed_cseq);
+            d->packed_cseq = 0;
+        }
+    }
+}
+
+/* --- unpack ----------------------------------------------------------------------------------- */
+
+static void unpack_dialog(struct contact *c, uint32_t expires_unix_s, struct slice bytes)
+{
+    struct notifier_dialog *d = pool_zalloc(sizeof(*d));
+    struct notifier_dialog **last = &c->out.dialogs;
+    int64_t left_s = (int64_t)expires_unix_s - contact_now_unix_s(c);
+
+    if (!d || sip_dialog_unpack(bytes, &d->sip)) {
+        pool_free(d);
+        return;
+    }
+    if (sip_dialog_is_uac(d->sip) || left_s > (int64_t)NOTIFIER_EXPIRES_MAX_S) {
+        sip_dialog_free(d->sip);
+        pool_free(d);
+        return;
+    }
+    d->magic = NOTIFIER_DIALOG_MAGIC;
+    d->expires_ms = contact_now_ms(c) + (left_s > 0 ? (uint64_t)left_s * 1000 : 0);
+    while (*last) {
+        last = &(*last)->next;
+    }
+    *last = d;
+}
+
+static void unpack_dialogs(struct contact *c, struct slice bytes)
+{
+    if (bytes.len == 0 || bytes.ptr[0] != ROW_VERSION) {
+        return;
+    }
+    bytes = slice_from(bytes, 1);
+    for (uint32_t i = 0; i < NOTIFIER_DIALOGS_MAX && bytes.len > ROW_DIALOG_BYTES; i++) {
+        uint32_t expires_unix_s = get_number(bytes.ptr, 4);
+        size_t len = get_number(bytes.ptr + 4, 2);
+
+        bytes = slice_from(bytes, ROW_DIALOG_BYTES);
+        if (len > bytes.len) {
+            return;
+        }
+        unpack_dialog(c, expires_unix_s, slice_to(bytes, len));
+        bytes = slice_from(bytes, len);
+    }
+}
+
+static void unpack_document(struct notifier *n, struct slice bytes)
+{
+    UNINITIALIZED struct presence_state state;
+
+    if (bytes.len == 0 || bytes.len > PRESENCE_PACKED_BYTES_MAX ||
+        presence_unpack(&state, bytes)) {
+        return;
+    }
+    n->document = pool_alloc(bytes.len);
+    if (!n->document) {
+        return;
+    }
+    memcpy(n->document, bytes.ptr, bytes.len);
+    n->document_len = (uint16_t)bytes.len;
+    for (uint32_t i = 0; i < state.item_count; i++) {
+        n->is_leaving |= state.items[i].show == PRESENCE_SHOW_UNAVAILABLE;
+    }
+}
+
+void notifier_unpack(struct contact *c, struct slice dialogs, struct slice document)
+{
+    unpack_dialogs(c, dialogs);
+    unpack_document(&c->out, document);
+}
+
+/* Those that expired while nobody was here get their last NOTIFY, and the others are right again, at
+ * a pace that the partners and the next hop can bear. Resources that were leaving were told of or
+ * not, nobody knows: they are told of again with the next NOTIFY. */
+void notifier_loaded(struct contact *c)
+{
+    struct notifier *n = &c->out;
+    const uint32_t *count = presence_counters(c->p)->contacts[CONTACT_OUT];
+    uint64_t spread_ms = notifier_spread_ms(count[CONTACT_GRANTED] + count[CONTACT_ASKED]);
+    uint64_t now_ms = contact_now_ms(c);
+    bool has_watcher = false;
+
+    for (struct notifier_dialog *d = n->dialogs; d; d = d->next) {
+        if (d->expires_ms <= now_ms) {
+            d->expires_ms = now_ms + 1 + presence_random(c->p) % (spread_ms + 1);
+        } else {
+            has_watcher = true;
+        }
+    }
+    if (n->state == NOTIFIER_NONE || n->state == NOTIFIER_REFUSED) {
+        notifier_forget_document(n);
+        notifier_end_all(c, SIP_REASON_REJECTED);
+    } else if (has_watcher) {
+        notifier_plan_probe(c, spread_ms);
+    }
+    notifier_run(c);
+}
+
+/* --- figures ---------------------------------------------------------------------------------- */
+
+void notifier_measure(const struct contact *c, struct contact_measure *out)
+{
+    const struct notifier *n = &c->out;
+
+    for (const struct notifier_dialog *d = n->dialogs; d; d = d->next) {
+        out->bytes += pool_block_bytes(d) + sip_dialog_bytes(d->sip);
+        out->dialogs += notifier_dialog_lasts(d);
+    }
+    if (n->document) {
+        out->bytes += pool_block_bytes(n->document);
+    }
+    if (n->fresh) {
+        out->bytes += pool_block_bytes(n->fresh);
+    }
+}
+
+static const char *const state_names[] = {
+#define X(name, text) text,
+    NOTIFIER_STATES(X)
+#undef X
+};
+
+/* What the watchers are told, or were last. */
+static const struct presence_item *best_of(const struct notifier *n, struct presence_state *state)
+{
+    if (!n->document || n->is_lost) {
+        return NULL;
+    }
+    notifier_read_document(n, state);
+    return presence_best(state);
+}
+
+void notifier_view(const struct contact *c, struct presence_contact_view *out)
+{
+    const struct notifier *n = &c->out;
+    UNINITIALIZED struct presence_state state;
+    const struct presence_item *best = best_of(n, &state);
+    uint64_t now_ms = contact_now_ms(c);
+
+    out->machine = state_names[n->state];
+    out->dialog_count = notifier_lasting(n);
+    out->expires_unix_s = 0;
+    for (const struct notifier_dialog *d = n->dialogs; d; d = d->next) {
+        if (notifier_dialog_lasts(d) && d->expires_ms > now_ms) {
+            int64_t at = contact_now_unix_s(c) + (int64_t)((d->expires_ms - now_ms) / 1000);
+
+            out->expires_unix_s = at > out->expires_unix_s ? at : out->expires_unix_s;
+        }
+    }
+    out->show = !n->document ? "unknown"
+                             : presence_show_name(best ? best->show : PRESENCE_SHOW_UNAVAILABLE);
+    out->note = best && best->note_count > 0 ? best->notes[0].text : SLICE_NONE;
+    out->last_error = slice_from_cstr(n->last_error);
+}
+
+bool notifier_sees_available(const struct contact *c)
+{
+    UNINITIALIZED struct presence_state state;
+
+    return c->direction == CONTACT_OUT && c->out.state == NOTIFIER_GRANTED &&
+           best_of(&c->out, &state) != NULL;
+}

@@ -290,6 +290,46 @@ Test(checks, bodies)
     buf_deinit(&b);
 }
 
+/* RFC 6665: SUBSCRIBE and NOTIFY are methods like others; a notification's types are its own. */
+Test(checks, notify)
+{
+    static const struct slice types[] = {SLICE_LIT("application/pidf+xml")};
+    struct sip_check_policy policy = sip_help_policy();
+    struct parts p = good();
+    struct buf b;
+
+    buf_init(&b, 1000);
+    p.start = "NOTIFY sip:bob@corp.example SIP/2.0";
+    p.cseq = "CSeq: 1 NOTIFY\r\n";
+    p.type = "Content-Type: application/pidf+xml\r\n";
+    cr_expect_eq(check(&p, &policy, &b), 405);
+    EXPECT_SLICE(buf_slice(&b), "Allow: INVITE, OPTIONS, REGISTER, MESSAGE\r\n");
+    policy.methods |= SIP_METHOD_BIT(SIP_METHOD_NOTIFY) | SIP_METHOD_BIT(SIP_METHOD_SUBSCRIBE);
+    policy.notify_accept = types;
+    policy.notify_accept_count = ARRAY_COUNT(types);
+    cr_expect_eq(check(&p, &policy, NULL), 0);
+    p.type = "Content-Type: text/plain\r\n";
+    buf_clear(&b);
+    cr_expect_eq(check(&p, &policy, &b), 415);
+    EXPECT_SLICE(buf_slice(&b), "Accept: application/pidf+xml\r\nAccept-Encoding: identity\r\n");
+    p.start = "SUBSCRIBE sip:bob@corp.example SIP/2.0";
+    p.cseq = "CSeq: 1 SUBSCRIBE\r\n";
+    p.type = "Content-Type: application/adrl+xml\r\n";
+    cr_expect_eq(check(&p, &policy, NULL), 415);
+    p.extra = "Require: adhoclist\r\nSupported: eventlist\r\n";
+    buf_clear(&b);
+    cr_expect_eq(check(&p, &policy, &b), 420);
+    EXPECT_SLICE(buf_slice(&b), "Unsupported: adhoclist\r\n");
+    p.extra = "Require: eventlist\r\n";
+    buf_clear(&b);
+    cr_expect_eq(check(&p, &policy, &b), 420);
+    EXPECT_SLICE(buf_slice(&b), "Unsupported: eventlist\r\n");
+    p = good();
+    p.type = "Content-Type: application/pidf+xml\r\n";
+    cr_expect_eq(check(&p, &policy, NULL), 415, "a MESSAGE with a document");
+    buf_deinit(&b);
+}
+
 Test(checks, allow_field)
 {
     struct sip_check_policy policy = sip_help_policy();

@@ -80,7 +80,7 @@ static inline struct sip_dialog *new_established(const char *more)
     return d;
 }
 
-/* The next request as "uri | route, route | cseq"; values[] of routes stay valid with the dialog. */
+/* The next request; what p points to is valid as long as the dialog is not changed. */
 struct next_help {
     struct sip_dialog_routes routes;
     struct sip_request_params p;

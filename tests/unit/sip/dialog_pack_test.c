@@ -127,7 +127,7 @@ Test(dialog_pack, reserve_at_the_end)
     buf_deinit(&b);
 }
 
-/* Cut anywhere, lengthened, any byte another one: refused, or a dialog that packs to those bytes. */
+/* Cut anywhere, lengthened, any byte another one: refused, or a dialog that packs to the same. */
 Test(dialog_pack, damaged)
 {
     struct sip_dialog *d = new_established(CONTACT_LINE "Record-Route: <sip:p1;lr>,<sip:p2>\r\n");
@@ -201,6 +201,8 @@ Test(dialog_pack, play)
 {
     struct dialog_play_sums sums = {0};
     uint8_t script[2000];
+    struct sip_dialog *d;
+    struct buf b;
     int64_t used = pool_used_bytes();
 
     srandom(5);
@@ -210,6 +212,15 @@ Test(dialog_pack, play)
         }
         dialog_play(script, sizeof(script), &sums);
     }
+    d = new_established(CONTACT_LINE "Record-Route: <sip:p1;lr>\r\n");
+    (void)pack(d, &b);
+    script[0] = 8;
+    script[1] = (uint8_t)buf_len(&b);
+    memcpy(script + 2, buf_slice(&b).ptr, buf_len(&b));
+    dialog_play(script, 2 + buf_len(&b), &sums);
+    cr_expect_eq(sums.unpacked, 1);
+    sip_dialog_free(d);
+    buf_deinit(&b);
     cr_expect_gt(sums.uac, 100);
     cr_expect_gt(sums.uas, 100);
     cr_expect_gt(sums.established, 100);

@@ -59,6 +59,38 @@ Test(options, answer)
     buf_deinit(&b);
 }
 
+/* RFC 3261 11.2, RFC 6665 4.4.4: what is served of event notification is told. */
+Test(options, answer_with_events)
+{
+    static const struct slice packages[] = {SLICE_LIT("presence"), SLICE_LIT("presence.winfo")};
+    static const struct slice types[] = {SLICE_LIT("application/pidf+xml")};
+    struct sip_check_policy policy = {
+        .methods = SIP_METHOD_BIT(SIP_METHOD_SUBSCRIBE) | SIP_METHOD_BIT(SIP_METHOD_NOTIFY),
+        .notify_accept = types,
+        .notify_accept_count = ARRAY_COUNT(types),
+        .packages = packages,
+        .package_count = ARRAY_COUNT(packages),
+    };
+    unsigned status;
+    struct buf b;
+
+    buf_init(&b, 4096);
+    sip_options_answer_put(&b, &policy, false, &status);
+    EXPECT_SLICE(buf_slice(&b), "Allow: SUBSCRIBE, NOTIFY\r\n"
+                                "Accept: application/pidf+xml\r\n"
+                                "Allow-Events: presence, presence.winfo\r\n"
+                                "Accept-Encoding: identity\r\n");
+    buf_clear(&b);
+    policy.accept = types;
+    policy.accept_count = 1;
+    policy.package_count = 0;
+    sip_options_answer_put(&b, &policy, false, &status);
+    EXPECT_SLICE(buf_slice(&b), "Allow: SUBSCRIBE, NOTIFY\r\n"
+                                "Accept: application/pidf+xml, application/pidf+xml\r\n"
+                                "Accept-Encoding: identity\r\n");
+    buf_deinit(&b);
+}
+
 Test(options, probe_goes_down_after_three_misses_and_up_at_once)
 {
     struct sip_probe p = {0};

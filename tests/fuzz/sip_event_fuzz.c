@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any bytes as a SUBSCRIBE, a NOTIFY and as the values of their fields: a refusal has a status that
  * can be sent, what is read can be written and is then read as the same.                         */
-#include "base/check.h"
-#include "sip/event.h"
+#include "sip_event_checks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,52 +15,6 @@ static const struct sip_event_policy policy = {
     .expires_min_s = 60,
     .expires_max_s = 7200,
 };
-
-/* The value of a header field that was written. */
-static struct slice value_of(const struct buf *b)
-{
-    struct slice rest = buf_slice(b);
-    struct slice name;
-
-    (void)slice_cut(&rest, ':', &name);
-    return slice_trim(rest);
-}
-
-static void play_event(struct slice text)
-{
-    struct sip_event event;
-    struct sip_event again;
-    struct buf b;
-
-    if (sip_event_parse(text, &event)) {
-        return;
-    }
-    buf_init(&b, 2 * text.len + 100);
-    sip_write_event(&b, &event);
-    ASSERT(!b.failed && sip_event_parse(value_of(&b), &again) == 0);
-    ASSERT(sip_event_eq(&event, &again));
-    buf_deinit(&b);
-}
-
-static void play_state(struct slice text)
-{
-    struct sip_subscription_state s;
-    struct sip_subscription_state again;
-    struct buf b;
-
-    if (sip_subscription_state_parse(text, &s) || s.state == SIP_SUB_UNKNOWN) {
-        return;
-    }
-    ASSERT(s.state != SIP_SUB_TERMINATED || !s.has_expires);
-    ASSERT(s.state == SIP_SUB_TERMINATED || (!s.has_retry_after && s.reason == SIP_REASON_NONE));
-    buf_init(&b, 200);
-    sip_write_subscription_state(&b, &s);
-    ASSERT(!b.failed && sip_subscription_state_parse(value_of(&b), &again) == 0);
-    ASSERT(s.state == again.state && s.expires_s == again.expires_s);
-    ASSERT(s.reason == again.reason || s.reason == SIP_REASON_UNKNOWN);
-    ASSERT(s.retry_after_s == again.retry_after_s);
-    buf_deinit(&b);
-}
 
 static void play_requests(const struct sip_msg *m)
 {

@@ -62,26 +62,46 @@ static enum xml_step take_comment(struct xml_parser *p, const char *cur, const c
     return check_chars(p, slice_make(content, (size_t)(dashes - content)));
 }
 
+/* Bytes of the name that s starts with. */
+static size_t name_len(struct slice s)
+{
+    const char *end = s.ptr + s.len;
+    const char *at = s.ptr;
+
+    while (at < end) {
+        bool is_first = at == s.ptr;
+        uint8_t want = is_first ? XML_CLASS_NAME_START : XML_CLASS_NAME;
+        uint32_t point = 0;
+        size_t len = 1;
+
+        if ((unsigned char)*at >= 0x80) {
+            len = xml_wide_decode(at, end, &point);
+            if (len == 0 ||
+                !(is_first ? xml_is_wide_name_start(point) : xml_is_wide_name(point))) {
+                break;
+            }
+        } else if (!(xml_class[(unsigned char)*at] & want)) {
+            break;
+        }
+        at += len;
+    }
+    return (size_t)(at - s.ptr);
+}
+
 static enum xml_step take_instruction(struct xml_parser *p, const char *cur, const char *end,
                                       const char **next)
 {
     const char *close = memmem(cur + 2, (size_t)(end - cur) - 2, "?>", 2);
-    struct slice inside, target;
-    size_t len = 1;
+    struct slice inside;
+    size_t len;
 
     if (!close) {
         return XML_STEP_MORE;
     }
     inside = slice_make(cur + 2, (size_t)(close - cur) - 2);
-    if (inside.len == 0 || !(xml_class[(unsigned char)inside.ptr[0]] & XML_CLASS_NAME_START)) {
-        return XML_MALFORMED(p, "processing instruction without a name");
-    }
-    while (len < inside.len && xml_class[(unsigned char)inside.ptr[len]] & XML_CLASS_NAME) {
-        len++;
-    }
-    target = slice_to(inside, len);
-    if ((len < inside.len && !xml_is_space(inside.ptr[len])) ||
-        slice_eq_nocase(target, SLICE_LIT("xml"))) {
+    len = name_len(inside);
+    if (len == 0 || (len < inside.len && !xml_is_space(inside.ptr[len])) ||
+        slice_eq_nocase(slice_to(inside, len), SLICE_LIT("xml"))) {
         return XML_MALFORMED(p, "malformed processing instruction");
     }
     *next = close + 2;

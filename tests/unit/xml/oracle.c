@@ -17,6 +17,7 @@ struct run {
     const struct xml_limits *limits;
     XML_Parser expat;
     struct slice input;
+    bool is_document;
     struct buf text;
     uint32_t depth; /* root = 1 */
     uint32_t elements;
@@ -69,14 +70,15 @@ static void on_start(void *ctx, const XML_Char *name, const XML_Char **attrs)
     uint32_t attr_count = 0;
 
     flush_text(run);
-    if (run->depth <= 1) {
+    if (run->depth <= 1 && !run->is_document) {
         run->unit_start = XML_GetCurrentByteIndex(run->expat);
         run->elements = 0;
     }
     split(name, part);
     run->depth++;
     run->elements++;
-    limit(run, run->depth == 1 ? 1 : run->depth - 1, run->limits->depth_max);
+    limit(run, run->depth == 1 || run->is_document ? run->depth : run->depth - 1,
+          run->limits->depth_max);
     limit(run, run->elements, run->limits->elements_max);
     limit(run, part[1].len > part[2].len ? part[1].len : part[2].len, run->limits->name_bytes_max);
     dump_start(&run->r->events, part[2], part[0], part[1]);
@@ -114,7 +116,7 @@ static void on_text(void *ctx, const XML_Char *text, int len)
     struct run *run = ctx;
     size_t at = (size_t)XML_GetCurrentByteIndex(run->expat);
 
-    if (run->depth > 1) {
+    if (run->depth > 1 || run->is_document) {
         buf_append(&run->text, text, (size_t)len);
         return;
     }
@@ -128,7 +130,7 @@ static void on_cdata(void *ctx)
 {
     struct run *run = ctx;
 
-    if (run->depth <= 1) {
+    if (run->depth <= 1 && !run->is_document) {
         extra(run, ORACLE_STREAM_TEXT);
     }
 }
@@ -155,15 +157,23 @@ static void on_decl_end(void *ctx, const XML_Char *prefix)
 
 static void on_comment(void *ctx, const XML_Char *text)
 {
+    const struct run *run = ctx;
+
     (void)text;
-    extra(ctx, ORACLE_COMMENT);
+    if (!run->is_document) {
+        extra(ctx, ORACLE_COMMENT);
+    }
 }
 
 static void on_pi(void *ctx, const XML_Char *target, const XML_Char *data)
 {
+    const struct run *run = ctx;
+
     (void)target;
     (void)data;
-    extra(ctx, ORACLE_PI);
+    if (!run->is_document) {
+        extra(ctx, ORACLE_PI);
+    }
 }
 
 static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *sysid,
@@ -185,7 +195,7 @@ static void on_xml_decl(void *ctx, const XML_Char *version, const XML_Char *enco
         (encoding && !slice_eq_nocase(slice_from_cstr(encoding), SLICE_LIT("utf-8")))) {
         extra(run, ORACLE_ENCODING);
     }
-    if (standalone == 0) {
+    if (standalone == 0 && !run->is_document) {
         extra(run, ORACLE_STANDALONE);
     }
     limit(run, (size_t)XML_GetCurrentByteCount(run->expat), DECLARATION_BYTES_MAX);
@@ -199,10 +209,13 @@ static int on_unknown_encoding(void *ctx, const XML_Char *name, XML_Encoding *in
     return XML_STATUS_ERROR;
 }
 
-static bool is_other_encoding(struct slice input)
+static bool is_other_encoding(struct slice input, bool is_document)
 {
     const unsigned char *b = (const unsigned char *)input.ptr;
 
+    if (is_document && slice_starts(input, SLICE_LIT("\xef\xbb\xbf"))) {
+        return false;
+    }
     return input.len >= 2 && (b[0] >= 0xef || b[0] == 0 || b[1] == 0);
 }
 
@@ -221,9 +234,10 @@ static void set_handlers(XML_Parser expat, struct run *run)
     XML_SetUnknownEncodingHandler(expat, on_unknown_encoding, run);
 }
 
-void oracle_run(struct oracle_result *r, struct slice input, const struct xml_limits *limits)
+static void run_as(struct oracle_result *r, struct slice input, const struct xml_limits *limits,
+                   bool is_document)
 {
-    struct run run = {.r = r, .limits = limits, .input = input};
+    struct run run = {.r = r, .limits = limits, .input = input, .is_document = is_document};
     enum XML_Status status;
 
     *r = (struct oracle_result){.error = ""};
@@ -234,8 +248,11 @@ void oracle_run(struct oracle_result *r, struct slice input, const struct xml_li
         abort();
     }
     set_handlers(run.expat, &run);
-    if (is_other_encoding(input)) {
+    if (is_other_encoding(input, is_document)) {
         r->extra |= ORACLE_ENCODING;
+    }
+    if (is_document && input.len > limits->stanza_bytes_max) {
+        r->extra |= ORACLE_LIMIT;
     }
     status = XML_Parse(run.expat, input.ptr ? input.ptr : "", (int)input.len, 1);
     r->is_accepted = status == XML_STATUS_OK;
@@ -247,6 +264,17 @@ void oracle_run(struct oracle_result *r, struct slice input, const struct xml_li
     if (r->events.failed) {
         abort();
     }
+}
+
+void oracle_run(struct oracle_result *r, struct slice input, const struct xml_limits *limits)
+{
+    run_as(r, input, limits, false);
+}
+
+void oracle_run_document(struct oracle_result *r, struct slice input,
+                         const struct xml_limits *limits)
+{
+    run_as(r, input, limits, true);
 }
 
 void oracle_result_deinit(struct oracle_result *r)

@@ -24,6 +24,9 @@ struct oracle_result {
 };
 
 void oracle_run(struct oracle_result *r, struct slice input, const struct xml_limits *limits);
+/* The same for xml_parser_document: comments, instructions and standalone='no' are let through. */
+void oracle_run_document(struct oracle_result *r, struct slice input,
+                         const struct xml_limits *limits);
 void oracle_result_deinit(struct oracle_result *r);
 
 /* NULL when the two agree, else what is wrong. */

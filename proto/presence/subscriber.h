@@ -16,7 +16,7 @@ struct contact_measure;
 
 #define SUBSCRIBER_STATES(X)                                                                       \
     X(NONE, "none")                                                                                \
-    X(TRYING, "trying")   /* SUBSCRIBE is out, no NOTIFY yet */                                    \
+    X(TRYING, "trying") /* SUBSCRIBE is out, no NOTIFY yet */                                      \
     X(PENDING, "pending")                                                                          \
     X(ACTIVE, "active")                                                                            \
     X(BACKOFF, "backoff") /* no dialog; a timer will try again */                                  \
@@ -29,12 +29,32 @@ enum subscriber_state {
         SUBSCRIBER_STATE_COUNT
 };
 
-struct subscriber_dialog; /* one per fork; owned */
+struct subscriber_dialog; /* one per fork, or on its way out; subscriber_int.h */
 
-/* The owner of subscriber*.c fills this in; small (see contact.h). */
+/* Times are seconds of the wheel's clock, as subscriber_now_s counts them; 0 = none. */
 struct subscriber {
     struct subscriber_dialog *dialogs; /* owned list */
-    uint8_t state;                     /* enum subscriber_state */
+    char *kept;       /* owned; packed state that the watcher knows from dialogs that are gone */
+    uint32_t seen_s;  /* the watcher's last probe or subscribe */
+    uint32_t tried_s; /* the last SUBSCRIBE that was to make a dialog */
+    uint32_t retry_s; /* BACKOFF: begin again; 0 = only when asked */
+    uint32_t keep_s;  /* what is kept is withdrawn */
+    uint32_t away_s;  /* the watcher has left; his grace ends */
+    uint32_t tell_s;  /* tell everything again, or begin again after the partner was gone */
+    uint16_t kept_len;
+    uint16_t last_error;        /* SIP status, or enum subscriber_error */
+    uint8_t state;              /* enum subscriber_state; subscriber_set_state only */
+    uint8_t failures;           /* in a row: length of the next back-off */
+    uint8_t misses;             /* 404s in a row */
+    uint8_t quick;              /* new dialogs in a row without a pause */
+    bool wants_new : 1;         /* a SUBSCRIBE that makes a dialog is due */
+    bool is_paced : 1;          /* contact_pace said: later */
+    bool is_told : 1;           /* the watcher knows what we know */
+    bool was_told : 1;          /* he may know something, new or old */
+    bool owes_subscribed : 1;   /* to be said when the presentity shows himself */
+    bool owes_unsubscribed : 1; /* to be said when the dialogs' ends are answered */
+    bool is_cut : 1;            /* DORMANT because the partner was gone */
+    bool with_notes : 1;        /* what is told has its notes */
 };
 
 void subscriber_init(struct contact *c);

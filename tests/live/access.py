@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who may talk: the three tiers of external access and their kinds of members, a partner's own
 list of users, block lists, maintenance. Each in both directions and with both kinds of inside,
-changed by reloads that are in force within a second, and each refusal in the log with the rule that
-made it."""
+changed by reloads (how soon they are in force is shown), and each refusal in the log with the rule
+that made it."""
 import os
 import sys
 import threading
@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, LabError, check, main, plan
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.rules import Rules, none, one, text
 from lab.xmpp import error_of, message, text_of
 
@@ -62,7 +62,7 @@ def sip_out(ground, user, bob, allowed, kind):
     answer = ground.phone(user).say(bob, "out")
     if allowed:
         check(answer.status == 202, "expected 202, got", answer.start)
-        got = ground.peers[bob.split("@")[1]].inbox.get(timeout=10)
+        got = ground.peers[bob.split("@")[1]].inbox.get(timeout=HANG_S)
         check(text_of(got, "body") == "out", "out:", text(got))
     else:
         check(answer.start == f"SIP/2.0 403 Forbidden by {kind}", "told", answer.start)
@@ -277,7 +277,7 @@ def maintenance():
         check(ground.fedgate.totals()["bounced_maintenance"] >= 2, "counted")
         talks(ground, "ann", bob=f"bob@{OTHER}")
         for _ in range(2):  # one stream for each of our domains
-            ended = ground.peers[TRUSTED].inbox.get(timeout=5)
+            ended = ground.peers[TRUSTED].inbox.get(timeout=HANG_S)
             check(noon in "".join(ended.itertext()), "its streams ended with", text(ended))
         row(ground)["maintenance"] = None
         ground.reload("back")

@@ -19,12 +19,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, check, main, plan
 from lab.fedgate import Fedgate, binary, corp_dns, ctl_binary, partner, run_ctl
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, show_time, wait_until
 from lab.xmpp import Component
 
 SECRET = "a secret of the whole organisation"
 NOBODY = 65534
-PROMPT_S = 4.0  # an answer takes no longer, whatever others do; below REQUEST_S
 REQUEST_S = 5.0  # edge/admin.h
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_NOPERM, EX_CONFIG = 64, 65, 66, 69, 77, 78
 
@@ -41,7 +40,7 @@ def node(lab, **changes):
     return fedgate
 
 
-def dial(fedgate, timeout=PROMPT_S):
+def dial(fedgate, timeout=HANG_S):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(timeout), 0))
     client.connect(fedgate.admin_path)  # blocks while the queue is full: not so with a time-out
@@ -61,7 +60,7 @@ def hear(client):
     return got
 
 
-def ask(fedgate, timeout=PROMPT_S, **request):
+def ask(fedgate, timeout=HANG_S, **request):
     client = dial(fedgate, timeout)
     client.sendall(json.dumps(request).encode() + b"\n")
     got = hear(client)
@@ -433,9 +432,9 @@ class Prompt:
     def status(self):
         """Who is displaced by a crowd of newcomers before the line was read asks once more."""
         try:
-            return ask(self.fedgate, 10, command="status")
+            return ask(self.fedgate, command="status")
         except (BrokenPipeError, ConnectionResetError):
-            return ask(self.fedgate, 10, command="status")
+            return ask(self.fedgate, command="status")
 
     def __enter__(self):
         self.thread.start()
@@ -447,8 +446,8 @@ class Prompt:
         self.thread.join()
         if kind is None:
             check(not self.trouble, "asked in vain", len(self.trouble), self.trouble[:3])
-            check(self.slowest_s < PROMPT_S and self.count >= 5, "slow", self.slowest_s, self.count)
-            print(f"{self.count} answers meanwhile, the slowest after {self.slowest_s:.2f} s")
+            check(self.count >= 5, "answers", self.count)
+            show_time(f"{self.count} answers meanwhile, the slowest after", self.slowest_s)
 
 
 def thousand():
@@ -458,15 +457,15 @@ def thousand():
         with Prompt(fedgate):
             clients = []
             for number in range(1000):
-                client = dial(fedgate, 10)
+                client = dial(fedgate)
                 if number % 3:
                     client.sendall(b'{"command": "sta'[:number % 17])
                 clients.append(client)
             begin = time.monotonic()
             for client in clients:
-                client.settimeout(REQUEST_S + 5)
+                client.settimeout(HANG_S)
                 check(hear(client) == b"", "an answer to half a line")
-            check(time.monotonic() - begin < REQUEST_S + 2, "they stay", time.monotonic() - begin)
+            show_time("all have ended after", time.monotonic() - begin)
         check(open_sockets(fedgate) == 1, "sockets are left", open_sockets(fedgate))
 
 
@@ -481,21 +480,23 @@ def slow():
     with Lab("admin-slow") as lab:
         fedgate = node(lab).start()
         with Prompt(fedgate):
-            client = dial(fedgate, 10)
+            client = dial(fedgate)
             for byte in b'{"command": "status"}\n':
                 client.sendall(bytes([byte]))
                 time.sleep(0.05)
             check(json.loads(hear(client))["ok"], "byte by byte")
-            client = dial(fedgate, 10)
             begin = time.monotonic()
+            client = dial(fedgate)
             try:
-                while time.monotonic() - begin < 2 * REQUEST_S:
+                while True:
+                    check(time.monotonic() - begin < HANG_S, "it stays")
                     client.sendall(b" ")
                     time.sleep(0.1)
             except (BrokenPipeError, ConnectionResetError):
                 pass
             took = time.monotonic() - begin
-            check(REQUEST_S - 0.5 < took < REQUEST_S + 1.5, "not closed in time", took)
+            check(took > REQUEST_S - 0.5, "closed too early", took)
+            show_time("closed after", took)
 
 
 def garbage():
@@ -510,12 +511,12 @@ def garbage():
         fedgate = node(lab).start()
         with Prompt(fedgate):
             for line in lines * 3:
-                client = dial(fedgate, 10)
+                client = dial(fedgate)
                 client.sendall(line + b"\n")
                 got = hear(client)
                 check(json.loads(got)["ok"] is False and got.count(b"\n") == 1, "", line[:40], got)
             for size in (65536, 65537, 100000, 5000000):
-                client = dial(fedgate, 10)
+                client = dial(fedgate)
                 try:
                     client.sendall(b" " * size)
                     client.sendall(b"\n")
@@ -534,7 +535,7 @@ def flood(fedgate):
     """Many short connections: asking, leaving at once, leaving with an answer on its way."""
     for number in range(150):
         try:
-            client = dial(fedgate, 10)
+            client = dial(fedgate)
             if number % 3:
                 client.sendall(b'{"command": "status"}\n' * (number % 5))
             if number % 4 == 0 and number % 3 and number % 5:

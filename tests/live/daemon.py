@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
 from lab.fedgate import Fedgate, binary, corp_dns, partner
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, show_time, wait_until
 from lab.xmpp import END, Component, local, message, text_of
 
 SCRIPTED = "scripted.test"
@@ -123,14 +123,14 @@ def reload_partners():
         fedgate.reload()
         fedgate.wait_stats("new configuration", lambda s: s["config_generation"] > before)
         joe.say(JOE, LIZ, "now")
-        check(text_of(peer.inbox.get(timeout=15), "body") == "now", "wrong message")
+        check(text_of(peer.inbox.get(timeout=HANG_S), "body") == "now", "wrong message")
         generation = fedgate.stats()["config_generation"]
         fedgate.config["partners"][0]["tls"] = "perhaps"
         fedgate.reload()
         wait_until("the refusal in the log", lambda: "config_refused" in fedgate.log_text())
         check(fedgate.stats()["config_generation"] == generation, "a bad file was taken")
         joe.say(JOE, LIZ, "still")
-        check(text_of(peer.inbox.get(timeout=15), "body") == "still", "wrong message")
+        check(text_of(peer.inbox.get(timeout=HANG_S), "body") == "still", "wrong message")
 
 
 def drain_under_traffic():
@@ -171,8 +171,8 @@ def drain_under_traffic():
         wait_until("its end", lambda: not process.running(), 40)
         seconds = time.monotonic() - begin
         check(process.popen.returncode == 0, "status", process.popen.returncode, process.tail())
-        check(closed.wait(5), "the component's stream was not closed")
-        check(seconds < 25, "took too long", seconds)
+        check(closed.wait(HANG_S), "the component's stream was not closed")
+        show_time("stopped after", seconds)
         check(arrived, "nothing arrived")
         # What fedgate had read from the component's socket was settled; bytes that it never read
         # are the component's own to repeat: they come after everything that was settled.
@@ -192,7 +192,7 @@ def log_holds_no_bodies():
         peer = Peer(lab).listen()
         joe = lab.own(Component(plan.APP, "inside"))
         joe.say(JOE, LIZ, "xyzzy-outwards")
-        peer.inbox.get(timeout=15)
+        peer.inbox.get(timeout=HANG_S)
         peer.reply(plan.APP, message(JOE, "xyzzy-inwards", sender=LIZ))
         joe.hears("xyzzy-inwards")
         joe.say(JOE, "liz@stranger.test", "xyzzy-refused", ident="r1")

@@ -310,7 +310,7 @@ def plain_after_tls():
         raw.send(f"<db:verify from='weak.test' to='{plan.CORP}' id='{ident}' type='error'>"
                  "<error type='cancel'><item-not-found "
                  "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>")
-        raw.until("</stream:stream>", 10)
+        raw.until("</stream:stream>")
     with Lab("diag-plain") as lab:
         land = Land(lab)
         land.partner("weak.test", serve, tls="optional", sasl="optional", dialback=True)
@@ -343,7 +343,7 @@ def both_families():
                 try:
                     raw = Raw.over(listener.accept()[0])
                     with_features("six.test", context, FEATURE_DIALBACK)(raw, 1)
-                    raw.until_end(10)
+                    raw.until_end()
                 except (OSError, AssertionError):
                     return
         threading.Thread(target=accept, daemon=True).start()

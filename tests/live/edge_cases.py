@@ -16,7 +16,7 @@ from lab import Lab, case, check, main, plan
 from lab.hostile import (EVIL, EVIL_ADDRESS, GOOD, JOE, LIZ, PLAIN, Ground, Raw, header, refused,
                          tls_context)
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, show_time, wait_until
 from lab.sip import ScriptedPool, SipWire
 from lab.xmpp import NS_DIALBACK, NS_SERVER, NS_STREAM, Stream, error_of, local
 
@@ -72,7 +72,7 @@ def certificates(backend):
         for component, sender, wanted in ((ground.component, JOE, "app-own"),
                                           (two, f"joe@{TWO}", "two-own")):
             component.say(sender, f"ann@{EVIL}", "shown")
-            evil.inbox.get(timeout=10)
+            evil.inbox.get(timeout=HANG_S)
             shown = evil.accepted[-1].socket
             check(shown.getpeercert(True) == der(lab, wanted), "shown to the partner for", sender)
             check(shown.selected_alpn_protocol() == "xmpp-server", "no ALPN when dialling")
@@ -132,7 +132,7 @@ def pairs(shards):
             raw.send(header()).until("</stream:features>")
             raw.send("".join(f"<db:result from='{a}' to='{b}'>key{n}</db:result>"
                              for a, b in wanted))
-            deadline = time.monotonic() + 8
+            deadline = time.monotonic() + HANG_S
             while raw.text.count("<db:result") < len(wanted):
                 check(time.monotonic() < deadline and not raw.is_ended, "unanswered", raw.text)
                 raw.take(deadline - time.monotonic())
@@ -177,7 +177,7 @@ def keepalive_and_inactivity():
         seen = []
 
         def record(stream):
-            stream.socket.settimeout(8)
+            stream.socket.settimeout(HANG_S)
             try:
                 while data := stream.socket.recv(65536):
                     seen.append((time.monotonic(), data))
@@ -189,12 +189,12 @@ def keepalive_and_inactivity():
         evil.listen()
         begin = time.monotonic()
         ground.component.say(JOE, f"ann@{EVIL}", "one")
+        quiet = time.monotonic()
         idle = evil.dial(plan.APP, run=False)
         idle.socket.settimeout(0.3)
-        quiet = time.monotonic()
         got = b""
         while b"</stream:stream>" not in got:
-            check(time.monotonic() - quiet < 8, "still open", got)
+            check(time.monotonic() - quiet < HANG_S, "still open", got)
             try:
                 data = idle.socket.recv(4096)
             except TimeoutError:
@@ -203,13 +203,15 @@ def keepalive_and_inactivity():
             check(data, "cut without a closing tag", got)
             got += data
         waited = time.monotonic() - quiet
-        check(2.5 < waited < 8, "an unused incoming stream was closed after", waited)
+        check(waited > 2.5, "an unused incoming stream was closed after", waited)
+        show_time("it was closed after", waited)
         check(b"stream:error" not in got, "an error", got)
         wait_until("the end of the outgoing stream",
                    lambda: any(b"</stream:stream>" in data for _, data in seen), 12)
-        spaces = [when for when, data in seen if data == b" "]
-        check(len(spaces) >= 3 and all(0.3 < b - a < 1.5 for a, b in zip(spaces, spaces[1:])),
-              "spaces at", [round(when - begin, 2) for when in spaces])
+        # Some may come in one piece. Not more than one each half second.
+        spaces = sum(len(data) for _, data in seen if not data.strip())
+        check(3 <= spaces <= 2 * (time.monotonic() - begin) + 1, "spaces",
+              [(round(when - begin, 2), data) for when, data in seen])
         before = len(evil.accepted)
         ground.component.say(JOE, f"ann@{EVIL}", "two")
         wait_until("a new stream", lambda: len(evil.accepted) > before, 5)
@@ -229,9 +231,9 @@ def establishment():
         direct = Raw(plan.XMPPS_SERVER)  # not even a handshake
         begin = time.monotonic()
         for raw in (silent, started, secured):
-            refused(raw, "connection-timeout", timeout=8)
-        direct.until_end(8)
-        check(time.monotonic() - begin < 8, "took", time.monotonic() - begin)
+            refused(raw, "connection-timeout")
+        direct.until_end()
+        show_time("all have ended after", time.monotonic() - begin)
         ground.grown(before, streams_in_failed=3)
         ground.calm()
 
@@ -256,17 +258,18 @@ def queue_bounds():
         begin = time.monotonic()
         say("c", 8, 10)
         for n in (5, 6, 7):
-            check(joe.gets_error(f"c{n}", 2) == ("wait", "resource-constraint"), "count", n)
+            check(joe.gets_error(f"c{n}") == ("wait", "resource-constraint"), "count", n)
         queued = ground.fedgate.partner(EVIL)["queue"]
         check(queued["count"] == 5, "waiting", queued)
         for n in range(5):
-            check(joe.gets_error(f"c{n}", 10) == ("wait", "remote-server-timeout"), "age", n)
-        check(2.5 < time.monotonic() - begin < 10, "age bound held at", time.monotonic() - begin)
+            check(joe.gets_error(f"c{n}") == ("wait", "remote-server-timeout"), "age", n)
+        check(time.monotonic() - begin > 2.5, "old after", time.monotonic() - begin)
+        show_time("old after", time.monotonic() - begin)
         say("b", 4, 8000)
         for n in (2, 3):
-            check(joe.gets_error(f"b{n}", 2) == ("wait", "resource-constraint"), "bytes", n)
+            check(joe.gets_error(f"b{n}") == ("wait", "resource-constraint"), "bytes", n)
         for n in range(2):
-            joe.gets_error(f"b{n}", 12)
+            joe.gets_error(f"b{n}")
         now = ground.totals()
         full = now["bounced_queue_full"] - before["bounced_queue_full"]
         aged = now["bounced_queue_age"] - before["bounced_queue_age"]
@@ -309,7 +312,7 @@ def xmpp_targets():
         threading.Thread(target=serve, daemon=True).start()
         evil = Peer(lab, EVIL, EVIL_ADDRESS).listen()
         ground.component.say(JOE, f"ann@{EVIL}", "through")
-        check(evil.inbox.get(timeout=10)[0].text == "through", "another text")
+        check(evil.inbox.get(timeout=HANG_S)[0].text == "through", "another text")
         check(tried == [b"\x16"], "the broken target was met with", tried)
         check(lab.dns.asked(f"dead.{EVIL}"), "the dead target was not looked up")
         for service in ("xmpp", "xmpps"):
@@ -317,7 +320,7 @@ def xmpp_targets():
         lab.dns.a("none.test", EVIL_ADDRESS)
         for n in range(20):
             ground.component.say(JOE, "ann@none.test", "x", ident=f"n{n}")
-            told = ground.component.gets_error(f"n{n}", 5)
+            told = ground.component.gets_error(f"n{n}")
             check(told == ("cancel", "remote-server-not-found"), "told", told)
         check(not lab.dns.asked("none.test"), "fell back to the address of a domain that said no")
         check(len(lab.dns.asked("_xmpp-server._tcp.none.test")) == 1, "the answer was not kept")
@@ -520,7 +523,7 @@ def home_shard():
         streams = [ground.good.dial(plan.APP) for _ in range(12)]
         for n, stream in enumerate(streams):
             stream.send(f"<message from='{LIZ}' to='{JOE}'><body>s{n}</body></message>")
-        heard = sorted(text for text in (next(bodies(ground.component, 5)) for _ in streams))
+        heard = sorted(text for text in (next(bodies(ground.component, HANG_S)) for _ in streams))
         check(heard == sorted(f"s{n}" for n in range(12)), heard)
         stats = ground.fedgate.stats()
         open_at = [shard["streams_in"] for shard in stats["shards"]]
@@ -546,7 +549,7 @@ def bounded_stop():
         fedgate.reload()
         wait_until("reload", lambda: fedgate.stats()["config_generation"] == 2, 5)
         evil = Peer(lab, EVIL, EVIL_ADDRESS)
-        evil.on_stream = lambda stream: time.sleep(30)
+        evil.on_stream = lambda stream: time.sleep(2 * HANG_S)
         evil.listen()
         ground.component.say(JOE, f"ann@{EVIL}", "unconfirmed", ident="u")
         wait_until("written",
@@ -555,18 +558,19 @@ def bounded_stop():
         begin = time.monotonic()
         process.send_signal(signal.SIGTERM)
         asked = 0
-        while process.poll() is None and time.monotonic() - begin < 12:
+        while process.poll() is None and time.monotonic() - begin < HANG_S:
             try:
                 status, text = fedgate.get("/readyz")
                 check(asked < 5 or status == 503, "ready while stopping", status, text)
                 asked += 1
             except OSError:
                 break
-        process.wait(12)
+        process.wait(HANG_S)
         took = time.monotonic() - begin
         # Half of the bound is for confirmations.
-        check(2.5 < took < 11, "stopped after", took, "asked", asked)
-        kind, condition = ground.component.gets_error("u", 1)
+        check(took > 2.5, "stopped after", took, "asked", asked)
+        show_time(f"{asked} pages, stopped after", took)
+        kind, condition = ground.component.gets_error("u")
         check(condition == "remote-server-timeout", kind, condition)
         ground.stream.wait(lambda e: local(e) == "error" and e[0].tag.endswith("system-shutdown"))
 
@@ -593,18 +597,18 @@ def pings():
         corp, answers = ground.good.dial(plan.CORP), ground.good.inbox
         ping = f"<iq type='get' id='%s' from='{GOOD}' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
         corp.send(ping % ("p1", plan.CORP))
-        got = answers.get(timeout=10)
+        got = answers.get(timeout=HANG_S)
         check((got.get("type"), got.get("id"), got.get("from"), got.get("to")) ==
               ("result", "p1", plan.CORP, GOOD), "answer", got.attrib)
         ground.stream.send(ping % ("p2", plan.APP))
         asked = ground.component.stream.wait(lambda e: local(e) == "iq")
         ground.component.send(f"<iq type='result' id='{asked.get('id')}' from='{plan.APP}' "
                               f"to='{asked.get('from')}'/>")
-        got = answers.get(timeout=10)
+        got = answers.get(timeout=HANG_S)
         check((got.get("type"), got.get("id")) == ("result", "p2"), "answer", got.attrib)
         corp.send(f"<iq type='get' id='v' from='{LIZ}' to='joe@{plan.CORP}'>"
                   "<query xmlns='jabber:iq:version'/></iq>")
-        got = answers.get(timeout=10)
+        got = answers.get(timeout=HANG_S)
         check((got.get("id"), error_of(got)) == ("v", ("cancel", "service-unavailable")), "refusal",
               got.attrib, error_of(got))
         ground.calm()
@@ -628,10 +632,10 @@ def silent_log():
         phone.send(f"<message from='{LIZ}' to='joe@{plan.CORP}'><body>PRIVATE-6</body></message>")
         check(pool.next_message().text == "PRIVATE-6", "not heard")
         ground.component.say(JOE, f"ann@{EVIL}", "PRIVATE-1", ident="p")  # nobody listens
-        ground.component.gets_error("p", 10)
+        ground.component.gets_error("p")
         ground.component.say(JOE, LIZ, "PRIVATE-2")
-        check(ground.good.inbox.get(timeout=10).get("type") == "error", "PRIVATE-0")
-        check(ground.good.inbox.get(timeout=10)[0].text == "PRIVATE-2", "not heard")
+        check(ground.good.inbox.get(timeout=HANG_S).get("type") == "error", "PRIVATE-0")
+        check(ground.good.inbox.get(timeout=HANG_S)[0].text == "PRIVATE-2", "not heard")
         ground.stream.send(f"<message from='{LIZ}' to='{JOE}'><body>PRIVATE-3</body></message>"
                            f"<message from='{LIZ}' to='joe@{plan.APP}'><subject>PRIVATE-4</subject>"
                            "</message>")
@@ -641,7 +645,7 @@ def silent_log():
                   f"{GOOD}>\r\nCall-ID: s\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n"
                   "Content-Length: 9\r\n\r\nPRIVATE-5")
         check(wire.read().status == 202, "SIP")
-        check(ground.good.inbox.get(timeout=10)[0].text == "PRIVATE-5", "not heard")
+        check(ground.good.inbox.get(timeout=HANG_S)[0].text == "PRIVATE-5", "not heard")
         ground.calm()
         time.sleep(0.5)
         text = ground.fedgate.log_text()

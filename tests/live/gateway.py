@@ -16,7 +16,7 @@ from lab import Lab, case, check, main, plan
 from lab.fedgate import partner
 from lab.hostile import EVIL, EVIL_ADDRESS, JOE, LIZ, PLAIN, Ground, Server, answer_header
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, show_time, wait_until
 from lab.sip import Phone
 from lab.xmpp import local, message, text_of
 
@@ -70,7 +70,7 @@ class Busy:
 
 def wait_for_room(ground, peers, name):
     """Says it until it is heard: each time it waits for no longer than a queue may."""
-    deadline = time.monotonic() + 12
+    deadline = time.monotonic() + 2 * HANG_S
     while True:
         ground.component.say(JOE, f"x@{name}", "room")
         try:
@@ -101,12 +101,12 @@ def connection_limit(shards):
         streams = [evil.dial(plan.APP) for _ in range(5)]  # six of eight, GOOD's included
         check(error_on(evil.dial(plan.APP)) == "resource-constraint", "the seventh incoming one")
         ground.component.say(JOE, f"x@{MANY[0]}", "eighth")
-        check(text_of(peers[MANY[0]].inbox.get(timeout=5), "body") == "eighth", "no way out")
+        check(text_of(peers[MANY[0]].inbox.get(timeout=HANG_S), "body") == "eighth", "no way out")
         # While the outgoing streams are used, a ninth connection waits in vain ...
         with Busy(ground, LIZ), Busy(ground, f"x@{MANY[0]}"):
             ground.component.say(JOE, f"x@{MANY[1]}", "ninth", ident="ninth")
             begin = time.monotonic()
-            check(ground.component.gets_error("ninth", 8) == ("wait", "remote-server-timeout"),
+            check(ground.component.gets_error("ninth") == ("wait", "remote-server-timeout"),
                   "the ninth was told something else")
             check(time.monotonic() - begin > 1.0, "did not wait")
             check(not peers[MANY[1]].accepted, "the ninth was dialled")
@@ -139,7 +139,7 @@ def partner_connection_limit():
         streams = [evil.dial(plan.APP) for _ in range(2)]
         check(error_on(evil.dial(plan.APP)) == "resource-constraint", "above the default")
         ground.component.say(JOE, ANN, "out")
-        check(text_of(evil.inbox.get(timeout=5), "body") == "out", "the place that is kept")
+        check(text_of(evil.inbox.get(timeout=HANG_S), "body") == "out", "the place that is kept")
         ground.fedgate.config["partners"][1]["connection_limit"] = 10
         reload(ground, 2)
         streams += [evil.dial(plan.APP) for _ in range(3)]
@@ -151,8 +151,8 @@ def partner_connection_limit():
 
 # --- time -----------------------------------------------------------------------------------------
 
-def closed_after(stream, spaces=None, limit=12):
-    """Seconds until the peer's </stream:stream>, and all it said; a space each `spaces` seconds."""
+def closed_after(stream, spaces=None, limit=HANG_S):
+    """When the peer's </stream:stream> came, and all it said; a space each `spaces` seconds."""
     stream.socket.settimeout(spaces or limit)
     begin = time.monotonic()
     got = b""
@@ -164,7 +164,7 @@ def closed_after(stream, spaces=None, limit=12):
             got += data
         except TimeoutError:
             stream.send(" ")
-    return time.monotonic() - begin, got
+    return time.monotonic(), got
 
 
 def keepalive_interval():
@@ -179,6 +179,7 @@ def keepalive_interval():
         evil.on_stream = lambda stream: note_spaces(stream, times)
         evil.listen()
         ground.component.say(JOE, ANN, "opens a stream")
+        begin = time.monotonic()
         silent = evil.dial(plan.APP, run=False)
         spaced = evil.dial(plan.APP, run=False)
         free = Peer(lab, "calm.test", "127.77.3.1").dial(plan.APP, run=False)
@@ -192,21 +193,23 @@ def keepalive_interval():
             thread.start()
         for thread in threads:
             thread.join()
-        for name, least, most in (("silent", 1.4, 4), ("spaced", 6.5, 10), ("free", 6.5, 10)):
-            seconds, got = results[name]
-            check(least < seconds < most, name, "was closed after", seconds)
+        for name, least in (("silent", 1.9), ("spaced", 6.9), ("free", 6.9)):
+            when, got = results[name]
+            check(when - begin > least, name, "was closed after", when - begin)
+            show_time(f"{name} was closed after", when - begin)
             check(b"stream:error" not in got, "not in order", got)
-        gaps = [b - a for a, b in zip(times, times[1:])]
-        check(len(gaps) >= 3 and max(gaps) < 1.6, "our spaces came after", gaps)
+        check(results["silent"][0] < min(results["spaced"][0], results["free"][0]),
+              "the silent one was not closed first")
+        check(len(times) >= 4, "our spaces", times)
         check(ground.totals()["streams_lost"] == 0, "counted as lost")
 
 
 def note_spaces(stream, times):
-    stream.socket.settimeout(10)
+    stream.socket.settimeout(HANG_S)
     try:
         while data := stream.socket.recv(65536):
-            if data == b" ":
-                times.append(time.monotonic())
+            if not data.strip():  # may come in one piece
+                times += [time.monotonic()] * len(data)
             if b"</stream:stream>" in data:
                 stream.send("</stream:stream>")
     except OSError:
@@ -220,7 +223,7 @@ def inactivity_of_live_streams():
         ground = Ground(lab, {}, settings(stream_inactivity_timeout_s=600))
         evil = Peer(lab, EVIL, EVIL_ADDRESS).listen()
         ground.component.say(JOE, ANN, "one")
-        evil.inbox.get(timeout=5)
+        evil.inbox.get(timeout=HANG_S)
         idle = evil.dial(plan.APP)
         busy = evil.dial(plan.APP)
         for n in range(8):
@@ -231,7 +234,7 @@ def inactivity_of_live_streams():
         reload(ground, 2, stream_inactivity_timeout_s=1)
         while not (idle.ended and evil.accepted[0].ended):
             busy.send(message(JOE, "busy", sender=ANN))
-            check(time.monotonic() - begin < 4, "idle ones are open", idle.ended)
+            check(time.monotonic() - begin < HANG_S, "idle ones are open", idle.ended)
             time.sleep(0.1)
         check(not busy.ended, "the busy one was closed")
         check(ground.totals()["streams_lost"] == 0, "counted as lost")
@@ -252,7 +255,8 @@ def establishment_outwards():
         kept = wait_until("a failure", lambda: (ground.fedgate.partner(EVIL) or {"out": {}})["out"]
                           .get("last_failures"), 10)
         took = time.monotonic() - begin
-        check(1.5 < took < 5, "given up after", took)
+        check(took > 1.5, "given up after", took)
+        show_time("given up after", took)
         check("timeout" in kept and "2000 ms" in kept["timeout"]["text"], "kept", kept)
         check(server.heard("<connection-timeout"), "the partner was not told")
         ground.calm()
@@ -275,10 +279,10 @@ def log_message_bodies():
             ground.component.hears(SECRETS[0])
             for text in (SECRETS[1], SECRETS[3]):
                 ground.component.say(JOE, LIZ, text)
-                check(text_of(ground.good.inbox.get(timeout=5), "body") == text, "carried")
+                check(text_of(ground.good.inbox.get(timeout=HANG_S), "body") == text, "carried")
             status = phone.say(LIZ, SECRETS[2]).status
             check(status in (200, 202), "SIP", status)
-            check(text_of(ground.good.inbox.get(timeout=5), "body") == SECRETS[2], "SIP")
+            check(text_of(ground.good.inbox.get(timeout=HANG_S), "body") == SECRETS[2], "SIP")
 
         def lines():
             return [line for line in ground.fedgate.log_text().splitlines()
@@ -318,7 +322,7 @@ def log_message_bodies():
         at = len(ground.fedgate.log_text())
         talk()
         ground.component.say(JOE, "x@nowhere.test", "grüß the void", ident="void")
-        ground.component.gets_error("void", 5)
+        ground.component.gets_error("void")
         ground.calm()
         time.sleep(0.2)
         check(len(lines()) == count, "logged though off", lines()[count:])

@@ -97,7 +97,7 @@ def authorities():
                 wrong.append(f"{name}: {raw.text[-200:]}")
             if name != "valid":
                 raw.send(STANZA)
-                raw.until_end(8)
+                raw.until_end()
             raw.close()
         check(not wrong, "\n".join(wrong))
         check(on.totals()["streams_in_dialback_plain"] == 1, "proved", on.totals())
@@ -194,14 +194,14 @@ def floods():
         raw = open_plain()
         for n in range(60):
             ask(raw, f"d{n}.{EVIL}", key="1")
-        raw.until("resource-constraint", 10)
+        raw.until("resource-constraint")
         raw.close()
         wait_until("dials", lambda: len(victim.raws) > 0, 10)
         check(len(victim.raws) <= 40, "dials for one stream", len(victim.raws))
         raw = open_plain()
         for n in range(10000):
             ask(raw, f"v{n}.example.test", key="1")
-        raw.until_end(10)
+        raw.until_end()
         check(not any("example" in q[0] for q in lab.dns.zones.queries), "names were looked up")
         # The same domain again and again, from many streams, its server refusing connections.
         lab.dns.xmpp(EVIL, plan.NOBODY)
@@ -222,7 +222,7 @@ def ourselves():
         on = Ground(lab, dict(PLAIN, tls="optional"), change, evil_at=plan.FEDGATE)
         before = on.totals()
         on.component.say(JOE, ANN, "hello", ident="m1")
-        kind, condition = on.component.gets_error("m1", 20)
+        kind, condition = on.component.gets_error("m1")
         check(condition in ("remote-server-timeout", "remote-server-not-found"), kind, condition)
         time.sleep(1.0)
         opened = on.totals()["streams_in_opened"] - before["streams_in_opened"]

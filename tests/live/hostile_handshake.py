@@ -182,7 +182,7 @@ def silence():
         dialled = on.accepted()
         on.calm()
         for raw in held:
-            raw.until_end(30)
+            raw.until_end()
         on.calm()
         dialled.close()
         check("tls" in str(on.failed(dialled.domain)), "failed otherwise")

@@ -13,7 +13,7 @@ from lab import Lab, case, check, main, plan
 from lab.hostile import EVIL, EVIL_ADDRESS, LIZ
 from lab.hostile_sip import HOP, HostilePool, ground, hang_up, request
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, show_time, wait_until
 from lab.sip import answer_to, compose
 from lab.xmpp import error_of
 
@@ -77,7 +77,7 @@ def pools():
                             "</body></message>")
         before = on.totals()
         told = {}
-        deadline = time.monotonic() + 50
+        deadline = time.monotonic() + 2 * HANG_S
         wanted = {i for i, name in asked.items() if None not in POOLS[name][1]}
         while wanted - set(told) and time.monotonic() < deadline:
             try:
@@ -149,7 +149,7 @@ def one_recipient():
             stream.send(f"<message from='{LIZ}' to='joe{n}@{plan.CORP}' id='j{n}'><body>j{n}</body>"
                         "</message>")
         wait_until("GOOD's messages", lambda: len(set(heard)) >= 200, 10)
-        check(time.monotonic() - begin < 3, "took", time.monotonic() - begin)
+        show_time("GOOD's messages took", time.monotonic() - begin)
         on.calm()
 
 
@@ -162,7 +162,7 @@ def stop_with_silent_pool(shards):
         stream = on.good.dial(plan.CORP, run=False)
         # An error first, so that there is a stream for answers: none is opened while stopping.
         stream.send(f"<message from='{LIZ}' to='first@{plan.CORP}' id='s'><body>x</body></message>")
-        while on.good.inbox.get(timeout=10).get("id") != "s":
+        while on.good.inbox.get(timeout=HANG_S).get("id") != "s":
             pass
         count = 60
         for n in range(count):
@@ -172,7 +172,7 @@ def stop_with_silent_pool(shards):
         on.fedgate.process.send_signal(signal.SIGTERM)
         told = set()
         while len(told) < count:
-            element = on.good.inbox.get(timeout=5)
+            element = on.good.inbox.get(timeout=HANG_S)
             if element.get("type") == "error":
                 check(element.get("id") not in told, "answered twice", element.get("id"))
                 told.add(element.get("id"))

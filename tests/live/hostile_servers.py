@@ -171,7 +171,7 @@ def authenticated_server():
 
         def script(raw, n):
             serve_external(raw, context, features=sm)
-            raw.until(SECRET, 15)
+            raw.until(SECRET)
             raw.send(trick[0])
         server = Server(lab, EVIL_ADDRESS, script)
         for n, trick[0] in enumerate(tricks):
@@ -179,7 +179,7 @@ def authenticated_server():
             wait_until("seen", lambda: server.heard(f"{SECRET} {n}"), 25)
             for raw in list(server.raws):
                 raw.close()
-            kind, condition = on.component.gets_error(f"t{n}", 10)
+            kind, condition = on.component.gets_error(f"t{n}")
             check(condition == "remote-server-timeout", kind, condition)
             on.calm()
         check(len(server.raws) <= 2 * len(tricks), "dialled too often", len(server.raws))

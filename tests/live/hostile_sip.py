@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
 from lab.hostile import LIZ, Raw, tls_context
 from lab.hostile_sip import dial, ground, request
+from lab.process import HANG_S
 from lab.sip import answer_to, parse
 
 ARCHIVE = os.path.join(os.path.dirname(__file__), "..", "data", "rfc4475", "archive.b64")
@@ -26,7 +27,7 @@ def still_serves(on, wire=None, text="fine"):
     check(answer is not None and answer.status == 202, "a good message was not accepted",
           answer and answer.start)
     while True:
-        heard = on.good.inbox.get(timeout=10)
+        heard = on.good.inbox.get(timeout=HANG_S)
         if heard[0].text == text:
             return
 
@@ -240,7 +241,7 @@ def gone_senders():
             wire.send(data if n % 2 else data[:n * 4 + 1])
             wire.socket.close()
         for _ in range(30):
-            check(on.good.inbox.get(timeout=10)[0].text == "left", "another text")
+            check(on.good.inbox.get(timeout=HANG_S)[0].text == "left", "another text")
         still_serves(on)
         on.calm()
 

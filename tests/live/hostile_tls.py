@@ -205,7 +205,7 @@ def versions_of(backend):
 
 def ended(hands, name, right):
     """The connection ends soon, with one of these alerts and nothing else."""
-    hands.until_end(15)
+    hands.until_end()
     check(not hands.text, f"{name}: said", hands.text)
     check(len(hands.alerts) == 1 and hands.alerts[0] in right, f"{name}: alerts", hands.alerts,
           right)
@@ -276,7 +276,7 @@ def floods(role, backend):
                 hands = on.opened(role, version)
                 before = on.rss()
                 hands.wire(flood(hands))
-                hands.until_end(10)
+                hands.until_end()
                 said = hands.text.replace("</stream:stream>", "" if "key" in name else "?")
                 check(not said, f"{name} {version}: said", hands.text)
                 check(len(hands.messages) + len(hands.alerts) <= ANSWERS_MAX,
@@ -388,12 +388,12 @@ def notified(hands):
 
 def notified_and_more(hands):
     hands.wire(hands.seal(ALERT, CLOSE_NOTIFY) + smuggled(hands))
-    hands.until_end(15)
+    hands.until_end()
 
 
 def fatal(hands):
     hands.wire(hands.seal(ALERT, b"\x02\x28") + smuggled(hands))
-    hands.until_end(15)
+    hands.until_end()
     check(not hands.alerts and not hands.text, "an alert was answered", hands.alerts, hands.text)
 
 

@@ -10,6 +10,7 @@ from lab.ejabberd import Ejabberd
 from lab.jabberd2 import Jabberd2
 from lab.kamailio import Kamailio
 from lab.peer import Peer
+from lab.process import HANG_S
 from lab.prosody import Prosody
 from lab.sip import Phone
 from lab.splitter import Splitter
@@ -90,7 +91,7 @@ def scripted_peer():
         peer = Peer(lab).listen()
         ann = lab.own(User("ann@fabrikam.test", plan.PROSODY))
         ann.say("joe@scripted.test", TEXT)
-        got = peer.inbox.get(timeout=10)
+        got = peer.inbox.get(timeout=HANG_S)
         check(text_of(got, "body") == TEXT, "wrong text", text_of(got, "body"))
         stream = peer.dial(plan.FABRIKAM, plan.PROSODY)
         stream.send(message("ann@fabrikam.test", "back", sender="joe@scripted.test"))

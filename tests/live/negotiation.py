@@ -373,9 +373,9 @@ class Change:
                 self.say(body)
             except OSError:  # closed already, as it should be
                 pass
-            error = self.stream.wait(lambda e: local(e) == "error", 5)
+            error = self.stream.wait(lambda e: local(e) == "error")
             check(error[0].tag.endswith("policy-violation"), "closed with", error[0].tag)
-            self.stream.expect("end", timeout=5)
+            self.stream.expect("end")
             check(body not in on.inside.heard, "the stanza passed")
 
     def judge_out(self, on, body):

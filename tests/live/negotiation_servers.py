@@ -91,7 +91,7 @@ class Table:
         """The sender gets an error each time, one of them for a stream that came here."""
         before = self.failures_in()
         for _ in range(20):
-            kind, condition = self.stage.ann.gets_error(self.stage.ann.say(JOE, body), 40)
+            kind, condition = self.stage.ann.gets_error(self.stage.ann.say(JOE, body))
             check(condition in UNREACHABLE, f"row {number}: partner's sender", kind, condition)
             if self.failures_in() > before:
                 return
@@ -119,10 +119,10 @@ class Table:
         body = f"row {number} to the partner"
         stage.joe.say(JOE, stage.ann.bare, body, ident=body)
         if results["out"].startswith("!"):
-            kind, condition = stage.joe.gets_error(body, 40)
+            kind, condition = stage.joe.gets_error(body)
             check(condition in UNREACHABLE, f"row {number}: inside sender", kind, condition)
         else:
-            stage.ann.hears(body, 20)
+            stage.ann.hears(body)
 
 
 def rows(server, kind):

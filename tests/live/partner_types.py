@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
 from lab.fedgate import Fedgate, corp_dns, partner
 from lab.hostile import EVIL_ADDRESS, Raw, header
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.prosody import Prosody
 from lab.rules import DOMAINS, FEDERATED, OPEN, TYPES, UNVERIFIED, VERIFIED, Rules, none, one, text
 from lab.xmpp import (NS_COMPONENT, NS_DIALBACK, NS_SERVER, NS_STANZA_ERROR, NS_STREAM, Component,
@@ -163,7 +163,8 @@ def sip_cells():
                 check(error_of(one(back, "message", type="error")) == ("cancel", "item-not-found"),
                       "IM:", text(back[0]))
                 check(ground.phone(f"in-{kind}").say(f"bob@{domain}", "first").status == 202, "out")
-                check(text_of(ground.peers[domain].inbox.get(timeout=10), "body") == "first", "out")
+                first = ground.peers[domain].inbox.get(timeout=HANG_S)
+                check(text_of(first, "body") == "first", "out")
                 ground.partner_says(domain, to, message(to, f"to {kind}", sender=f"bob@{domain}"))
                 back = ground.settle(domain, plan.CORP)[1]
             none(back, "answered")
@@ -171,7 +172,7 @@ def sip_cells():
             check(heard.text == f"to {kind}", "the pool heard", heard.text)
             sender = ground.phone(f"out-{kind}")
             check(sender.say(f"ann@{domain}", "out").status == 202, "refused")
-            check(text_of(ground.peers[domain].inbox.get(timeout=10), "body") == "out", "body")
+            check(text_of(ground.peers[domain].inbox.get(timeout=HANG_S), "body") == "out", "body")
             for what, answer in (("subscribe", "unsubscribed"), ("presence", "unavailable"),
                                  ("note", None)):
                 ground.partner_says(domain, to, STANZAS[what](f"eve@{domain}", to))
@@ -325,7 +326,7 @@ def contacts_outlive_a_restart():
         user.stream.wait(lambda e: e.get("type") == "subscribe")
         user.stream.send(f"<presence to='{ann}' type='subscribed'/>"
                          f"<presence to='{ann}' type='subscribe'/>")
-        component.stream.wait(lambda e: e.get("type") == "subscribe", 20)
+        component.stream.wait(lambda e: e.get("type") == "subscribe")
         component.send(presence(ann, bob, "subscribed"))
         wait_until("contacts", lambda: roster(user) == {ann: "both"}, 10)
         user.stop()
@@ -334,14 +335,14 @@ def contacts_outlive_a_restart():
         fedgate.start()
         component = lab.own(Component(plan.APP, "inside"))
         user = lab.own(User(bob, plan.PROSODY))  # Prosody probes his contacts
-        user.stream.wait(lambda e: e.get("type") == "unavailable" and e.get("from") == ann, 20)
+        user.stream.wait(lambda e: e.get("type") == "unavailable" and e.get("from") == ann)
         check(user.gets_error(user.say(ann, "too early")) == ("cancel", "service-unavailable"),
               "reached before our server asked")
         check(roster(user) == {ann: "both"}, "roster after the restart", roster(user))
         component.send(presence(ann, bob, "probe"))
-        component.stream.wait(lambda e: e.get("from", "").startswith(bob), 20)
+        component.stream.wait(lambda e: e.get("from", "").startswith(bob))
         user.say(ann, "now")
-        component.hears("now", 20)
+        component.hears("now")
 
 
 # --- shards ---------------------------------------------------------------------------------------
@@ -364,7 +365,7 @@ def shards():
                     ground.peers[domain].replies.clear()  # the answer comes on a new stream
                 bob = f"bob{n}@{domain}"
                 ground.component.say(f"joe@{plan.APP}", bob, "hi")
-                ground.peers[domain].inbox.get(timeout=10)
+                ground.peers[domain].inbox.get(timeout=HANG_S)
                 ground.partner_says(domain, plan.APP, message(f"joe@{plan.APP}", "at once",
                                                               sender=bob))
                 inside, back = ground.settle(domain)
@@ -375,7 +376,7 @@ def shards():
             for domain in MANY:
                 bob = f"tom{n}@{domain}"
                 call = phone.request("MESSAGE", f"sip:{bob}", f"sip:{bob}", (), "hi", "text/plain")
-                ground.peers[domain].inbox.get(timeout=10)
+                ground.peers[domain].inbox.get(timeout=HANG_S)
                 ground.partner_says(domain, plan.CORP, message(f"liz@{plan.CORP}", bob, sender=bob))
                 check(phone.final(call).status == 202, "phone")
                 check(ground.pool.next_message().text == bob, "another text")
@@ -484,7 +485,7 @@ def knocks(shards):
                 ground.partner_says(friend, refused[-1], message(
                     refused[-1], "x", sender=f"mallory@{friend}", ident=f"m{len(refused)}"))
                 check(len(ground.settle(friend)[1]) == 1, "the blocked one is not answered")
-        answered = {peer.inbox.get(timeout=20).get("id") for _ in range(KNOCKS)}
+        answered = {peer.inbox.get(timeout=HANG_S).get("id") for _ in range(KNOCKS)}
         check(len(answered) == KNOCKS, "answered", len(answered))
         none(ground.settle(OPEN)[0], "came inside")
         now = ground.fedgate.totals()

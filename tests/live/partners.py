@@ -61,10 +61,10 @@ class Stage:
     def both_ways(self):
         """From the partner first: fedgate has to dial back for the answer."""
         self.ann.say(JOE, TEXT)
-        heard = self.joe.hears(TEXT, 20)
+        heard = self.joe.hears(TEXT)
         check(heard.get("from") == self.ann.jid, "wrong sender", heard.get("from"))
         self.joe.say(JOE, self.ann.bare, "and back " + TEXT)
-        heard = self.ann.hears("and back " + TEXT, 20)
+        heard = self.ann.hears("and back " + TEXT)
         check(heard.get("from") == JOE, "wrong sender", heard.get("from"))
 
     def authenticated_by(self, method):
@@ -75,10 +75,10 @@ class Stage:
     def nothing_crosses(self):
         """Both senders get an error and no stream is authenticated in the way that must fail."""
         self.joe.say(JOE, self.ann.bare, "must not arrive", ident="in-1")
-        kind, condition = self.joe.gets_error("in-1", 30)
+        kind, condition = self.joe.gets_error("in-1")
         check(condition in UNREACHABLE, "inside sender got", kind, condition)
         ident = self.ann.say(JOE, "must not arrive")
-        kind, condition = self.ann.gets_error(ident, 40)
+        kind, condition = self.ann.gets_error(ident)
         check(condition in UNREACHABLE, "partner's sender got", kind, condition)
         try:
             self.joe.stream.wait(lambda e: e.tag.endswith("message"), 0.5)
@@ -198,9 +198,9 @@ def jabberd2(tls):
         fedgate = Fedgate(lab, partners=[partner(plan.LITWARE, **row)]).start()
         joe = lab.own(Component(plan.APP, "inside"))
         outside.say("liz@litware.test", JOE, TEXT)
-        joe.hears(TEXT, 20)
+        joe.hears(TEXT)
         joe.say(JOE, "liz@litware.test", "and back")
-        outside.hears("and back", 20)
+        outside.hears("and back")
         ways = fedgate.authenticated(plan.LITWARE)
         wanted = "dialback_tls" if tls else "dialback_plain"
         for way in ("in", "out"):

@@ -106,7 +106,7 @@ def both_ways(kind, tls, backend="wolfssl"):
         check(f"sip:{JOE}" in heard.get("to"), "wrong To", heard.get("to"))
         answer = joe.say(ann.bare, "and back " + TEXT)
         check(answer.status == 202, "expected 202, got", answer.start)
-        got = ann.hears("and back " + TEXT, 20)
+        got = ann.hears("and back " + TEXT)
         check(got.get("from").split("/")[0] == JOE and got.get("type") == "chat", "wrong stanza",
               got.attrib)
         totals = fedgate.totals()
@@ -135,13 +135,13 @@ def names():
             check(got.start == f"MESSAGE sip:{sip}@corp.test SIP/2.0", f"{xmpp} became", got.start)
             phone = lab.own(Phone(sip, plan.FEDGATE))
             check(phone.say(ANN, f"from {xmpp}").status == 202, "not accepted", xmpp)
-            got = ann.hears(f"from {xmpp}", 20)
+            got = ann.hears(f"from {xmpp}")
             sender = got.get("from").split("/")[0]
             check(sender == f"{xmpp}@corp.test", f"{sip} became", sender)
             user = lab.own(User(f"{xmpp}@fabrikam.test", plan.PROSODY))
             answer = phone.say(f"{sip}@fabrikam.test", f"for {xmpp}")
             check(answer.status == 202, f"for {sip}:", answer.start)
-            user.hears(f"for {xmpp}", 20)
+            user.hears(f"for {xmpp}")
 
 
 def statuses():
@@ -158,7 +158,7 @@ def statuses():
         asked[ann.say("absent@corp.test", "hello")] = 480
         wrong = []
         while asked:
-            stanza = ann.stream.wait(lambda e: e.get("id") in asked, 60)
+            stanza = ann.stream.wait(lambda e: e.get("id") in asked)
             status = asked.pop(stanza.get("id"))
             got = error_of(stanza)
             if got != STATUS_ROWS[status]:
@@ -179,12 +179,12 @@ def status_503():
             asked[ann.say(f"status-{status}@corp.test", "hello")] = status
         wrong = []
         while asked:
-            stanza = ann.stream.wait(lambda e: e.get("id") in asked, 60)
+            stanza = ann.stream.wait(lambda e: e.get("id") in asked)
             status = asked.pop(stanza.get("id"))
             if error_of(stanza) != STATUS_ROWS[status]:
                 wrong.append(f"{status}: expected {STATUS_ROWS[status]}, got {error_of(stanza)}")
         check(not wrong, "; ".join(wrong))
-        later = ann.gets_error(ann.say("status-486@corp.test", "later"), 30)
+        later = ann.gets_error(ann.say("status-486@corp.test", "later"))
         check(later == STATUS_ROWS[486], "after 503:", later)
 
 

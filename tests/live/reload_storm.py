@@ -11,11 +11,9 @@ import json
 import multiprocessing
 import os
 import random
-import re
 import socket
 import statistics
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -24,7 +22,7 @@ from lab.fedgate import Fedgate, corp_dns, partner
 from lab.hostile import JOE
 from lab.numbered import CERTIFICATE, PARTNERS, TICK_S, WINDOW, Books, Inside, address_of, work
 from lab.peer import Peer
-from lab.process import HANG_S, wait_until
+from lab.process import HANG_S, own_memory, wait_until
 from lab.xmpp import message, text_of
 
 WORKERS = 4
@@ -286,13 +284,6 @@ class Stage:
                     ticks += sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def heap(self):
-        """Bytes of memory of its own. Pages of its files come and go as the system likes, and would
-        be noise."""
-        with open(f"/proc/{self.fedgate.process.popen.pid}/status", encoding="ascii") as status:
-            return sum(int(kb) for kb in re.findall(r"(?:RssAnon|VmSwap):\s+(\d+) kB",
-                                                    status.read())) * 1024
-
     def held(self):
         """What the shards hold: bytes of their pools; descriptors. A shard that frees what others
         allocated is below zero, in 64 bits."""
@@ -307,10 +298,10 @@ class Growth:
     def __init__(self, stage):
         self.stage = stage
         self.pools, self.descriptors = stage.held()
-        self.heaps = [stage.heap()]
+        self.heaps = [own_memory(stage.fedgate.process)]
 
     def look(self):
-        self.heaps.append(self.stage.heap())
+        self.heaps.append(own_memory(self.stage.fedgate.process))
 
     def check(self):
         """Connections that were closed may take a while to go."""

@@ -206,7 +206,7 @@ def server_renegotiation(backend):
         tool = s_client(lab, "-tls1_2", "-legacy_renegotiation", certificate=EVIL)
         log_in(tool)
         tool.send("R\n")
-        tool.until_end(10)
+        tool.until_end()
         messages = tool.messages()
         check(any("<<<" in line and "no_renegotiation" in line for line in messages), "no alert",
               messages)
@@ -425,7 +425,7 @@ def client_renegotiation(backend):
         tool.send("r\n")
         tool.send(message_of("too late", f"ann@{domain}"))
         tool.send("q\n")
-        tool.until_end(10)
+        tool.until_end()
         hellos = [line for line in tool.messages() if "<<<" in line and "ClientHello" in line]
         check(len(hellos) == 1, "another handshake", tool.messages())
         on.inside_hears_nothing()

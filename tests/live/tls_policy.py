@@ -16,7 +16,7 @@ from lab.hostile import (EVIL, EVIL_ADDRESS, FEATURE_DIALBACK, GOOD, JOE, Ground
                          header, refused, serve_tls)
 from lab.kamailio import Kamailio
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.stage import LabError
 from lab.xmpp import local, trust_everyone
 
@@ -49,14 +49,14 @@ def lets_in(ground, peer, text):
 
 def lets_out(ground, peer, text):
     ground.component.say(JOE, ANN, text)
-    heard = peer.inbox.get(timeout=30)
+    heard = peer.inbox.get(timeout=HANG_S)
     check(heard[0].text == text, "out of order:", heard[0].text, text)
 
 
 def bounces(ground, ident, *steps):
     """What the inside sends to EVIL comes back, and the failure is counted as one of steps."""
     ground.component.say(JOE, ANN, "must not arrive", ident=ident)
-    ground.component.gets_error(ident, 30)
+    ground.component.gets_error(ident)
     failures = ground.fedgate.partner(EVIL)["out"]["failures"]
     check(set(failures) & set(steps), f"expected a failure of {steps}, got", failures)
 

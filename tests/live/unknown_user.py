@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
+from lab.process import HANG_S
 from lab.rules import DOMAINS, FEDERATED, OPEN, TYPES, Rules, text
 from lab.xmpp import NS_STANZA_ERROR, message
 
@@ -101,7 +102,7 @@ def truly_unknown_pool(ground):
     domain, to = DOMAINS[FEDERATED], f"ghost@{plan.CORP}"
     ground.partner_says(domain, to, PROBES["chat"].format(
         f"from='eve@{domain}/x' to='{to}' id='ID'"))
-    got = ground.peers[domain].inbox.get(timeout=10)
+    got = ground.peers[domain].inbox.get(timeout=HANG_S)
     return [text(got).replace(to, "TO").replace(domain, "FROM")]
 
 
@@ -134,7 +135,7 @@ def latency():
                     stanza = message(f"{user}@{ours}", "hi", sender=f"eve@{OPEN}", ident=f"t{n}")
                     begin = time.perf_counter()
                     peer.reply(ours, stanza)
-                    got = peer.inbox.get(timeout=10)
+                    got = peer.inbox.get(timeout=HANG_S)
                     times[user].append(time.perf_counter() - begin)
                     check(got.get("type") == "error", "answered", text(got))
             usual = statistics.median(times["real"])

@@ -6,7 +6,7 @@ import re
 import socket
 
 from . import plan
-from .process import Process, port_open, wait_until
+from .process import HANG_S, Process, port_open, wait_until
 from .stage import LabError
 
 CONTROL_PORT = 4444
@@ -60,7 +60,7 @@ class Baresip:
         self.lab.own(self.process.start())
         self.process.wait_ready(lambda: port_open(self.address, CONTROL_PORT))
         self.process.wait_ready(lambda: "200 OK" in self.process.log_text())
-        self.screen = socket.create_connection((self.address, SCREEN_PORT), 5)
+        self.screen = socket.create_connection((self.address, SCREEN_PORT), HANG_S)
         self.screen.settimeout(0.1)
         self.screen.sendall(b"\n")
         return self
@@ -76,7 +76,7 @@ class Baresip:
     def command(self, name, params=""):
         """Runs one of baresip's commands; returns its answer."""
         order = json.dumps({"command": name, "params": params, "token": "lab"}).encode()
-        with socket.create_connection((self.address, CONTROL_PORT), 5) as control:
+        with socket.create_connection((self.address, CONTROL_PORT), HANG_S) as control:
             control.sendall(b"%d:%s," % (len(order), order))
             data = b""
             while True:
@@ -92,7 +92,7 @@ class Baresip:
         self.command("contact_next")
         self.command("message", text)
 
-    def hears(self, text, timeout=10.0):
+    def hears(self, text, timeout=HANG_S):
         """Waits for the line that baresip prints for an incoming message and returns it."""
         def shown():
             return next((line.strip("\r ") for line in self._screen().splitlines()

@@ -9,6 +9,7 @@ from . import plan
 from .fedgate import Fedgate, corp_dns, partner, run_ctl
 from .hostile import (FEATURE_DIALBACK, FEATURE_EXTERNAL, FEATURE_TLS, Server, answer_header,
                       serve_tls)
+from .process import HANG_S
 from .stage import check
 from .xmpp import trust_everyone
 
@@ -57,7 +58,7 @@ class Land:
             done = run_ctl("--config", self.fedgate.config_path, "diagnose", domain, "--timeout",
                            str(timeout), *more, *extra, folder=self.fedgate.folder)
             took = time.monotonic() - begin
-            check(took < timeout + 5, "took", took)
+            check(took < timeout + HANG_S, "took", took)
             check(status is None or done.returncode == status, domain, done.returncode, done.stdout,
                   done.stderr)
             both.append(done.stdout)

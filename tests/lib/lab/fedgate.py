@@ -10,14 +10,14 @@ import urllib.error
 import urllib.request
 
 from . import plan
-from .process import Process, wait_until
+from .process import HANG_S, Process, wait_until
 from .stage import LabError
 
 TREE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 # The live tests run the sanitized build; those that measure or flood ask for "release".
 PRESET = os.environ.get("FEDGATE_LAB_PRESET", "asan-ubsan")
 SANITIZER_TROUBLE = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer)")
-DRAIN_S = 30.0
+DRAIN_S = 2 * HANG_S
 
 
 def binary(preset=None):
@@ -38,7 +38,7 @@ def ctl_binary(preset=None):
     return path
 
 
-def run_ctl(*arguments, preset=None, folder=None, timeout=60):
+def run_ctl(*arguments, preset=None, folder=None, timeout=2 * HANG_S):
     """fedgatectl with these arguments: a CompletedProcess with text. What a sanitizer has to say
     is an error."""
     done = subprocess.run([ctl_binary(preset), *map(str, arguments)], cwd=folder, text=True,
@@ -104,7 +104,7 @@ class Fedgate:
                           "app": {"kind": "component", "secret": "inside"}},
             "partners": [copy.deepcopy(p) for p in partners],
             "access": {"global": {"xmpp": True}},
-            "gateway": {"stream_establishment_timeout_s": 10},
+            "gateway": {"stream_establishment_timeout_s": 120},
             "limits": {"connections_per_address_max": 0},
             "log": {"level": "debug", "file": self.log}}
         self.process = None
@@ -126,7 +126,7 @@ class Fedgate:
                                self.folder, env, log=self.log)
         self.process.start()
         self.lab.own(self)
-        self.process.wait_ready(self.ready, timeout=30)
+        self.process.wait_ready(self.ready, timeout=HANG_S)
         return self
 
     def stop(self):
@@ -165,7 +165,7 @@ class Fedgate:
         """(status, body) of an HTTP GET."""
         try:
             url = f"http://{self.address}:{plan.HTTP}{path}"
-            with urllib.request.urlopen(url, timeout=5) as page:
+            with urllib.request.urlopen(url, timeout=HANG_S) as page:
                 return page.status, page.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -195,7 +195,7 @@ class Fedgate:
                       row.get(way, {}).get("authenticated", {}).items() if count}
                 for way in ("in", "out")}
 
-    def wait_stats(self, what, condition, timeout=15.0):
+    def wait_stats(self, what, condition, timeout=HANG_S):
         """Waits until condition(stats) holds, and returns its result."""
         return wait_until(what, lambda: condition(self.stats()), timeout)
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from . import plan
 from .fedgate import Fedgate, corp_dns, partner
 from .peer import Peer
-from .process import wait_until
+from .process import HANG_S, own_memory, wait_until
 from .stage import LabError, check
 from .xmpp import END, NS_SERVER, NS_STREAM, Component, text_of, trust_everyone
 
@@ -37,7 +37,7 @@ class Raw:
     """A connection without manners: bytes out, text in."""
 
     def __init__(self, port=plan.XMPP_SERVER, source=EVIL_ADDRESS, address=plan.FEDGATE):
-        self.socket = socket.create_connection((address, port), 10, (source, 0))
+        self.socket = socket.create_connection((address, port), HANG_S, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.text = ""
         self.is_ended = False
@@ -72,14 +72,14 @@ class Raw:
         self.is_ended = not data
         return bool(data)
 
-    def until(self, token, timeout=5.0):
+    def until(self, token, timeout=HANG_S):
         deadline = time.monotonic() + timeout
         while token not in self.text:
             check(time.monotonic() < deadline and not self.is_ended, f"no {token!r} in", self.text)
             self.take(deadline - time.monotonic())
         return self.text
 
-    def until_end(self, timeout=5.0):
+    def until_end(self, timeout=HANG_S):
         """All text up to the end of the connection, which must come in time."""
         deadline = time.monotonic() + timeout
         while not self.is_ended:
@@ -95,7 +95,7 @@ class Raw:
         check(token not in self.text, f"{token!r} was said:", self.text)
 
     def tls(self, context, name=plan.APP):
-        self.socket.settimeout(10)
+        self.socket.settimeout(HANG_S)
         self.socket = context.wrap_socket(self.socket, server_hostname=name)
         self.text = ""
         return self
@@ -155,7 +155,7 @@ class Server:
 def answer_header(raw, features="", domain=EVIL, ident=None, version="1.0", to=plan.APP):
     """Waits for a stream header and answers it; features None: none."""
     raw.until("<stream:stream")
-    raw.until(">", 5)
+    raw.until(">")
     version = f" version='{version}'" if version else ""
     raw.send(f"<?xml version='1.0'?><stream:stream xmlns='{NS_SERVER}' xmlns:stream='{NS_STREAM}'"
              f"{DB} id='{ident or id(raw)}' from='{domain}' to='{to}'{version}>"
@@ -173,7 +173,7 @@ def serve_tls(raw, context, features=FEATURE_EXTERNAL, domain=EVIL):
     answer_header(raw, FEATURE_TLS, domain)
     raw.until("<starttls")
     raw.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-    raw.socket.settimeout(10)
+    raw.socket.settimeout(HANG_S)
     raw.socket = context.wrap_socket(raw.socket, server_side=True)
     raw.text = ""
     answer_header(raw, features, domain)
@@ -193,7 +193,7 @@ def condition_of(text):
     return found.group(1) if found else None
 
 
-def refused(raw, *conditions, timeout=5.0):
+def refused(raw, *conditions, timeout=HANG_S):
     """The connection ends as RFC 6120 says: header, stream error, closing tag, end."""
     text = raw.until_end(timeout)
     check(condition_of(text) in conditions, f"expected {conditions}, got", text[-600:])
@@ -232,7 +232,7 @@ class Ground:
         name = self.lab.certs.need(domain)
         return trust_everyone(self.lab.certs.crt(name), self.lab.certs.key(name), **options)
 
-    def calm(self, timeout=10.0):
+    def calm(self, timeout=HANG_S):
         """GOOD's two streams carry, and are the same as ever."""
         self.number += 1
         text = f"calm {self.number}"
@@ -248,7 +248,7 @@ class Ground:
         check(first.thread.is_alive() and not first.ended, "the good partner's stream was lost",
               self.good.trouble)
 
-    def hears(self, text, timeout=10.0):
+    def hears(self, text, timeout=HANG_S):
         """The component gets that text; what comes before it is kept as strange."""
         deadline = time.monotonic() + timeout
         while True:
@@ -267,7 +267,7 @@ class Ground:
             now = self.totals()
             return all(now[name] - before[name] >= by for name, by in least.items())
         try:
-            wait_until("counters", enough, 5)
+            wait_until("counters", enough)
         except TimeoutError:
             now = self.totals()
             check(False, "counters did not rise:",
@@ -279,9 +279,8 @@ class Ground:
               {name: (before[name], now[name]) for name in names})
 
     def rss(self):
-        """Resident memory in bytes."""
-        with open(f"/proc/{self.fedgate.process.popen.pid}/status", encoding="ascii") as status:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) * 1024
+        """Bytes of memory of its own: pages of files come and go as the system likes."""
+        return own_memory(self.fedgate.process)
 
     def inside_hears_nothing(self):
         """The component has received nothing but what the test waited for."""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import plan
 from .fedgate import TREE, Fedgate, corp_dns, partner
 from .negotiator import KINDS, Negotiator
-from .process import wait_until
+from .process import HANG_S, wait_until
 from .stage import check
 from .xmpp import END, Component, error_of, text_of
 
@@ -69,10 +69,10 @@ class Inside:
         with self.lock:
             self.component.say(JOE, f"ann@{domain}", body, ident=body)
 
-    def hears(self, body, timeout=20):
+    def hears(self, body, timeout=HANG_S):
         return wait_until(f"'{body}' inside", lambda: self.heard.get(body), timeout)
 
-    def error(self, body, timeout=20):
+    def error(self, body, timeout=HANG_S):
         return wait_until(f"an error for '{body}'", lambda: self.errors.get(body), timeout)
 
 

@@ -2,6 +2,7 @@
 """Server processes: started with a log of their own, waited for by probing, stopped by pid."""
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -40,6 +41,21 @@ def wait_until(what, probe, timeout=HANG_S):
         if time.monotonic() >= deadline:
             raise TimeoutError(f"{what}: not within {timeout:g} s")
         time.sleep(PROBE_EVERY_S)
+
+
+def show_time(what, seconds):
+    """How long it took is for people to read; only a hang is a failure."""
+    print(f"     {what}: {seconds:.2f} s")
+    if seconds >= 2 * HANG_S:
+        raise TimeoutError(f"{what}: {seconds:.0f} s")
+
+
+def own_memory(process):
+    """Bytes that a process has for itself. Pages of its files come and go as the system likes, and
+    would be noise."""
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+        return sum(int(kb) for kb in re.findall(r"(?:RssAnon|VmSwap):\s+(\d+) kB",
+                                                status.read())) * 1024
 
 
 def port_open(address, port):

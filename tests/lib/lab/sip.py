@@ -7,6 +7,7 @@ import threading
 import uuid
 
 from . import plan
+from .process import HANG_S
 from .stage import LabError
 
 END = b"\r\n\r\n"
@@ -131,7 +132,7 @@ class ScriptedPool:
         except OSError:
             pass
 
-    def next_message(self, timeout=10.0):
+    def next_message(self, timeout=HANG_S):
         try:
             return self.inbox.get(timeout=timeout)
         except queue.Empty:
@@ -153,7 +154,7 @@ class Phone:
         self.domain = domain
         self.aor = f"sip:{user}@{domain}"
         self.transport = "TLS" if tls else "TCP"
-        connected = socket.create_connection((address, port), 10, (plan.PHONES, 0))
+        connected = socket.create_connection((address, port), HANG_S, (plan.PHONES, 0))
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             connected = tls.wrap_socket(connected)
@@ -200,7 +201,7 @@ class Phone:
             ("CSeq", f"{self.cseq} {method}"), *headers], body, content_type))
         return call_id
 
-    def final(self, call_id, timeout=15.0):
+    def final(self, call_id, timeout=HANG_S):
         try:
             return self.pending[call_id].get(timeout=timeout)
         except queue.Empty:
@@ -217,18 +218,18 @@ class Phone:
             raise LabError(f"REGISTER answered {done.start}")
         return self
 
-    def say(self, to, text, content_type="text/plain;charset=UTF-8", headers=(), timeout=15.0):
+    def say(self, to, text, content_type="text/plain;charset=UTF-8", headers=(), timeout=HANG_S):
         """Sends a MESSAGE and returns the final answer."""
         return self.final(self.request("MESSAGE", f"sip:{to}", f"sip:{to}", headers, text,
                                        content_type), timeout)
 
-    def next_message(self, timeout=10.0):
+    def next_message(self, timeout=HANG_S):
         try:
             return self.inbox.get(timeout=timeout)
         except queue.Empty:
             raise LabError(f"no MESSAGE within {timeout:g} s") from None
 
-    def hears(self, text, timeout=10.0):
+    def hears(self, text, timeout=HANG_S):
         message = self.next_message(timeout)
         if message.text != text:
             raise LabError(f"expected {text!r}, got {message.text!r}")

@@ -15,6 +15,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from . import plan
+from .process import HANG_S
 from .stage import LabError
 
 NS_STREAM = "http://etherx.jabber.org/streams"
@@ -54,7 +55,7 @@ def error_of(stanza):
 class Stream:
     """One XML stream over a socket. TLS with start_tls(); restart() begins a new XML document."""
 
-    def __init__(self, address, port, timeout=10.0, source=None):
+    def __init__(self, address, port, timeout=HANG_S, source=None):
         self.socket = socket.create_connection((address, port), timeout, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._begin()
@@ -156,7 +157,7 @@ class Stream:
         self.thread.start()
         return self
 
-    def received(self, timeout=10.0):
+    def received(self, timeout=HANG_S):
         """The next element (a Element), or END. Raises LabError when nothing comes in time."""
         deadline = time.monotonic() + timeout
         while True:
@@ -173,7 +174,7 @@ class Stream:
                     except TimeoutError:
                         pass
 
-    def expect(self, *names, timeout=10.0):
+    def expect(self, *names, timeout=HANG_S):
         """The next element, which must have one of these local names ('end' for END)."""
         element = self.received(timeout)
         name = "end" if element is END else local(element)
@@ -182,7 +183,7 @@ class Stream:
             raise LabError(f"expected {'/'.join(names)}, got {shown}")
         return element
 
-    def wait(self, condition, timeout=10.0):
+    def wait(self, condition, timeout=HANG_S):
         """The first element for which condition(element) holds; others are passed over."""
         deadline = time.monotonic() + timeout
         while True:
@@ -208,7 +209,7 @@ class Stream:
 
     def start_tls(self, context=None, server_side=False, name=None):
         context = context or trust_everyone()
-        self.socket.settimeout(10.0)
+        self.socket.settimeout(HANG_S)
         self.socket = context.wrap_socket(self.socket, server_side=server_side,
                                           server_hostname=None if server_side else name)
         self.restart()
@@ -305,16 +306,16 @@ class User:
         self.stream.send(message(to, body, ident=ident, **options))
         return ident
 
-    def next_message(self, timeout=10.0):
+    def next_message(self, timeout=HANG_S):
         return self.stream.wait(lambda e: local(e) == "message", timeout)
 
-    def hears(self, body, timeout=10.0):
+    def hears(self, body, timeout=HANG_S):
         """Waits for a message with that body and returns it."""
         return self.stream.wait(
             lambda e: local(e) == "message" and e.get("type") != "error"
             and text_of(e, "body") == body, timeout)
 
-    def gets_error(self, ident, timeout=10.0):
+    def gets_error(self, ident, timeout=HANG_S):
         """Waits for the error answer to message `ident`; returns (type, condition)."""
         return error_of(self.stream.wait(
             lambda e: e.get("type") == "error" and e.get("id") == ident, timeout))
@@ -345,15 +346,15 @@ class Component:
     def say(self, sender, to, body, **options):
         self.stream.send(message(to, body, sender=sender, **options))
 
-    def next_message(self, timeout=10.0):
+    def next_message(self, timeout=HANG_S):
         return self.stream.wait(lambda e: local(e) == "message", timeout)
 
-    def hears(self, body, timeout=10.0):
+    def hears(self, body, timeout=HANG_S):
         return self.stream.wait(
             lambda e: local(e) == "message" and e.get("type") != "error"
             and text_of(e, "body") == body, timeout)
 
-    def gets_error(self, ident, timeout=10.0):
+    def gets_error(self, ident, timeout=HANG_S):
         return error_of(self.stream.wait(
             lambda e: e.get("type") == "error" and e.get("id") == ident, timeout))
 

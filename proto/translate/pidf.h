@@ -81,8 +81,8 @@ struct pidf_out {
     struct slice uri; /* of the presentity as address_to_uri makes it: "sip:user@host" */
 };
 /* Appends a document, UTF-8. Items that are UNAVAILABLE are closed tuples beside open ones; nobody
- * available: one closed tuple. Content-Language: pidf_language(). out->failed when it has no room.
- * A document is at most some 8 times its packed state.                                          */
+ * available: one closed tuple. Content-Language: pidf_language(). out->failed when it has no room;
+ * PIDF_BYTES_MAX is enough for every state that packs.                                          */
 void pidf_write(struct buf *out, const struct presence_state *state,
                 const struct pidf_out *options);
 /* For Content-Language: the language of all notes; empty when there is none or more than one. */

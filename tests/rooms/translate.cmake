@@ -8,3 +8,5 @@ fg_unit(presence_documents NEEDS fg_translate SOURCES unit/translate/presence_ki
 fg_fuzz(translate SOURCES fuzz/translate_fuzz.c NEEDS fg_translate)
 fg_fuzz(address SOURCES fuzz/address_fuzz.c NEEDS fg_translate)
 fg_fuzz(message_out SOURCES fuzz/message_out_fuzz.c NEEDS fg_translate)
+fg_fuzz(pidf SOURCES fuzz/pidf_fuzz.c NEEDS fg_translate)
+fg_fuzz(rpid SOURCES fuzz/rpid_fuzz.c NEEDS fg_translate)

@@ -15,8 +15,8 @@
 #define PERSON(more) "<dm:person id=\"person\">" more "</dm:person>"
 #define DOING(more) "<rpid:activities>" more "</rpid:activities>"
 #define DRAFT(text)                                                                                \
-    "<es:activities xmlns:es=\"urn:ietf:params:xml:ns:pidf:status:rpid-status\"><es:activity>" text \
-    "</es:activity></es:activities>"
+    "<es:activities xmlns:es=\"urn:ietf:params:xml:ns:pidf:status:rpid-status\"><es:activity>"     \
+    text "</es:activity></es:activities>"
 
 /* Ids by resource: they may never change. */
 #define ID_NONE "ID-3lhf3lzn6picg"

@@ -88,8 +88,8 @@ Test(document, malformed)
         " <?xml version='1.0'?><a/>", "<?xml version='1.0'?><?xml version='1.0'?><a/>",
         "<?xml encoding='UTF-8'?><a/>", "<?xml version='1.0' standalone='maybe'?><a/>",
         "<?xml version='1.0' x='y'?><a/>", "<a><!-- \xff --></a>", "<a><!-- \x01 --></a>",
-        "<a><?x \xc3?></a>", "<a b='1' b='2'/>", "<p:a/>", "<a>]]></a>", "<!x><a/>", "<![CDATA[x]]>",
-        "<a/><![CDATA[x]]>", "<a>&</a>",
+        "<a><?x \xc3?></a>", "<a b='1' b='2'/>", "<p:a/>", "<a>]]></a>", "<!x><a/>",
+        "<![CDATA[x]]>", "<a/><![CDATA[x]]>", "<a>&</a>",
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(docs); i++) {

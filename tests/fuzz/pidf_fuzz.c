@@ -7,27 +7,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool is_even(const struct presence_state *s)
-{
-    unsigned with_notes = 0;
-
-    for (uint32_t i = 0; i < s->item_count; i++) {
-        with_notes += s->items[i].note_count > 0;
-    }
-    return with_notes == 0 || with_notes == s->item_count;
-}
-
-/* All of it where nothing is shared by tuples: a note of one stands in for missing ones. */
-static void check_same(const struct presence_state *a, const struct presence_state *b)
-{
-    ASSERT(a->item_count == b->item_count);
-    for (uint32_t i = 0; i < a->item_count; i++) {
-        ASSERT(slice_eq(a->items[i].resource, b->items[i].resource));
-        ASSERT(a->items[i].show == b->items[i].show);
-        ASSERT(a->items[i].stamp_unix_s == b->items[i].stamp_unix_s);
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct pidf_reader *reader, *other;
@@ -57,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)presence_settle(&state);
     fuzz_there_and_back(other, &out, &state, PIDF_PROFILE_LYNC, &back);
     fuzz_there_and_back(other, &out, &state, PIDF_PROFILE_SIMPLE, &back);
-    if (state.item_count > 0 && is_even(&state)) {
-        check_same(&state, &back);
+    if (state.item_count > 0 && fuzz_is_even(&state)) {
+        fuzz_check_same(&state, &back);
     }
     buf_deinit(&packed);
     buf_deinit(&out);

@@ -80,4 +80,59 @@ static inline void fuzz_there_and_back(struct pidf_reader *reader, struct buf *o
     ASSERT(presence_is_available(back) == presence_is_available(state));
 }
 
+static inline bool fuzz_is_even(const struct presence_state *s)
+{
+    unsigned with_notes = 0;
+
+    for (uint32_t i = 0; i < s->item_count; i++) {
+        with_notes += s->items[i].note_count > 0;
+    }
+    return with_notes == 0 || with_notes == s->item_count;
+}
+
+/* All of it where nothing is shared by tuples: a note of one stands in for missing ones. */
+static inline void fuzz_check_same(const struct presence_state *a, const struct presence_state *b)
+{
+    ASSERT(a->item_count == b->item_count);
+    for (uint32_t i = 0; i < a->item_count; i++) {
+        ASSERT(slice_eq(a->items[i].resource, b->items[i].resource));
+        ASSERT(a->items[i].show == b->items[i].show);
+        ASSERT(a->items[i].stamp_unix_s == b->items[i].stamp_unix_s);
+    }
+}
+
+/* What another document says of the same user. */
+static inline void fuzz_check_merged(const struct presence_state *a,
+                                     const struct presence_state *b)
+{
+    struct presence_state merged = *a;
+    struct buf packed;
+
+    buf_init(&packed, PRESENCE_PACKED_BYTES_MAX);
+    presence_merge(&merged, b);
+    fuzz_check_packed(&merged, &packed);
+    for (uint32_t i = 0; i < b->item_count; i++) {
+        (void)presence_apply(&merged, &b->items[i]);
+    }
+    buf_clear(&packed);
+    fuzz_check_packed(&merged, &packed);
+    fuzz_check_stanzas(a, &merged);
+    buf_deinit(&packed);
+}
+
+/* Whatever the state is, what is written of it is well-formed. */
+static inline void fuzz_check_written(struct pidf_reader *reader,
+                                      const struct presence_state *state)
+{
+    struct presence_state back = {0};
+    struct buf out;
+
+    buf_init(&out, PIDF_BYTES_MAX);
+    fuzz_check_stanzas(NULL, state);
+    fuzz_check_stanzas(&back, state);
+    fuzz_there_and_back(reader, &out, state, PIDF_PROFILE_SIMPLE, &back);
+    fuzz_check_merged(state, &back);
+    buf_deinit(&out);
+}
+
 #endif

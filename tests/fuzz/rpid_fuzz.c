@@ -49,14 +49,9 @@ static void check_categories(struct slice bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice bytes = slice_make((const char *)data, size);
+    void (*check)(struct slice) = size > 0 && data[0] == 'c' ? check_categories : check_packed;
 
-    if (!reader) {
-        ASSERT(pidf_reader_new(&reader) == 0);
-    }
-    if (size > 0 && data[0] == 'c') {
-        check_categories(slice_from(bytes, 1));
-    } else {
-        check_packed(slice_from(bytes, 1));
-    }
+    ASSERT(reader || pidf_reader_new(&reader) == 0);
+    check(slice_from(bytes, 1));
     return 0;
 }

@@ -16,9 +16,27 @@
 
 #define REMEDY_BYTES 1024u
 
+/* Why the system refused; 0 = not known. SQLite forgets it between a failed commit and its return,
+ * but not what each of the two files met last. */
+static int cause_of(struct sqlite3 *db)
+{
+    struct sqlite3_file *log = NULL;
+    int cause = db ? sqlite3_system_errno(db) : 0;
+
+    if (db && cause == 0) {
+        (void)sqlite3_file_control(db, NULL, SQLITE_FCNTL_LAST_ERRNO, &cause);
+    }
+    if (db && cause == 0 &&
+        !sqlite3_file_control(db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log) && log &&
+        log->pMethods) {
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &cause);
+    }
+    return cause;
+}
+
 int lite_err(struct sqlite3 *db, int code)
 {
-    int cause = db ? sqlite3_system_errno(db) : 0;
+    int cause;
 
     switch (code & 0xff) {
     case SQLITE_OK:
@@ -29,6 +47,7 @@ int lite_err(struct sqlite3 *db, int code)
         return ERR_STORE_SPACE;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
+        cause = cause_of(db);
         if (cause == ENOSPC || cause == EDQUOT || cause == EFBIG) {
             return ERR_STORE_SPACE;
         }
@@ -75,7 +94,8 @@ static void put_remedy(int err, const char *path, char *text, size_t text_bytes)
         break;
     case ERR_STORE_IO:
         (void)snprintf(text, text_bytes,
-                       "look after the disk of %s (writable? dmesg, smartctl)", path);
+                       "look after %s, its folder and its disk (writable? dmesg, smartctl)",
+                       path);
         break;
     case ERR_NOMEM:
         (void)snprintf(text, text_bytes, "give the machine memory");
@@ -95,7 +115,7 @@ void lite_explain(const char *target, int err, char *text, size_t text_bytes)
 
 int lite_why(struct sqlite3 *db, const char *path, int err, char *why, size_t why_bytes)
 {
-    int cause = db ? sqlite3_system_errno(db) : 0;
+    int cause = cause_of(db);
     char remedy[REMEDY_BYTES];
 
     put_remedy(err, path, remedy, sizeof(remedy));

@@ -22,12 +22,12 @@ uint64_t store_now_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-void store_wake(struct store *s)
+void store_ring(int fd)
 {
     const uint64_t one = 1;
 
     /* Fails only when the counter is full, which wakes as well. */
-    if (write(s->wake_fd, &one, sizeof(one)) < 0) {
+    if (write(fd, &one, sizeof(one)) < 0) {
         return;
     }
 }
@@ -181,5 +181,6 @@ void *store_thread(void *arg)
     s->backend->close(s->self, !store_is_failing(s));
     s->self = NULL;
     log_ring_use(NULL);
+    store_ring(s->end_fd);
     return NULL;
 }

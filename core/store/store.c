@@ -2,6 +2,7 @@
 /* store: its life, writing, figures. */
 #include "store/store.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,6 @@
 #include "store/store_int.h"
 
 #define NS_PER_MS  1000000u
-#define MS_PER_S   1000u
 #define CACHE_LINE 64u
 
 static bool is_postgresql(const char *target)
@@ -39,6 +39,9 @@ static void discard(struct store *s)
     }
     if (s->wake_fd >= 0) {
         (void)close(s->wake_fd);
+    }
+    if (s->end_fd >= 0) {
+        (void)close(s->end_fd);
     }
     log_ring_deinit(&s->log);
     pool_heap_free(s->queues_block);
@@ -70,6 +73,7 @@ static struct store *make(const struct store_params *params)
     }
     log_ring_init(&s->log, "store");
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return s;
 }
 
@@ -86,7 +90,7 @@ int store_open(struct store **out, const struct store_params *params, char *why,
         return ERR_UNSUPPORTED;
     }
     s = make(params);
-    if (s->wake_fd < 0) {
+    if (s->wake_fd < 0 || s->end_fd < 0) {
         (void)snprintf(why, why_bytes, "store: no eventfd: raise LimitNOFILE");
         discard(s);
         return ERR_STORE_OPEN;
@@ -141,7 +145,7 @@ static void wake_for(struct store *s, bool is_pressing)
 
     if (depth == SLEEP_DEEP || (depth == SLEEP_LAZY && is_pressing)) {
         if (atomic_exchange_explicit(&s->sleep, SLEEP_NOT, memory_order_acq_rel) != SLEEP_NOT) {
-            store_wake(s);
+            store_ring(s->wake_fd);
         }
     }
 }
@@ -220,12 +224,9 @@ void store_stats_read(const struct store *s, struct store_stats *out)
 
 int store_stop(struct store *s, uint32_t timeout_ms)
 {
-    uint64_t now_ns = store_now_ns();
-    uint64_t end_ns = now_ns + (uint64_t)timeout_ms * NS_PER_MS;
-    struct timespec end = {
-        .tv_sec = (time_t)(end_ns / (MS_PER_S * (uint64_t)NS_PER_MS)),
-        .tv_nsec = (long)(end_ns % (MS_PER_S * (uint64_t)NS_PER_MS)),
-    };
+    struct pollfd end = {.fd = s->end_fd, .events = POLLIN};
+    uint64_t time_ns = (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t began_ns = store_now_ns();
 
     store_check(s);
     if (!s->is_started || s->is_joined) {
@@ -233,15 +234,16 @@ int store_stop(struct store *s, uint32_t timeout_ms)
         return 0;
     }
     /* The last quarter is for the disk, whatever the shards still do not take. */
-    atomic_store_explicit(&s->stop_before_ns, now_ns + (end_ns - now_ns) / 4 * 3,
+    atomic_store_explicit(&s->stop_before_ns, began_ns + time_ns / 4 * 3,
                           memory_order_relaxed);
     atomic_store_explicit(&s->is_stopping, 1, memory_order_release);
-    store_wake(s);
-    if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &end)) {
-        s->is_hung = true;
-        return ERR_TIMEOUT;
+    store_ring(s->wake_fd);
+    while (poll(&end, 1, (int)timeout_ms) <= 0) { /* a signal ends it early, too */
+        if (store_now_ns() - began_ns >= time_ns) {
+            return ERR_TIMEOUT;
+        }
     }
-    s->is_hung = false;
+    (void)pthread_join(s->thread, NULL);
     s->is_joined = true;
     return 0;
 }
@@ -252,10 +254,9 @@ void store_free(struct store *s)
         return;
     }
     store_check(s);
-    if (s->is_hung) {
-        return;
+    if (s->is_started && !s->is_joined) {
+        return; /* the thread hangs in the disk and uses all of it */
     }
-    ASSERT(!s->is_started || s->is_joined);
     if (s->self) {
         s->backend->close(s->self, true);
     }

@@ -51,13 +51,13 @@ struct store {
     void *self;                          /* owned; the backend's; NULL when closed */
     store_done_fn *done;
     void *done_ctx;
-    int wake_fd; /* eventfd */
+    int wake_fd; /* eventfd: there is work */
+    int end_fd;  /* eventfd: the thread ends */
     /* control thread */
     pthread_t thread;
     bool is_loaded;
     bool is_started;
     bool is_joined;
-    bool is_hung;
     /* shared: control writes (release), shards and the store's thread read */
     _Atomic uint32_t is_stopping;
     _Atomic uint64_t stop_before_ns; /* monotonic; set before is_stopping */
@@ -91,8 +91,8 @@ static inline void store_check(const struct store *s)
 /* loop.c. The thread's function; arg: struct store. */
 void *store_thread(void *arg);
 uint64_t store_now_ns(void); /* CLOCK_MONOTONIC */
-/* Any thread. */
-void store_wake(struct store *s);
+/* An eventfd; any thread. */
+void store_ring(int fd);
 
 /* batch.c */
 /* Takes what is queued, in turns, as far as a batch goes; shards with an untold range wait. Returns

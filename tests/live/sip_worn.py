@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, case, check, main, plan
 from lab.fedgate import Fedgate, binary, corp_dns, partner
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.sip import SipWire, answer_to, compose
 from lab.xmpp import error_of, local, message, text_of, trust_everyone
 
@@ -271,7 +271,7 @@ def inwards_without_pause():
         caller = Caller()
         taken = []
         number = 0
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 3 * HANG_S  # 32 s are its bound
         while time.monotonic() < deadline:
             answer = caller.ask(f"ann@{SCRIPTED}", f"n{number}")
             if answer is None:
@@ -295,7 +295,7 @@ def inwards_overlapping():
         stage = Stage(lab)
         caller = Caller()
         sent = accepted = refused = 0
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 3 * HANG_S  # 64 s are its bound
         while not refused and time.monotonic() < deadline:
             while sent - accepted < 8:
                 caller.send(f"ann@{SCRIPTED}", f"n{sent}")

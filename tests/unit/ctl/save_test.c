@@ -333,20 +333,27 @@ Test(save, whoever_holds_the_lock_is_waited_for)
 {
     struct save s = {0};
     int fd = open(file, O_RDONLY);
+    int news[2];
+    char byte;
     pid_t child;
     bool is_new;
 
     cr_assert_eq(flock(fd, LOCK_EX), 0);
+    cr_assert_eq(pipe2(news, O_NONBLOCK), 0);
     child = fork();
     if (child == 0) {
         (void)usleep(300000);
-        _exit(0); /* the last copy of the descriptor that is left */
+        /* Then goes the last copy of the descriptor that is left. */
+        _exit(write(news[1], "x", 1) == 1 ? 0 : 1);
     }
     (void)close(fd);
     cr_assert_eq(save_begin(&s, file, true), 0, "reading alone does not wait: %s", s.why);
     save_end(&s);
     cr_assert_eq(save_new(NULL, NULL, &is_new), 0);
-    cr_assert_eq(waitpid(child, NULL, WNOHANG), child, "not waited for");
+    cr_assert_eq(read(news[0], &byte, 1), 1, "not waited for");
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    (void)close(news[0]);
+    (void)close(news[1]);
 }
 
 Test(save, what_is_no_file_is_refused)

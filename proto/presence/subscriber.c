@@ -69,6 +69,14 @@ void subscriber_partner_seen(struct contact *c, bool is_reachable)
     subscriber_settle(c);
 }
 
+void subscriber_hop_seen(struct contact *c, bool is_reachable)
+{
+    if (is_reachable) {
+        subscriber_step(c, SUBSCRIBER_ON_HOP_BACK, NULL);
+        subscriber_settle(c);
+    }
+}
+
 void subscriber_granted(struct contact *c, int err)
 {
     if (err) {

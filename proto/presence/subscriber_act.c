@@ -291,6 +291,28 @@ void subscriber_do_tell(struct contact *c, struct subscriber_step *step)
     }
 }
 
+/* A notifier that was started anew has forgotten its dialogs: 481, and a new one. */
+void subscriber_do_refresh(struct contact *c, struct subscriber_step *step)
+{
+    (void)step;
+    for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
+        if (d->phase == SUBSCRIBER_LIVE && !d->wants && !d->call) {
+            d->refresh_s = subscriber_now_s(c) + subscriber_random_s(c, SUBSCRIBER_TELL_S);
+        }
+    }
+}
+
+void subscriber_do_hasten(struct contact *c, struct subscriber_step *step)
+{
+    (void)step;
+    if (c->in.retry_s == 0) {
+        return;
+    }
+    /* What a notifier says while it starts is not what makes a user unknown for good. */
+    c->in.misses = c->in.misses > 1 ? (uint8_t)(c->in.misses - 1) : c->in.misses;
+    c->in.retry_s = subscriber_now_s(c) + subscriber_random_s(c, SUBSCRIBER_TELL_S);
+}
+
 /* --- store, configuration, administrators ----------------------------------------------------- */
 
 void subscriber_do_start(struct contact *c, struct subscriber_step *step)

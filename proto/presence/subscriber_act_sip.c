@@ -191,9 +191,11 @@ void subscriber_do_persist(struct contact *c, struct subscriber_step *step)
     uint32_t now_s = subscriber_now_s(c);
     uint32_t left_s = d->expires_s > now_s ? d->expires_s - now_s : 0;
     uint32_t delay_s =
-        left_s / 2 > SUBSCRIBER_REFRESH_MIN_S ? left_s / 2 : SUBSCRIBER_REFRESH_MIN_S;
+        left_s / 2 > SUBSCRIBER_PERSIST_MIN_S ? left_s / 2 : SUBSCRIBER_PERSIST_MIN_S;
 
     delay_s = delay_s > retry_after_s(step) ? delay_s : retry_after_s(step);
+    /* RFC 6665 4.1.2.2 would also have Timer N end a dialog whose refresh nobody answered; it is as
+     * good as known until it expires, and a pool that is away for a minute loses nobody. */
     d->timer_n_s = 0;
     d->refresh_s = delay_s < left_s ? now_s + delay_s : 0; /* 0: it ends by its expiry */
 }
@@ -334,7 +336,7 @@ static const struct reason_rule reason_rules[SIP_REASON_COUNT] = {
 
 void subscriber_do_over(struct contact *c, struct subscriber_step *step)
 {
-    const struct sip_subscription_state *s = &step->notify->state;
+    const struct sip_subscription_state *s = step->ended;
     const struct reason_rule *rule = &reason_rules[s->reason];
     bool is_refreshing = step->dialog->call || step->dialog->wants;
     uint32_t delay_s = rule->delay_s;

@@ -59,8 +59,8 @@ void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d)
     bool is_out = d->call != NULL;
 
     subscriber_document_drop(d);
-    if (!is_out && sip_dialog_remote_tag(d->sip).len == 0) {
-        subscriber_dialog_drop(c, d); /* never sent, or answered by nobody */
+    if (!is_out && (d->is_over || sip_dialog_remote_tag(d->sip).len == 0)) {
+        subscriber_dialog_drop(c, d); /* ended there, never sent, or answered by nobody */
         return;
     }
     d->phase = SUBSCRIBER_ENDING;
@@ -86,6 +86,16 @@ void subscriber_end_all(struct contact *c)
     }
 }
 
+/* At 0.75 to 0.9 of the time; 0: too short a time to be refreshed. */
+static uint32_t refresh_after_s(const struct contact *c, uint32_t interval_s)
+{
+    uint32_t percent = REFRESH_FROM_PERCENT + subscriber_random_s(c, REFRESH_SPAN_PERCENT);
+    uint32_t delay_s = (uint32_t)((uint64_t)interval_s * percent / 100);
+
+    delay_s = delay_s > SUBSCRIBER_REFRESH_MIN_S ? delay_s : SUBSCRIBER_REFRESH_MIN_S;
+    return delay_s < interval_s ? delay_s : 0;
+}
+
 void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uint32_t interval_s)
 {
     uint32_t now_s = subscriber_now_s(c);
@@ -99,12 +109,24 @@ void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uin
         d->refresh_s = 0;
         return;
     }
-    refresh_s = interval_s / 100 * REFRESH_FROM_PERCENT +
-                interval_s % 100 * REFRESH_FROM_PERCENT / 100 +
-                subscriber_random_s(c, interval_s / 100 * REFRESH_SPAN_PERCENT);
+    refresh_s = refresh_after_s(c, interval_s);
     d->expires_s = now_s + interval_s;
-    d->refresh_s =
-        now_s + (refresh_s > SUBSCRIBER_REFRESH_MIN_S ? refresh_s : SUBSCRIBER_REFRESH_MIN_S);
+    d->refresh_s = refresh_s == 0 ? 0 : now_s + refresh_s;
+    contact_touch(c);
+}
+
+void subscriber_dialog_left(struct contact *c, struct subscriber_dialog *d, uint32_t left_s)
+{
+    uint32_t now_s = subscriber_now_s(c);
+    uint32_t refresh_s = now_s + refresh_after_s(c, left_s);
+
+    if (left_s >= d->expires_s || now_s + left_s + SUBSCRIBER_SLACK_S >= d->expires_s) {
+        return;
+    }
+    d->expires_s = now_s + left_s;
+    if (d->refresh_s == 0 || refresh_s < d->refresh_s) {
+        d->refresh_s = refresh_s == now_s ? 0 : refresh_s;
+    }
     contact_touch(c);
 }
 

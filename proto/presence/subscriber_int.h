@@ -24,7 +24,9 @@
 #define SUBSCRIBER_EXPIRES_LYNC_S 28800u
 #define SUBSCRIBER_EXPIRES_MAX_S  86400u /* of a Min-Expires */
 #define SUBSCRIBER_LONGER_MAX     3u     /* 423s in a row that are followed */
-#define SUBSCRIBER_REFRESH_MIN_S  30u    /* between SUBSCRIBEs in a dialog */
+#define SUBSCRIBER_REFRESH_MIN_S  10u    /* between SUBSCRIBEs in a dialog */
+#define SUBSCRIBER_PERSIST_MIN_S  30u    /* the same, after one that failed */
+#define SUBSCRIBER_SLACK_S        2u     /* a NOTIFY was so long on its way */
 #define SUBSCRIBER_BACKOFF_S      60u    /* doubling to ... */
 #define SUBSCRIBER_BACKOFF_MAX_S  3600u
 #define SUBSCRIBER_RETRY_AFTER_S  21600u /* a Retry-After counts up to this */
@@ -63,18 +65,19 @@ struct subscriber_dialog {
     struct presence_call *call;     /* borrowed until its response; NULL = nothing in flight */
     char *document;                 /* owned; packed state; NULL = none */
     uint32_t asked_s;               /* Expires that we ask for */
-    uint32_t expires_s;             /* when it ends; 0 = not known yet */
+    uint32_t expires_s;             /* when it ends; 0 = not known yet. Held: Retry-After */
     uint32_t refresh_s;             /* next SUBSCRIBE in it; 0 = not planned */
     uint32_t timer_n_s;             /* NOTIFY must have come by then; 0 = has */
     uint32_t cseq_packed;           /* in the row on its way to the store */
     uint16_t document_len;
     uint8_t phase; /* enum subscriber_phase */
     uint8_t tries;
+    uint8_t reason;        /* held: enum sip_sub_reason */
     bool wants : 1;        /* its next SUBSCRIBE is due */
     bool is_active : 1;    /* said its last NOTIFY */
     bool is_heard : 1;     /* a NOTIFY came in it since it is in this memory */
     bool is_confirmed : 1; /* a 2xx came to the SUBSCRIBE that made it */
-    bool is_over : 1;      /* its last NOTIFY has come, the response has not */
+    bool is_over : 1;      /* its last NOTIFY has come; see subscriber_notify.c */
 };
 
 /* subscriber.last_error below 100. */
@@ -106,7 +109,8 @@ struct subscriber_step {
     const struct sip_msg *response;   /* final response, NULL = none came */
     unsigned status;
     const struct sip_notify_view *notify;
-    const struct sip_msg *message; /* of notify */
+    const struct sip_subscription_state *ended; /* TERMINATED: why */
+    const struct sip_msg *message;              /* of notify */
 };
 /* The transition function: logs, asserts, acts. step may be NULL. */
 void subscriber_step(struct contact *c, enum subscriber_event event, struct subscriber_step *step);
@@ -144,11 +148,16 @@ void subscriber_dialog_drop(struct contact *c, struct subscriber_dialog *d);
 /* Finishes it off: at once if the notifier cannot know it, else by SUBSCRIBE with Expires 0. */
 void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d);
 void subscriber_end_all(struct contact *c); /* those that are NASCENT or LIVE */
-/* Interval as negotiated: expiry and time of refresh. */
+/* Interval as negotiated by a SUBSCRIBE: expiry and time of refresh. */
 void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uint32_t interval_s);
+/* What a NOTIFY says is left of it counts if that is less than is known. */
+void subscriber_dialog_left(struct contact *c, struct subscriber_dialog *d, uint32_t left_s);
 
 /* One of several forks ends; the others go on. */
 void subscriber_fork_lost(struct contact *c, struct subscriber_step *step);
+
+/* What a NOTIFY said before it was certain that it speaks for all: now it does. */
+void subscriber_held_out(struct contact *c, struct subscriber_dialog *d);
 
 /* requests (pace) */
 void subscriber_pump(struct contact *c);

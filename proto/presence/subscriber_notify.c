@@ -64,16 +64,17 @@ static bool is_terminated(const struct sip_notify_view *n)
 
 /* Another place that the SUBSCRIBE was forked to. Returns the status; *made: its dialog, NULL if it
  * ended with its first word. */
-static unsigned forked(struct contact *c, const struct subscriber_dialog *d,
-                       const struct sip_msg *m, const struct sip_notify_view *n,
-                       struct subscriber_dialog **made)
+static unsigned forked(struct contact *c, struct subscriber_dialog *d, const struct sip_msg *m,
+                       const struct sip_notify_view *n, struct subscriber_dialog **made)
 {
+    bool is_held = d->phase == SUBSCRIBER_NASCENT && d->is_over;
     struct sip_dialog *sip;
     int err;
 
     *made = NULL;
     /* As long as Timer N of the SUBSCRIBE runs (4.1.2.4). */
-    if (d->phase != SUBSCRIBER_LIVE || subscriber_now_s(c) > c->in.tried_s + SIP_TIMER_N_S ||
+    if ((d->phase != SUBSCRIBER_LIVE && !is_held) ||
+        subscriber_now_s(c) > c->in.tried_s + SIP_TIMER_N_S ||
         subscriber_count(c, SUBSCRIBER_LIVE) >= SUBSCRIBER_LIVE_MAX) {
         return 481;
     }
@@ -91,6 +92,9 @@ static unsigned forked(struct contact *c, const struct subscriber_dialog *d,
     }
     (*made)->asked_s = d->asked_s;
     (*made)->phase = SUBSCRIBER_LIVE;
+    if (is_held) { /* it did not speak for all */
+        subscriber_dialog_drop(c, d);
+    }
     contact_touch(c);
     return 200;
 }
@@ -157,10 +161,9 @@ static unsigned receive(struct contact *c, const struct sip_msg *m, const struct
     }
     switch (match) {
     case SIP_DIALOG_OURS:
-        /* Also profile lync: a 2xx made it LIVE, and its first NOTIFY is an ordinary one. */
         status = in_dialog(c, *d, m, n, is_news);
         break;
-    case SIP_DIALOG_NASCENT:
+    case SIP_DIALOG_NASCENT: /* profile lync: LIVE already, by its 2xx */
         status = first(c, *d, m, n);
         break;
     case SIP_DIALOG_FORK:
@@ -185,14 +188,53 @@ static void ending_heard(struct contact *c, struct subscriber_dialog *d,
     }
 }
 
+/* The first word of a SUBSCRIBE that may have been forked is `terminated`. If it comes from where the
+ * 2xx came from, it counts. Before the 2xx it is held until that comes or Timer N, as another fork
+ * may say yes; from elsewhere it says nothing. */
+static void ended_at_once(struct contact *c, struct subscriber_dialog *d, const struct sip_msg *m,
+                          const struct sip_notify_view *n)
+{
+    struct slice tag = sip_dialog_remote_tag(d->sip);
+
+    if (tag.len > 0 && !slice_eq(tag, n->key.remote_tag)) {
+        return;
+    }
+    d->is_over = true;
+    d->reason = (uint8_t)n->state.reason;
+    d->expires_s = n->state.has_retry_after ? n->state.retry_after_s : 0;
+    if (tag.len > 0 || !d->call || sip_dialog_establish(&d->sip, m)) {
+        subscriber_held_out(c, d);
+    }
+}
+
+void subscriber_held_out(struct contact *c, struct subscriber_dialog *d)
+{
+    const struct sip_subscription_state ended = {
+        .state = SIP_SUB_TERMINATED,
+        .reason = (enum sip_sub_reason)d->reason,
+        .has_retry_after = d->expires_s > 0,
+        .retry_after_s = d->expires_s,
+    };
+    struct subscriber_step step = {.dialog = d, .ended = &ended};
+
+    subscriber_event(c, SUBSCRIBER_ON_TERMINATED, &step);
+}
+
 static void heard(struct contact *c, struct subscriber_dialog *d, const struct sip_msg *m,
                   const struct sip_notify_view *n)
 {
-    struct subscriber_step step = {.dialog = d, .notify = n, .message = m};
+    struct subscriber_step step = {.dialog = d, .notify = n, .ended = &n->state, .message = m};
     enum subscriber_event event = SUBSCRIBER_ON_PENDING;
+    bool is_fresh = d->expires_s == 0 || d->call || d->timer_n_s != 0;
 
     if (d->phase == SUBSCRIBER_ENDING) {
         ending_heard(c, d, n);
+        return;
+    }
+    if (d->phase == SUBSCRIBER_NASCENT) {
+        if (!d->is_over) {
+            ended_at_once(c, d, m, n);
+        }
         return;
     }
     if (is_terminated(n)) {
@@ -200,10 +242,10 @@ static void heard(struct contact *c, struct subscriber_dialog *d, const struct s
         return;
     }
     d->timer_n_s = 0;
-    if (n->state.has_expires) {
-        subscriber_dialog_lasts(c, d, n->state.expires_s);
-    } else if (d->expires_s == 0) {
-        subscriber_dialog_lasts(c, d, d->asked_s);
+    if (is_fresh) { /* the NOTIFY that belongs to a SUBSCRIBE */
+        subscriber_dialog_lasts(c, d, n->state.has_expires ? n->state.expires_s : d->asked_s);
+    } else if (n->state.has_expires) {
+        subscriber_dialog_left(c, d, n->state.expires_s);
     }
     if (n->state.state == SIP_SUB_ACTIVE) {
         event = SUBSCRIBER_ON_ACTIVE;

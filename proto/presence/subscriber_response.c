@@ -69,6 +69,10 @@ static void accepted(struct contact *c, struct subscriber_dialog *d, enum subscr
         if (!step.dialog) {
             return;
         }
+        if (step.dialog->is_over) {
+            subscriber_held_out(c, step.dialog);
+            return;
+        }
         err = sip_dialog_establish(&step.dialog->sip, response);
         step.dialog->is_confirmed = true;
     } else {
@@ -127,6 +131,8 @@ void subscriber_response(struct contact *c, struct presence_call *call, enum sip
         ending_answered(c, d, (enum subscriber_call)call->kind, status, response);
     } else if (event == SUBSCRIBER_ON_OK) {
         accepted(c, d, (enum subscriber_call)call->kind, response);
+    } else if (d->is_over) {
+        subscriber_held_out(c, d);
     } else if (call->kind == SUBSCRIBER_CALL_NEW && d->phase == SUBSCRIBER_LIVE) {
         /* A NOTIFY made the dialog; how the request fared on the other branches is no matter. */
     } else {

@@ -319,7 +319,7 @@ void subscriber_view(const struct contact *c, struct presence_contact_view *out)
     out->dialog_count = 0;
     for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
         out->dialog_count += d->phase != SUBSCRIBER_ENDING;
-        last_s = d->expires_s > last_s ? d->expires_s : last_s;
+        last_s = d->phase == SUBSCRIBER_LIVE && d->expires_s > last_s ? d->expires_s : last_s;
     }
     out->expires_unix_s = to_unix(c, last_s);
     subscriber_known(c, &known);

@@ -113,6 +113,10 @@ static bool dialog_due(struct contact *c, struct subscriber_dialog *d, uint32_t 
         if (d->wants || !is_reached(d->timer_n_s, now_s)) {
             return false;
         }
+        if (d->is_over) {
+            subscriber_held_out(c, d);
+            return true;
+        }
         c->in.last_error = SUBSCRIBER_ERROR_TIMER_N;
         subscriber_event(c, SUBSCRIBER_ON_TIMER_N, &step);
         return true;

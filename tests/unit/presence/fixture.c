@@ -609,7 +609,7 @@ size_t fixture_count(const struct list *l)
 {
     size_t count = 0;
 
-    for (const struct list *link = l->next; link != l; link = link->next) {
+    for (struct list *link = l->next; link != l; link = link->next) {
         const struct said *s = LIST_ENTRY(link, struct said, link);
 
         count += s->call != (const void *)s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pidf: presence documents of the SIP side. Read: PIDF (RFC 3863) with RPID (RFC 4480) and its
  * older Microsoft placement, Microsoft's event categories. Written: PIDF with RPID, for presence
- * servers and agents, or in the form that Lync understands. README.md holds the tables.
+ * servers and agents, or in the form that Lync understands. Decisions: README.md.
  *
  * A reader keeps a parser and scratch space so that a document costs no allocation once warm: one
  * per shard. Writing needs none. One thread per reader.                                         */

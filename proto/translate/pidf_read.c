@@ -210,7 +210,8 @@ static enum pidf_why to_utf8(struct pidf_reader *r, struct slice charset, struct
         return PIDF_WHY_ENCODING;
     }
     if (r->utf8.failed) {
-        return PIDF_WHY_TOO_BIG;
+        /* A character that had no room, or no memory for one that had. */
+        return buf_room(&r->utf8) < 4 ? PIDF_WHY_TOO_BIG : PIDF_WHY_NOMEM;
     }
     *bytes = buf_slice(&r->utf8);
     /* What marked the byte order is no part of the text. */

@@ -3,6 +3,7 @@
  * user agents, Microsoft's categories and its PIDF subset.                                       */
 #include <stdio.h>
 
+#include "base/pool.h"
 #include "presence_kit.h"
 #include "translate/rpid.h"
 
@@ -93,6 +94,60 @@ Test(pidf_peers, draft_namespace)
                     "entity=\"sip:bob@corp.example\"><tuple id=\"a\"><status><basic>open</basic>"
                     "</status></tuple></presence>",
                     "a:available");
+}
+
+/* ---- memory ---- */
+
+static const char plain[] =
+    "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='sip:bob@corp.example'><tuple id='a'>"
+    "<status><basic>open</basic></status><contact priority='0.1'>sip:bob@corp.example;gr=x%20"
+    "</contact><note>a &amp; b</note></tuple></presence>";
+
+Test(pidf_memory, a_warm_reader_allocates_nothing)
+{
+    struct presence_state state;
+    struct pidf_reader *reader;
+    struct pidf_in in = {.content_type = SLICE_LIT(PIDF_MEDIA_TYPE),
+                         .bytes = slice_from_cstr(plain),
+                         .presentity = bob()};
+
+    cr_assert_eq(pidf_reader_new(&reader), 0);
+    cr_assert_eq(pidf_read(reader, &state, &in), PIDF_WHY_OK);
+    pool_fail_nth(1);
+    for (int i = 0; i < 10; i++) {
+        cr_assert_eq(pidf_read(reader, &state, &in), PIDF_WHY_OK);
+    }
+    /* The trap is still armed: nothing has asked for memory. */
+    cr_assert_null(pool_alloc(1));
+    expect_state(&state, "x :available,13,[]a & b", plain);
+    pidf_reader_free(reader);
+}
+
+Test(pidf_memory, running_out_is_a_verdict)
+{
+    struct presence_state state;
+    struct pidf_in in = {.content_type = SLICE_LIT("application/pidf+xml;charset=iso-8859-1"),
+                         .bytes = slice_from_cstr(plain),
+                         .presentity = bob()};
+    enum pidf_why why = PIDF_WHY_NOMEM;
+    uint64_t n;
+
+    for (n = 1; n < 50 && why != PIDF_WHY_OK; n++) {
+        struct pidf_reader *reader;
+
+        pool_fail_nth(n);
+        if (pidf_reader_new(&reader)) {
+            cr_assert_null(reader);
+            continue;
+        }
+        why = pidf_read(reader, &state, &in);
+        cr_assert(why == PIDF_WHY_OK || (why == PIDF_WHY_NOMEM && state.item_count == 0), "%s",
+                  pidf_why_name(why));
+        pidf_reader_free(reader);
+    }
+    pool_fail_nth(0);
+    cr_assert_gt(n, 4);
+    cr_assert_eq(why, PIDF_WHY_OK);
 }
 
 /* ---- Microsoft's categories ---- */

@@ -129,14 +129,10 @@ static bool is_batch(const struct sip_msg *m)
 }
 
 static struct notifier_dialog *find_dialog(const struct notifier *n,
-                                           const struct sip_subscribe_view *view)
+                                           const struct sip_dialog_key *key)
 {
-    struct sip_event ours = {.package = packages[0]};
-
     for (struct notifier_dialog *d = n->dialogs; d; d = d->next) {
-        ours.id = sip_dialog_event_id(d->sip);
-        if (sip_dialog_match(d->sip, &view->key) == SIP_DIALOG_OURS &&
-            sip_event_eq(&ours, &view->event)) {
+        if (sip_dialog_match(d->sip, key) == SIP_DIALOG_OURS) {
             return d;
         }
     }
@@ -145,23 +141,29 @@ static struct notifier_dialog *find_dialog(const struct notifier *n,
 
 /* The same number again, in a transaction of its own (over another path): done already, and the
  * first one's NOTIFY is on its way. */
-static void answer_again(struct contact *c, struct presence_txn txn,
+static void answer_again(struct contact *c, const struct notifier_request *request,
                          const struct notifier_dialog *d)
 {
-    struct buf *fields = &presence_scratch(c->p)->fields;
     uint64_t now_ms = contact_now_ms(c);
     bool is_over = !notifier_dialog_lasts(d) || d->expires_ms <= now_ms;
 
-    buf_clear(fields);
-    sip_write_header_u32(fields, SIP_HDR_EXPIRES,
-                         is_over ? 0 : (uint32_t)((d->expires_ms - now_ms) / 1000));
-    answer(c, txn, 200, buf_slice(fields));
+    notifier_answer_ok(c, request, false,
+                       is_over ? 0 : (uint32_t)((d->expires_ms - now_ms) / 1000));
+}
+
+/* A second subscription in the dialog of the first. What ends a subscription by its status (6665
+ * 4.1.2.2) would be taken as about the first one. */
+static bool is_another(const struct notifier_dialog *d, const struct sip_subscribe_view *view)
+{
+    struct sip_event ours = {.package = packages[0], .id = sip_dialog_event_id(d->sip)};
+
+    return !sip_event_eq(&ours, &view->event);
 }
 
 static void in_dialog(struct contact *c, const struct notifier_request *request)
 {
     struct notifier_input in = {.request = request};
-    struct notifier_dialog *d = find_dialog(&c->out, request->view);
+    struct notifier_dialog *d = find_dialog(&c->out, &request->view->key);
     enum sip_dialog_order order =
         d ? sip_dialog_take_cseq(d->sip, request->view->cseq) : SIP_ORDER_NEW;
     int err;
@@ -170,8 +172,12 @@ static void in_dialog(struct contact *c, const struct notifier_request *request)
         answer(c, *request->txn, 500, SLICE_NONE);
         return;
     }
+    if (d && is_another(d, request->view)) {
+        notifier_act_forbid(c, &in);
+        return;
+    }
     if (order == SIP_ORDER_REPEATED) {
-        answer_again(c, *request->txn, d);
+        answer_again(c, request, d);
         return;
     }
     if (!d || !notifier_dialog_lasts(d)) {
@@ -221,13 +227,26 @@ void notifier_subscribe(struct contact *c, const struct sip_msg *m, struct prese
     notifier_run(c);
 }
 
+/* NOTIFY refreshes the target as SUBSCRIBE does (RFC 3261 12.2.1.2): a Contact that no dialog can
+ * have leaves it as it is. */
+static void accepted(struct contact *c, struct notifier_dialog *d, const struct sip_msg *response)
+{
+    bool is_moved = false;
+
+    d->fails = 0;
+    if (!notifier_dialog_lasts(d)) {
+        notifier_drop_dialog(c, d);
+    } else if (!sip_dialog_retarget(&d->sip, response, &is_moved) && is_moved) {
+        contact_touch(c);
+    }
+}
+
 void notifier_response(struct contact *c, struct presence_call *call, enum sip_outcome outcome,
                        unsigned status, const struct sip_msg *response)
 {
     struct notifier_dialog *d = call->dialog;
     struct notifier_input in = {.dialog = d};
 
-    (void)response;
     if (!d) {
         return; /* it went meanwhile */
     }
@@ -240,10 +259,7 @@ void notifier_response(struct contact *c, struct presence_call *call, enum sip_o
     } else if (outcome != SIP_OUTCOME_FINAL || status >= 300) {
         event(c, NOTIFIER_EV_NOTIFY_FAILED, &in);
     } else {
-        d->fails = 0;
-        if (!notifier_dialog_lasts(d)) {
-            notifier_drop_dialog(c, d);
-        }
+        accepted(c, d, response);
         notifier_run(c);
     }
 }

@@ -134,7 +134,8 @@ static void answer(struct contact *c, const struct notifier_request *request, un
     contact_answer(c, *request->txn, &(struct sip_answer){.status = status, .fields = fields});
 }
 
-static void answer_ok(struct contact *c, const struct notifier_request *request, bool is_new)
+void notifier_answer_ok(struct contact *c, const struct notifier_request *request, bool is_new,
+                        uint32_t expires_s)
 {
     struct buf *fields = &presence_scratch(c->p)->fields;
 
@@ -146,7 +147,7 @@ static void answer_ok(struct contact *c, const struct notifier_request *request,
     sip_write_header_begin(fields, SIP_HDR_CONTACT);
     contact_put_own(c, fields);
     sip_write_header_end(fields);
-    sip_write_header_u32(fields, SIP_HDR_EXPIRES, request->view->expires_s);
+    sip_write_header_u32(fields, SIP_HDR_EXPIRES, expires_s);
     answer(c, request, 200, buf_slice(fields));
 }
 
@@ -227,7 +228,7 @@ static struct notifier_dialog *make_dialog(struct contact *c,
     d->expires_ms = contact_now_ms(c) + (uint64_t)request->view->expires_s * 1000;
     d->next = c->out.dialogs;
     c->out.dialogs = d;
-    answer_ok(c, request, true);
+    notifier_answer_ok(c, request, true, request->view->expires_s);
     return d;
 }
 
@@ -303,7 +304,7 @@ void notifier_act_refresh(struct contact *c, const struct notifier_input *in)
     struct notifier_dialog *d = in->dialog;
 
     d->expires_ms = contact_now_ms(c) + (uint64_t)in->request->view->expires_s * 1000;
-    answer_ok(c, in->request, false);
+    notifier_answer_ok(c, in->request, false, in->request->view->expires_s);
     notifier_owe(d);
     contact_touch(c);
     if (n->state == NOTIFIER_GRANTED && n->was_down &&
@@ -314,7 +315,7 @@ void notifier_act_refresh(struct contact *c, const struct notifier_input *in)
 
 void notifier_act_end(struct contact *c, const struct notifier_input *in)
 {
-    answer_ok(c, in->request, false);
+    notifier_answer_ok(c, in->request, false, in->request->view->expires_s);
     notifier_end_dialog(c, in->dialog, SIP_REASON_TIMEOUT, NOTIFIER_FAREWELL_CLOSED);
     bound_ending(c);
     notifier_watcher_left(c);

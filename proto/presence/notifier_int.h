@@ -180,7 +180,8 @@ NOTIFIER_ACTS(X)
 void notifier_step(struct contact *c, enum notifier_event event, const struct notifier_input *in);
 /* The machine's state alone; contact.state is for the caller. */
 void notifier_set_state(struct contact *c, enum notifier_state next);
-enum notifier_state notifier_state_for(enum contact_state state);
+/* As the contact's row has it. */
+void notifier_stored_set_state(struct contact *c);
 
 /* --- notifier_dialog.c --- */
 bool notifier_dialog_lasts(const struct notifier_dialog *d);
@@ -188,6 +189,9 @@ uint32_t notifier_lasting(const struct notifier *n);
 void notifier_end_dialog(struct contact *c, struct notifier_dialog *d, enum sip_sub_reason reason,
                          enum notifier_farewell farewell);
 void notifier_end_all(struct contact *c, enum sip_sub_reason reason);
+/* 200 with what a SUBSCRIBE's answer holds; is_new: it makes a dialog. */
+void notifier_answer_ok(struct contact *c, const struct notifier_request *request, bool is_new,
+                        uint32_t expires_s);
 /* Out of the list and freed, with what is in flight left behind. */
 void notifier_drop_dialog(struct contact *c, struct notifier_dialog *d);
 /* After a watcher's going: tells the presentity if he was the last one (RFC 8048 5.3.3). */

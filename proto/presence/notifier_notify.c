@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notifier_notify: NOTIFY: what it says, when it may go, what became of it (RFC 6665 4.2.2,
- * RFC 3856 6.7, 6.10); and the notifier's time. A dialog has one NOTIFY in flight at most. What it says is
- * made when it goes, so that however many changes it stands for it tells the last of them. */
+ * RFC 3856 6.7, 6.10); and the notifier's time. A dialog has one NOTIFY in flight at most. What it
+ * says is made when it goes: however many changes it stands for, it tells the last of them. */
 #include "base/check.h"
 #include "presence/notifier_int.h"
 

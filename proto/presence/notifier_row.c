@@ -163,13 +163,14 @@ static void unpack_document(struct notifier *n, struct slice bytes)
 
 void notifier_unpack(struct contact *c, struct slice dialogs, struct slice document)
 {
+    notifier_stored_set_state(c);
     unpack_dialogs(c, dialogs);
     unpack_document(&c->out, document);
 }
 
-/* Those that expired while nobody was here get their last NOTIFY, and the others are right again, at
- * a pace that the partners and the next hop can bear. Resources that were leaving were told of or
- * not, nobody knows: they are told of again with the next NOTIFY. */
+/* Those that expired while nobody was here get their last NOTIFY, and the others are right again,
+ * at a pace that the partners and the next hop can bear. Resources that were leaving were told of
+ * or not, nobody knows: they are told of again with the next NOTIFY. */
 void notifier_loaded(struct contact *c)
 {
     struct notifier *n = &c->out;
@@ -190,6 +191,7 @@ void notifier_loaded(struct contact *c)
         notifier_end_all(c, SIP_REASON_REJECTED);
     } else if (has_watcher) {
         notifier_plan_probe(c, spread_ms);
+        contact_touch(c); /* numbers beyond what an earlier process used: reserved once more */
     }
     notifier_run(c);
 }

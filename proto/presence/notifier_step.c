@@ -92,7 +92,7 @@ void notifier_set_state(struct contact *c, enum notifier_state next)
     }
 }
 
-enum notifier_state notifier_state_for(enum contact_state state)
+static enum notifier_state state_for(enum contact_state state)
 {
     switch (state) {
     case CONTACT_NONE:
@@ -108,6 +108,11 @@ enum notifier_state notifier_state_for(enum contact_state state)
         break;
     }
     UNREACHABLE("contact state");
+}
+
+void notifier_stored_set_state(struct contact *c)
+{
+    c->out.state = (uint8_t)state_for((enum contact_state)c->state);
 }
 
 /* --- nothing ---------------------------------------------------------------------------------- */

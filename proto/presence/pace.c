@@ -254,8 +254,25 @@ static bool is_idle(struct hop *hop)
            (hop->rate == 0 || hop->tokens == (uint64_t)burst_of(hop->rate) * TOKEN);
 }
 
+/* Whoever is next says what the hop's rate is now; if he belongs to another hop now, his turn will
+ * show it. */
+static void learn_rate(struct hop *hop)
+{
+    struct presence_rule rule;
+    struct lane *lane;
+
+    if (list_is_empty(&hop->lanes)) {
+        return;
+    }
+    lane = LIST_ENTRY(hop->lanes.next, struct lane, link);
+    contact_rule(LIST_ENTRY(lane->contacts.next, struct contact, waiting), &rule);
+    if (slice_eq(rule.hop, slice_make(hop->name, hop->name_len))) {
+        hop->rate = rule.subscribe_rate_max;
+    }
+}
+
 /* Hops that nobody waits for and that owe nothing are forgotten: a reload may have brought other
- * names. The others learn their rate from whose turn is next. */
+ * names. */
 void pace_review(struct presence *p)
 {
     struct map kept = {0};
@@ -267,6 +284,7 @@ void pace_review(struct presence *p)
         if (is_idle(hop)) {
             pool_heap_free(hop);
         } else {
+            learn_rate(hop);
             wheel_arm(p->wheel, &hop->timer, p->ops->now_ms(p->ctx), due, hop);
             map_add(&kept, slice_make(hop->name, hop->name_len), hop);
         }

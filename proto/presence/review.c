@@ -201,6 +201,8 @@ void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable)
 void review_forget(struct presence_domain *d)
 {
     list_remove(&d->seen);
+    d->seen_left = 0;
+    d->is_unreachable = false;
 }
 
 void review_init(struct presence *p)

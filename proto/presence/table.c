@@ -195,7 +195,6 @@ static void domain_drop(struct presence *p, struct presence_domain *d)
     d->users--;
     if (d->users == 0) {
         ASSERT(!d->lanes);
-        review_forget(d);
         map_remove(&p->domains, presence_domain_ascii(d));
         p->stats.memory_bytes -= pool_block_bytes(d);
         pool_free(d);
@@ -327,6 +326,9 @@ void contact_free(struct contact *c)
     count_state(c, -1);
     list_remove(&c->of_remote);
     c->remote->remotes--;
+    if (c->remote->remotes == 0) { /* ours it may still be */
+        review_forget(c->remote);
+    }
     domain_drop(p, c->remote);
     domain_drop(p, c->local);
     pool_free(c);

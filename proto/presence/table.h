@@ -137,7 +137,7 @@ void pace_review(struct presence *p);
 /* --- review.c --- */
 void review_init(struct presence *p);
 void review_deinit(struct presence *p);
-/* The domain goes. */
+/* Nobody of this domain watches or is watched any more. */
 void review_forget(struct presence_domain *d);
 
 /* --- gate.c: what is answered without a machine --- */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* table: contacts found, made, bounded, walked, released; domains once; gauges. */
+/* table: contacts found, made, bounded, walked, released; domains once; gauges; who hears what. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "presence/table.h"
 #include "puppet.h"
+
+#define BOB "bob@corp.example"
+#define ANN "ann@chat.example"
 
 static struct fixture f;
 
@@ -23,7 +27,7 @@ static void teardown(void)
 
 TestSuite(table, .init = setup, .fini = teardown);
 
-/* Every event makes the contact work on. */
+/* A stanza makes the contact work on, or rest. */
 static void work(struct contact *c, enum puppet_event event, int64_t arg)
 {
     (void)arg;
@@ -42,19 +46,70 @@ static void rest(struct contact *c, enum puppet_event event, int64_t arg)
     }
 }
 
-static void subscribe(const char *local, const char *remote)
+static void stanza(const char *type, const char *local, const char *remote)
 {
     char xml[256];
 
-    (void)snprintf(xml, sizeof(xml), "<presence type='subscribe' from='%s' to='%s'/>", remote,
-                   local);
+    (void)snprintf(xml, sizeof(xml), "<presence%s%s%s from='%s' to='%s'/>",
+                   *type ? " type='" : "", type, *type ? "'" : "", remote, local);
     cr_assert(fixture_from_partner(&f, xml));
 }
+
+static uint64_t subscribe(const char *local, const char *to_tag)
+{
+    char text[512];
+
+    (void)snprintf(text, sizeof(text),
+                   "SUBSCRIBE sip:ann@chat.example SIP/2.0\n"
+                   "Via: SIP/2.0/TLS a.example;branch=z9hG4bK1\nMax-Forwards: 70\n"
+                   "From: <sip:%s>;tag=1\nTo: <sip:ann@chat.example>%s\n"
+                   "Call-ID: c1\nCSeq: 1 SUBSCRIBE\nEvent: presence\n"
+                   "Contact: <sip:bob@a.example>\nContent-Length: 0\n\n",
+                   local, to_tag);
+    return fixture_subscribe(&f, text);
+}
+
+static uint64_t notify(const char *local)
+{
+    char text[512];
+
+    (void)snprintf(text, sizeof(text),
+                   "NOTIFY sip:gw.corp.example SIP/2.0\n"
+                   "Via: SIP/2.0/TLS a.example;branch=z9hG4bK2\nMax-Forwards: 70\n"
+                   "From: <sip:%s>;tag=1\nTo: <sip:ann@chat.example>;tag=2\n"
+                   "Call-ID: c1\nCSeq: 1 NOTIFY\nEvent: presence\n"
+                   "Subscription-State: active\nContent-Length: 0\n\n",
+                   local);
+    return fixture_notify(&f, text);
+}
+
+static void expect_answer(uint64_t handle, unsigned status)
+{
+    const struct said *a = fixture_take_answer(&f);
+
+    cr_assert_not_null(a);
+    cr_expect_eq(a->handle, handle);
+    cr_expect_eq(a->status, status, "%u instead of %u", a->status, status);
+}
+
+/* Written with single quotes. */
+static void expect_stanza(const char *text)
+{
+    struct said *s = fixture_take_stanza(&f);
+
+    cr_assert_not_null(s, "instead of %s", text);
+    for (char *at = s->text; *at; at++) {
+        *at = *at == '"' ? '\'' : *at;
+    }
+    cr_expect_str_eq(s->text, text);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
 
 Test(table, contact_that_rests_goes_at_once)
 {
     fixture_start(&f);
-    subscribe("bob@corp.example", "ann@chat.example");
+    stanza("subscribe", BOB, ANN);
     cr_expect_eq(puppet.count[PUPPET_STANZA], 1);
     cr_expect_eq(puppet.live, 0);
     cr_expect_eq(f.rows_taken, 0);
@@ -65,14 +120,436 @@ Test(table, row_of_a_contact_goes_before_it)
 {
     fixture_start(&f);
     puppet.act = work;
-    subscribe("bob@corp.example", "ann@chat.example");
+    stanza("subscribe", BOB, ANN);
     cr_expect_eq(puppet.live, 1);
     fixture_run(&f, PRESENCE_DIRTY_MS + 100);
-    cr_expect_not_null(fixture_row(&f, CONTACT_IN, "bob@corp.example", "ann@chat.example"));
+    cr_expect_not_null(fixture_row(&f, CONTACT_IN, BOB, ANN));
     puppet.act = rest;
-    subscribe("bob@corp.example", "ann@chat.example");
+    stanza("subscribe", BOB, ANN);
     cr_expect_eq(puppet.live, 1, "waits for the deletion of its row");
     fixture_run(&f, PRESENCE_DIRTY_MS + 100);
     cr_expect_eq(puppet.live, 0);
-    cr_expect_null(fixture_row(&f, CONTACT_IN, "bob@corp.example", "ann@chat.example"));
+    cr_expect_null(fixture_row(&f, CONTACT_IN, BOB, ANN));
+}
+
+Test(table, contact_that_comes_back_before_its_row_is_gone_stays)
+{
+    fixture_start(&f);
+    puppet.act = work;
+    stanza("subscribe", BOB, ANN);
+    fixture_run(&f, PRESENCE_DIRTY_MS + 100);
+    puppet.act = rest;
+    stanza("subscribe", BOB, ANN);
+    f.store = FIXTURE_STORE_HOLDS;
+    fixture_run(&f, PRESENCE_DIRTY_MS + 100); /* the deletion is on its way */
+    puppet.act = work;
+    stanza("subscribe", BOB, ANN);
+    fixture_store_done(&f, 0);
+    cr_expect_eq(puppet.live, 1);
+    f.store = FIXTURE_STORE_PROMPT;
+    fixture_run(&f, PRESENCE_DIRTY_MS + 100);
+    cr_assert_not_null(fixture_row(&f, CONTACT_IN, BOB, ANN));
+    cr_expect_eq(fixture_row(&f, CONTACT_IN, BOB, ANN)->state, CONTACT_ASKED);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+Test(table, directions_and_all_four_names_tell_contacts_apart)
+{
+    static const char *const pairs[][2] = {
+        {BOB, ANN},
+        {"bo@corp.example", "bann@chat.example"},
+        {BOB, "ann@chat.test"},
+        {"bob@corp.test", ANN},
+        {BOB, "an@chat.example"},
+    };
+
+    fixture_start(&f);
+    puppet.act = work;
+    for (size_t i = 0; i < ARRAY_COUNT(pairs); i++) {
+        struct presence_pair pair;
+
+        stanza("subscribe", pairs[i][0], pairs[i][1]);
+        pair = fixture_pair(pairs[i][0], pairs[i][1]);
+        cr_expect_null(contact_find(f.p, CONTACT_OUT, &pair));
+        cr_expect_not_null(contact_find(f.p, CONTACT_IN, &pair));
+    }
+    cr_expect_eq(puppet.live, ARRAY_COUNT(pairs));
+}
+
+Test(table, domains_are_a_labels_in_names_and_u_labels_in_stanzas)
+{
+    struct presence_pair pair = fixture_pair("bob@corp.example", "ann@b\xc3\xbc"
+                                                                 "cher.example");
+    struct contact *c;
+    struct buf out;
+
+    fixture_start(&f);
+    buf_init(&out, 1000);
+    cr_assert_eq(contact_get(f.p, CONTACT_IN, &pair, &c), 0);
+    contact_put_jid(c, false, &out);
+    cr_expect(slice_eq_cstr(buf_slice(&out), "ann@b\xc3\xbc"
+                                             "cher.example"));
+    buf_clear(&out);
+    cr_assert_eq(contact_put_uri(c, false, &out), 0);
+    cr_expect(slice_eq_cstr(buf_slice(&out), "sip:ann@xn--bcher-kva.example"));
+    buf_deinit(&out);
+}
+
+Test(table, nonsense_makes_no_contact)
+{
+    char longest[JID_PART_BYTES_MAX + 1];
+    struct presence_pair good = fixture_pair(BOB, ANN);
+    struct presence_pair pair = good;
+    struct contact *c;
+
+    fixture_start(&f);
+    memset(longest, 'a', sizeof(longest));
+    pair.local_user = SLICE_NONE;
+    cr_expect_eq(contact_get(f.p, CONTACT_IN, &pair, &c), ERR_BAD_INPUT);
+    pair = good;
+    pair.remote_user = slice_make(longest, sizeof(longest));
+    cr_expect_eq(contact_get(f.p, CONTACT_IN, &pair, &c), ERR_BAD_INPUT);
+    pair = good;
+    pair.remote_domain = SLICE_LIT("Chat.example");
+    cr_expect_eq(contact_get(f.p, CONTACT_IN, &pair, &c), ERR_BAD_INPUT);
+    pair.remote_domain = SLICE_LIT("192.0.2.1");
+    cr_expect_eq(contact_get(f.p, CONTACT_IN, &pair, &c), ERR_BAD_INPUT);
+    cr_expect_eq(f.p->domains.count, 0, "no domain stays behind");
+}
+
+/* --- bounds ----------------------------------------------------------------------------------- */
+
+Test(table, bound_of_all_contacts)
+{
+    f.params.contacts_max = 2;
+    fixture_start(&f);
+    puppet.act = work;
+    stanza("subscribe", BOB, "a@chat.example");
+    stanza("subscribe", BOB, "b@chat.example");
+    stanza("subscribe", BOB, "c@chat.example");
+    expect_stanza("<presence from='bob@corp.example' to='c@chat.example' type='error'>"
+                  "<error type='wait'><resource-constraint "
+                  "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>");
+    stanza("probe", BOB, "c@chat.example");
+    expect_stanza("<presence from='bob@corp.example' to='c@chat.example' type='unavailable'/>");
+    expect_answer(subscribe("eve@corp.example", ""), 500);
+    cr_expect_eq(presence_stats(f.p)->refused_full, 3);
+    cr_expect_eq(puppet.live, 2);
+}
+
+Test(table, bound_of_one_remote_domain)
+{
+    f.params.contacts_per_domain_max = 1;
+    fixture_start(&f);
+    puppet.act = work;
+    stanza("subscribe", BOB, "a@chat.example");
+    stanza("subscribe", BOB, "b@chat.example");
+    stanza("subscribe", BOB, "b@talk.example");
+    cr_expect_eq(puppet.live, 2);
+    cr_expect_eq(fixture_state(&f, CONTACT_IN, BOB, "b@talk.example"), CONTACT_ASKED);
+}
+
+Test(table, no_memory_makes_no_contact_and_loses_none)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+    struct contact *c;
+    uint64_t n = 1;
+
+    fixture_start(&f);
+    for (;; n++) {
+        int err;
+
+        pool_fail_nth(n);
+        err = contact_get(f.p, CONTACT_IN, &pair, &c);
+        pool_fail_nth(0);
+        if (!err) {
+            break;
+        }
+        cr_expect_eq(err, ERR_NOMEM);
+        cr_expect_eq(f.p->domains.count, 0);
+    }
+    cr_expect_gt(n, 3, "a contact and two domains were each missed");
+    cr_expect_eq(puppet.live, 1);
+}
+
+/* --- growth and order ------------------------------------------------------------------------- */
+
+static uint64_t last_hash;
+static uint32_t walked;
+
+static void check_order(void *ctx, const struct presence_contact_view *view)
+{
+    const struct contact *c = contact_find(f.p, view->direction, &view->pair);
+
+    (void)ctx;
+    cr_assert_not_null(c);
+    cr_assert(walked == 0 || c->hash > last_hash);
+    last_hash = c->hash;
+    walked++;
+}
+
+static void make(uint32_t from, uint32_t to)
+{
+    char remote[64];
+
+    for (uint32_t i = from; i < to; i++) {
+        (void)snprintf(remote, sizeof(remote), "u%u@d%u.example", i, i % 7);
+        stanza("subscribe", BOB, remote);
+    }
+}
+
+Test(table, walk_keeps_its_order_while_the_table_grows)
+{
+    const struct presence_filter all = {0};
+    uint64_t cursor = 0;
+
+    fixture_start(&f);
+    puppet.act = work;
+    make(0, 100);
+    cr_expect(presence_walk(f.p, &all, &cursor, 50, check_order, NULL));
+    cr_expect_eq(walked, 50);
+    make(100, 3000); /* several growths in between */
+    while (presence_walk(f.p, &all, &cursor, 10, check_order, NULL)) {
+    }
+    cr_expect_gt(walked, 1000);
+    walked = 0;
+    cursor = 0;
+    while (presence_walk(f.p, &all, &cursor, 999, check_order, NULL)) {
+    }
+    cr_expect_eq(walked, 3000);
+    cr_expect_gt(f.p->bucket_bits, 10);
+}
+
+static void count_only(void *ctx, const struct presence_contact_view *view)
+{
+    (void)view;
+    ++*(uint32_t *)ctx;
+}
+
+static uint32_t count_by(const struct presence_filter *filter)
+{
+    uint64_t cursor = 0;
+    uint32_t count = 0;
+
+    while (presence_walk(f.p, filter, &cursor, 3, count_only, &count)) {
+    }
+    return count;
+}
+
+Test(table, walk_filters)
+{
+    const struct presence_pair pair = fixture_pair(BOB, "u3@d3.example");
+
+    fixture_start(&f);
+    puppet.act = work;
+    make(0, 70);
+    cr_expect_eq(count_by(&(struct presence_filter){.remote_domain = pair.remote_domain}), 10);
+    cr_expect_eq(count_by(&(struct presence_filter){.remote_user = pair.remote_user,
+                                                    .remote_domain = pair.remote_domain}),
+                 1);
+    cr_expect_eq(count_by(&(struct presence_filter){.local_user = pair.local_user,
+                                                    .local_domain = pair.local_domain}),
+                 70);
+    cr_expect_eq(count_by(&(struct presence_filter){.local_domain = pair.remote_domain}), 0);
+    cr_expect_eq(count_by(&(struct presence_filter){.remote_domain = SLICE_LIT("no.example")}), 0);
+    cr_expect_eq(count_by(&(struct presence_filter){.directions = 1u << CONTACT_OUT}), 0);
+    cr_expect_eq(count_by(&(struct presence_filter){.directions = 1u << CONTACT_IN}), 70);
+    cr_expect_eq(count_by(&(struct presence_filter){.states = 1u << CONTACT_GRANTED}), 0);
+    cr_expect_eq(count_by(&(struct presence_filter){.states = 1u << CONTACT_ASKED}), 70);
+}
+
+/* --- gauges ----------------------------------------------------------------------------------- */
+
+static void check_domain(void *ctx, const struct presence_domain_stats *s)
+{
+    (void)ctx;
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_ASKED], 10);
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_NONE], 0);
+    cr_expect_eq(s->dialogs[CONTACT_IN], 10);
+    walked++;
+}
+
+Test(table, gauges_of_domains_and_memory)
+{
+    uint64_t empty;
+
+    fixture_start(&f);
+    empty = presence_stats(f.p)->memory_bytes;
+    puppet.act = work;
+    make(0, 70);
+    presence_walk_domains(f.p, check_domain, NULL);
+    cr_expect_eq(walked, 7, "corp.example is no remote domain");
+    cr_expect_eq(presence_stats(f.p)->dialogs[CONTACT_IN], 70);
+    cr_expect_gt(presence_stats(f.p)->memory_bytes, empty + 70 * (sizeof(struct contact) + 100));
+    puppet.act = rest;
+    make(0, 70);
+    fixture_run(&f, PRESENCE_DIRTY_MS + 1000);
+    cr_expect_eq(presence_stats(f.p)->dialogs[CONTACT_IN], 0);
+    cr_expect_eq(puppet.live, 0);
+    cr_expect_eq(f.p->domains.count, 0);
+    cr_expect_leq(presence_stats(f.p)->memory_bytes, empty + 4096, "buckets may have grown");
+}
+
+/* --- who hears what --------------------------------------------------------------------------- */
+
+Test(table, nobody_is_made_for_what_nobody_asked)
+{
+    static const char *const types[] = {"", "unavailable", "subscribed", "unsubscribed"};
+
+    fixture_start(&f);
+    puppet.act = work;
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+        stanza(types[i], BOB, ANN);
+    }
+    cr_expect(fixture_from_partner(&f, "<presence type='error' from='" ANN "' to='" BOB "'/>"));
+    cr_expect_eq(puppet.count[PUPPET_STANZA], 0);
+    cr_expect_eq(fixture_count(&f.stanzas), 0);
+    stanza("unsubscribe", BOB, ANN);
+    expect_stanza("<presence from='bob@corp.example' to='ann@chat.example' type='unsubscribed'/>");
+    expect_answer(subscribe(BOB, ";tag=x"), 481);
+    expect_answer(notify(BOB), 481);
+    cr_expect_eq(presence_stats(f.p)->notify_stray, 1);
+    cr_expect_eq(puppet.live, 0);
+}
+
+Test(table, presence_is_heard_by_both_machines)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+    struct contact *in;
+    struct contact *out;
+
+    fixture_start(&f);
+    cr_assert_eq(contact_get(f.p, CONTACT_IN, &pair, &in), 0);
+    cr_assert_eq(contact_get(f.p, CONTACT_OUT, &pair, &out), 0);
+    puppet_set(in, 1);
+    puppet_set(out, 1);
+    stanza("", BOB, ANN);
+    stanza("unavailable", BOB, ANN);
+    cr_expect_eq(puppet.count[PUPPET_STANZA], 4);
+    stanza("subscribed", BOB, ANN);
+    stanza("probe", BOB, ANN);
+    cr_expect_eq(puppet.count[PUPPET_STANZA], 6);
+    cr_expect_eq(in->remote->stats.stanza_received, 2);
+    expect_answer(notify(BOB), 200);
+    cr_expect_eq(in->remote->stats.notify_received, 1);
+    expect_answer(subscribe(BOB, ""), 200);
+    presence_undelivered(f.p, &pair, STANZA_TYPE_SUBSCRIBE, STANZA_CONDITION_GONE);
+    presence_undelivered(f.p, &pair, STANZA_TYPE_SUBSCRIBED, STANZA_CONDITION_GONE);
+    cr_expect_eq(puppet.count[PUPPET_UNDELIVERED], 2);
+}
+
+Test(table, who_may_not_watch_is_answered_as_a_stranger)
+{
+    fixture_start(&f);
+    f.rules[CONTACT_IN].is_allowed = false;
+    f.rules[CONTACT_OUT].is_allowed = false;
+    stanza("subscribe", BOB, ANN);
+    expect_stanza("<presence from='bob@corp.example' to='ann@chat.example' type='unsubscribed'/>");
+    stanza("probe", BOB, "ann@chat.example/phone");
+    expect_stanza(
+        "<presence from='bob@corp.example' to='ann@chat.example/phone' type='unavailable'/>");
+    expect_answer(subscribe(BOB, ""), 403);
+    cr_expect_eq(puppet.live, 0);
+    cr_expect_eq(puppet.count[PUPPET_STANZA], 0);
+}
+
+/* sip.md 4.6: what we ourselves represent is no news. */
+Test(table, echo_of_our_own_domain_is_not_taken)
+{
+    fixture_start(&f);
+    stanza("subscribe", BOB, "eve@corp.example");
+    expect_stanza("<presence from='bob@corp.example' to='eve@corp.example' type='unsubscribed'/>");
+    stanza("", BOB, "eve@corp.example");
+    expect_answer(fixture_subscribe(&f, "SUBSCRIBE sip:bob@corp.example SIP/2.0\n"
+                                        "Via: SIP/2.0/TLS a.example;branch=z9hG4bK1\n"
+                                        "From: <sip:eve@corp.example>;tag=1\n"
+                                        "To: <sip:bob@corp.example>\n"
+                                        "Call-ID: c1\nCSeq: 1 SUBSCRIBE\n\n"),
+                  482);
+    cr_expect_eq(puppet.live, 0);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static struct presence_call *call;
+static int dialog;
+
+static void request(struct contact *c, enum puppet_event event, int64_t arg)
+{
+    struct sip_request_params params = {
+        .method = SIP_METHOD_SUBSCRIBE,
+        .uri = SLICE_LIT("sip:bob@corp.example"),
+        .max_forwards = 70,
+        .from_uri = SLICE_LIT("sip:ann@chat.example"),
+        .from_tag = SLICE_LIT("1"),
+        .to_uri = SLICE_LIT("sip:bob@corp.example"),
+        .call_id = SLICE_LIT("c"),
+        .cseq = 1,
+    };
+
+    (void)arg;
+    if (event == PUPPET_STANZA) {
+        call = contact_request(c, &params, SLICE_NONE, SLICE_NONE, SLICE_NONE, &dialog, 7);
+    }
+}
+
+static void request_and_stay(struct contact *c, enum puppet_event event, int64_t arg)
+{
+    request(c, event, arg);
+    puppet_set(c, event != PUPPET_RESPONSE);
+    if (event == PUPPET_RESPONSE) {
+        contact_forget_dialog(c, &dialog);
+        cr_expect_null(call->dialog);
+    }
+}
+
+Test(table, call_comes_back_once)
+{
+    fixture_start(&f);
+    puppet.act = request_and_stay;
+    stanza("subscribe", BOB, ANN);
+    cr_assert_not_null(call);
+    cr_expect_eq(call->kind, 7);
+    fixture_respond(&f, fixture_request(&f), 404, "x", "");
+    cr_expect_eq(puppet.arg[PUPPET_RESPONSE], 404);
+    cr_expect_eq(puppet.live, 0);
+    cr_expect_eq(presence_stats(f.p)->subscribe_sent, 1);
+    cr_expect_eq(presence_stats(f.p)->subscribe_failed, 1);
+}
+
+Test(table, call_outlives_its_contact)
+{
+    fixture_start(&f);
+    puppet.act = request;
+    stanza("subscribe", BOB, ANN);
+    cr_assert_not_null(call);
+    cr_expect_eq(puppet.live, 0);
+    cr_expect_null(call->contact);
+    cr_expect_null(call->dialog);
+    fixture_fail(&f, fixture_request(&f), SIP_OUTCOME_TIMEOUT);
+    cr_expect_eq(puppet.count[PUPPET_RESPONSE], 0);
+}
+
+Test(table, request_that_is_not_taken_leaves_no_call)
+{
+    fixture_start(&f);
+    puppet.act = request;
+    f.request_err = ERR_FULL;
+    stanza("subscribe", BOB, ANN);
+    cr_expect_null(call);
+    cr_expect(list_is_empty(&f.p->calls));
+    cr_expect_eq(presence_stats(f.p)->subscribe_sent, 0);
+}
+
+Test(table, end_with_calls_and_rows_on_their_way)
+{
+    fixture_start(&f);
+    f.store = FIXTURE_STORE_HOLDS;
+    puppet.act = request_and_stay;
+    stanza("subscribe", BOB, ANN);
+    puppet.act = work;
+    stanza("subscribe", BOB, ANN);
+    fixture_run(&f, PRESENCE_DIRTY_MS + 100);
+    cr_expect(!list_is_empty(&f.on_way));
 }

@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* notifier_notify: documents, rate and coalescing, failures, probes, the domain's stream
+ * (RFC 6665 4.2.2, RFC 3856 6.7 and 6.10, RFC 8048 6; vectors P-9 to P-11). */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "notifier_help.h"
+
+static struct fixture f;
+static struct device phone;
+
+static void setup(void)
+{
+    phone = (struct device){.call_id = "phone", .cseq = 1};
+    scene_start(&f);
+}
+
+static void teardown(void)
+{
+    scene_stop(&f);
+}
+
+TestSuite(notifier_notify, .init = setup, .fini = teardown);
+
+static void seen(bool is_reachable)
+{
+    presence_partner_seen(f.p, SLICE_LIT("chat.example"), is_reachable);
+    fixture_run(&f, 20);
+}
+
+static unsigned tuples(const struct said *s, const char *basic)
+{
+    char text[64];
+    unsigned count = 0;
+
+    (void)snprintf(text, sizeof(text), "<basic>%s</basic>", basic);
+    for (const char *at = strstr(s->text, text); at; at = strstr(at + 1, text)) {
+        count++;
+    }
+    return count;
+}
+
+/* --- vectors ---------------------------------------------------------------------------------- */
+
+static void two_resources(void)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "unavailable", "desk", "");
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    from_ann(&f, "", "phone", "<show>away</show><priority>5</priority>");
+    accept_all(&f);
+    from_ann(&f, "", "desk", "<show>dnd</show><priority>1</priority>");
+    fixture_run(&f, 6000);
+    (void)told(&f);
+}
+
+Test(notifier_notify, p9_two_resources)
+{
+    struct said *s;
+
+    two_resources();
+    s = fixture_request(&f);
+    cr_assert(s);
+    cr_expect_eq(tuples(s, "open"), 2);
+    cr_expect_eq(tuples(s, "closed"), 0);
+    cr_expect(says(s, "priority=\"0.039\""));
+    cr_expect(says(s, "priority=\"0.007\""));
+    cr_expect(says(s, "<rpid:busy/>"));
+    cr_expect(says(s, "<rpid:away/>"));
+    cr_expect(slice_eq_cstr(fixture_header(s, "Content-Type"), "application/pidf+xml"));
+    cr_expect(says(s, "entity=\"pres:" ANN "\""));
+}
+
+Test(notifier_notify, p9_for_one_tuple_readers)
+{
+    struct said *s;
+
+    f.rules[CONTACT_OUT].is_lync = true;
+    two_resources();
+    s = fixture_request(&f);
+    cr_assert(s);
+    cr_expect_eq(tuples(s, "open"), 1);
+    cr_expect(says(s, ">dnd</show>"));
+    cr_expect(says(s, "rpid-status"));
+}
+
+Test(notifier_notify, p10_resource_that_leaves_is_told_once)
+{
+    two_resources();
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    from_ann(&f, "unavailable", "desk", "");
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    cr_expect_null(fixture_request(&f));
+    from_ann(&f, "", "phone", "");
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 0);
+}
+
+Test(notifier_notify, p11_refused)
+{
+    struct said *s;
+
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "unsubscribed", "", "");
+    s = fixture_request(&f);
+    cr_assert(s);
+    cr_expect(slice_eq_cstr(fixture_header(s, "Subscription-State"),
+                            "terminated;reason=rejected"));
+    cr_expect_eq(body_of(s).len, 0);
+    cr_expect_eq(fixture_state(&f, CONTACT_OUT, BOB, ANN), CONTACT_DENIED);
+}
+
+Test(notifier_notify, all_gone_and_back)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "unavailable", "desk", "<status>bye</status>");
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 0);
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    from_ann(&f, "", "sofa", "");
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 0);
+}
+
+Test(notifier_notify, languages)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "<status xml:lang='de'>zu Tisch</status>");
+    cr_expect(slice_eq_cstr(fixture_header(fixture_request(&f), "Content-Language"), "de"));
+    cr_expect(says(fixture_request(&f), ">zu Tisch</note>"));
+}
+
+/* --- the grant -------------------------------------------------------------------------------- */
+
+Test(notifier_notify, nothing_is_shown_before_the_grant_is_durable)
+{
+    f.store = FIXTURE_STORE_HOLDS;
+    begin_asking(&f, &phone, "3600");
+    from_ann(&f, "subscribed", "", "");
+    from_ann(&f, "", "desk", "");
+    fixture_run(&f, 1000);
+    cr_expect_str_eq(told(&f), "= asking/1");
+    cr_expect_eq(subscribe(&f, &phone, "3600"), 200);
+    cr_expect_str_eq(told(&f), "200 N:pending = asking/1");
+    accept_all(&f);
+    fixture_store_done(&f, 0);
+    cr_expect_str_eq(told(&f), "N:active+open = granted/1");
+}
+
+Test(notifier_notify, store_refuses_then_takes)
+{
+    f.store_err = ERR_STATE;
+    begin_asking(&f, &phone, "3600");
+    from_ann(&f, "subscribed", "", "");
+    cr_expect_str_eq(told(&f), "= asking/1");
+    fixture_run(&f, 60 * 1000);
+    cr_expect_str_eq(told(&f), "= asking/1");
+    cr_expect_lt(f.rows_taken, 20); /* with pauses */
+    f.store_err = 0;
+    fixture_run(&f, 120 * 1000);
+    cr_expect_str_eq(told(&f), "N:active = granted/1");
+    cr_expect_eq(fixture_state(&f, CONTACT_OUT, BOB, ANN), CONTACT_GRANTED);
+}
+
+Test(notifier_notify, store_never_takes)
+{
+    f.store = FIXTURE_STORE_FULL;
+    begin_asking(&f, &phone, "3600");
+    from_ann(&f, "subscribed", "", "");
+    fixture_run(&f, 86400ull * 1000);
+    accept_all(&f);
+    fixture_run(&f, 1000);
+    cr_expect(strstr(told(&f), "= asking/0"));
+    cr_expect_eq(contact_of(&f)->out.grant_ms, 0); /* it has an end */
+    f.store = FIXTURE_STORE_PROMPT;
+    fixture_run(&f, 1000);
+    (void)told(&f);
+    phone = (struct device){.call_id = "b", .cseq = 1};
+    cr_expect_eq(subscribe(&f, &phone, "3600"), 200);
+    cr_expect_str_eq(told(&f), "200 N:pending subscribe probe = asking/1");
+    from_ann(&f, "subscribed", "", "");
+    accept_all(&f);
+    cr_expect(strstr(told(&f), "= granted/1"));
+}
+
+Test(notifier_notify, taken_back_while_the_store_writes)
+{
+    f.store = FIXTURE_STORE_HOLDS;
+    begin_asking(&f, &phone, "3600");
+    fixture_run(&f, 1000ull * NOTIFIER_DOUBT_S);
+    from_ann(&f, "subscribed", "", "");
+    from_ann(&f, "unsubscribed", "", "");
+    cr_expect_str_eq(told(&f), "N:terminated;reason=rejected = refused/0");
+    fixture_store_done(&f, 0);
+    fixture_store_done(&f, 0);
+    cr_expect_str_eq(told(&f), "= refused/0");
+    cr_expect_eq(fixture_row(&f, CONTACT_OUT, BOB, ANN)->state, CONTACT_DENIED);
+}
+
+/* Prosody: acknowledges `subscribe` by `unavailable`, answers the probe by `unsubscribed`. */
+Test(notifier_notify, server_that_answers_for_an_undecided_user)
+{
+    begin_asking(&f, &phone, "3600");
+    from_ann(&f, "unavailable", "", "");
+    cr_expect_str_eq(told(&f), "= asking/1");
+    from_ann(&f, "unsubscribed", "", "");
+    cr_expect_str_eq(told(&f), "subscribe = asking/1");
+    from_ann(&f, "unavailable", "", "");
+    cr_expect_str_eq(told(&f), "= asking/1");
+    from_ann(&f, "unsubscribed", "", ""); /* herself */
+    cr_expect_str_eq(told(&f), "N:terminated;reason=rejected = refused/0");
+}
+
+Test(notifier_notify, late_denial_is_one)
+{
+    begin_asking(&f, &phone, "3600");
+    fixture_run(&f, 1000ull * NOTIFIER_DOUBT_S);
+    from_ann(&f, "unsubscribed", "", "");
+    cr_expect_str_eq(told(&f), "N:terminated;reason=rejected = refused/0");
+}
+
+Test(notifier_notify, errors)
+{
+    static const struct {
+        const char *condition;
+        const char *said;
+    } cases[] = {
+        {"item-not-found", "N:terminated;reason=noresource = none/0"},
+        {"gone", "N:terminated;reason=noresource = none/0"},
+        {"remote-server-timeout", "N:terminated;reason=probation;retry-after=600 = asking/0"},
+        {"forbidden", "N:terminated;reason=probation;retry-after=600 = asking/0"},
+        {"nonsense", "N:terminated;reason=probation;retry-after=600 = asking/0"},
+    };
+
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        char xml[256];
+
+        phone = (struct device){.call_id = cases[i].condition, .cseq = 1};
+        begin_asking(&f, &phone, "3600");
+        (void)snprintf(xml, sizeof(xml),
+                       "<error type='cancel'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+                       "</error>",
+                       cases[i].condition);
+        from_ann(&f, "error", "", xml);
+        cr_expect_str_eq(told(&f), cases[i].said, "%s", cases[i].condition);
+        accept_all(&f);
+    }
+    from_ann(&f, "error", "", ""); /* without <error/> */
+    cr_expect_str_eq(told(&f), "= asking/0");
+}
+
+/* What the subscriber of the other direction sent came back: no reason to stop. */
+Test(notifier_notify, errors_of_others)
+{
+    begin_granted(&f, &phone, "3600");
+    fixture_run(&f, 60 * 1000);
+    from_ann(&f, "error", "",
+             "<error type='cancel'><item-not-found "
+             "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>");
+    cr_expect_str_eq(told(&f), "= granted/1");
+}
+
+Test(notifier_notify, nobody_is_reached)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    begin_asking(&f, &phone, "3600");
+    presence_undelivered(f.p, &pair, STANZA_TYPE_PROBE, STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+    cr_expect_str_eq(told(&f), "= asking/1");
+    presence_undelivered(f.p, &pair, STANZA_TYPE_SUBSCRIBE,
+                         STANZA_CONDITION_REMOTE_SERVER_NOT_FOUND);
+    cr_expect_str_eq(told(&f), "N:terminated;reason=probation;retry-after=600 = asking/0");
+    accept_all(&f);
+    phone = (struct device){.call_id = "again", .cseq = 1};
+    cr_expect_eq(subscribe(&f, &phone, "3600"), 200);
+    cr_expect_str_eq(told(&f), "200 N:pending subscribe probe = asking/1");
+}
+
+/* --- rate ------------------------------------------------------------------------------------- */
+
+struct pace {
+    uint64_t sent_ms; /* the last one */
+    uint32_t count;
+    bool tells_last;
+};
+
+static void take_if_there(struct pace *pace)
+{
+    if (!fixture_request(&f)) {
+        return;
+    }
+    cr_expect(pace->count == 0 || f.now_ms - pace->sent_ms >= NOTIFIER_GAP_MS);
+    pace->sent_ms = f.now_ms;
+    pace->count++;
+    pace->tells_last = says(fixture_request(&f), "number 599");
+    accept_all(&f);
+}
+
+Test(notifier_notify, first_change_at_once_then_every_five_seconds)
+{
+    struct pace pace = {0};
+    char status[64];
+
+    begin_granted(&f, &phone, "3600");
+    for (int i = 0; i < 600; i++) { /* a minute */
+        (void)snprintf(status, sizeof(status), "<status>number %d</status>", i);
+        from_ann(&f, "", "desk", status);
+        take_if_there(&pace);
+        cr_expect(i > 0 || pace.count == 1, "the first one at once");
+        fixture_run(&f, 100);
+        take_if_there(&pace);
+    }
+    cr_expect_geq(pace.count, 12);
+    cr_expect_leq(pace.count, 13);
+    cr_expect_geq(presence_stats(f.p)->notify_coalesced, 500);
+    fixture_run(&f, 6000);
+    take_if_there(&pace);
+    cr_expect(pace.tells_last);
+    fixture_run(&f, 60 * 1000);
+    cr_expect_null(fixture_request(&f));
+}
+
+Test(notifier_notify, repeated_presence_is_no_news)
+{
+    begin_granted(&f, &phone, "3600");
+    for (int i = 0; i < 10; i++) {
+        from_ann(&f, "", "desk", "<status>here</status>");
+        fixture_run(&f, 6000);
+    }
+    cr_expect_str_eq(told(&f), "= granted/1");
+}
+
+Test(notifier_notify, one_in_flight)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "<status>one</status>");
+    fixture_run(&f, 6000);
+    from_ann(&f, "", "desk", "<status>two</status>");
+    fixture_run(&f, 6000);
+    from_ann(&f, "", "desk", "<status>three</status>");
+    fixture_run(&f, 6000);
+    cr_expect_eq(fixture_count(&f.requests), 1);
+    fixture_respond(&f, fixture_request(&f), 200, "x", "");
+    cr_expect_eq(fixture_count(&f.requests), 1);
+    cr_expect(says(fixture_request(&f), "three"));
+}
+
+Test(notifier_notify, refresh_while_one_is_in_flight)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "<status>one</status>");
+    cr_expect_eq(subscribe(&f, &phone, "1200"), 200);
+    cr_expect_eq(fixture_count(&f.requests), 1);
+    fixture_respond(&f, fixture_request(&f), 200, "x", "");
+    cr_assert(fixture_request(&f), "at once, gap or not");
+    cr_expect(says(fixture_request(&f), "active;expires=1200"));
+}
+
+/* --- failures --------------------------------------------------------------------------------- */
+
+Test(notifier_notify, statuses_that_end_the_dialog)
+{
+    static const unsigned ending[] = {404, 405, 410, 416, 480, 481, 482,
+                                      483, 484, 485, 489, 501, 604};
+
+    for (unsigned status = 300; status < 700; status++) {
+        bool does_end = false;
+
+        for (size_t i = 0; i < ARRAY_COUNT(ending); i++) {
+            does_end |= ending[i] == status;
+        }
+        phone = (struct device){.call_id = "p", .cseq = 1};
+        cr_assert_eq(subscribe(&f, &phone, "3600"), 200);
+        fixture_respond(&f, fixture_request(&f), status, "x", "");
+        cr_expect_eq(notifier_lasting(&contact_of(&f)->out), does_end ? 0 : 1, "%u", status);
+        if (!does_end) {
+            cr_assert_eq(subscribe(&f, &phone, "0"), 200);
+        }
+        accept_all(&f);
+        fixture_run(&f, 100);
+        fixture_forget(&f);
+    }
+}
+
+Test(notifier_notify, no_answer_ends_it)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "");
+    fixture_fail(&f, fixture_request(&f), SIP_OUTCOME_TIMEOUT);
+    cr_expect_str_eq(told(&f), "unavailable = granted/0");
+}
+
+Test(notifier_notify, lost_connection_does_not)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "<status>one</status>");
+    fixture_fail(&f, fixture_request(&f), SIP_OUTCOME_LINK);
+    cr_expect_str_eq(told(&f), "= granted/1");
+    fixture_run(&f, 20 * 1000);
+    cr_expect_str_eq(told(&f), "= granted/1");
+    fixture_run(&f, 20 * 1000);
+    cr_expect_str_eq(told(&f), "N:active+open = granted/1");
+    cr_expect(says(fixture_request(&f), "one"));
+}
+
+Test(notifier_notify, next_change_does_not_wait_for_the_pause)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "<status>one</status>");
+    fixture_respond(&f, fixture_request(&f), 503, "x", "Retry-After: 1\r\n");
+    fixture_run(&f, 6000);
+    (void)told(&f);
+    from_ann(&f, "", "desk", "<status>two</status>");
+    cr_expect_str_eq(told(&f), "N:active+open = granted/1");
+}
+
+Test(notifier_notify, pauses_grow_and_expiry_ends_them)
+{
+    uint32_t tries = 0;
+
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "");
+    for (int i = 0; i < 3700; i++) {
+        if (fixture_request(&f)) {
+            tries++;
+            fixture_respond(&f, fixture_request(&f), 500, "x", "");
+        }
+        fixture_run(&f, 1000);
+    }
+    cr_expect_geq(tries, 8);
+    cr_expect_leq(tries, 20);
+    cr_expect_eq(contact_of(&f)->out.dialogs, NULL); /* the last NOTIFY was tried, not for ever */
+}
+
+Test(notifier_notify, next_hop_takes_nothing)
+{
+    f.request_err = ERR_FULL;
+    cr_expect_eq(subscribe(&f, &phone, "3600"), 200);
+    cr_expect_str_eq(told(&f), "200 subscribe probe = asking/1");
+    f.request_err = 0;
+    fixture_run(&f, 40 * 1000);
+    cr_expect_str_eq(told(&f), "N:pending = asking/1");
+    accept_all(&f);
+    from_ann(&f, "subscribed", "", "");
+    accept_all(&f);
+    (void)told(&f);
+    f.request_err = ERR_FULL;
+    phone = (struct device){.call_id = "b", .cseq = 1};
+    cr_expect_eq(subscribe(&f, &phone, "0"), 200);
+    fixture_run(&f, 3600ull * 1000);
+    f.request_err = 0;
+    cr_expect_eq(fixture_count(&f.requests), 0);
+}
+
+Test(notifier_notify, answer_after_the_dialog_has_gone)
+{
+    struct device tablet = {.call_id = "phone", .cseq = 1};
+
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "");
+    cr_assert_eq(subscribe(&f, &tablet, "3600"), 200); /* the same Call-ID: the old one goes */
+    accept_all(&f);
+    cr_expect_str_eq(told(&f), "200 = granted/1");
+}
+
+/* --- probes ----------------------------------------------------------------------------------- */
+
+Test(notifier_notify, probe_finds_who_has_gone)
+{
+    two_resources();
+    accept_all(&f);
+    seen(false);
+    seen(true);
+    cr_expect_str_eq(told(&f), "probe = granted/1");
+    from_ann(&f, "", "phone", "<show>away</show><priority>5</priority>");
+    fixture_run(&f, 59 * 1000);
+    cr_expect_str_eq(told(&f), "= granted/1");
+    fixture_run(&f, 2000);
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+}
+
+Test(notifier_notify, silence_after_a_probe)
+{
+    begin_granted(&f, &phone, "3600");
+    fixture_run(&f, 60 * 1000);
+    cr_expect_str_eq(told(&f), "= granted/1"); /* desk spoke after the first probe */
+    seen(false);
+    seen(true);
+    (void)told(&f);
+    fixture_run(&f, 61 * 1000);
+    cr_expect_str_eq(told(&f), "N:active+closed = granted/1");
+}
+
+Test(notifier_notify, granted_and_nobody_there)
+{
+    begin_asking(&f, &phone, "3600");
+    from_ann(&f, "subscribed", "", "");
+    cr_expect_str_eq(told(&f), "N:active = granted/1"); /* not known */
+    accept_all(&f);
+    fixture_run(&f, 61 * 1000);
+    cr_expect_str_eq(told(&f), "N:active+closed = granted/1"); /* known */
+}
+
+Test(notifier_notify, undelivered_probe_says_nothing)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    begin_granted(&f, &phone, "3600");
+    presence_undelivered(f.p, &pair, STANZA_TYPE_PROBE, STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+    fixture_run(&f, 120 * 1000);
+    cr_expect_str_eq(told(&f), "= granted/1");
+}
+
+/* --- the stream ------------------------------------------------------------------------------- */
+
+Test(notifier_notify, domain_unreachable)
+{
+    begin_granted(&f, &phone, "36000");
+    fixture_run(&f, 60 * 1000);
+    (void)told(&f);
+    seen(false);
+    fixture_run(&f, 299 * 1000);
+    accept_all(&f);
+    cr_expect(!strstr(told(&f), "N:"));
+    fixture_run(&f, 40 * 1000);
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+    cr_expect(says(fixture_request(&f), ">gateway: domain unreachable</note>"));
+    accept_all(&f);
+    (void)told(&f);
+    cr_expect_eq(subscribe(&f, &phone, "3600"), 200); /* and whoever asks is told so */
+    cr_expect(says(fixture_request(&f), "gateway: domain unreachable"));
+    accept_all(&f);
+    fixture_run(&f, 10 * 1000);
+    (void)told(&f);
+    seen(true);
+    cr_expect_str_eq(told(&f), "probe = granted/1");
+    from_ann(&f, "", "sofa", "");
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1); /* desk is not believed any more */
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 0);
+    cr_expect(!says(fixture_request(&f), "unreachable"));
+}
+
+Test(notifier_notify, domain_back_and_nobody_there)
+{
+    begin_granted(&f, &phone, "36000");
+    seen(false);
+    fixture_run(&f, 340 * 1000);
+    accept_all(&f);
+    seen(true);
+    fixture_run(&f, 61 * 1000);
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+    cr_expect(!says(fixture_request(&f), "unreachable"));
+}
+
+Test(notifier_notify, short_outage_is_not_told)
+{
+    begin_granted(&f, &phone, "36000");
+    seen(false);
+    fixture_run(&f, 100 * 1000);
+    (void)told(&f);
+    seen(true);
+    cr_expect_str_eq(told(&f), "probe = granted/1");
+    from_ann(&f, "", "desk", "<status>here</status>");
+    fixture_run(&f, 600 * 1000);
+    cr_expect_str_eq(told(&f), "= granted/1");
+}
+
+/* A stream that nobody uses does not come back by itself. */
+Test(notifier_notify, tries_to_reach_the_domain_while_it_is_away)
+{
+    size_t probes = 0;
+
+    begin_granted(&f, &phone, "36000");
+    seen(false);
+    (void)told(&f);
+    for (int i = 0; i < 60; i++) {
+        fixture_run(&f, 60 * 1000);
+        accept_all(&f);
+        probes += strstr(told(&f), "probe") != NULL;
+    }
+    cr_expect_geq(probes, 5);
+    cr_expect_leq(probes, 40);
+}
+
+/* --- watchers and watched --------------------------------------------------------------------- */
+
+static bool grant_in(void)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    presence_order(f.p, &pair, CONTACT_IN, PRESENCE_ALLOW, 3);
+    fixture_settle(&f);
+    return fixture_state(&f, CONTACT_IN, BOB, ANN) == CONTACT_GRANTED;
+}
+
+/* `unavailable` from bob's bare address would tell ann, who watches him, that he is gone. */
+Test(notifier_notify, log_off_of_a_watcher_who_is_watched)
+{
+    begin_granted(&f, &phone, "3600");
+    cr_assert(grant_in());
+    accept_all(&f);
+    (void)told(&f);
+    cr_expect_eq(subscribe(&f, &phone, "0"), 200);
+    cr_expect_str_eq(told(&f), "200 N:terminated;reason=timeout+closed = granted/0");
+}

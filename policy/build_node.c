@@ -78,17 +78,7 @@ void build_limits(struct load *l, const struct schema_values *root)
     }
 }
 
-static void warn_store(struct load *l, const struct schema_values *root)
-{
-    struct slice text = schema_get(root, KEY_root_store)->text;
-
-    if (!slice_eq_cstr(text, schema_key_at(KEY_root_store)->text)) {
-        schema_warning(l, root, KEY_root_store,
-                       "is accepted, but has no effect in this release");
-    }
-}
-
-/* "sqlite:PATH" (relative: inside state_dir) or a postgresql:// URI. */
+/* "sqlite:PATH"; relative: inside state_dir. */
 static void build_store(struct load *l, const struct schema_values *root, const char *state_dir)
 {
     struct slice text = schema_get(root, KEY_root_store)->text;
@@ -97,18 +87,15 @@ static void build_store(struct load *l, const struct schema_values *root, const 
 
     if (slice_starts(text, SLICE_LIT("postgresql://")) ||
         slice_starts(text, SLICE_LIT("postgres://"))) {
-        warn_store(l, root);
-        s->store_kind = STORE_POSTGRESQL;
-        s->store_target = arena_strdup(l->arena, text);
+        schema_error(l, root, KEY_root_store,
+                     "PostgreSQL comes with a later version: must be \"sqlite:FILE\"");
         return;
     }
     if (!slice_starts(text, sqlite) || text.len == sqlite.len) {
-        schema_error(l, root, KEY_root_store, "must be \"sqlite:FILE\" or \"postgresql://...\"");
+        schema_error(l, root, KEY_root_store, "must be \"sqlite:FILE\"");
         return;
     }
-    warn_store(l, root);
     text = slice_from(text, sqlite.len);
-    s->store_kind = STORE_SQLITE;
     if (text.ptr[0] == '/') {
         s->store_target = arena_strdup(l->arena, text);
     } else {

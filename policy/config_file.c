@@ -52,7 +52,7 @@ static bool holds_secrets(const struct snapshot *s)
             return true;
         }
     }
-    return s->gateway.dialback_secret.len > 0 || s->store_kind == STORE_POSTGRESQL;
+    return s->gateway.dialback_secret.len > 0;
 }
 
 /* Reads until the end; one byte more than allowed is enough to know that it is too large. */

@@ -30,7 +30,6 @@ void snapshot_free(struct snapshot *s)
         wipe(secret, secret ? strlen(secret) : 0);
     }
     wipe(s->gateway.dialback_secret.ptr, s->gateway.dialback_secret.len);
-    wipe(s->store_target, s->store_target ? strlen(s->store_target) : 0);
     map_deinit(&s->domain_map);
     names_deinit(&s->partner_names);
     map_deinit(&s->hop_map);

@@ -142,7 +142,6 @@ enum tls_resumption {
     TLS_RESUMPTION_ACCEPT, /* tickets are given to those who connect to us, and taken back */
     TLS_RESUMPTION_ON,     /* and offered where we connect to */
 };
-enum store_kind { STORE_SQLITE, STORE_POSTGRESQL };
 
 struct snapshot {
     uint32_t magic;
@@ -174,8 +173,7 @@ struct snapshot {
     struct gateway_settings gateway;
     struct limit_settings limits;
 
-    enum store_kind store_kind;
-    const char *store_target; /* file path, or the whole postgresql:// URI (may hold a password) */
+    const char *store_target; /* path of the database */
 
     const char *log_path; /* NULL = stderr */
     int log_level;        /* enum log_level */

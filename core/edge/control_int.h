@@ -32,7 +32,8 @@ struct logger;
     X(DNS, "dns")                            \
     X(CONNECTIONS, "limits.connections_*")   \
     X(HANDSHAKES, "limits.handshakes_*")     \
-    X(MEMORY, "limits.memory_*")
+    X(MEMORY, "limits.memory_*")             \
+    X(STORE, "store")
 enum start_only {
 #define X(name, text) START_ONLY_##name,
     START_ONLY(X)

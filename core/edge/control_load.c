@@ -66,6 +66,8 @@ void control_hash_start_only(const struct snapshot *p, uint64_t out[START_ONLY_C
     out[START_ONLY_HANDSHAKES] = take_hash(&text);
     buf_printf(&text, "%lu", p->limits.memory_per_shard_bytes_max);
     out[START_ONLY_MEMORY] = take_hash(&text);
+    buf_put_cstr(&text, p->store_target);
+    out[START_ONLY_STORE] = take_hash(&text);
     buf_deinit(&text);
 }
 

@@ -249,9 +249,10 @@ Test(config_error, relations)
         {{.limits = "{\"handshakes_per_shard_max\":0}"},
          "f:9:38: limits.handshakes_per_shard_max: must be a whole number from 1 to 100000, not "
          "0\n"},
-        {{.store = "\"sqlite:other.db\""},
-         "f:11:9: store: warning: is accepted, but has no effect in this release\n"},
+        {{.store = "\"sqlite:other.db\""}, ""},
         {{.store = "\"sqlite:fedgate.db\""}, ""},
+        {{.store = "\"postgresql://u:hunter2@h/d\""},
+         "f:11:9: store: PostgreSQL comes with a later version: must be \"sqlite:FILE\"\n"},
         {{.next_hops = "{\"pool\":{\"kind\":\"sip\",\"uri\":\"sip:a.example;transport=tls\","
                        "\"profile\":\"lync\",\"max_connections\":4}}"},
          "f:6:81: next_hops.pool.profile: warning: \"lync\" is in force for presence only: this "
@@ -261,9 +262,8 @@ Test(config_error, relations)
          "f:6:92: next_hops.pool.subscribe_rate_max: must be a whole number from 1 to 100000, not "
          "0\n"},
         {{.store = "\"mysql:x\""},
-         "f:11:9: store: must be \"sqlite:FILE\" or \"postgresql://...\"\n"},
-        {{.store = "\"sqlite:\""},
-         "f:11:9: store: must be \"sqlite:FILE\" or \"postgresql://...\"\n"},
+         "f:11:9: store: must be \"sqlite:FILE\"\n"},
+        {{.store = "\"sqlite:\""}, "f:11:9: store: must be \"sqlite:FILE\"\n"},
         {{.dns = "{\"servers\":[\"ns.example\"]}"},
          "f:4:19: dns.servers[0]: must be an IP address, or \"IP:PORT\", \"[IPv6]:PORT\"\n"},
         {{.node = "{\"name\":\"192.0.2.1\"}"},
@@ -282,6 +282,7 @@ Test(config_error, secrets_are_never_shown)
         {.next_hops = "{\"pool\":{\"kind\":\"component\",\"secret\":\"hunter2\"}}"},
         {.next_hops = "{\"pool\":{\"kind\":\"component\",\"secret\":[\"hunter2\"]}}"},
         {.store = "\"mysql://u:hunter2@h/d\""},
+        {.store = "\"postgresql://u:hunter2@h/d\""},
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(docs); i++) {

@@ -36,7 +36,7 @@ static const char design[] =
     "600,\n"
     "                 \"subscription_refresh_interval_s\": 28800, \"log_message_bodies\": false, "
     "\"dialback_secret\": null },\n"
-    "  \"store\":  \"sqlite:fedgate.db\" /* or postgresql://... */ }\n";
+    "  \"store\":  \"sqlite:fedgate.db\" /* in node.state_dir */ }\n";
 
 Test(config, the_document_of_the_design_loads)
 {
@@ -88,7 +88,7 @@ Test(config, every_setting_is_taken_over)
                   "\"connections_per_address_max\":0,\"connections_per_shard_max\":17,"
                   "\"memory_per_shard_bytes_max\":0,\"drain_timeout_s\":9}",
         .log = "{\"level\":\"debug\",\"file\":\"/l\"}",
-        .store = "\"postgresql://u:p@h/db\""});
+        .store = "\"sqlite:sub/other.db\""});
 
     cr_expect_str_eq(s->node_name, "edge.corp.example");
     cr_expect_str_eq(s->state_dir, "/s");
@@ -120,8 +120,7 @@ Test(config, every_setting_is_taken_over)
     cr_expect_eq(s->limits.drain_timeout_s, 9);
     cr_expect_eq(s->log_level, LOG_LEVEL_DEBUG);
     cr_expect_str_eq(s->log_path, "/l");
-    cr_expect_eq(s->store_kind, STORE_POSTGRESQL);
-    cr_expect_str_eq(s->store_target, "postgresql://u:p@h/db");
+    cr_expect_str_eq(s->store_target, "/s/sub/other.db");
     snapshot_free(s);
 }
 

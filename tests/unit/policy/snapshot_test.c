@@ -239,7 +239,6 @@ Test(snapshot, defaults_are_those_of_the_manual)
     cr_expect_eq(s->limits.queue_age_s_max, 60);
     cr_expect_eq(s->limits.stanza_bytes_max, 262144);
     cr_expect_eq(s->limits.drain_timeout_s, 20);
-    cr_expect_eq(s->store_kind, STORE_SQLITE);
     cr_expect_str_eq(s->store_target, "/var/lib/fedgate/fedgate.db");
     cr_expect_null(s->log_path);
     cr_expect_eq(s->log_level, LOG_LEVEL_INFO);

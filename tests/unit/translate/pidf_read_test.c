@@ -315,6 +315,9 @@ Test(pidf_read, resources)
                       OPEN("b", "<activities xmlns=''><busy/></activities>"
                                 "<dm:deviceID>d</dm:deviceID>"),
                   "d:available; x:unavailable");
+    expect_inside(OPEN("b", "<activities xmlns=''><busy/></activities><dm:deviceID>d"
+                            "</dm:deviceID>") OPEN("a", "<dm:deviceID>d</dm:deviceID>"),
+                  "d:available");
     expect_inside(OPEN("\u00aax", ""), "ax:available"); /* resourceprep */
 }
 

@@ -6,3 +6,5 @@ function(fg_subscriber_test name)
 endfunction()
 
 fg_subscriber_test(subscriber_cells)
+fg_subscriber_test(subscriber_reasons)
+fg_subscriber_test(subscriber_vectors)

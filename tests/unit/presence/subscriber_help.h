@@ -12,6 +12,9 @@
 #define BOB "bob@corp.example"
 #define ANN "ann@chat.example"
 
+/* What was said since the last time is exactly this. */
+#define EXPECT_SAID(s, text) cr_expect_str_eq(said(s), (text), "line %d: %s", __LINE__, (s)->said)
+
 #define PIDF_HEAD                                                                                  \
     "<?xml version='1.0' encoding='UTF-8'?>"                                                       \
     "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='pres:bob@corp.example'>"

@@ -96,6 +96,43 @@ Test(pidf_peers, draft_namespace)
                     "a:available");
 }
 
+/* ---- the same user in another spelling ---- */
+
+static enum pidf_why about(const char *presentity, const char *entity)
+{
+    struct pidf_reader *reader;
+    struct presence_state state;
+    struct jid_storage mem;
+    struct jid jid;
+    char xml[400];
+    struct pidf_in in = {.content_type = SLICE_LIT(PIDF_MEDIA_TYPE), .presentity = &jid};
+    int n = snprintf(xml, sizeof(xml),
+                     "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity=\"%s\"/>", entity);
+
+    cr_assert_eq(jid_parse(&mem, slice_from_cstr(presentity), &jid), 0);
+    cr_assert_eq(pidf_reader_new(&reader), 0);
+    in.bytes = slice_make(xml, (size_t)n);
+    enum pidf_why why = pidf_read(reader, &state, &in);
+    pidf_reader_free(reader);
+    return why;
+}
+
+Test(pidf_peers, entity_in_other_spellings)
+{
+    cr_assert_eq(about("bob@b\u00fccher.example", "pres:bob@xn--bcher-kva.example"), PIDF_WHY_OK);
+    cr_assert_eq(about("bob@b\u00fccher.example", "pres:bob@bucher.example"), PIDF_WHY_ENTITY);
+    cr_assert_eq(about("o\\27brien@corp.example", "sip:o'brien@corp.example"), PIDF_WHY_OK);
+    cr_assert_eq(about("o\\27brien@corp.example", "sip:o%27brien@corp.example"), PIDF_WHY_OK);
+    /* In a URI the escape sequence of an address is only characters. */
+    cr_assert_eq(about("o\\27brien@corp.example", "sip:o%5C27brien@corp.example"),
+                 PIDF_WHY_ENTITY);
+    cr_assert_eq(about("\u00e4@corp.example", "sip:%C3%A4@corp.example"), PIDF_WHY_OK);
+    cr_assert_eq(about("a.b-c_d@corp.example", "sip:A.B-C_D@corp.example"), PIDF_WHY_OK);
+    cr_assert_eq(about("bob@corp.example", "sip:bob@corp.example;gr=x"), PIDF_WHY_OK);
+    cr_assert_eq(about("bob@corp.example", "sip:bob%00@corp.example"), PIDF_WHY_ENTITY);
+    cr_assert_eq(about("bob@corp.example", "tel:bob@corp.example"), PIDF_WHY_ENTITY);
+}
+
 /* ---- memory ---- */
 
 static const char plain[] =

@@ -34,12 +34,15 @@ void notifier_drop_dialog(struct contact *c, struct notifier_dialog *d)
         link = &(*link)->next;
     }
     *link = d->next;
-    if (d->call) {
-        d->call->dialog = NULL;
-    }
     if (notifier_dialog_lasts(d)) {
         contact_touch(c);
     }
+    notifier_free_dialog(c, d);
+}
+
+void notifier_free_dialog(struct contact *c, struct notifier_dialog *d)
+{
+    contact_forget_dialog(c, d);
     sip_dialog_free(d->sip);
     d->magic = 0;
     pool_free(d);

@@ -194,6 +194,8 @@ void notifier_answer_ok(struct contact *c, const struct notifier_request *reques
                         uint32_t expires_s);
 /* Out of the list and freed, with what is in flight left behind. */
 void notifier_drop_dialog(struct contact *c, struct notifier_dialog *d);
+/* One that is in no list. */
+void notifier_free_dialog(struct contact *c, struct notifier_dialog *d);
 /* After a watcher's going: tells the presentity if he was the last one (RFC 8048 5.3.3). */
 void notifier_watcher_left(struct contact *c);
 

@@ -20,7 +20,10 @@ void notifier_deinit(struct contact *c)
     struct notifier *n = &c->out;
 
     while (n->dialogs) {
-        notifier_drop_dialog(c, n->dialogs);
+        struct notifier_dialog *d = n->dialogs;
+
+        n->dialogs = d->next;
+        notifier_free_dialog(c, d);
     }
     notifier_forget_probe(n);
     notifier_forget_document(n);

@@ -105,12 +105,21 @@ static void put_remedy(int err, const char *path, char *text, size_t text_bytes)
     }
 }
 
+/* Of the error list, without the name of the room: the path stands before it. */
+static const char *words(int err)
+{
+    static const char room[] = "store: ";
+    const char *text = err_text(err);
+
+    return strncmp(text, room, sizeof(room) - 1) == 0 ? text + sizeof(room) - 1 : text;
+}
+
 void lite_explain(const char *target, int err, char *text, size_t text_bytes)
 {
     char remedy[REMEDY_BYTES];
 
     put_remedy(err, target, remedy, sizeof(remedy));
-    (void)snprintf(text, text_bytes, "%s: %s: %s", target, err_text(err), remedy);
+    (void)snprintf(text, text_bytes, "%s: %s: %s", target, words(err), remedy);
 }
 
 int lite_why(struct sqlite3 *db, const char *path, int err, char *why, size_t why_bytes)
@@ -119,7 +128,7 @@ int lite_why(struct sqlite3 *db, const char *path, int err, char *why, size_t wh
     char remedy[REMEDY_BYTES];
 
     put_remedy(err, path, remedy, sizeof(remedy));
-    (void)snprintf(why, why_bytes, "store: %s: %s (%s%s%s): %s", path, err_text(err),
+    (void)snprintf(why, why_bytes, "store: %s: %s (%s%s%s): %s", path, words(err),
                    db ? sqlite3_errmsg(db) : "no memory", cause ? ": " : "",
                    cause ? err_text(-cause) : "", remedy);
     return err;
@@ -204,7 +213,7 @@ static int check_integrity(struct lite *l, char *why, size_t why_bytes)
 
         err = ERR_STORE_DAMAGED;
         put_remedy(err, l->path, remedy, sizeof(remedy));
-        (void)snprintf(why, why_bytes, "store: %s: %s (%.200s): %s", l->path, err_text(err),
+        (void)snprintf(why, why_bytes, "store: %s: %s (%.200s): %s", l->path, words(err),
                        found ? found : "no answer", remedy);
     }
     (void)sqlite3_finalize(stmt);

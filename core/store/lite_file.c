@@ -67,10 +67,10 @@ static int sync_folder_of(const char *path)
 }
 
 /* An empty file of our own that SQLite fills; it gets its name when it is whole. */
-static int fill(const char *path, char *why, size_t why_bytes)
+static int fill(const char *fresh, const char *path, char *why, size_t why_bytes)
 {
     sqlite3 *db = NULL;
-    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = sqlite3_open_v2(fresh, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int err = 0;
 
     code = code ? code : lite_schema_make(db);
@@ -123,7 +123,7 @@ static int make(const char *path, char *why, size_t why_bytes)
         (void)unlink(fresh);
         return refuse_making(path, err, why, why_bytes);
     }
-    err = fill(fresh, why, why_bytes);
+    err = fill(fresh, path, why, why_bytes);
     /* Not rename: one that came to be there meanwhile is another node's, and stays. */
     if (!err && link(fresh, path) && errno != EEXIST) {
         err = refuse_making(path, -errno, why, why_bytes);

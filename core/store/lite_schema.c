@@ -61,16 +61,21 @@ int lite_schema_make(struct sqlite3 *db)
     return code ? code : lite_exec(db, "COMMIT");
 }
 
-static int migrate_one(struct lite *l, int64_t version)
+static int migrate_one(struct lite *l, int64_t version, char *why, size_t why_bytes)
 {
+    int err = 0;
     int code = lite_exec(l->db, "BEGIN EXCLUSIVE");
 
     code = code ? code : take_step(l->db, version);
     code = code ? code : lite_exec(l->db, "COMMIT");
+    if (code) {
+        /* Before rolling back: that forgets what was wrong. */
+        err = lite_why(l->db, l->path, lite_err(l->db, code), why, why_bytes);
+    }
     if (code && !sqlite3_get_autocommit(l->db)) {
         (void)lite_exec(l->db, "ROLLBACK");
     }
-    return code;
+    return err;
 }
 
 int lite_schema_migrate(struct lite *l, char *why, size_t why_bytes)
@@ -85,13 +90,17 @@ int lite_schema_migrate(struct lite *l, char *why, size_t why_bytes)
                        l->path, (long long)version, LITE_VERSION);
         return ERR_STORE_VERSION;
     }
-    while (!code && version < LITE_VERSION) {
-        code = migrate_one(l, version);
-        if (!code) {
-            version++;
-            LOG_W(store_migrated, "file=%s layout=%lld",
-                  log_quote(slice_from_cstr(l->path)).text, (long long)version);
-        }
+    if (code) {
+        return lite_why(l->db, l->path, lite_err(l->db, code), why, why_bytes);
     }
-    return code ? lite_why(l->db, l->path, lite_err(l->db, code), why, why_bytes) : 0;
+    for (; version < LITE_VERSION; version++) {
+        int err = migrate_one(l, version, why, why_bytes);
+
+        if (err) {
+            return err;
+        }
+        LOG_W(store_migrated, "file=%s layout=%lld", log_quote(slice_from_cstr(l->path)).text,
+              (long long)version + 1);
+    }
+    return 0;
 }

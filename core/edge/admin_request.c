@@ -13,19 +13,27 @@
 
 static const struct {
     const char *name;
-    uint32_t members; /* BIT()s, all needed */
+    uint32_t members;  /* BIT()s, all needed */
+    uint32_t optional; /* BIT()s */
 } commands[ADMIN_COMMAND_COUNT] = {
-    [ADMIN_STATUS] = {"status", 0},
-    [ADMIN_RELOAD] = {"reload", 0},
-    [ADMIN_PARTNER] = {"partner", BIT(ADMIN_DOMAIN)},
-    [ADMIN_WHY] = {"why", BIT(ADMIN_FROM) | BIT(ADMIN_TO) | BIT(ADMIN_ACT)},
+    [ADMIN_STATUS] = {"status", 0, 0},
+    [ADMIN_RELOAD] = {"reload", 0, 0},
+    [ADMIN_PARTNER] = {"partner", BIT(ADMIN_DOMAIN), 0},
+    [ADMIN_WHY] = {"why", BIT(ADMIN_FROM) | BIT(ADMIN_TO) | BIT(ADMIN_ACT), 0},
     [ADMIN_DIALBACK_KEY] = {"dialback_key",
-                            BIT(ADMIN_LOCAL) | BIT(ADMIN_REMOTE) | BIT(ADMIN_ID)},
+                            BIT(ADMIN_LOCAL) | BIT(ADMIN_REMOTE) | BIT(ADMIN_ID), 0},
+    [ADMIN_CONTACTS] = {"contacts", 0,
+                        BIT(ADMIN_LOCAL) | BIT(ADMIN_REMOTE) | BIT(ADMIN_DIRECTION) |
+                            BIT(ADMIN_STATE) | BIT(ADMIN_LIMIT) | BIT(ADMIN_CURSOR)},
+    [ADMIN_CONTACT] = {"contact", BIT(ADMIN_ACT) | BIT(ADMIN_LOCAL) | BIT(ADMIN_REMOTE),
+                       BIT(ADMIN_DIRECTION)},
 };
 
 static const char *const member_names[ADMIN_MEMBER_COUNT] = {
     [ADMIN_DOMAIN] = "domain", [ADMIN_FROM] = "from",     [ADMIN_TO] = "to", [ADMIN_ACT] = "act",
     [ADMIN_LOCAL] = "local",   [ADMIN_REMOTE] = "remote", [ADMIN_ID] = "id",
+    [ADMIN_DIRECTION] = "direction", [ADMIN_STATE] = "state", [ADMIN_LIMIT] = "limit",
+    [ADMIN_CURSOR] = "cursor",
 };
 
 const char *admin_command_name(enum admin_command command)
@@ -77,7 +85,7 @@ static int take(struct admin_request *out, struct slice *command, uint32_t node,
     return 0;
 }
 
-/* The command must be known and have the members that came, no more, no fewer. */
+/* The command must be known and have the members that came, and all it needs must be there. */
 static int judge(struct admin_request *out, struct slice command, char why[ADMIN_WHY_BYTES])
 {
     int c = 0;
@@ -93,7 +101,9 @@ static int judge(struct admin_request *out, struct slice command, char why[ADMIN
     for (int i = 0; i < ADMIN_MEMBER_COUNT; i++) {
         bool is_wanted = (commands[c].members & BIT(i)) != 0;
 
-        if (is_wanted != (out->members[i].ptr != NULL)) {
+        bool is_there = out->members[i].ptr != NULL;
+
+        if (is_wanted != is_there && !(is_there && (commands[c].optional & BIT(i)))) {
             (void)snprintf(why, ADMIN_WHY_BYTES, "command \"%s\" %s a member \"%s\"",
                            commands[c].name, is_wanted ? "needs" : "does not have",
                            member_names[i]);

@@ -5,6 +5,10 @@
  *   {"command": "partner", "domain": D}
  *   {"command": "why", "from": ADDRESS, "to": ADDRESS, "act": ACT}
  *   {"command": "dialback_key", "local": D, "remote": D, "id": STREAM-ID}
+ *   {"command": "contacts" [, "local": ADDRESS-OR-D] [, "remote": ADDRESS-OR-D]
+ *        [, "direction": "in"|"out"] [, "state": STATE] [, "limit": N] [, "cursor": CURSOR]}
+ *   {"command": "contact", "act": "show"|"allow"|"block"|"forget", "local": ADDRESS,
+ *        "remote": ADDRESS [, "direction": "in"|"out"]}
  * Strict: members that a command does not have, doubled ones and other types are refused with a
  * text that says so. Pure; any thread. */
 #ifndef FG_EDGE_ADMIN_REQUEST_H
@@ -20,6 +24,8 @@ enum admin_command {
     ADMIN_PARTNER,
     ADMIN_WHY,
     ADMIN_DIALBACK_KEY,
+    ADMIN_CONTACTS,
+    ADMIN_CONTACT,
     ADMIN_COMMAND_COUNT
 };
 /* "status", ... */
@@ -33,12 +39,17 @@ enum admin_member {
     ADMIN_LOCAL,
     ADMIN_REMOTE,
     ADMIN_ID,
+    ADMIN_DIRECTION,
+    ADMIN_STATE,
+    ADMIN_LIMIT,
+    ADMIN_CURSOR,
     ADMIN_MEMBER_COUNT
 };
 
 struct admin_request {
     enum admin_command command;
-    /* UTF-8, never empty where the command has the member; valid until deinit. */
+    /* UTF-8, never empty where the command needs the member; ptr NULL: one that it does not need
+     * was left out. Valid until deinit. */
     struct slice members[ADMIN_MEMBER_COUNT];
     struct json_doc doc; /* owned */
 };

@@ -23,6 +23,7 @@ struct block *block_new(const struct block_params *p)
         .direction = (uint8_t)p->direction,
         .kind = p->kind,
         .may_bounce = p->may_bounce,
+        .is_of_presence = p->is_of_presence,
         .local_len = (uint16_t)p->local.len,
         .remote_len = (uint16_t)p->remote.len,
         .bytes_len = (uint32_t)p->bytes.len,

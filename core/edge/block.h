@@ -27,6 +27,7 @@ struct block {
     uint8_t direction; /* enum block_direction */
     uint8_t kind;      /* enum stanza_kind */
     bool may_bounce;   /* an undeliverable error or iq result is dropped, not answered */
+    bool is_of_presence; /* undeliverable: presence_side is told, not an inside that asked */
     uint16_t local_len;
     uint16_t remote_len;
     uint32_t bytes_len;
@@ -41,6 +42,7 @@ struct block_params {
     enum block_direction direction;
     uint8_t kind;
     bool may_bounce;
+    bool is_of_presence;
     struct slice local;  /* our domain of the pair, A-label */
     struct slice remote; /* the partner's domain of the pair, A-label */
     struct slice bytes;  /* the stanza */

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "edge/partner_run.h"
+#include "edge/presence_side.h"
 #include "edge/route.h"
 #include "edge/sip_side.h"
 
@@ -125,7 +126,11 @@ static void answer_block(struct edge *e, const struct block *b, const struct bou
         e->stats.dropped_memory++;
         return;
     }
-    bounce_stanza(e, &st, &reply);
+    if (b->is_of_presence) {
+        presence_side_undeliverable(e, &st, reply.local, reply.remote, row->condition);
+    } else {
+        bounce_stanza(e, &st, &reply);
+    }
 }
 
 void bounce_block(struct edge *e, struct block *b, enum bounce_why why, const char *detail)

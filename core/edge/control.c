@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "edge/control_int.h"
+#include "edge/control_store.h"
 #include "edge/debug.h"
 #include "edge/http.h"
 #include "edge/logger.h"
@@ -80,13 +81,18 @@ static int listen_all(struct control *ctl, const struct snapshot *policy)
     return EX_OK;
 }
 
+static uint32_t shards_of(const struct snapshot *policy)
+{
+    return policy->shard_count ? policy->shard_count : engine_default_shards();
+}
+
 static int start_engine(struct control *ctl, struct setup *setup)
 {
     const struct snapshot *policy = setup->policy;
     struct engine_params params = {
         .app = &edge_app,
         .app_ctx = ctl->shared,
-        .shard_count = policy->shard_count,
+        .shard_count = shards_of(policy),
         .pin = true,
         .conn_max = policy->limits.connections_per_shard_max,
         .memory_bytes_max = policy->limits.memory_per_shard_bytes_max,
@@ -121,6 +127,7 @@ static int turn(struct control *ctl)
     }
     http_turn(ctl->http);
     admin_turn(ctl->admin);
+    control_store_watch(ctl);
     (void)logger_turn(ctl->logger);
     return (int)info.ssi_signo;
 }
@@ -298,13 +305,19 @@ static int run(struct control *ctl, struct setup *setup)
     control_remember(ctl, setup);
     control_hash_start_only(setup->policy, ctl->start_only);
     tls_facts_warn(setup);
-    status = start_engine(ctl, setup);
+    status = control_store_open(ctl, setup->policy, shards_of(setup->policy));
+    if (status == EX_OK) {
+        status = start_engine(ctl, setup);
+    }
     if (status != EX_OK) {
         setup_free(setup);
         return status;
     }
     say_started(ctl);
-    status = listen_all(ctl, setup->policy);
+    status = control_store_start(ctl);
+    if (status == EX_OK) {
+        status = listen_all(ctl, setup->policy);
+    }
     if (status == EX_OK) {
         status = start_http(ctl, setup->policy->http);
     }
@@ -313,6 +326,7 @@ static int run(struct control *ctl, struct setup *setup)
     }
     if (status == EX_OK) {
         run_loop(ctl);
+        control_store_stop(ctl);
         LOG_I(stopped, "uptime_s=%ld", (long)(time(NULL) - ctl->started));
     }
     admin_free(ctl->admin);
@@ -344,6 +358,7 @@ int control_run(const char *config_path)
         block_signals(&ctl);
         status = run(&ctl, setup);
         close_logs(&ctl);
+        control_store_free(&ctl); /* its log ring was read to the end */
         (void)close(ctl.signal_fd);
     } else {
         setup_free(setup);

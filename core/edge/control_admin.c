@@ -18,7 +18,7 @@
 #include "xmpp/dialback.h"
 #include "xmpp/jid.h"
 
-static void fail(struct jout *j, const char *text)
+void control_fail(struct jout *j, const char *text)
 {
     jout_object(j, NULL);
     jout_bool(j, "ok", false);
@@ -26,13 +26,13 @@ static void fail(struct jout *j, const char *text)
     jout_end(j);
 }
 
-/* fail() with what was asked for in quotes. */
-static void fail_of(struct jout *j, const char *what, struct slice asked)
+/* With what was asked for in quotes. */
+void control_fail_of(struct jout *j, const char *what, struct slice asked)
 {
     char text[ADMIN_WHY_BYTES];
 
     (void)snprintf(text, sizeof(text), "%s: %s", what, quote(asked).text);
-    fail(j, text);
+    control_fail(j, text);
 }
 
 static void answer_reload(struct control *ctl, struct jout *j)
@@ -41,7 +41,7 @@ static void answer_reload(struct control *ctl, struct jout *j)
     bool is_ok;
 
     if (ctl->is_draining) {
-        fail(j, "the node is stopping");
+        control_fail(j, "the node is stopping");
         return;
     }
     is_ok = control_reload(ctl, &news) == 0;
@@ -83,7 +83,7 @@ static void answer_partner(struct control *ctl, struct slice asked, struct jout 
     bool is_configured;
 
     if (jid_domain_to_ascii(asked, &domain) != 0) {
-        fail_of(j, "no domain", asked);
+        control_fail_of(j, "no domain", asked);
         return;
     }
     primary = primary_of(ctl, &domain, &is_configured);
@@ -156,15 +156,15 @@ static void answer_why(struct control *ctl, const struct admin_request *request,
     struct why_answer answer = {0};
 
     if (jid_parse(&mem[0], asked[ADMIN_FROM], &from) != 0) {
-        fail_of(j, "no address", asked[ADMIN_FROM]);
+        control_fail_of(j, "no address", asked[ADMIN_FROM]);
     } else if (jid_parse(&mem[1], asked[ADMIN_TO], &to) != 0) {
-        fail_of(j, "no address", asked[ADMIN_TO]);
+        control_fail_of(j, "no address", asked[ADMIN_TO]);
     } else if (!policy_act_find(asked[ADMIN_ACT], &q.act)) {
-        fail_of(j, "no act", asked[ADMIN_ACT]);
+        control_fail_of(j, "no act", asked[ADMIN_ACT]);
     } else if (!policy_question_make(&q, ctl->current->policy, &from, &to)) {
-        fail(j, "neither of these domains is one of ours");
+        control_fail(j, "neither of these domains is one of ours");
     } else if (!ask_shard(ctl, &q, &answer)) {
-        fail(j, "the node is too busy to answer; try again");
+        control_fail(j, "the node is too busy to answer; try again");
     } else {
         put_why(j, ctl, &q, &answer);
     }
@@ -189,16 +189,16 @@ static void answer_dialback_key(struct control *ctl, const struct admin_request 
     struct dialback_key key;
 
     if (!may_have_keys(peer)) {
-        fail(j, "a dialback key is given to root and to the node's own user only");
+        control_fail(j, "a dialback key is given to root and to the node's own user only");
         return;
     }
     if (jid_make(&mem[0], SLICE_NONE, request->members[ADMIN_LOCAL], SLICE_NONE, &local) != 0 ||
         jid_make(&mem[1], SLICE_NONE, request->members[ADMIN_REMOTE], SLICE_NONE, &remote) != 0) {
-        fail(j, "local and remote are to be domains");
+        control_fail(j, "local and remote are to be domains");
         return;
     }
     if (!snapshot_domain(ctl->current->policy, local.domain)) {
-        fail_of(j, "not a domain of ours", local.domain);
+        control_fail_of(j, "not a domain of ours", local.domain);
         return;
     }
     bond = (struct dialback_bond){.receiving = remote.domain, .originating = local.domain,
@@ -210,7 +210,7 @@ static void answer_dialback_key(struct control *ctl, const struct admin_request 
         jout_text(j, "key", slice_make(key.hex, sizeof(key.hex)));
         jout_end(j);
     } else {
-        fail(j, "a part is longer than a stream may have it");
+        control_fail(j, "a part is longer than a stream may have it");
     }
     explicit_bzero(&secret, sizeof(secret));
     explicit_bzero(&key, sizeof(key));
@@ -243,6 +243,14 @@ void control_answer(const struct admin_request *request, const struct admin_peer
         LOG_I(admin_request, "command=dialback_key uid=%u pid=%d", (unsigned)peer->uid,
               (int)peer->pid);
         answer_dialback_key(ctl, request, peer, &j);
+        break;
+    case ADMIN_CONTACTS:
+        control_answer_contacts(ctl, request, &j);
+        break;
+    case ADMIN_CONTACT:
+        LOG_I(admin_request, "command=contact act=%s uid=%u pid=%d",
+              log_quote(request->members[ADMIN_ACT]).text, (unsigned)peer->uid, (int)peer->pid);
+        control_answer_contact(ctl, request, &j);
         break;
     case ADMIN_COMMAND_COUNT:
         break;

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "edge/control_int.h"
 #include "engine/engine.h"
+#include "store/store.h"
 
 void figures_collect(struct figures *f, struct control *ctl)
 {
@@ -65,6 +66,11 @@ void figures_write(struct control *ctl, struct buf *out, bool as_metrics)
     };
     struct figures f;
 
+    if (ctl->store) {
+        node.store.is_there = true;
+        store_health_read(ctl->store, &node.store.health);
+        store_stats_read(ctl->store, &node.store.stats);
+    }
     figures_collect(&f, ctl);
     if (as_metrics) {
         report_write_metrics(out, &node, f.reports, f.engine, f.count);

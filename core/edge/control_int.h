@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control_int: what the parts of the main thread share: control.c (life), control_load.c
- * (configuration), control_figures.c (/stats, /metrics), control_admin.c (answers to fedgatectl).
- * Control thread only. */
+ * (configuration), control_figures.c (/stats, /metrics), control_admin.c and control_contacts.c
+ * (answers to fedgatectl), control_store.c. Control thread only. */
 #ifndef FG_EDGE_CONTROL_INT_H
 #define FG_EDGE_CONTROL_INT_H
 
@@ -21,7 +21,10 @@
 struct engine;
 struct http;
 struct issuers;
+struct jout;
 struct logger;
+struct store;
+struct store_rows;
 
 /* What only a start brings into force. */
 #define START_ONLY(X)                        \
@@ -50,6 +53,9 @@ struct control {
     struct logger *logger;
     struct http *http;   /* NULL = not configured */
     struct admin *admin; /* NULL = not configured */
+    struct store *store;     /* owned */
+    struct store_rows *rows; /* owned; NULL once the shards have them */
+    int64_t store_told_s;    /* when it was last said that it fails; 0 = it does not */
     int signal_fd;
     uint64_t generation;
     time_t started;
@@ -99,5 +105,12 @@ void figures_write(struct control *ctl, struct buf *out, bool as_metrics);
 
 /* -- control_admin.c -- */
 admin_answer_fn control_answer;
+/* {"ok": false, "error": text}; the second: with what was asked for in quotes. */
+void control_fail(struct jout *j, const char *text);
+void control_fail_of(struct jout *j, const char *what, struct slice asked);
+
+/* -- control_contacts.c -- */
+void control_answer_contacts(struct control *ctl, const struct admin_request *r, struct jout *j);
+void control_answer_contact(struct control *ctl, const struct admin_request *r, struct jout *j);
 
 #endif

@@ -5,6 +5,7 @@
 #include "edge/leg_component.h"
 #include "edge/leg_in.h"
 #include "edge/link.h"
+#include "edge/presence_side.h"
 #include "edge/sip_side.h"
 
 #define STEP_MS 50u
@@ -35,7 +36,7 @@ static bool is_flushing(struct edge *e, uint64_t spent_ms, uint64_t bound_ms)
     if (spent_ms >= bound_ms / 4) {
         sip_side_drain_refuse(e->sip);
     }
-    busy = links_drain_flush(e) + sip_side_drain_flush(e->sip);
+    busy = links_drain_flush(e) + sip_side_drain_flush(e->sip) + !presence_side_flush(e);
     if (busy == 0 && !e->is_flushed) {
         e->is_flushed = true;
         atomic_fetch_add_explicit(&e->shared->flushed_count, 1, memory_order_release);
@@ -65,6 +66,7 @@ void drain_tick(struct edge *e)
         } else {
             open++;
         }
+        open += !presence_side_flush(e); /* what the last NOTIFYs said */
         if (open == 0 || spent_ms >= bound_ms) {
             e->is_drained = true;
             atomic_fetch_add_explicit(&e->shared->drained_count, 1, memory_order_release);

@@ -16,6 +16,7 @@
 #include "edge/leg_in.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/presence_side.h"
 #include "edge/reach_table.h"
 #include "edge/report_fill.h"
 #include "edge/review.h"
@@ -82,6 +83,9 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     if (err == 0) {
         err = sip_side_new(&e->sip, e);
     }
+    if (err == 0) {
+        err = presence_side_new(&e->presence, e);
+    }
     if (err != 0) {
         return err;
     }
@@ -97,6 +101,7 @@ static void on_stop(struct shard *sh, void *app)
     shard_timer_disarm(sh, &e->tick);
     shard_timer_disarm(sh, &e->drain_timer);
     review_stop(e);
+    presence_side_free(e->presence);
     sip_side_free(e->sip);
     links_free(e);
     reach_table_free(e->reach);
@@ -201,6 +206,16 @@ static void on_mail(struct shard *sh, struct mail *m)
     case MAIL_WHY:
         judge_why(e, (const struct mail_why *)(const void *)m);
         break;
+    case MAIL_PRESENCE_STANZA:
+    case MAIL_PRESENCE_UNDELIVERED:
+    case MAIL_PRESENCE_SEEN:
+    case MAIL_SIP_REQUEST:
+    case MAIL_SIP_ANSWER:
+    case MAIL_STORED:
+    case MAIL_CONTACTS:
+    case MAIL_CONTACT_ORDER:
+        presence_side_mail(e, m);
+        break;
     }
     pool_free(m);
 }
@@ -217,6 +232,7 @@ static void on_snapshot_changed(struct shard *sh, const void *before, const void
     legs_component_review(e);
     sip_side_review(e->sip);
     review_start(e);
+    presence_side_review(e);
 }
 
 static void on_turn_end(struct shard *sh)

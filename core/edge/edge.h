@@ -30,14 +30,19 @@
 #include "xmpp/component.h"
 #include "xmpp/stream.h"
 
+struct presence_side;
 struct reach_table;
 struct sip_side;
+struct store;
+struct store_rows;
 struct report_partner;
 
 /* Of an administrator's text, for whoever is refused. */
 #define EDGE_MAINTENANCE_BYTES 256u
 
 struct edge_shared {
+    struct store *store;           /* borrowed, for the engine's life */
+    const struct store_rows *rows; /* borrowed until the shards have started: what it holds */
     struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
     char names[ENGINE_SHARDS_MAX][16];
     /* Connections with a place (place.h), by direction: all, and of each shard; relaxed. */
@@ -73,6 +78,7 @@ struct edge {
     struct list links_dirty;    /* struct link.dirty: have something to write */
     struct list links_aside;    /* struct link.aside, owned: not in the map (link_renew.c) */
     struct sip_side *sip;    /* owned */
+    struct presence_side *presence; /* owned */
     struct reach_table *reach; /* owned */
 
     struct list overflow[ENGINE_SHARDS_MAX]; /* owned: mails that did not fit; gates bound it */

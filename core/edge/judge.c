@@ -10,6 +10,7 @@
 #include "edge/partner_run.h"
 #include "edge/reach.h"
 #include "edge/trim.h"
+#include "presence/presence.h"
 #include "xmpp/ns.h"
 
 /* Of each part of an address in a log line. */
@@ -43,10 +44,16 @@ enum policy_act judge_act_of(const struct stanza *st)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+static struct reach_pair reach_pair_of(const struct policy_question *q)
+{
+    return (struct reach_pair){q->local_user, q->local_domain, q->remote_user, q->remote_domain};
+}
+
 static uint64_t key_of(const struct policy_question *q)
 {
-    return reach_key(&(struct reach_pair){q->local_user, q->local_domain, q->remote_user,
-                                          q->remote_domain});
+    const struct reach_pair pair = reach_pair_of(q);
+
+    return reach_key(&pair);
 }
 
 /* The table is looked at only where it decides, and then in the same way for every user. */
@@ -162,15 +169,32 @@ static void note_refusal(struct edge *e, const struct policy_question *q,
 
 /* --- what passes ------------------------------------------------------------------------------ */
 
+/* Of presence: adding, consenting and the ends of these. */
+static bool presence_opens(enum stanza_type type, enum reach_what *out)
+{
+    switch ((unsigned)type) {
+    case STANZA_TYPE_SUBSCRIBE:
+    case STANZA_TYPE_PROBE:
+        *out = REACH_ADDED;
+        return true;
+    case STANZA_TYPE_SUBSCRIBED:
+        *out = REACH_CONSENTED;
+        return true;
+    case STANZA_TYPE_UNSUBSCRIBE:
+        *out = REACH_REMOVED;
+        return true;
+    case STANZA_TYPE_UNSUBSCRIBED:
+        *out = REACH_WITHDRAWN;
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What a stanza of ours lets its receiver do; false = nothing. Writing is text, or entering a
  * room: a client's receipts and typing notices are no act of its user. */
 static bool opens(const struct stanza *st, enum reach_what *out)
 {
-    static const uint8_t of_type[] = {
-        [STANZA_TYPE_SUBSCRIBE] = REACH_ADDED,        [STANZA_TYPE_PROBE] = REACH_ADDED,
-        [STANZA_TYPE_SUBSCRIBED] = REACH_CONSENTED,   [STANZA_TYPE_UNSUBSCRIBE] = REACH_REMOVED,
-        [STANZA_TYPE_UNSUBSCRIBED] = REACH_WITHDRAWN,
-    };
     struct slice ns = st->tree->nodes[0].ns;
 
     switch (judge_act_of(st)) {
@@ -184,8 +208,7 @@ static bool opens(const struct stanza *st, enum reach_what *out)
     case POLICY_ACT_SUBSCRIBE:
     case POLICY_ACT_PRESENCE:
     case POLICY_ACT_CONSENT:
-        *out = (enum reach_what)of_type[st->type];
-        return true;
+        return presence_opens(st->type, out);
     case POLICY_ACT_QUERY:
     case POLICY_ACT_ANSWER:
     case POLICY_ACT_COUNT:
@@ -194,11 +217,18 @@ static bool opens(const struct stanza *st, enum reach_what *out)
     return false;
 }
 
+static void note_reach(struct edge *e, enum reach_what what, const struct policy_question *q)
+{
+    const struct reach_pair pair = reach_pair_of(q);
+
+    reach_note(e, what, &pair);
+}
+
 /* Its error may come back. Of an iq it may anyway: its id is the asker's. */
 static void note_sent(struct edge *e, const struct policy_question *q, enum stanza_kind kind)
 {
     if (kind != STANZA_IQ) {
-        reach_note(e, REACH_SENT, key_of(q));
+        note_reach(e, REACH_SENT, q);
     }
 }
 
@@ -270,8 +300,22 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
     if (!is_in && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
         note_sent(e, &q, st->kind);
         if (opens(st, &what)) {
-            reach_note(e, what, key_of(&q));
+            note_reach(e, what, &q);
         }
+    }
+}
+
+/* --- what comes from SIP ---------------------------------------------------------------------- */
+
+static void judge_sip(struct edge *e, struct policy_question *q, enum reach_what what,
+                      struct policy_decision *out)
+{
+    ask(e, q, out);
+    if (!out->allowed) {
+        note_refusal(e, q, out);
+    } else if (out->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+        note_sent(e, q, STANZA_MESSAGE);
+        note_reach(e, what, q);
     }
 }
 
@@ -287,12 +331,57 @@ void judge_message(struct edge *e, struct slice local_user, struct slice remote_
         .act = POLICY_ACT_MESSAGE,
     };
 
+    judge_sip(e, &q, REACH_WROTE, out);
+}
+
+static struct policy_question watch_question(const struct presence_pair *pair,
+                                             enum policy_direction direction)
+{
+    return (struct policy_question){
+        .local_user = pair->local_user,
+        .local_domain = pair->local_domain,
+        .remote_user = pair->remote_user,
+        .remote_domain = pair->remote_domain,
+        .direction = direction,
+        .act = POLICY_ACT_PRESENCE,
+    };
+}
+
+void judge_subscribe(struct edge *e, const struct presence_pair *pair, struct policy_decision *out)
+{
+    struct policy_question q = watch_question(pair, POLICY_TO_PARTNER);
+
+    judge_sip(e, &q, REACH_ADDED, out);
+}
+
+void judge_watch(struct edge *e, const struct presence_pair *pair,
+                 enum policy_direction direction, struct policy_decision *out)
+{
+    struct policy_question q = watch_question(pair, direction);
+
     ask(e, &q, out);
-    if (!out->allowed) {
-        note_refusal(e, &q, out);
-    } else if (out->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
-        note_sent(e, &q, STANZA_MESSAGE);
-        reach_note(e, REACH_WROTE, key_of(&q));
+}
+
+void judge_watch_reachable(struct edge *e, const struct presence_pair *pair,
+                           struct policy_decision *out)
+{
+    struct policy_question q = watch_question(pair, POLICY_TO_LOCAL);
+
+    q.is_reachable = true;
+    ask(e, &q, out);
+}
+
+void judge_note_presence(struct edge *e, const struct partner *partner,
+                         const struct presence_pair *pair, enum stanza_type type)
+{
+    struct policy_question q = watch_question(pair, POLICY_TO_PARTNER);
+    enum reach_what what;
+
+    if (partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+        note_sent(e, &q, STANZA_PRESENCE);
+        if (presence_opens(type, &what)) {
+            note_reach(e, what, &q);
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 #include "xmpp/stanza.h"
 
 struct mail_why;
+struct presence_pair;
 
 struct judgement {
     struct policy_decision decision; /* borrows from the snapshot: valid in this turn */
@@ -34,6 +35,18 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
 /* A MESSAGE from SIP, between users with these local parts. */
 void judge_message(struct edge *e, struct slice local_user, struct slice remote_user,
                    const struct judge_pair *pair, struct policy_decision *out);
+/* A SUBSCRIBE from SIP. */
+void judge_subscribe(struct edge *e, const struct presence_pair *pair,
+                     struct policy_decision *out);
+/* May the user on the watching side (direction: towards whom it asks) watch the other? Nothing is
+ * noted, logged or counted. The second one: where the way to ours is known to be open. */
+void judge_watch(struct edge *e, const struct presence_pair *pair,
+                 enum policy_direction direction, struct policy_decision *out);
+void judge_watch_reachable(struct edge *e, const struct presence_pair *pair,
+                           struct policy_decision *out);
+/* A presence stanza goes out for a user of ours behind SIP: what it lets the other one do. */
+void judge_note_presence(struct edge *e, const struct partner *partner,
+                         const struct presence_pair *pair, enum stanza_type type);
 /* For fedgatectl why: the same verdict, nothing noted, logged or counted. Posts m->done. */
 void judge_why(struct edge *e, const struct mail_why *m);
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "edge/link_int.h"
+#include "edge/presence_side.h"
 #include "edge/report.h"
 #include "edge/route.h"
 
@@ -256,6 +257,7 @@ static void seen(struct edge *e, struct slice local, struct slice remote)
 {
     struct link *l = find(e, local, remote);
 
+    presence_side_partner_seen(e, remote, true);
     if (l && l->state == LINK_ST_BACKOFF) {
         l->attempts = 0;
         l->is_down_for_good = false;
@@ -382,6 +384,9 @@ void link_down(struct link *l, enum fail_step step, bool is_for_good, const char
     }
     shard_timer_arm(e->sh, &l->timer, backoff_ms(l), link_on_backoff_over, l);
     l->attempts++;
+    if (l->attempts == 1 && !e->is_draining) {
+        presence_side_partner_seen(e, link_remote(l), false);
+    }
     link_fail_verifies(l, verify_condition(step));
     if (is_for_good || e->is_draining) {
         bounce_queue(e, &l->waiting,

@@ -8,6 +8,7 @@
 #include "edge/fail.h"
 #include "edge/leg_in.h"
 #include "edge/link_int.h"
+#include "edge/presence_side.h"
 
 #define LINGER_MS 2000u
 #define XMPP_SERVER_PORT 5269u
@@ -142,6 +143,7 @@ static void on_ready(struct link *l, const struct stream_event *ev)
     enum stat_method which = stat_method_of(ev->method);
 
     link_set_state(l, LINK_ST_READY);
+    presence_side_partner_seen(e, link_remote(l), true);
     l->used_ms = shard_now_ms(e->sh);
     l->was_ready = true;
     l->attempts = 0;

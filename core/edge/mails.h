@@ -27,6 +27,15 @@ enum mail_kind {
     MAIL_DRAIN,         /* struct mail: stop politely */
     MAIL_REACH,         /* struct mail_reach: a user of ours added somebody or wrote to him */
     MAIL_WHY,           /* struct mail_why: the control thread asks for a verdict (judge.h) */
+    /* presence_mails.h */
+    MAIL_PRESENCE_STANZA,
+    MAIL_PRESENCE_UNDELIVERED,
+    MAIL_PRESENCE_SEEN,
+    MAIL_SIP_REQUEST,
+    MAIL_SIP_ANSWER,
+    MAIL_STORED,
+    MAIL_CONTACTS,
+    MAIL_CONTACT_ORDER,
 };
 
 struct mail_gate {

@@ -5,8 +5,9 @@
  * before the stanza leaves, so that the answer finds it wherever it arrives (mail is taken before
  * received bytes in a turn, and the pair of mailboxes keeps the order). Told is what changes
  * something or is older than an eighth of the window. Bounded: beyond REACH_ENTRIES_MAX the pair
- * that was used least recently goes, and is counted. Only for such partners; forgotten with a
- * restart. The shard's thread only. */
+ * that was used least recently goes, and is counted. Only for such partners. What opens is given to
+ * the store with every telling and is there again after a start; what was merely sent is not. The
+ * shard's thread only. */
 #ifndef FG_EDGE_REACH_H
 #define FG_EDGE_REACH_H
 
@@ -19,6 +20,7 @@
 
 struct edge;
 struct mail_reach;
+struct store_reach;
 
 /* An error passes to whoever sent something not longer ago than between this and twice this: longer
  * than stanzas wait in queues, ours and the partner's. */
@@ -42,8 +44,10 @@ struct reach_pair {
     struct slice remote_domain;
 };
 uint64_t reach_key(const struct reach_pair *pair);
-/* Remembers it here and, where needed, on all other shards. */
-void reach_note(struct edge *e, enum reach_what what, uint64_t key);
+/* Remembers it here and, where needed, on all other shards and in the store. */
+void reach_note(struct edge *e, enum reach_what what, const struct reach_pair *pair);
+/* At the start: what the store holds of a pair; to be called on every shard. */
+void reach_restore(struct edge *e, const struct store_reach *row);
 void reach_receive(struct edge *e, const struct mail_reach *m);
 bool reach_is_open(const struct edge *e, uint64_t key);
 /* Whether a stanza of ours is on its way or was lately, so that an error may answer it. */

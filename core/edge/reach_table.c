@@ -98,9 +98,9 @@ static uint32_t *chain_of(struct reach_table *t, uint64_t key)
     return &t->chains[key & (t->chain_count - 1)];
 }
 
-static uint32_t find(struct reach_table *t, uint64_t key)
+static uint32_t find(const struct reach_table *t, uint64_t key)
 {
-    uint32_t at = t->chain_count != 0 ? *chain_of(t, key) : NONE;
+    uint32_t at = t->chain_count != 0 ? t->chains[key & (t->chain_count - 1)] : NONE;
 
     while (at != NONE && t->entries[at].key != key) {
         at = t->entries[at].next;
@@ -328,6 +328,44 @@ void reach_table_untold(struct reach_table *t, uint64_t key)
         t->entries[idx].flags &= ~(uint32_t)FLAG_TOLD;
         t->entries[idx].flags |= FLAG_UNTOLD;
     }
+}
+
+bool reach_table_look(const struct reach_table *t, uint64_t key, struct reach_state *out)
+{
+    uint32_t idx = find(t, key);
+    uint32_t flags = idx != NONE ? t->entries[idx].flags : 0;
+
+    *out = (struct reach_state){
+        .is_added = (flags & FLAG_ADDED) != 0,
+        .is_consented = (flags & FLAG_CONSENTED) != 0,
+        .has_written = (flags & FLAG_WROTE) != 0,
+        .wrote_ms = (flags & FLAG_WROTE) ? t->entries[idx].wrote_ms : 0,
+    };
+    return (flags & FLAGS_OPENING) != 0;
+}
+
+void reach_table_restore(struct reach_table *t, uint64_t key, const struct reach_state *state)
+{
+    uint32_t flags = (state->is_added ? FLAG_ADDED : 0u) |
+                     (state->is_consented ? FLAG_CONSENTED : 0u) |
+                     (state->has_written ? FLAG_WROTE : 0u);
+    uint32_t idx = find(t, key);
+
+    if (flags == 0) {
+        return;
+    }
+    if (idx == NONE) {
+        idx = add(t, key);
+    }
+    if (idx == NONE) {
+        return; /* no memory: as if it had been evicted */
+    }
+    order_remove(t, idx);
+    t->entries[idx].flags |= flags;
+    if (state->has_written) {
+        t->entries[idx].wrote_ms = state->wrote_ms;
+    }
+    order_add(t, idx);
 }
 
 bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms, uint64_t window_ms)

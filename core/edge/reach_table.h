@@ -36,6 +36,18 @@ bool reach_table_learn(struct reach_table *t, const struct reach_fact *f);
 /* Not all of them were told: the next fact about the pair is told whatever it is. */
 void reach_table_untold(struct reach_table *t, uint64_t key);
 
+/* What is known of a pair and opens the way. */
+struct reach_state {
+    bool is_added;
+    bool is_consented;
+    bool has_written; /* at wrote_ms */
+    uint64_t wrote_ms;
+};
+/* False: nothing. */
+bool reach_table_look(const struct reach_table *t, uint64_t key, struct reach_state *out);
+/* Adds that to what is known, as told by nobody: for a start. */
+void reach_table_restore(struct reach_table *t, uint64_t key, const struct reach_state *state);
+
 /* Whether the outsider may reach our user. Counts as use of the pair. A window that was heard of
  * stays open an eighth longer, because its renewals may not have been told. */
 bool reach_table_is_open(struct reach_table *t, uint64_t key, uint64_t now_ms,

@@ -122,6 +122,7 @@ void report_write_json(struct buf *out, const struct report_node *node, struct e
     }
     buf_put_lit(out, "},\n");
     put_components_and_sip(out, shards, shard_count);
+    report_presence_write_json(out, &node->store, shards, shard_count);
     report_streams_write_json(out, shards, shard_count);
     put_shards(out, shards, engine, shard_count);
     report_partners_write_json(out, shards, shard_count); /* in the room that is left */
@@ -164,5 +165,6 @@ void report_write_metrics(struct buf *out, const struct report_node *node,
 #undef Y
 #undef X
     report_tls_write_metrics(out, &node->tls, shards, shard_count);
+    report_presence_write_metrics(out, &node->store, shards, shard_count);
     report_partners_write_metrics(out, shards, shard_count); /* in the room that is left */
 }

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "edge/report_presence.h"
 #include "edge/report_tls.h"
 #include "edge/stats.h"
 #include "engine/engine.h"
@@ -30,6 +31,7 @@ struct report_partner {
     uint32_t queue_count;   /* waiting for a stream */
     uint64_t queue_bytes;
     uint32_t unacked_count; /* written, not confirmed */
+    struct report_contacts contacts;
 };
 
 struct report_component {
@@ -58,6 +60,7 @@ struct edge_report {
     uint32_t sip_count;
     uint32_t streams_in_open, streams_out_open;
     struct report_streams streams;
+    struct presence_stats presence;
 };
 
 void edge_report_deinit(struct edge_report *r);
@@ -71,6 +74,7 @@ struct report_node {
     uint64_t uptime_s;
     uint64_t config_generation;
     struct report_tls tls;
+    struct report_store store;
 };
 
 /* The newest failure of a step; NULL = none. */

@@ -56,5 +56,6 @@ void report_fill(struct edge *e, const struct mail_report *m)
     links_report_streams(e, &out->streams);
     legs_component_report(e, out);
     sip_side_report(e->sip, out);
+    report_presence_fill(e, out);
     (void)sem_post(m->done);
 }

@@ -66,6 +66,7 @@ static struct report_partner **sum_partners(struct edge_report *shards, uint32_t
                 sum->trouble.bounced[w] += p->trouble.bounced[w];
             }
             add_failures(sum, p);
+            report_contacts_add(&sum->contacts, &p->contacts);
             sum->streams_in += p->streams_in;
             sum->streams_out += p->streams_out;
             sum->queue_count += p->queue_count;
@@ -106,7 +107,8 @@ static uint64_t rank_of(const struct report_partner *p)
     for (int w = 0; w < BOUNCE_WHY_COUNT; w++) {
         tried += p->trouble.bounced[w];
     }
-    if (p->streams_in + p->streams_out + p->queue_count + p->unacked_count > 0) {
+    if (p->streams_in + p->streams_out + p->queue_count + p->unacked_count > 0 ||
+        report_contacts_has_any(&p->contacts)) {
         return UINT64_C(2) << 62 | last;
     }
     return (uint64_t)(tried > 0) << 62 | last;
@@ -235,6 +237,8 @@ static void put_partner(struct buf *out, const struct report_partner *p)
     put_partner_direction(out, p, 1);
     buf_printf(out, ", \"queue\": {\"count\": %u, \"bytes\": %lu, \"unacked\": %u}",
                p->queue_count, p->queue_bytes, p->unacked_count);
+    buf_put_lit(out, ", \"presence\": ");
+    report_contacts_write_json(out, &p->contacts);
     put_bounced(out, p);
 }
 
@@ -327,6 +331,16 @@ static void put_failures(struct buf *out, const struct report_partner *p)
     }
 }
 
+static void put_contacts(struct buf *out, const struct report_partner *p)
+{
+    report_contacts_write_states(out, p->domain, &p->contacts);
+}
+
+static void put_dialogs(struct buf *out, const struct report_partner *p)
+{
+    report_contacts_write_dialogs(out, p->domain, &p->contacts);
+}
+
 static const struct family {
     const char *name;
     const char *type;
@@ -338,6 +352,8 @@ static const struct family {
     {"partner_queue_stanzas", "gauge", "stanzas waiting for a stream", put_queue},
     {"partner_bounced_total", "counter", "stanzas answered, by reason", put_bounces},
     {"partner_failures_total", "counter", "failed attempts by step", put_failures},
+    {"partner_contacts", "gauge", "contacts by direction and state", put_contacts},
+    {"partner_dialogs", "gauge", "SIP subscriptions that live", put_dialogs},
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 

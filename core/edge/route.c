@@ -11,6 +11,7 @@
 #include "edge/leg_component.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/presence_side.h"
 #include "edge/refuse.h"
 #include "edge/sip_side.h"
 #include "edge/trim.h"
@@ -247,11 +248,33 @@ static bool is_answer_gate_closed(struct edge *e, const struct policy_decision *
                                         edge_home_of_partner(e, d->partner));
 }
 
-static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
-                   const struct policy_decision *d, struct route_gate *gate)
+/* Of the domains themselves nobody keeps presence. */
+static bool is_for_presence(const struct stanza *st)
 {
+    return st->kind == STANZA_PRESENCE && st->from.local.len != 0 && st->to.local.len != 0;
+}
+
+/* Read no further while answers or the contact's home have no room. */
+static bool presence_to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
+                            const struct judgement *judgement, struct route_gate *gate)
+{
+    struct judge_pair names = names_of(pair);
+    char mem[LINK_GATE_BYTES];
+
+    presence_side_from_partner(e, st, &names, judgement->without_text);
+    return is_gate_closed(e, gate, link_gate(names.local, names.remote, mem),
+                          edge_home_of_domain(e, names.remote));
+}
+
+static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
+                   const struct judgement *judgement, struct route_gate *gate)
+{
+    const struct policy_decision *d = &judgement->decision;
     struct sip_origin origin;
 
+    if (is_for_presence(st)) {
+        return presence_to_sip(e, st, pair, judgement, gate);
+    }
     if (st->kind == STANZA_MESSAGE && st->type == STANZA_TYPE_ERROR &&
         sip_stanza_id_parse(st->id, &origin)) {
         sip_error_send(e, origin, st);
@@ -297,7 +320,7 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
     }
     body_log_stanza(e, PARTNER_IN, st);
     if (judgement.decision.domain->next_hop->kind == NEXT_HOP_SIP) {
-        return to_sip(e, st, &pair, &judgement.decision, gate);
+        return to_sip(e, st, &pair, &judgement, gate);
     }
     b = make_block(e, st, &pair, BLOCK_TO_COMPONENT, &judgement);
     if (!b) {

@@ -9,14 +9,20 @@
 #include "sip/options.h"
 #include "sip/transaction.h"
 #include "sip/write.h"
+#include "translate/error.h"
 
 #define SIP_PEER_MAGIC 0x53495050u
 #define SIP_CONN_MAGIC 0x53495043u
 #define SIP_OUT_MAGIC 0x5349504fu
+#define SIP_REQ_MAGIC 0x53495052u
+#define SIP_WAIT_MS_MAX 32000u /* for a connection to the next hop, or behind another message */
 #define SIP_SENT_BY_BYTES 270u
+#define SIP_STOPPING_RETRY_S 30u
+#define SIP_LEAVING_RETRY_S 1u /* over another connection */
 #define SIP_PLACE_BYTES 280u
 
 struct sip_peer;
+struct sip_req;
 
 /* One SIP connection, accepted or dialled. */
 struct sip_conn {
@@ -64,6 +70,12 @@ struct sip_peer {
     struct list sent;      /* struct sip_out.link: awaiting their response */
     uint32_t queued_count; /* messages of this hop that are not finished */
     size_t queued_bytes;   /* of their bodies */
+    struct list req_waiting; /* struct sip_req.link: likewise, and what is not a message */
+    struct list req_sent;
+    uint32_t req_count; /* of both */
+    struct list news;      /* in side.peer_news */
+    bool is_lost;          /* presence was told, or is about to be */
+    size_t req_bytes;
     struct sip_probe probe;
     struct sip_txn_ref probe_ref; /* while probe.in_flight: its transaction has us as owner */
     struct wheel_timer timer; /* BACKOFF: its end; UP: the next probe */
@@ -115,6 +127,9 @@ struct sip_side {
     struct list conns;  /* struct sip_conn.all */
     struct list holds;  /* struct sip_hold, owned; in order of their deadlines */
     struct wheel_timer hold_timer;
+    struct list req_over; /* struct sip_req.link, owned: their outcome is told in a moment */
+    struct list peer_news; /* struct sip_peer.news: presence has not been told yet */
+    struct wheel_timer req_timer;
     bool is_stopping;   /* connections are going for good: no one reconnects */
 };
 
@@ -138,13 +153,45 @@ void sip_conn_tick(struct sip_conn *sc);
 /* After a new snapshot: hangs up on who is no longer trusted. */
 void sip_conn_review(struct sip_conn *sc);
 
+struct message_to_sip;
+struct policy_decision;
+struct sip_side_target;
+
 /* sip_uas.c: a request on a trusted connection. */
 void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m);
 void sip_uas_hold_flush(struct sip_side *s);
 void sip_uas_respond(struct sip_side *s, uint64_t handle, unsigned status, uint32_t retry_after_s);
 
-/* sip_uac.c */
+/* Answers; what the transaction no longer wants is dropped. */
+void sip_uas_answer(struct sip_side *s, struct sip_txn_ref ref, const struct sip_answer *answer);
+void sip_uas_refuse_by_policy(struct sip_conn *sc, struct sip_txn_ref ref,
+                              const struct policy_decision *d);
+/* Whether this hop may speak for that domain, which is in the message's From. */
+bool sip_uas_is_of_hop(struct sip_conn *sc, struct slice domain);
+
+/* sip_events.c: SUBSCRIBE, NOTIFY. */
+void sip_events_request(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_msg *m);
+
+/* sip_uac.c: one message. */
 void sip_uac_done(void *owner, const struct sip_client_done *done);
+/* NULL: no memory. */
+NODISCARD struct sip_out *sip_out_new(const struct stanza *st,
+                                      const struct sip_side_target *target,
+                                      const struct message_to_sip *m);
+/* Writes it, or has it wait for the connection. */
+void sip_out_dispatch(struct sip_out *o);
+bool sip_out_is_too_old(const struct sip_out *o);
+/* Answers its sender. */
+void sip_out_refuse(struct sip_out *o, enum error_local what);
+void sip_out_free(struct sip_out *o);
+/* Frees it; the recipient's next one goes out, unless it has waited too long. */
+void sip_out_finish(struct sip_out *o);
+
+/* sip_queue.c */
+void sip_queue_update(struct sip_peer *p);
+void sip_queue_update_target(struct sip_side *s, const struct sip_target *t);
+void sip_queue_target_free(struct sip_side *s, struct sip_target *t);
+/* The connection is there, or takes more: what waits is written, messages and others by turns. */
 void sip_uac_peer_up(struct sip_peer *p);
 /* No connection came about: what waits is answered. */
 void sip_uac_peer_down(struct sip_peer *p);
@@ -152,6 +199,21 @@ void sip_uac_peer_down(struct sip_peer *p);
 void sip_uac_refuse_all(struct sip_side *s);
 void sip_uac_tick(struct sip_side *s);
 struct slice sip_gate(const struct sip_peer *p, char mem[96]);
+
+/* sip_request.c: SUBSCRIBE and NOTIFY out. */
+void sip_req_done(struct sip_req *q, const struct sip_client_done *done);
+/* The first one that waits; false: none, or the connection takes none now. */
+bool sip_req_write_next(struct sip_peer *p);
+void sip_req_peer_down(struct sip_peer *p);
+/* Gives up those that have waited too long. */
+void sip_req_tick(struct sip_peer *p);
+/* Its connection was lost, or is there again after that. */
+void sip_req_peer_seen(struct sip_peer *p, bool is_reachable);
+/* Orderly stop. */
+void sip_req_refuse_all(struct sip_peer *p);
+/* Nobody is told. */
+void sip_req_peer_free(struct sip_peer *p);
+void sip_req_free(struct sip_side *s);
 
 /* sip_peer.c */
 struct sip_peer *sip_peer_of(struct sip_side *s, const struct next_hop *hop);

@@ -196,6 +196,7 @@ static void came_up(struct sip_peer *p)
     p->probe = (struct sip_probe){.next_ms = shard_now_ms(p->side->e->sh)};
     LOG_I(sip_peer_up, "next_hop=%s peer=%s", p->name, conn_peer_text(p->conn->c));
     arm_probe(p);
+    sip_req_peer_seen(p, true);
     sip_uac_peer_up(p);
 }
 
@@ -348,6 +349,8 @@ struct sip_peer *sip_peer_of(struct sip_side *s, const struct next_hop *hop)
     p->side = s;
     list_init(&p->waiting);
     list_init(&p->sent);
+    list_init(&p->req_waiting);
+    list_init(&p->req_sent);
     if (!slice_to_cstr(hop->name, p->name, sizeof(p->name))) {
         pool_free(p);
         return NULL;
@@ -369,6 +372,7 @@ void sip_peer_conn_closed(struct sip_peer *p, const char *why)
     if (p->state == SIP_PEER_UP) {
         LOG_W(sip_peer_down, "next_hop=%s why=%s", p->name, log_quote(slice_from_cstr(why)).text);
         note_failure(p, why);
+        sip_req_peer_seen(p, false);
         shard_timer_disarm(p->side->e->sh, &p->timer);
     }
     if (p->side->is_stopping || p->state == SIP_PEER_BACKOFF) {
@@ -467,6 +471,7 @@ void sip_peer_free(struct sip_peer *p)
 {
     shard_timer_disarm(p->side->e->sh, &p->timer);
     forget_probe(p);
+    list_remove(&p->news);
     sip_renew_stop(p);
     dial_free(p->dial);
     if (p->conn) {

@@ -50,6 +50,8 @@ int sip_side_new(struct sip_side **out, struct edge *e)
     s->e = e;
     list_init(&s->conns);
     list_init(&s->holds);
+    list_init(&s->req_over);
+    list_init(&s->peer_news);
     sip_ids_init(&s->ids, edge_setup(e)->crypto);
     err = sip_txns_new(&s->txns, &params);
     if (err != 0) {
@@ -79,6 +81,7 @@ void sip_side_free(struct sip_side *s)
         while ((link = list_pop_front(&p->waiting)) || (link = list_pop_front(&p->sent))) {
             pool_free(LIST_ENTRY(link, struct sip_out, link));
         }
+        sip_req_peer_free(p);
         sip_peer_free(p);
     }
     map_deinit(&s->peers);
@@ -89,8 +92,14 @@ void sip_side_free(struct sip_side *s)
         pool_free(t);
     }
     map_deinit(&s->targets);
+    sip_req_free(s);
     sip_txns_free(s->txns);
     pool_heap_free(s);
+}
+
+struct sip_ids *sip_side_ids(struct sip_side *s)
+{
+    return &s->ids;
 }
 
 struct slice sip_sent_by(const struct sip_side *s, bool is_tls, char *mem)
@@ -112,6 +121,15 @@ struct slice sip_sent_by(const struct sip_side *s, bool is_tls, char *mem)
     }
     len = snprintf(mem, SIP_SENT_BY_BYTES, "%s:%u", policy->node_name, port);
     return slice_make(mem, len > 0 && (size_t)len < SIP_SENT_BY_BYTES ? (size_t)len : 0);
+}
+
+void sip_side_put_contact(const struct sip_side *s, bool is_tls, struct buf *out)
+{
+    char sent_by[SIP_SENT_BY_BYTES];
+
+    buf_put_lit(out, "<sip:");
+    buf_put(out, sip_sent_by(s, is_tls, sent_by));
+    buf_put_cstr(out, is_tls ? ";transport=tls>" : ";transport=tcp>");
 }
 
 void sip_side_tick(struct sip_side *s)
@@ -156,7 +174,7 @@ void sip_side_review(struct sip_side *s)
     while ((p = map_next(&s->peers, &cursor))) {
         sip_peer_review(p);
         if (!snapshot_next_hop(edge_policy(s->e), slice_from_cstr(p->name)) &&
-            p->queued_count == 0) {
+            p->queued_count == 0 && p->req_count == 0) {
             sip_peer_free(p);
             cursor = 0;
         }
@@ -170,7 +188,7 @@ uint32_t sip_side_drain_flush(struct sip_side *s)
     struct sip_peer *p;
 
     while ((p = map_next(&s->peers, &cursor))) {
-        busy += p->queued_count;
+        busy += p->queued_count + p->req_count;
     }
     return busy;
 }
@@ -210,7 +228,7 @@ void sip_side_report(struct sip_side *s, struct edge_report *out)
         (void)snprintf(r->peer, sizeof(r->peer), "%s", p->conn ? conn_peer_text(p->conn->c) : "");
         (void)snprintf(r->last_failure, sizeof(r->last_failure), "%s", p->last_failure);
         r->state = sip_peer_state_name(p->state);
-        r->pending = p->queued_count;
+        r->pending = p->queued_count + p->req_count;
         r->requests[0] = p->requests[0];
         r->requests[1] = p->requests[1];
     }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_side: the SIP leg of one shard: connections to and from the next hops, transactions, messages
- * out (sip_uac.c, queued per recipient, RFC 3428 section 8) and in (sip_uas.c). Every MESSAGE out
- * ends in silence on success or a stanza error to its sender; every request in in one final
- * response. The shard's thread only, but for what is said. */
+ * out (sip_uac.c, queued per recipient in sip_queue.c, RFC 3428 section 8) and in (sip_uas.c),
+ * requests of presence out (sip_request.c) and in (sip_events.c). Every MESSAGE out ends in silence
+ * on success or a stanza error to its sender, every other request in one presence_response; every
+ * request in in one final response. The shard's thread only, but for what is said. */
 #ifndef FG_EDGE_SIP_SIDE_H
 #define FG_EDGE_SIP_SIDE_H
 
 #include "edge/edge.h"
 #include "xmpp/stanza.h"
 
-struct sip_side;
+struct presence_request;
 struct route_gate;
+struct sip_answer;
+struct sip_ids;
+struct sip_side;
 struct edge_report;
 
 NODISCARD int sip_side_new(struct sip_side **out, struct edge *e);
@@ -36,6 +40,16 @@ struct sip_side_target {
  * wait at gate. */
 bool sip_side_send(struct sip_side *s, const struct stanza *st,
                    const struct sip_side_target *target, struct route_gate *gate);
+
+/* SUBSCRIBE or NOTIFY of presence. 0: presence_side_response follows once, never from inside of
+ * this; else nothing was taken: ERR_FULL, ERR_NOMEM, ERR_SHUTDOWN. */
+NODISCARD int sip_side_request(struct sip_side *s, const struct next_hop *hop,
+                               const struct presence_request *r);
+/* Final response to a request that came in on this shard; stale ones are dropped. */
+void sip_side_answer(struct sip_side *s, uint64_t handle, const struct sip_answer *answer);
+/* "<sip:node:5061;transport=tls>": where next hops reach this node. */
+void sip_side_put_contact(const struct sip_side *s, bool is_tls, struct buf *out);
+struct sip_ids *sip_side_ids(struct sip_side *s);
 
 /* From any shard: what became of a stanza that came from SIP: 202 = confirmed (held a moment for an
  * early error), else the final status. */

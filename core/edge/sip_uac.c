@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sip_uac: messages out: one at a time per recipient (RFC 3428 section 8), in order, each ending
- * in a 2xx or in a stanza error to its sender. */
+/* sip_uac: one message on its way out: written, answered, and what its sender is told. Who waits
+ * behind whom: sip_queue.c. */
 #include <stdio.h>
 #include <time.h>
 
@@ -9,62 +9,9 @@
 #include "base/pool.h"
 #include "edge/bounce.h"
 #include "edge/partner_run.h"
-#include "edge/route.h"
 #include "edge/sip_int.h"
 #include "translate/error.h"
 #include "translate/message.h"
-
-#define TARGET_COUNT_MAX 1024u
-#define PEER_COUNT_MAX 16384u
-/* The reader is stopped at these and goes on at a quarter. */
-#define TARGET_COUNT_HIGH 512u
-#define PEER_COUNT_HIGH 4096u
-#define WAIT_MS_MAX 32000u /* for a connection to the next hop, or behind another message */
-
-struct slice sip_gate(const struct sip_peer *p, char mem[96])
-{
-    int len = snprintf(mem, 96, "sip %s", p->name);
-
-    return slice_make(mem, (size_t)len);
-}
-
-static void set_gate(struct edge *e, struct slice key, bool is_high, bool is_low)
-{
-    if (is_high) {
-        flow_set(&e->flow, key, true, shard_now_ms(e->sh));
-    } else if (is_low && flow_is_closed(&e->flow, key)) {
-        flow_set(&e->flow, key, false, shard_now_ms(e->sh));
-    }
-}
-
-static void update_gate(struct sip_peer *p)
-{
-    struct edge *e = p->side->e;
-    char mem[96];
-    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
-    bool is_high = p->queued_count > PEER_COUNT_HIGH || p->queued_bytes > bytes_max / 2;
-    bool is_low = p->queued_count <= PEER_COUNT_HIGH / 4 && p->queued_bytes <= bytes_max / 4;
-
-    set_gate(e, sip_gate(p, mem), is_high && p->state == SIP_PEER_UP, is_low);
-}
-
-/* A recipient has a gate of its own: who writes to others need not wait for this one. */
-static struct slice target_gate(const struct sip_target *t, char mem[96])
-{
-    int len = snprintf(mem, 96, "sip recipient %p", (const void *)t);
-
-    return slice_make(mem, (size_t)len);
-}
-
-static void update_target_gate(struct sip_side *s, const struct sip_target *t)
-{
-    char mem[96];
-
-    set_gate(s->e, target_gate(t, mem), t->count > TARGET_COUNT_HIGH,
-             t->count <= TARGET_COUNT_HIGH / 4);
-}
-
-/* --- one message ---------------------------------------------------------------------------- */
 
 static char *put(char *at, struct slice from, struct slice *to)
 {
@@ -72,7 +19,7 @@ static char *put(char *at, struct slice from, struct slice *to)
     return from.len ? mempcpy(at, from.ptr, from.len) : at;
 }
 
-static struct sip_out *out_new(const struct stanza *st, const struct sip_side_target *target,
+struct sip_out *sip_out_new(const struct stanza *st, const struct sip_side_target *target,
                                const struct message_to_sip *m)
 {
     size_t bytes = target->local.len + target->remote.len + jid_len(&st->from) + jid_len(&st->to) +
@@ -180,7 +127,7 @@ static bool write_request(struct sip_out *o)
 }
 
 /* Writes it, or has it wait for the connection. */
-static void dispatch(struct sip_out *o)
+void sip_out_dispatch(struct sip_out *o)
 {
     if (o->peer->state != SIP_PEER_UP || !write_request(o)) {
         list_push_back(&o->peer->waiting, &o->link);
@@ -190,13 +137,7 @@ static void dispatch(struct sip_out *o)
     list_push_back(&o->peer->sent, &o->link);
 }
 
-static void target_free(struct sip_side *s, struct sip_target *t)
-{
-    (void)map_remove(&s->targets, slice_make(t->key, t->key_len));
-    pool_free(t);
-}
-
-static void out_free(struct sip_out *o)
+void sip_out_free(struct sip_out *o)
 {
     list_remove(&o->link);
     o->peer->queued_count--;
@@ -225,7 +166,7 @@ static void refuse(struct sip_out *o, const struct stanza_error *error)
                                          .error = *error});
 }
 
-static void refuse_unreachable(struct sip_out *o, enum error_local what)
+void sip_out_refuse(struct sip_out *o, enum error_local what)
 {
     struct stanza_error error;
 
@@ -235,32 +176,33 @@ static void refuse_unreachable(struct sip_out *o, enum error_local what)
     refuse(o, &error);
 }
 
-static bool is_too_old(const struct sip_out *o)
+bool sip_out_is_too_old(const struct sip_out *o)
 {
-    return shard_now_ms(o->peer->side->e->sh) - o->created_ms >= WAIT_MS_MAX;
+    return shard_now_ms(o->peer->side->e->sh) - o->created_ms >= SIP_WAIT_MS_MAX;
 }
 
 /* The message is finished: the recipient's next one goes out, unless it has waited too long. */
-static void finish(struct sip_out *o)
+void sip_out_finish(struct sip_out *o)
 {
     struct sip_side *s = o->peer->side;
     struct sip_peer *p = o->peer;
     struct sip_target *t = o->target;
     struct list *next;
 
-    out_free(o);
-    while ((next = list_first(&t->waiting)) && is_too_old(LIST_ENTRY(next, struct sip_out, link))) {
+    sip_out_free(o);
+    while ((next = list_first(&t->waiting)) &&
+           sip_out_is_too_old(LIST_ENTRY(next, struct sip_out, link))) {
         o = LIST_ENTRY(next, struct sip_out, link);
-        refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
-        out_free(o);
+        sip_out_refuse(o, ERROR_LOCAL_NO_ANSWER);
+        sip_out_free(o);
     }
     next = list_pop_front(&t->waiting);
-    update_gate(p);
-    update_target_gate(s, t);
+    sip_queue_update(p);
+    sip_queue_update_target(s, t);
     if (next) {
-        dispatch(LIST_ENTRY(next, struct sip_out, link));
+        sip_out_dispatch(LIST_ENTRY(next, struct sip_out, link));
     } else {
-        target_free(s, t);
+        sip_queue_target_free(s, t);
     }
 }
 
@@ -290,6 +232,10 @@ void sip_uac_done(void *owner, const struct sip_client_done *done)
         sip_peer_probe_done(owner, done);
         return;
     }
+    if (*(const uint32_t *)owner == SIP_REQ_MAGIC) {
+        sip_req_done(owner, done);
+        return;
+    }
     ASSERT(o->magic == SIP_OUT_MAGIC);
     if (done->outcome == SIP_OUTCOME_FINAL && done->status == 503 && !o->is_retried &&
         sip_peer_may_failover(o->peer)) {
@@ -306,229 +252,8 @@ void sip_uac_done(void *owner, const struct sip_client_done *done)
         break;
     case SIP_OUTCOME_TIMEOUT:
     case SIP_OUTCOME_LINK:
-        refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
+        sip_out_refuse(o, ERROR_LOCAL_NO_ANSWER);
         break;
     }
-    finish(o);
-}
-
-/* --- queues --------------------------------------------------------------------------------- */
-
-static struct sip_target *target_of(struct sip_side *s, struct slice uri)
-{
-    struct sip_target *t = map_get(&s->targets, uri);
-
-    if (t) {
-        return t;
-    }
-    t = pool_zalloc(sizeof(*t) + uri.len);
-    if (t) {
-        list_init(&t->waiting);
-        t->key_len = uri.len;
-        memcpy(t->key, uri.ptr, uri.len);
-        (void)map_add(&s->targets, slice_make(t->key, t->key_len), t);
-    }
-    return t;
-}
-
-static void answer_local(struct sip_side *s, const struct stanza *st,
-                         const struct sip_side_target *target, const struct stanza_error *error)
-{
-    bounce_stanza(s->e, st,
-                  &(struct bounce_reply){.to_partner = true,
-                                         .local = target->local,
-                                         .remote = target->remote,
-                                         .error = *error});
-}
-
-static bool enqueue(struct sip_side *s, const struct stanza *st,
-                    const struct sip_side_target *target, const struct message_to_sip *m,
-                    struct route_gate *gate)
-{
-    struct sip_peer *p = sip_peer_of(s, target->hop);
-    struct sip_target *t = p ? target_of(s, m->uri) : NULL;
-    struct sip_out *o = NULL;
-    struct stanza_error error;
-    char mem[96];
-    struct slice key;
-
-    if (t && t->count < TARGET_COUNT_MAX && p->queued_count < PEER_COUNT_MAX &&
-        p->queued_bytes + m->body.len <= edge_policy(s->e)->limits.queue_bytes_max &&
-        !s->e->is_draining) {
-        o = out_new(st, target, m);
-    }
-    if (!o) {
-        error_from_local(&error, ERROR_LOCAL_QUEUE_FULL);
-        s->e->stats.bounced_queue_full++;
-        partner_run_bounced(s->e, target->remote, BOUNCE_QUEUE_FULL);
-        if (t && t->count == 0) {
-            target_free(s, t);
-        }
-        answer_local(s, st, target, &error);
-        return false;
-    }
-    o->peer = p;
-    o->target = t;
-    o->created_ms = shard_now_ms(s->e->sh);
-    p->queued_count++;
-    p->queued_bytes += o->body.len;
-    t->count++;
-    if (t->count == 1) {
-        dispatch(o);
-    } else {
-        list_push_back(&t->waiting, &o->link);
-    }
-    update_gate(p);
-    t = map_get(&s->targets, m->uri); /* gone when the next hop could not be dialled at all */
-    if (t) {
-        update_target_gate(s, t);
-    }
-    key = t ? target_gate(t, mem) : SLICE_NONE;
-    if (!t || !flow_is_closed(&s->e->flow, key)) {
-        key = sip_gate(p, mem);
-    }
-    if (!flow_is_closed(&s->e->flow, key)) {
-        return false;
-    }
-    memcpy(gate->mem, key.ptr, key.len);
-    gate->key = slice_make(gate->mem, key.len);
-    return true;
-}
-
-bool sip_side_send(struct sip_side *s, const struct stanza *st,
-                   const struct sip_side_target *target, struct route_gate *gate)
-{
-    static const struct message_to_sip_options options = {0};
-    struct message_to_sip m;
-    bool should_wait = false;
-
-    message_to_sip(&m, st, &options);
-    switch (m.verdict) {
-    case MESSAGE_SEND:
-        should_wait = enqueue(s, st, target, &m, gate);
-        break;
-    case MESSAGE_CONSUMED:
-    case MESSAGE_ERROR:
-        s->e->stats.consumed++;
-        break;
-    case MESSAGE_REFUSED:
-        s->e->stats.bounced_translate++;
-        partner_run_bounced(s->e, target->remote, BOUNCE_TRANSLATE);
-        answer_local(s, st, target, &m.error);
-        break;
-    }
-    message_to_sip_deinit(&m);
-    return should_wait;
-}
-
-void sip_uac_peer_up(struct sip_peer *p)
-{
-    struct list waiting;
-    struct list *link;
-
-    list_init(&waiting);
-    list_splice(&waiting, &p->waiting);
-    while ((link = list_pop_front(&waiting))) {
-        dispatch(LIST_ENTRY(link, struct sip_out, link));
-    }
-}
-
-static void refuse_waiting(struct sip_peer *p, uint64_t older_than_ms, enum error_local what)
-{
-    struct list doomed;
-    struct list *at = p->waiting.next;
-    struct list *link;
-
-    /* Finishing one brings the recipient's next one into the list: it waits for the next turn. */
-    list_init(&doomed);
-    while (at != &p->waiting) {
-        struct sip_out *o = LIST_ENTRY(at, struct sip_out, link);
-
-        at = at->next;
-        if (o->created_ms <= older_than_ms) {
-            list_remove(&o->link);
-            list_push_back(&doomed, &o->link);
-        }
-    }
-    while ((link = list_pop_front(&doomed))) {
-        struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
-
-        refuse_unreachable(o, what);
-        finish(o);
-    }
-}
-
-void sip_uac_peer_down(struct sip_peer *p)
-{
-    /* All targets failed: those who wait since before this round are answered. */
-    while (!list_is_empty(&p->waiting)) {
-        refuse_waiting(p, UINT64_MAX, ERROR_LOCAL_NO_ANSWER);
-    }
-}
-
-void sip_uac_refuse_all(struct sip_side *s)
-{
-    size_t cursor = 0;
-    struct sip_target *t;
-    struct sip_peer *p;
-    struct list *link;
-
-    /* First those behind others, so that none of them is written now. */
-    while ((t = map_next(&s->targets, &cursor))) {
-        while ((link = list_first(&t->waiting))) {
-            refuse_unreachable(LIST_ENTRY(link, struct sip_out, link), ERROR_LOCAL_NO_ANSWER);
-            out_free(LIST_ENTRY(link, struct sip_out, link));
-        }
-    }
-    cursor = 0;
-    while ((p = map_next(&s->peers, &cursor))) {
-        while ((link = list_first(&p->sent)) || (link = list_first(&p->waiting))) {
-            struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
-
-            sip_client_forget(s->txns, o->ref);
-            refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
-            finish(o);
-        }
-    }
-}
-
-/* Behind a message that gets no answer a queue would move once in a transaction's time: who has
- * waited there too long is answered. The lists are in order of age. */
-static void refuse_behind(struct sip_side *s)
-{
-    size_t cursor = 0;
-    struct sip_target *t;
-    struct list *link;
-
-    while ((t = map_next(&s->targets, &cursor))) {
-        while ((link = list_first(&t->waiting))) {
-            struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
-
-            if (!is_too_old(o)) {
-                break;
-            }
-            refuse_unreachable(o, ERROR_LOCAL_NO_ANSWER);
-            out_free(o);
-        }
-        update_target_gate(s, t);
-    }
-}
-
-void sip_uac_tick(struct sip_side *s)
-{
-    uint64_t now = shard_now_ms(s->e->sh);
-    size_t cursor = 0;
-    struct sip_peer *p;
-
-    refuse_behind(s);
-
-    while ((p = map_next(&s->peers, &cursor))) {
-        if (now > WAIT_MS_MAX) {
-            refuse_waiting(p, now - WAIT_MS_MAX, ERROR_LOCAL_NO_ANSWER);
-        }
-        if (p->state == SIP_PEER_UP && !list_is_empty(&p->waiting)) {
-            sip_uac_peer_up(p); /* the connection was crowded */
-        }
-        update_gate(p);
-    }
+    sip_out_finish(o);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_uas: requests in: OPTIONS is answered, MESSAGE becomes a stanza whose fate is the response,
- * INVITE is refused 488 (no dialogs yet), everything else 405. */
+ * SUBSCRIBE and NOTIFY are presence's (sip_events.c), INVITE is refused 488 (no sessions yet),
+ * everything else 405. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
@@ -11,20 +12,27 @@
 #include "edge/sip_int.h"
 #include "translate/error.h"
 #include "translate/message.h"
+#include "translate/pidf.h"
 
 /* After the partner confirmed a stanza, an error of its server still has this long to come and
  * become the response (sip.md 2.3: an early stanza error); then 202. */
 #define HOLD_MS 100u
 #define STATUS_ACCEPTED 202u
-#define OVERLOAD_RETRY_S 30u
-#define LEAVING_RETRY_S 1u /* over another connection */
 
 static const struct slice accept_types[] = {
     {"text/plain", 10}, {"text/html", 9}, {"message/cpim", 12}, {"multipart/alternative", 21},
     {"multipart/mixed", 15}, {"multipart/related", 17}, {"application/im-iscomposing+xml", 30},
 };
 
-static void respond(struct sip_side *s, struct sip_txn_ref ref, const struct sip_answer *answer)
+/* What pidf_read takes (translate/pidf.h). */
+static const struct slice notify_accept_types[] = {
+    {"application/pidf+xml", 20},
+    {"text/xml+msrtc.pidf", 19},
+    {"application/msrtc-event-categories+xml", 38},
+};
+static const struct slice event_packages[] = {{"presence", 8}};
+
+void sip_uas_answer(struct sip_side *s, struct sip_txn_ref ref, const struct sip_answer *answer)
 {
     struct sip_link *link = sip_server_link(s->txns, ref);
     int err = sip_server_respond(s->txns, ref, answer, shard_now_ms(s->e->sh));
@@ -52,8 +60,13 @@ void sip_uas_respond(struct sip_side *s, uint64_t handle, unsigned status, uint3
         sip_write_header_u32(&fields, SIP_HDR_RETRY_AFTER, retry_after_s);
     }
     answer.fields = buf_slice(&fields);
-    respond(s, sip_ref_of(handle), &answer);
+    sip_uas_answer(s, sip_ref_of(handle), &answer);
     buf_deinit(&fields);
+}
+
+void sip_side_answer(struct sip_side *s, uint64_t handle, const struct sip_answer *answer)
+{
+    sip_uas_answer(s, sip_ref_of(handle), answer);
 }
 
 static void on_options(struct sip_conn *sc, struct sip_txn_ref ref,
@@ -65,27 +78,25 @@ static void on_options(struct sip_conn *sc, struct sip_txn_ref ref,
     buf_init(&fields, 2048);
     sip_options_answer_put(&fields, policy, sc->side->e->is_draining, &answer.status);
     answer.fields = buf_slice(&fields);
-    respond(sc->side, ref, &answer);
+    sip_uas_answer(sc->side, ref, &answer);
     buf_deinit(&fields);
 }
 
-/* Whether this hop may speak for that domain. */
-static bool is_of_hop(struct sip_conn *sc, const struct message_from_sip *result)
+bool sip_uas_is_of_hop(struct sip_conn *sc, struct slice name)
 {
-    const struct local_domain *domain =
-        snapshot_domain(edge_policy(sc->side->e), result->from.domain);
+    const struct local_domain *domain = snapshot_domain(edge_policy(sc->side->e), name);
 
     if (!domain || !slice_eq_cstr(domain->next_hop->name, sc->hop)) {
         LOG_W(sip_refused, "peer=%s from=%s why=from-domain-not-of-this-next-hop",
-              conn_peer_text(sc->c), log_quote(result->from.domain).text);
+              conn_peer_text(sc->c), log_quote(name).text);
         sc->side->e->stats.spoofed++;
         return false;
     }
     return true;
 }
 
-static void refuse_by_policy(struct sip_conn *sc, struct sip_txn_ref ref,
-                             const struct policy_decision *d)
+void sip_uas_refuse_by_policy(struct sip_conn *sc, struct sip_txn_ref ref,
+                              const struct policy_decision *d)
 {
     struct refuse_status how;
     struct sip_answer answer;
@@ -98,7 +109,7 @@ static void refuse_by_policy(struct sip_conn *sc, struct sip_txn_ref ref,
         sip_write_header_u32(&fields, SIP_HDR_RETRY_AFTER, how.retry_after_s);
     }
     answer.fields = buf_slice(&fields);
-    respond(sc->side, ref, &answer);
+    sip_uas_answer(sc->side, ref, &answer);
     buf_deinit(&fields);
 }
 
@@ -116,7 +127,7 @@ static void refuse(struct sip_conn *sc, struct sip_txn_ref ref,
         sip_write_header(&fields, SIP_HDR_ACCEPT_ENCODING, SLICE_LIT("identity"));
     }
     answer.fields = buf_slice(&fields);
-    respond(sc->side, ref, &answer);
+    sip_uas_answer(sc->side, ref, &answer);
     buf_deinit(&fields);
 }
 
@@ -130,7 +141,8 @@ static void send_stanza(struct sip_conn *sc, struct sip_txn_ref ref,
     struct jid_ascii remote;
     struct block *b;
 
-    if (!is_of_hop(sc, result) || jid_domain_to_ascii(result->from.domain, &local) != 0) {
+    if (!sip_uas_is_of_hop(sc, result->from.domain) ||
+        jid_domain_to_ascii(result->from.domain, &local) != 0) {
         sip_uas_respond(sc->side, sip_handle_of(ref), 403, 0);
         return;
     }
@@ -140,7 +152,7 @@ static void send_stanza(struct sip_conn *sc, struct sip_txn_ref ref,
     names = (struct judge_pair){jid_ascii_slice(&local), jid_ascii_slice(&remote)};
     judge_message(e, result->from.local, result->to.local, &names, &decision);
     if (!decision.allowed) {
-        refuse_by_policy(sc, ref, &decision);
+        sip_uas_refuse_by_policy(sc, ref, &decision);
         return;
     }
     body_log_message(e, &result->from, &result->to, buf_slice(&e->scratch));
@@ -201,12 +213,16 @@ static void act(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_ms
         break;
     case SIP_METHOD_MESSAGE:
         if (sc->side->e->is_draining) {
-            sip_uas_respond(sc->side, sip_handle_of(ref), 503, OVERLOAD_RETRY_S);
+            sip_uas_respond(sc->side, sip_handle_of(ref), 503, SIP_STOPPING_RETRY_S);
         } else if (sip_conn_is_overdue(sc)) {
-            sip_uas_respond(sc->side, sip_handle_of(ref), 503, LEAVING_RETRY_S);
+            sip_uas_respond(sc->side, sip_handle_of(ref), 503, SIP_LEAVING_RETRY_S);
         } else {
             on_message(sc, ref, m);
         }
+        break;
+    case SIP_METHOD_SUBSCRIBE:
+    case SIP_METHOD_NOTIFY:
+        sip_events_request(sc, ref, m);
         break;
     default:
         /* INVITE: sessions come with the dialog profile. */
@@ -223,13 +239,21 @@ void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m)
     struct sip_host own = {0};
     struct sip_check_policy policy = {
         .methods = SIP_METHOD_BIT(SIP_METHOD_MESSAGE) | SIP_METHOD_BIT(SIP_METHOD_OPTIONS) |
-                   SIP_METHOD_BIT(SIP_METHOD_INVITE),
+                   SIP_METHOD_BIT(SIP_METHOD_INVITE) | SIP_METHOD_BIT(SIP_METHOD_SUBSCRIBE) |
+                   SIP_METHOD_BIT(SIP_METHOD_NOTIFY),
         .schemes = SIP_SCHEME_BIT(SIP_SCHEME_SIP) | SIP_SCHEME_BIT(SIP_SCHEME_IM) |
                    SIP_SCHEME_BIT(SIP_SCHEME_PRES),
         .own = &own,
         .own_count = 1,
         .accept = accept_types,
         .accept_count = ARRAY_COUNT(accept_types),
+        .notify_accept = notify_accept_types,
+        .notify_accept_count = ARRAY_COUNT(notify_accept_types),
+        .packages = event_packages,
+        .package_count = ARRAY_COUNT(event_packages),
+        .body_bytes_max = m->method == SIP_METHOD_NOTIFY || m->method == SIP_METHOD_SUBSCRIBE
+                              ? PIDF_BYTES_MAX
+                              : 0,
     };
     struct sip_server_result result;
 

@@ -119,7 +119,6 @@ int engine_build(struct engine **out, const struct engine_params *params, char *
                  size_t why_bytes)
 {
     struct engine *e = pool_heap_zalloc(sizeof(*e));
-    cpu_set_t set;
     int err = 0;
 
     check_params(params);
@@ -128,8 +127,7 @@ int engine_build(struct engine **out, const struct engine_params *params, char *
     }
     e->params = *params;
     e->params.conn_max = params->conn_max ? params->conn_max : CONN_MAX_DEFAULT;
-    e->shard_count = params->shard_count ? params->shard_count : usable_cores(&set);
-    e->shard_count = e->shard_count < ENGINE_SHARDS_MAX ? e->shard_count : ENGINE_SHARDS_MAX;
+    e->shard_count = params->shard_count ? params->shard_count : engine_default_shards();
     (void)pthread_mutex_init(&e->post_lock, NULL);
     e->dns_servers = copy_texts(params->dns_servers);
     e->params.dns_servers = (const char *const *)e->dns_servers;
@@ -250,6 +248,14 @@ void engine_free(struct engine *e)
     pool_heap_free(e->shards_block);
     pool_heap_free(e->boxes_block);
     pool_heap_free(e);
+}
+
+uint32_t engine_default_shards(void)
+{
+    cpu_set_t set;
+    uint32_t count = usable_cores(&set);
+
+    return count < ENGINE_SHARDS_MAX ? count : ENGINE_SHARDS_MAX;
 }
 
 uint32_t engine_shard_count(const struct engine *e)

@@ -68,6 +68,8 @@ NODISCARD int engine_new(struct engine **out, const struct engine_params *params
 /* Stops and joins all shards (connections are aborted: drain first), frees everything. */
 void engine_free(struct engine *e);
 uint32_t engine_shard_count(const struct engine *e);
+/* What shard_count 0 means here. */
+uint32_t engine_default_shards(void);
 
 /* Opens a listening socket; accepted connections are spread over the shards. transparent to the
  * protocol: tag comes back in app->accepted. Unix paths are not for shards. */

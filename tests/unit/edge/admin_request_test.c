@@ -44,6 +44,17 @@ Test(admin_request, commands)
          ADMIN_DIALBACK_KEY);
     cr_expect(slice_eq_cstr(request.members[ADMIN_ID], "c"));
     admin_request_deinit(&request);
+    good("{\"command\":\"contacts\"}", ADMIN_CONTACTS);
+    cr_expect_null(request.members[ADMIN_LOCAL].ptr);
+    admin_request_deinit(&request);
+    good("{\"command\":\"contacts\",\"local\":\"a\",\"remote\":\"b\",\"direction\":\"in\","
+         "\"state\":\"asked\",\"limit\":\"5\",\"cursor\":\"0:7\"}",
+         ADMIN_CONTACTS);
+    cr_expect(slice_eq_cstr(request.members[ADMIN_CURSOR], "0:7"));
+    admin_request_deinit(&request);
+    good("{\"command\":\"contact\",\"act\":\"show\",\"local\":\"a\",\"remote\":\"b\"}",
+         ADMIN_CONTACT);
+    admin_request_deinit(&request);
     for (int i = 0; i < ADMIN_COMMAND_COUNT; i++) {
         cr_expect_gt(strlen(admin_command_name((enum admin_command)i)), 0);
     }
@@ -62,6 +73,11 @@ Test(admin_request, what_is_none)
     bad("{\"command\": \"partner\", \"domain\": \"\"}", "\"domain\" is empty");
     bad("{\"command\": \"status\", \"domain\": \"x\"}",
         "command \"status\" does not have a member \"domain\"");
+    bad("{\"command\": \"contact\", \"act\": \"show\", \"local\": \"a\"}",
+        "command \"contact\" needs a member \"remote\"");
+    bad("{\"command\": \"contacts\", \"id\": \"x\"}",
+        "command \"contacts\" does not have a member \"id\"");
+    bad("{\"command\": \"contacts\", \"limit\": 5}", "\"limit\" must be a text, not a number");
     bad("{\"command\": \"status\", \"hurry\": true}", "no command has a member \"hurry\"");
     bad("{\"command\": \"why\", \"from\": \"a\", \"from\": \"b\"}", "\"from\" is there twice");
     bad("{\"command\": \"status\", \"command\": \"reload\"}", "\"command\" is there twice");

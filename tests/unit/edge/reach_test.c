@@ -347,3 +347,38 @@ Test(reach, a_key_is_of_all_four_parts)
     pair.local_user = SLICE_NONE;
     cr_assert_neq(reach_key(&pair), key);
 }
+
+Test(reach, what_a_store_held_is_there_again)
+{
+    struct reach_state state;
+
+    reach_table_restore(table, KEY, &(struct reach_state){.is_added = true});
+    cr_expect(is_open(KEY, 5));
+    cr_expect(reach_table_look(table, KEY, &state));
+    cr_expect(state.is_added && !state.is_consented && !state.has_written);
+    learn(REACH_REMOVED, KEY, 6);
+    cr_expect_not(is_open(KEY, 7));
+    cr_expect_not(reach_table_look(table, KEY, &state));
+}
+
+Test(reach, a_window_goes_on_where_it_was)
+{
+    struct reach_state state = {.has_written = true, .wrote_ms = (uint64_t)10 - (WINDOW - 20)};
+
+    /* Written before this clock began: differences count. */
+    reach_table_restore(table, KEY, &state);
+    cr_expect(is_open(KEY, 29));
+    cr_expect_not(is_open(KEY, 31));
+    reach_table_restore(table, KEY + 1, &(struct reach_state){0});
+    cr_expect_eq(reach_table_count(table), 0);
+}
+
+Test(reach, restoring_adds_to_what_is_known)
+{
+    struct reach_state state;
+
+    learn(REACH_WROTE, KEY, 100);
+    reach_table_restore(table, KEY, &(struct reach_state){.is_consented = true});
+    cr_expect(reach_table_look(table, KEY, &state));
+    cr_expect(state.is_consented && state.has_written && state.wrote_ms == 100);
+}

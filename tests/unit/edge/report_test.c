@@ -43,7 +43,8 @@ Test(report, sums_partners_over_shards_and_escapes)
     static struct edge_report shards[2];
     static struct engine_stats engine[2];
     struct report_node node = {"edge\"1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
-                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel},
+                               {0}};
     struct buf out;
 
     (void)snprintf(partners[0].domain, sizeof(partners[0].domain), "fabrikam.test");
@@ -78,7 +79,8 @@ Test(report, the_last_failure_of_each_step_and_direction_is_shown_the_newest_of_
     static struct edge_report shards[2];
     static struct engine_stats engine[2];
     struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
-                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel},
+                               {0}};
     struct buf out;
 
     for (int i = 0; i < 2; i++) {
@@ -117,7 +119,8 @@ Test(report, metrics_have_a_line_per_counter_and_shard)
     static struct edge_report shards[2];
     static struct engine_stats engine[2];
     struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
-                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel},
+                               {0}};
     struct buf out;
 
     shards[1].stats.bounced_queue_full = 9;
@@ -148,7 +151,8 @@ Test(report, streams_are_rows_and_sums)
                                {.build = "distribution",
                                 .ktls_mode = "auto",
                                 .kernel = &kernel,
-                                .crl_next_update_unix_s = 1900000000}};
+                                .crl_next_update_unix_s = 1900000000},
+                               {0}};
     struct buf out;
 
     shards[1].shard_idx = 1;
@@ -223,7 +227,8 @@ Test(report, more_partners_than_the_documents_hold_are_left_out_and_counted)
     static struct engine_stats engine[1];
     struct edge_report shard = {.partners = many_partners(), .partner_count = MANY};
     struct report_node node = {"edge1", "0.1", "wolfssl", "wolfSSL 5", "running", 7, 1,
-                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel}};
+                               {.build = "production", .ktls_mode = "auto", .kernel = &kernel},
+                               {0}};
     size_t bounds[] = {(size_t)8 << 20, (size_t)1 << 20, 32 << 10};
     struct buf out;
 

@@ -332,6 +332,7 @@ void subscriber_do_welcome(struct contact *c, struct subscriber_step *step)
     if (is_new) {
         c->in.owes_subscribed = false;
         contact_send_type(c, STANZA_TYPE_SUBSCRIBED);
+        contact_touch(c); /* the grant's row still says that it is owed: right, until now */
     }
     if (c->in.state != SUBSCRIBER_ACTIVE || !(is_new || !c->in.is_told)) {
         return;

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The subscription machine of direction in, on the fixture of presence.cmake.
-function(fg_subscriber_test name)
+function(fg_subscriber_test name source)
   fg_unit(presence_${name} NEEDS fg_presence SOURCES
-    unit/presence/${name}_test.c unit/presence/subscriber_help.c unit/presence/fixture.c)
+    unit/presence/${source} unit/presence/subscriber_help.c unit/presence/fixture.c)
 endfunction()
 
-fg_subscriber_test(subscriber_cells)
-fg_subscriber_test(subscriber_reasons)
-fg_subscriber_test(subscriber_vectors)
+fg_subscriber_test(subscriber_cells subscriber_cells_test.c)
+fg_subscriber_test(subscriber_reasons subscriber_reasons_test.c)
+fg_subscriber_test(subscriber_vectors subscriber_vectors_test.c)
+fg_subscriber_test(subscriber_time subscriber_time_test.c)
+fg_subscriber_test(subscriber_end subscriber_end_test.c)
+fg_subscriber_test(subscriber_store subscriber_store_test.c)
+fg_subscriber_test(subscriber_hostile subscriber_hostile_test.c)

@@ -79,7 +79,7 @@ void notifier_undelivered(struct contact *c, enum stanza_type type,
         event(c, NOTIFIER_EV_X_ERROR, &in);
     } else if (type == STANZA_TYPE_PROBE && c->out.state == NOTIFIER_GRANTED) {
         /* Nobody was asked, so nobody's silence says anything; partner_seen has the rest. */
-        c->out.last_error = "the presentity's domain cannot be reached";
+        c->out.fault = NOTIFIER_FAULT_UNREACHABLE;
         notifier_forget_probe(&c->out);
         c->out.was_down = true;
         notifier_run(c);
@@ -144,11 +144,7 @@ static struct notifier_dialog *find_dialog(const struct notifier *n,
 static void answer_again(struct contact *c, const struct notifier_request *request,
                          const struct notifier_dialog *d)
 {
-    uint64_t now_ms = contact_now_ms(c);
-    bool is_over = !notifier_dialog_lasts(d) || d->expires_ms <= now_ms;
-
-    notifier_answer_ok(c, request, false,
-                       is_over ? 0 : (uint32_t)((d->expires_ms - now_ms) / 1000));
+    notifier_answer_ok(c, request, false, notifier_left_s(c, d));
 }
 
 /* A second subscription in the dialog of the first. What ends a subscription by its status (6665
@@ -250,8 +246,7 @@ void notifier_response(struct contact *c, struct presence_call *call, enum sip_o
     if (!d) {
         return; /* it went meanwhile */
     }
-    ASSERT(d->magic == NOTIFIER_DIALOG_MAGIC);
-    d->call = NULL;
+    d->is_in_flight = false;
     call->dialog = NULL;
     if (outcome == SIP_OUTCOME_TIMEOUT ||
         (outcome == SIP_OUTCOME_FINAL && sip_status_ends_subscription(status))) {

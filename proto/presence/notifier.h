@@ -29,27 +29,49 @@ enum notifier_state {
 
 struct notifier_dialog; /* notifier_int.h */
 
-/* Times: ms or s of the contact's clock, 0 = none. */
+struct notifier_fresh; /* notifier_document.c */
+
+/* What went wrong last, for people. */
+#define NOTIFIER_FAULTS(X)                                                                         \
+    X(NONE, "")                                                                                    \
+    X(NOT_STORED, "the grant could not be stored")                                                 \
+    X(REFUSED, "the presentity refused")                                                           \
+    X(NO_ANSWER, "the presentity did not answer")                                                  \
+    X(NOBODY, "the presentity does not exist")                                                     \
+    X(DOMAIN, "the presentity's domain answered with an error")                                    \
+    X(UNREACHABLE, "the presentity's domain is unreachable")                                       \
+    X(BLOCKED, "blocked by an administrator")                                                      \
+    X(RULED_OUT, "the configuration does not allow it")                                            \
+    X(NO_HOP, "the next hop takes no NOTIFY")                                                      \
+    X(NOTIFY, "a NOTIFY failed")                                                                   \
+    X(WATCHER, "the watcher does not answer")                                                      \
+    X(EVENT, "an event that the state cannot have")
+enum notifier_fault {
+#define X(name, text) NOTIFIER_FAULT_##name,
+    NOTIFIER_FAULTS(X)
+#undef X
+        NOTIFIER_FAULT_COUNT
+};
+
+/* Times are in NOTIFIER_TICK_MS, or s, of the contact's clock, 0 = none: there are 100,000s. */
 struct notifier {
     struct notifier_dialog *dialogs; /* owned; newest first, those that end among them */
     char *document; /* owned; packed state of the presentity (translate/presence.h); NULL = nothing
                        is known */
-    char *fresh;    /* owned; packed: what the answers to a probe have said; NULL = nothing yet */
-    const char *last_error; /* static; NULL = none */
-    uint64_t probe_ms;      /* is_probing: the answers are in by then; else: a probe is due */
-    uint64_t grant_ms;      /* the store refused a grant: to be tried again */
-    uint32_t probed_s;      /* the last probe */
-    uint32_t asked_s;       /* the last `subscribe` */
-    uint32_t heard_s;       /* the presentity's last presence */
+    struct notifier_fresh *fresh; /* owned; what the answers to a probe have said; NULL = nothing */
+    uint32_t probe_at; /* is_probing: the answers are in by then; else: a probe is due */
+    uint32_t grant_at; /* the store refused a grant: to be tried again */
+    uint32_t probed_s; /* the last probe */
+    uint32_t asked_s;  /* the last `subscribe` */
     uint16_t document_len;
-    uint16_t fresh_len;
     uint8_t state;       /* enum notifier_state; notifier_set_state only */
+    uint8_t fault;       /* enum notifier_fault */
     uint8_t grant_tries; /* refused by the store so far */
-    bool is_probing;     /* a probe is out: documents are collected in fresh */
-    uint8_t doubts;      /* probes that `unsubscribed` may be the answer to (notifier_step.c) */
-    bool is_leaving;     /* document holds resources that leave */
-    bool is_lost;        /* the watchers are told that the domain is unreachable */
-    bool was_down;       /* the stream ended since the last probe */
+    uint8_t doubts; /* probes that `unsubscribed` may be the answer to (notifier_step.c) */
+    bool is_probing : 1; /* a probe is out: what is heard is collected in fresh */
+    bool is_leaving : 1; /* document holds resources that leave */
+    bool is_lost : 1;    /* the watchers are told that the domain is unreachable */
+    bool was_down : 1;   /* the stream ended since the last probe */
 };
 
 void notifier_init(struct contact *c);

@@ -9,6 +9,16 @@ static const struct slice packages[] = {SLICE_LIT("presence")};
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+uint32_t notifier_left_s(const struct contact *c, const struct notifier_dialog *d)
+{
+    uint64_t now_ms = contact_now_ms(c);
+    uint64_t expires_ms = notifier_ms(d->expires_at);
+
+    return !notifier_dialog_lasts(d) || expires_ms <= now_ms
+               ? 0
+               : (uint32_t)((expires_ms - now_ms) / 1000);
+}
+
 bool notifier_dialog_lasts(const struct notifier_dialog *d)
 {
     return d->reason == SIP_REASON_NONE;
@@ -28,7 +38,6 @@ void notifier_drop_dialog(struct contact *c, struct notifier_dialog *d)
 {
     struct notifier_dialog **link = &c->out.dialogs;
 
-    ASSERT(d->magic == NOTIFIER_DIALOG_MAGIC);
     while (*link != d) {
         ASSERT(*link);
         link = &(*link)->next;
@@ -44,7 +53,6 @@ void notifier_free_dialog(struct contact *c, struct notifier_dialog *d)
 {
     contact_forget_dialog(c, d);
     sip_dialog_free(d->sip);
-    d->magic = 0;
     pool_free(d);
 }
 
@@ -227,8 +235,7 @@ static struct notifier_dialog *make_dialog(struct contact *c,
         return NULL;
     }
     drop_superseded(c, &request->view->key);
-    d->magic = NOTIFIER_DIALOG_MAGIC;
-    d->expires_ms = contact_now_ms(c) + (uint64_t)request->view->expires_s * 1000;
+    d->expires_at = notifier_ahead(c, (uint64_t)request->view->expires_s * 1000);
     d->next = c->out.dialogs;
     c->out.dialogs = d;
     notifier_answer_ok(c, request, true, request->view->expires_s);
@@ -306,12 +313,12 @@ void notifier_act_refresh(struct contact *c, const struct notifier_input *in)
     struct notifier *n = &c->out;
     struct notifier_dialog *d = in->dialog;
 
-    d->expires_ms = contact_now_ms(c) + (uint64_t)in->request->view->expires_s * 1000;
+    d->expires_at = notifier_ahead(c, (uint64_t)in->request->view->expires_s * 1000);
     notifier_answer_ok(c, in->request, false, in->request->view->expires_s);
     notifier_owe(d);
     contact_touch(c);
     if (n->state == NOTIFIER_GRANTED && n->was_down &&
-        notifier_now_s(c) - n->heard_s >= NOTIFIER_STALE_S) {
+        notifier_now_s(c) - n->probed_s >= NOTIFIER_STALE_S) {
         notifier_probe_now(c);
     }
 }
@@ -326,7 +333,7 @@ void notifier_act_end(struct contact *c, const struct notifier_input *in)
 
 void notifier_act_give_up(struct contact *c, const struct notifier_input *in)
 {
-    c->out.last_error = "the presentity did not answer";
+    c->out.fault = NOTIFIER_FAULT_NO_ANSWER;
     notifier_end_dialog(c, in->dialog, SIP_REASON_GIVEUP, NOTIFIER_FAREWELL_NONE);
     notifier_watcher_left(c);
 }

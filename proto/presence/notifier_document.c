@@ -11,12 +11,23 @@ uint32_t notifier_now_s(const struct contact *c)
     return (uint32_t)(contact_now_ms(c) / 1000);
 }
 
+uint32_t notifier_ahead(const struct contact *c, uint64_t delay_ms)
+{
+    return (uint32_t)((contact_now_ms(c) + delay_ms + NOTIFIER_TICK_MS - 1) / NOTIFIER_TICK_MS);
+}
+
 uint64_t notifier_spread_ms(uint64_t contact_count)
 {
     return contact_count; /* 1,000 stanzas per second */
 }
 
 /* --- packed states ---------------------------------------------------------------------------- */
+
+/* What was heard since the probe: only while one is out, so its length is kept with it. */
+struct notifier_fresh {
+    uint16_t len;
+    char bytes[];
+};
 
 static void unpack(struct presence_state *out, const char *bytes, uint16_t len)
 {
@@ -25,63 +36,104 @@ static void unpack(struct presence_state *out, const char *bytes, uint16_t len)
     ASSERT(!err); /* we packed it, or checked it when it was loaded */
 }
 
+static void read_fresh(const struct notifier *n, struct presence_state *out)
+{
+    unpack(out, n->fresh ? n->fresh->bytes : NULL, n->fresh ? n->fresh->len : 0);
+}
+
 void notifier_read_document(const struct notifier *n, struct presence_state *out)
 {
     unpack(out, n->document, n->document_len);
 }
 
-/* False: no memory; what was there stays. */
-static bool save(struct contact *c, char **bytes, uint16_t *len, const struct presence_state *state)
+size_t notifier_fresh_bytes(const struct notifier *n)
+{
+    return n->fresh ? pool_block_bytes(n->fresh) : 0;
+}
+
+/* Empty: it cannot be packed for want of memory. */
+static struct slice pack(struct contact *c, const struct presence_state *state)
 {
     struct buf *packed = &presence_scratch(c->p)->packed;
-    struct slice now;
-    char *block = *bytes;
 
     buf_clear(packed);
     if (presence_pack(packed, state)) {
+        return SLICE_NONE;
+    }
+    ASSERT(buf_len(packed) <= PRESENCE_PACKED_BYTES_MAX);
+    return buf_slice(packed);
+}
+
+/* False: no memory; what was there stays. */
+static bool save_document(struct contact *c, const struct presence_state *state)
+{
+    struct notifier *n = &c->out;
+    struct slice now = pack(c, state);
+    char *block = n->document;
+
+    if (now.len == 0) {
         return false;
     }
-    now = buf_slice(packed);
-    ASSERT(now.len <= PRESENCE_PACKED_BYTES_MAX);
-    /* In place where it fits and does not waste what a larger one of before needed. */
-    if (!block || pool_block_bytes(block) < now.len || pool_block_bytes(block) > 2 * now.len + 64) {
+    if (!block || now.len != n->document_len) {
         block = pool_alloc(now.len);
         if (!block) {
             return false;
         }
-        pool_free(*bytes);
-        *bytes = block;
+        pool_free(n->document);
     }
     memcpy(block, now.ptr, now.len);
-    *len = (uint16_t)now.len;
+    n->document = block;
+    n->document_len = (uint16_t)now.len;
     return true;
-}
-
-static void forget(char **bytes, uint16_t *len)
-{
-    pool_free(*bytes);
-    *bytes = NULL;
-    *len = 0;
 }
 
 void notifier_forget_document(struct notifier *n)
 {
-    forget(&n->document, &n->document_len);
+    pool_free(n->document);
+    n->document = NULL;
+    n->document_len = 0;
     n->is_leaving = false;
     n->is_lost = false;
 }
 
+static void forget_fresh(struct notifier *n)
+{
+    pool_free(n->fresh);
+    n->fresh = NULL;
+}
+
+/* Without memory it stays as it is, and who is heard now is taken for gone when the probe is over,
+ * until he is heard again. */
+static void add_to_fresh(struct contact *c, const struct presence_item *item)
+{
+    struct notifier *n = &c->out;
+    UNINITIALIZED struct presence_state state;
+    struct notifier_fresh *fresh;
+    struct slice now;
+
+    read_fresh(n, &state);
+    (void)presence_apply(&state, item);
+    now = pack(c, &state);
+    fresh = now.len > 0 ? pool_alloc(sizeof(*fresh) + now.len) : NULL;
+    if (fresh) {
+        memcpy(fresh->bytes, now.ptr, now.len);
+        fresh->len = (uint16_t)now.len;
+        forget_fresh(n);
+        n->fresh = fresh;
+    }
+}
+
 /* True: it says something else than before, if only that nobody is there. */
-static bool apply(struct contact *c, char **bytes, uint16_t *len, const struct presence_item *item)
+static bool add_to_document(struct contact *c, const struct presence_item *item)
 {
     UNINITIALIZED struct presence_state state;
-    bool is_first = !*bytes;
+    bool is_first = !c->out.document;
 
-    unpack(&state, *bytes, *len);
+    notifier_read_document(&c->out, &state);
     if (presence_apply(&state, item) != PRESENCE_CHANGED && !is_first) {
         return false;
     }
-    return save(c, bytes, len, &state);
+    return save_document(c, &state);
 }
 
 bool notifier_hear(struct contact *c, const struct stanza *st)
@@ -92,16 +144,15 @@ bool notifier_hear(struct contact *c, const struct stanza *st)
     bool is_news;
 
     presence_read_stanza(&item, st, contact_now_unix_s(c));
-    n->heard_s = notifier_now_s(c);
     if (n->is_probing) {
-        (void)apply(c, &n->fresh, &n->fresh_len, &item);
+        add_to_fresh(c, &item);
     }
     if (was_lost) {
         notifier_forget_document(n);
     }
-    is_news = apply(c, &n->document, &n->document_len, &item);
+    is_news = add_to_document(c, &item);
     if (is_news) {
-        n->is_leaving |= item.show == PRESENCE_SHOW_UNAVAILABLE;
+        n->is_leaving = n->is_leaving || item.show == PRESENCE_SHOW_UNAVAILABLE;
         contact_touch(c);
     }
     return is_news || was_lost;
@@ -117,7 +168,7 @@ void notifier_settle_document(struct contact *c)
     }
     n->is_leaving = false;
     notifier_read_document(n, &state);
-    if (presence_settle(&state) && save(c, &n->document, &n->document_len, &state)) {
+    if (presence_settle(&state) && save_document(c, &state)) {
         contact_touch(c);
     }
 }
@@ -137,7 +188,7 @@ void notifier_probe_now(struct contact *c)
     n->is_probing = true;
     n->was_down = false;
     n->probed_s = now_s;
-    n->probe_ms = contact_now_ms(c) + NOTIFIER_PROBE_ANSWER_MS;
+    n->probe_at = notifier_ahead(c, NOTIFIER_PROBE_ANSWER_MS);
     contact_send_type(c, STANZA_TYPE_PROBE);
 }
 
@@ -146,14 +197,14 @@ void notifier_plan_probe(struct contact *c, uint64_t within_ms)
     struct notifier *n = &c->out;
 
     notifier_forget_probe(n);
-    n->probe_ms = contact_now_ms(c) + 1 + presence_random(c->p) % (within_ms + 1);
+    n->probe_at = notifier_ahead(c, 1 + presence_random(c->p) % (within_ms + 1));
 }
 
 void notifier_forget_probe(struct notifier *n)
 {
-    forget(&n->fresh, &n->fresh_len);
+    forget_fresh(n);
     n->is_probing = false;
-    n->probe_ms = 0;
+    n->probe_at = 0;
 }
 
 /* The resources of the document that fresh does not know become ones that leave. */
@@ -194,11 +245,11 @@ void notifier_act_compare(struct contact *c, const struct notifier_input *in)
     if (n->is_lost) {
         notifier_forget_document(n);
     }
-    unpack(&fresh, n->fresh, n->fresh_len);
+    read_fresh(n, &fresh);
     notifier_read_document(n, &state);
     is_silent = mark_silent(&state, &fresh, contact_now_unix_s(c));
-    if ((is_silent || is_news) && save(c, &n->document, &n->document_len, &state)) {
-        n->is_leaving |= is_silent;
+    if ((is_silent || is_news) && save_document(c, &state)) {
+        n->is_leaving = n->is_leaving || is_silent;
         contact_touch(c);
         notifier_tell_all(c);
     }
@@ -217,7 +268,7 @@ void notifier_act_keep(struct contact *c, const struct notifier_input *in)
 void notifier_act_show(struct contact *c, const struct notifier_input *in)
 {
     (void)notifier_hear(c, in->stanza);
-    if (c->out.grant_ms == 0) {
+    if (c->out.grant_at == 0) {
         notifier_act_grant(c, in);
     }
 }
@@ -254,6 +305,6 @@ void notifier_act_lose(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
     c->out.is_lost = true;
-    c->out.last_error = "the presentity's domain is unreachable";
+    c->out.fault = NOTIFIER_FAULT_UNREACHABLE;
     notifier_tell_all(c);
 }

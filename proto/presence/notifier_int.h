@@ -14,7 +14,7 @@
 #include "sip/dialog.h"
 #include "sip/event.h"
 
-#define NOTIFIER_DIALOG_MAGIC    0x4E444C47u
+#define NOTIFIER_TICK_MS         100u
 #define NOTIFIER_DIALOGS_MAX     8u       /* devices of one pair; the next one ends another */
 #define NOTIFIER_ENDING_MAX      8u       /* final NOTIFYs of a pair on their way */
 #define NOTIFIER_DIALOGS_ALL_MAX 1000000u /* of one presence object */
@@ -141,20 +141,20 @@ enum notifier_farewell {
     NOTIFIER_FAREWELL_STATE,  /* what a fetch asked for */
 };
 
+/* Times as in struct notifier. The magic is sip's. */
 struct notifier_dialog {
-    uint32_t magic;
-    uint32_t packed_cseq; /* in the row on its way to the store */
     struct notifier_dialog *next;
-    struct sip_dialog *sip;     /* owned */
-    struct presence_call *call; /* borrowed; NOTIFY in flight */
-    uint64_t expires_ms;
-    uint64_t sent_ms;  /* the last document; 0 = none */
-    uint64_t retry_ms; /* not before this; 0 = at once */
-    uint8_t reason;    /* enum sip_sub_reason; NONE = it lasts */
-    uint8_t farewell;  /* enum notifier_farewell */
-    uint8_t fails;     /* NOTIFYs in a row */
-    bool is_owed;      /* a NOTIFY is to be sent */
-    bool is_urgent;    /* without regard to NOTIFIER_GAP_MS */
+    struct sip_dialog *sip; /* owned */
+    uint32_t packed_cseq;   /* in the row on its way to the store */
+    uint32_t expires_at;
+    uint32_t sent_at;      /* the last document; 0 = none */
+    uint32_t retry_at;     /* not before this; 0 = at once */
+    uint8_t reason;        /* enum sip_sub_reason; NONE = it lasts */
+    uint8_t farewell;      /* enum notifier_farewell */
+    uint8_t fails;         /* NOTIFYs in a row */
+    bool is_in_flight : 1; /* a NOTIFY is: presence_call.dialog */
+    bool is_owed : 1;      /* a NOTIFY is to be sent */
+    bool is_urgent : 1;    /* without regard to NOTIFIER_GAP_MS */
 };
 
 /* A SUBSCRIBE that was read. All borrowed for the event. */
@@ -223,6 +223,15 @@ void notifier_settle_document(struct contact *c);
 /* A time within which so many contacts can send a stanza each. */
 uint64_t notifier_spread_ms(uint64_t contact_count);
 void notifier_read_document(const struct notifier *n, struct presence_state *out);
+size_t notifier_fresh_bytes(const struct notifier *n);
 uint32_t notifier_now_s(const struct contact *c);
+/* A time so far ahead, never earlier. */
+uint32_t notifier_ahead(const struct contact *c, uint64_t delay_ms);
+static inline uint64_t notifier_ms(uint32_t at)
+{
+    return (uint64_t)at * NOTIFIER_TICK_MS;
+}
+/* What is left of a dialog; 0 also for one that ends. */
+uint32_t notifier_left_s(const struct contact *c, const struct notifier_dialog *d);
 
 #endif

@@ -11,7 +11,7 @@ void notifier_owe(struct notifier_dialog *d)
 {
     d->is_owed = true;
     d->is_urgent = true;
-    d->retry_ms = 0;
+    d->retry_at = 0;
 }
 
 void notifier_owe_all(struct contact *c)
@@ -31,7 +31,7 @@ void notifier_tell_all(struct contact *c)
         if (notifier_dialog_lasts(d)) {
             stats->notify_coalesced += d->is_owed;
             d->is_owed = true;
-            d->retry_ms = 0;
+            d->retry_at = 0;
         }
     }
 }
@@ -68,7 +68,6 @@ static bool make_state(const struct notifier *n, const struct notifier_dialog *d
 static void put_subscription_state(const struct contact *c, const struct notifier_dialog *d,
                                    struct buf *fields)
 {
-    uint64_t now_ms = contact_now_ms(c);
     struct sip_subscription_state state = {
         .state = !notifier_dialog_lasts(d)            ? SIP_SUB_TERMINATED
                  : c->out.state == NOTIFIER_GRANTED ? SIP_SUB_ACTIVE
@@ -76,11 +75,9 @@ static void put_subscription_state(const struct contact *c, const struct notifie
         .reason = (enum sip_sub_reason)d->reason,
         .has_retry_after = d->reason == SIP_REASON_PROBATION,
         .retry_after_s = NOTIFIER_PROBATION_S,
+        .expires_s = notifier_left_s(c, d),
     };
 
-    if (d->expires_ms > now_ms) {
-        state.expires_s = (uint32_t)((d->expires_ms - now_ms) / 1000);
-    }
     sip_write_subscription_state(fields, &state);
 }
 
@@ -136,9 +133,10 @@ static void put_message(struct contact *c, const struct notifier_dialog *d, stru
 
 static uint64_t ready_ms(const struct notifier_dialog *d)
 {
-    uint64_t at_ms = d->is_urgent || d->sent_ms == 0 ? 0 : d->sent_ms + NOTIFIER_GAP_MS;
+    uint64_t at_ms =
+        d->is_urgent || d->sent_at == 0 ? 0 : notifier_ms(d->sent_at) + NOTIFIER_GAP_MS;
 
-    return at_ms > d->retry_ms ? at_ms : d->retry_ms;
+    return at_ms > notifier_ms(d->retry_at) ? at_ms : notifier_ms(d->retry_at);
 }
 
 static void failed(struct contact *c, struct notifier_dialog *d)
@@ -148,7 +146,8 @@ static void failed(struct contact *c, struct notifier_dialog *d)
     d->fails = d->fails < UINT8_MAX ? d->fails + 1 : d->fails;
     d->is_owed = true;
     d->is_urgent = false;
-    d->retry_ms = contact_jitter(c, (uint64_t)NOTIFIER_RETRY_MS << steps);
+    d->retry_at = notifier_ahead(c, contact_jitter(c, (uint64_t)NOTIFIER_RETRY_MS << steps) -
+                                        contact_now_ms(c));
 }
 
 /* A final NOTIFY is not tried for ever: the watcher finds out at his next refresh. */
@@ -165,6 +164,7 @@ static void send(struct contact *c, struct notifier_dialog *d)
     struct presence_scratch *scratch = presence_scratch(c->p);
     struct notify notify = {.params = {.method = SIP_METHOD_NOTIFY,
                                        .max_forwards = SIP_MAX_FORWARDS}};
+    struct presence_call *call;
     struct slice text;
 
     if (put_addresses(c, &notify, &scratch->text)) {
@@ -190,17 +190,18 @@ static void send(struct contact *c, struct notifier_dialog *d)
     }
     d->is_owed = false;
     d->is_urgent = false;
-    d->retry_ms = 0;
-    d->call = contact_request(c, &notify.params, buf_slice(&scratch->fields),
+    d->retry_at = 0;
+    call = contact_request(c, &notify.params, buf_slice(&scratch->fields),
                               notify.has_body ? SLICE_LIT(PIDF_MEDIA_TYPE) : SLICE_NONE,
                               buf_slice(&scratch->body), d, 0);
-    if (!d->call) {
-        c->out.last_error = "the next hop takes no NOTIFY";
+    d->is_in_flight = call != NULL;
+    if (!call) {
+        c->out.fault = NOTIFIER_FAULT_NO_HOP;
         failed_or_gone(c, d);
         return;
     }
     if (notify.has_body) {
-        d->sent_ms = contact_now_ms(c);
+        d->sent_at = notifier_ahead(c, 0);
     }
 }
 
@@ -210,7 +211,7 @@ void notifier_act_drop(struct contact *c, const struct notifier_input *in)
 {
     bool has_lasted = notifier_dialog_lasts(in->dialog);
 
-    c->out.last_error = "the watcher does not answer";
+    c->out.fault = NOTIFIER_FAULT_WATCHER;
     notifier_drop_dialog(c, in->dialog);
     if (has_lasted) {
         notifier_watcher_left(c);
@@ -219,7 +220,7 @@ void notifier_act_drop(struct contact *c, const struct notifier_input *in)
 
 void notifier_act_retry(struct contact *c, const struct notifier_input *in)
 {
-    c->out.last_error = "a NOTIFY failed";
+    c->out.fault = NOTIFIER_FAULT_NOTIFY;
     failed_or_gone(c, in->dialog);
 }
 
@@ -267,7 +268,7 @@ static uint64_t lapses_at_ms(const struct contact *c)
 static void expire_dialogs(struct contact *c, uint64_t now_ms)
 {
     for (struct notifier_dialog *d = c->out.dialogs; d; d = d->next) {
-        if (notifier_dialog_lasts(d) && d->expires_ms <= now_ms) {
+        if (notifier_dialog_lasts(d) && notifier_ms(d->expires_at) <= now_ms) {
             struct notifier_input in = {.dialog = d};
 
             notifier_step(c, NOTIFIER_EV_EXPIRED, &in);
@@ -280,7 +281,7 @@ static void probe_or_compare(struct contact *c, const struct notifier_input *in)
     struct notifier *n = &c->out;
 
     if (!n->is_probing) {
-        n->probe_ms = 0;
+        n->probe_at = 0;
         notifier_step(c, NOTIFIER_EV_PROBE_DUE, in);
         return;
     }
@@ -298,11 +299,11 @@ static void do_what_is_due(struct contact *c, uint64_t now_ms)
     uint64_t at_ms;
 
     expire_dialogs(c, now_ms);
-    if (n->grant_ms != 0 && n->grant_ms <= now_ms) {
-        n->grant_ms = 0;
+    if (n->grant_at != 0 && notifier_ms(n->grant_at) <= now_ms) {
+        n->grant_at = 0;
         contact_grant(c, CONTACT_BY_PARTNER);
     }
-    if (n->probe_ms != 0 && n->probe_ms <= now_ms) {
+    if (n->probe_at != 0 && notifier_ms(n->probe_at) <= now_ms) {
         probe_or_compare(c, &in);
     }
     at_ms = unreachable_at_ms(c);
@@ -322,14 +323,14 @@ static void arm(struct contact *c)
 
     for (const struct notifier_dialog *d = n->dialogs; d; d = d->next) {
         if (notifier_dialog_lasts(d)) {
-            sooner(&deadline_ms, d->expires_ms);
+            sooner(&deadline_ms, notifier_ms(d->expires_at));
         }
-        if (d->is_owed && !d->call) {
+        if (d->is_owed && !d->is_in_flight) {
             sooner(&deadline_ms, ready_ms(d));
         }
     }
-    sooner(&deadline_ms, n->grant_ms);
-    sooner(&deadline_ms, n->probe_ms);
+    sooner(&deadline_ms, notifier_ms(n->grant_at));
+    sooner(&deadline_ms, notifier_ms(n->probe_at));
     sooner(&deadline_ms, unreachable_at_ms(c));
     sooner(&deadline_ms, lapses_at_ms(c));
     contact_arm(c, deadline_ms);
@@ -344,7 +345,7 @@ void notifier_run(struct contact *c)
     do_what_is_due(c, now_ms);
     for (struct notifier_dialog *d = c->out.dialogs; d; d = next) {
         next = d->next;
-        if (d->is_owed && !d->call && ready_ms(d) <= now_ms) {
+        if (d->is_owed && !d->is_in_flight && ready_ms(d) <= now_ms) {
             send(c, d);
         }
     }

@@ -33,7 +33,7 @@ bool notifier_is_at_rest(const struct contact *c)
 {
     const struct notifier *n = &c->out;
 
-    return n->state == NOTIFIER_NONE && !n->dialogs && n->probe_ms == 0 && n->grant_ms == 0;
+    return n->state == NOTIFIER_NONE && !n->dialogs && n->probe_at == 0 && n->grant_at == 0;
 }
 
 /* --- pack ------------------------------------------------------------------------------------- */
@@ -57,9 +57,7 @@ static uint32_t get_number(const char *in, unsigned bytes)
 
 static void pack_dialog(const struct contact *c, struct notifier_dialog *d, struct buf *out)
 {
-    uint64_t now_ms = contact_now_ms(c);
-    int64_t left_s = d->expires_ms > now_ms ? (int64_t)((d->expires_ms - now_ms) / 1000) : 0;
-    int64_t expires_unix_s = contact_now_unix_s(c) + left_s;
+    int64_t expires_unix_s = contact_now_unix_s(c) + notifier_left_s(c, d);
     size_t before = buf_len(out);
     char head[ROW_DIALOG_BYTES] = {0};
     size_t len;
@@ -118,8 +116,7 @@ static void unpack_dialog(struct contact *c, uint32_t expires_unix_s, struct sli
         pool_free(d);
         return;
     }
-    d->magic = NOTIFIER_DIALOG_MAGIC;
-    d->expires_ms = contact_now_ms(c) + (left_s > 0 ? (uint64_t)left_s * 1000 : 0);
+    d->expires_at = notifier_ahead(c, left_s > 0 ? (uint64_t)left_s * 1000 : 0);
     while (*last) {
         last = &(*last)->next;
     }
@@ -160,7 +157,7 @@ static void unpack_document(struct notifier *n, struct slice bytes)
     memcpy(n->document, bytes.ptr, bytes.len);
     n->document_len = (uint16_t)bytes.len;
     for (uint32_t i = 0; i < state.item_count; i++) {
-        n->is_leaving |= state.items[i].show == PRESENCE_SHOW_UNAVAILABLE;
+        n->is_leaving = n->is_leaving || state.items[i].show == PRESENCE_SHOW_UNAVAILABLE;
     }
 }
 
@@ -179,12 +176,11 @@ void notifier_loaded(struct contact *c)
     struct notifier *n = &c->out;
     const uint32_t *count = presence_counters(c->p)->contacts[CONTACT_OUT];
     uint64_t spread_ms = notifier_spread_ms(count[CONTACT_GRANTED] + count[CONTACT_ASKED]);
-    uint64_t now_ms = contact_now_ms(c);
     bool has_watcher = false;
 
     for (struct notifier_dialog *d = n->dialogs; d; d = d->next) {
-        if (d->expires_ms <= now_ms) {
-            d->expires_ms = now_ms + 1 + presence_random(c->p) % (spread_ms + 1);
+        if (notifier_left_s(c, d) == 0) {
+            d->expires_at = notifier_ahead(c, 1 + presence_random(c->p) % (spread_ms + 1));
         } else {
             has_watcher = true;
         }
@@ -212,14 +208,18 @@ void notifier_measure(const struct contact *c, struct contact_measure *out)
     if (n->document) {
         out->bytes += pool_block_bytes(n->document);
     }
-    if (n->fresh) {
-        out->bytes += pool_block_bytes(n->fresh);
-    }
+    out->bytes += notifier_fresh_bytes(n);
 }
 
 static const char *const state_names[] = {
 #define X(name, text) text,
     NOTIFIER_STATES(X)
+#undef X
+};
+
+static const char *const fault_texts[] = {
+#define X(name, text) text,
+    NOTIFIER_FAULTS(X)
 #undef X
 };
 
@@ -238,14 +238,13 @@ void notifier_view(const struct contact *c, struct presence_contact_view *out)
     const struct notifier *n = &c->out;
     UNINITIALIZED struct presence_state state;
     const struct presence_item *best = best_of(n, &state);
-    uint64_t now_ms = contact_now_ms(c);
 
     out->machine = state_names[n->state];
     out->dialog_count = notifier_lasting(n);
     out->expires_unix_s = 0;
     for (const struct notifier_dialog *d = n->dialogs; d; d = d->next) {
-        if (notifier_dialog_lasts(d) && d->expires_ms > now_ms) {
-            int64_t at = contact_now_unix_s(c) + (int64_t)((d->expires_ms - now_ms) / 1000);
+        if (notifier_left_s(c, d) > 0) {
+            int64_t at = contact_now_unix_s(c) + notifier_left_s(c, d);
 
             out->expires_unix_s = at > out->expires_unix_s ? at : out->expires_unix_s;
         }
@@ -253,7 +252,7 @@ void notifier_view(const struct contact *c, struct presence_contact_view *out)
     out->show = !n->document ? "unknown"
                              : presence_show_name(best ? best->show : PRESENCE_SHOW_UNAVAILABLE);
     out->note = best && best->note_count > 0 ? best->notes[0].text : SLICE_NONE;
-    out->last_error = slice_from_cstr(n->last_error);
+    out->last_error = slice_from_cstr(fault_texts[n->fault]);
 }
 
 bool notifier_sees_available(const struct contact *c)

@@ -87,7 +87,7 @@ void notifier_set_state(struct contact *c, enum notifier_state next)
           log_quote(pair.remote_domain).text);
     n->state = (uint8_t)next;
     if (next != NOTIFIER_GRANTED) {
-        n->grant_ms = 0;
+        n->grant_at = 0;
         n->grant_tries = 0;
     }
 }
@@ -129,7 +129,7 @@ void notifier_act_impossible(struct contact *c, const struct notifier_input *in)
 
     (void)in;
     if (!CHECK(is_possible)) {
-        c->out.last_error = "an event that its state cannot have";
+        c->out.fault = NOTIFIER_FAULT_EVENT;
     }
 }
 
@@ -156,7 +156,7 @@ void notifier_act_probe(struct contact *c, const struct notifier_input *in)
 void notifier_act_grant(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    c->out.grant_ms = 0;
+    c->out.grant_at = 0;
     c->out.grant_tries = 0;
     c->out.doubts = 0;
     contact_grant(c, CONTACT_BY_PARTNER);
@@ -165,16 +165,16 @@ void notifier_act_grant(struct contact *c, const struct notifier_input *in)
 void notifier_act_confirm(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    c->out.heard_s = notifier_now_s(c);
+    (void)c;
 }
 
 void notifier_act_activate(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
     notifier_set_state(c, NOTIFIER_GRANTED);
-    c->out.grant_ms = 0;
+    c->out.grant_at = 0;
     c->out.grant_tries = 0;
-    c->out.last_error = NULL;
+    c->out.fault = NOTIFIER_FAULT_NONE;
     notifier_owe_all(c);
 }
 
@@ -186,7 +186,7 @@ void notifier_act_grant_later(struct contact *c, const struct notifier_input *in
     uint64_t delay_ms = NOTIFIER_GRANT_RETRY_MS;
 
     (void)in;
-    n->last_error = "the grant could not be stored";
+    n->fault = NOTIFIER_FAULT_NOT_STORED;
     if (c->state == CONTACT_BLOCKED || n->grant_tries >= NOTIFIER_GRANT_TRIES) {
         return;
     }
@@ -194,8 +194,8 @@ void notifier_act_grant_later(struct contact *c, const struct notifier_input *in
         delay_ms *= 2;
     }
     n->grant_tries++;
-    n->grant_ms = contact_jitter(c, delay_ms < NOTIFIER_GRANT_WAIT_MS ? delay_ms
-                                                                     : NOTIFIER_GRANT_WAIT_MS);
+    delay_ms = delay_ms < NOTIFIER_GRANT_WAIT_MS ? delay_ms : NOTIFIER_GRANT_WAIT_MS;
+    n->grant_at = notifier_ahead(c, contact_jitter(c, delay_ms) - contact_now_ms(c));
 }
 
 /* --- refused ---------------------------------------------------------------------------------- */
@@ -204,7 +204,7 @@ void notifier_act_grant_later(struct contact *c, const struct notifier_input *in
 void notifier_act_retract(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    c->out.grant_ms = 0;
+    c->out.grant_at = 0;
     c->out.doubts = 0;
     contact_set_state(c, c->out.state == NOTIFIER_NONE ? CONTACT_NONE : CONTACT_DENIED,
                       CONTACT_BY_PARTNER);
@@ -217,7 +217,7 @@ void notifier_act_retract(struct contact *c, const struct notifier_input *in)
 void notifier_act_deny(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    c->out.last_error = "the presentity refused";
+    c->out.fault = NOTIFIER_FAULT_REFUSED;
     contact_set_state(c, CONTACT_DENIED, CONTACT_BY_PARTNER);
     notifier_set_state(c, NOTIFIER_REFUSED);
     notifier_forget_probe(&c->out);
@@ -252,7 +252,7 @@ void notifier_act_fail(struct contact *c, const struct notifier_input *in)
     if (n->state == NOTIFIER_GRANTED && !n->is_probing) {
         return;
     }
-    n->last_error = is_gone ? "the presentity does not exist" : "the presentity's domain failed";
+    n->fault = is_gone ? NOTIFIER_FAULT_NOBODY : NOTIFIER_FAULT_DOMAIN;
     notifier_forget_probe(n);
     notifier_end_all(c, is_gone ? SIP_REASON_NORESOURCE : SIP_REASON_PROBATION);
     n->asked_s = 0;
@@ -282,7 +282,7 @@ void notifier_act_clear(struct contact *c, const struct notifier_input *in)
 void notifier_act_shut(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    c->out.last_error = "blocked by an administrator";
+    c->out.fault = NOTIFIER_FAULT_BLOCKED;
     notifier_set_state(c, NOTIFIER_REFUSED);
     notifier_forget_probe(&c->out);
     notifier_forget_document(&c->out);
@@ -305,7 +305,7 @@ void notifier_act_withdraw(struct contact *c, const struct notifier_input *in)
 void notifier_act_expel(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    c->out.last_error = "the configuration does not allow it";
+    c->out.fault = NOTIFIER_FAULT_RULED_OUT;
     notifier_forget_probe(&c->out);
     notifier_end_all(c, SIP_REASON_REJECTED);
 }

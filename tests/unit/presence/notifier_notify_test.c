@@ -26,7 +26,7 @@ TestSuite(notifier_notify, .init = setup, .fini = teardown);
 static void seen(bool is_reachable)
 {
     presence_partner_seen(f.p, SLICE_LIT("chat.example"), is_reachable);
-    fixture_run(&f, 20);
+    fixture_run(&f, 250);
 }
 
 static unsigned tuples(const struct said *s, const char *basic)
@@ -180,7 +180,7 @@ Test(notifier_notify, store_never_takes)
     accept_all(&f);
     fixture_run(&f, 1000);
     cr_expect(strstr(told(&f), "= asking/0"));
-    cr_expect_eq(contact_of(&f)->out.grant_ms, 0); /* it has an end */
+    cr_expect_eq(contact_of(&f)->out.grant_at, 0); /* it has an end */
     f.store = FIXTURE_STORE_PROMPT;
     fixture_run(&f, 1000);
     (void)told(&f);

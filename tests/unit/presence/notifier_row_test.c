@@ -42,7 +42,7 @@ Test(notifier_row, restart_keeps_dialog_and_document)
     (void)told(&f);
     fixture_crash(&f, false);
     cr_expect_str_eq(told(&f), "= granted/1");
-    fixture_run(&f, 20);
+    fixture_run(&f, 250);
     cr_expect_str_eq(told(&f), "probe = granted/1");
     from_ann(&f, "", "desk", "<status>one</status>"); /* as it was */
     cr_expect_str_eq(told(&f), "= granted/1");
@@ -77,7 +77,7 @@ Test(notifier_row, expired_meanwhile)
     (void)told(&f);
     f.start_unix_s += 3600;
     fixture_crash(&f, false);
-    fixture_run(&f, 100);
+    fixture_run(&f, 250);
     cr_expect_str_eq(told(&f), "N:terminated;reason=timeout+closed unavailable = granted/0");
 }
 
@@ -87,7 +87,7 @@ Test(notifier_row, undecided_is_asked_again)
     fixture_run(&f, 10 * 1000);
     (void)told(&f);
     fixture_crash(&f, false);
-    fixture_run(&f, 100);
+    fixture_run(&f, 250);
     cr_expect_str_eq(told(&f), "subscribe probe = asking/1");
     from_ann(&f, "subscribed", "", "");
     cr_expect_str_eq(told(&f), "N:active = granted/1");
@@ -198,7 +198,7 @@ Test(notifier_row, resumption_is_paced)
     sent = (uint32_t)fixture_count(&f.stanzas);
     cr_expect_geq(sent, 1200); /* subscribe and probe of about half of them */
     cr_expect_leq(sent, 2800);
-    fixture_run(&f, 1100);
+    fixture_run(&f, 1300);
     cr_expect_eq(fixture_count(&f.stanzas), 4000);
 }
 

@@ -72,7 +72,7 @@ static void order(struct scene *s, enum presence_order what)
 static void seen(struct scene *s, bool is_reachable)
 {
     presence_partner_seen(s->f.p, SLICE_LIT("chat.example"), is_reachable);
-    fixture_run(&s->f, 100);
+    fixture_run(&s->f, 250);
 }
 
 /* Of those that time or the store brings: as the room would call. */

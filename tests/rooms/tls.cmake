@@ -20,8 +20,10 @@ if(FEDGATE_TESTS)
     ${tls_unit}/pair.c NEEDS fg_tls)
   fg_unit(tls_names SOURCES ${tls_unit}/names_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
   fg_unit(tls_chain SOURCES ${tls_unit}/chain_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
-  fg_unit(tls_crl SOURCES ${tls_unit}/crl_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
-  fg_unit(tls_crl_live SOURCES ${tls_unit}/crl_live_test.c ${tls_unit}/der_file.c NEEDS fg_tls)
+  fg_unit(tls_crl SOURCES ${tls_unit}/crl_test.c ${tls_unit}/crl_help.c
+    ${tls_unit}/der_file.c NEEDS fg_tls)
+  fg_unit(tls_crl_live SOURCES ${tls_unit}/crl_live_test.c ${tls_unit}/crl_help.c
+    ${tls_unit}/der_file.c NEEDS fg_tls)
   fg_unit(tls_context SOURCES ${tls_unit}/context_test.c NEEDS fg_tls)
   fg_unit(tls_threads SOURCES ${tls_unit}/threads_test.c NEEDS fg_tls)
   fg_unit(tls_openssl SOURCES ${tls_unit}/openssl_test.c

@@ -9,25 +9,13 @@
 
 #include "base/pool.h"
 #include "help.h"
+#include "page.h"
 #include "policy/decide.h"
 #include "policy/schema.h"
 
-#define PAGE_BYTES_MAX 131072
-
-static const char path[] = FEDGATE_SOURCE_DIR "/doc/man/fedgate.conf.5";
-
 static char *read_page(void)
 {
-    static char page[PAGE_BYTES_MAX];
-    FILE *f = fopen(path, "r");
-    size_t len;
-
-    cr_assert_not_null(f, "%s", path);
-    len = fread(page, 1, sizeof(page) - 1, f);
-    (void)fclose(f);
-    cr_assert_lt(len, sizeof(page) - 1);
-    page[len] = 0;
-    return page;
+    return page_read("man/fedgate.conf.5");
 }
 
 /* roff's spelling of what the examples hold. */
@@ -246,41 +234,6 @@ static void put_reasons(struct buf *out)
     }
 }
 
-/* What stands between the two markers; with FEDGATE_WRITE_MANUAL the page is written anew. */
-static void check_generated(const char *name, void (*put)(struct buf *out))
-{
-    char *page = read_page();
-    struct buf wanted;
-    char begin[64];
-    char end[64];
-    char *from;
-    char *to;
-
-    buf_init(&wanted, PAGE_BYTES_MAX);
-    put(&wanted);
-    cr_assert_not(wanted.failed);
-    (void)snprintf(begin, sizeof(begin), ".\\\" begin %s\n", name);
-    (void)snprintf(end, sizeof(end), ".\\\" end %s\n", name);
-    from = strstr(page, begin);
-    to = strstr(page, end);
-    cr_assert(from && to);
-    from += strlen(begin);
-    if (getenv("FEDGATE_WRITE_MANUAL")) {
-        FILE *f = fopen(path, "w");
-
-        cr_assert_not_null(f);
-        (void)fwrite(page, 1, (size_t)(from - page), f);
-        (void)fwrite(buf_slice(&wanted).ptr, 1, buf_len(&wanted), f);
-        (void)fputs(to, f);
-        cr_assert_eq(fclose(f), 0);
-    } else {
-        cr_expect(slice_eq(slice_make(from, (size_t)(to - from)), buf_slice(&wanted)),
-                  "the page says:\n%.*s\nit should say:\n%.*s", (int)(to - from), from,
-                  SLICE_FMT(buf_slice(&wanted)));
-    }
-    buf_deinit(&wanted);
-}
-
 /* What policy_decide says: at once, after our user was first, never. */
 static const char *type_cell(const struct snapshot *s, uint32_t partner, enum policy_act act)
 {
@@ -338,7 +291,7 @@ static void put_types(struct buf *out)
 Test(manual, its_tables_are_the_programs)
 {
     /* One after the other: all rewrite the page when asked to. */
-    check_generated("types", put_types);
-    check_generated("rows", put_table);
-    check_generated("reasons", put_reasons);
+    page_check_section("types", put_types, "FEDGATE_WRITE_MANUAL");
+    page_check_section("rows", put_table, "FEDGATE_WRITE_MANUAL");
+    page_check_section("reasons", put_reasons, "FEDGATE_WRITE_MANUAL");
 }

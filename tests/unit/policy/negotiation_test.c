@@ -2,23 +2,16 @@
 /* negotiation_test: doc/negotiation.table against the truth table, and fedgate.conf(5) against it.
  * To write changed tables into the page: run policy_negotiation_test with
  * FEDGATE_WRITE_NEGOTIATION=1.                                                                   */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include <criterion/criterion.h>
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "page.h"
 #include "policy/partner.h"
 
-#define FILE_BYTES_MAX 262144
 #define PEERS          6u
 #define CELLS          (2u * PEERS)
-#define BEGIN          ".\\\" begin negotiation\n"
-#define END            ".\\\" end negotiation\n"
 
-static const char table_path[] = FEDGATE_SOURCE_DIR "/doc/negotiation.table";
-static const char page_path[] = FEDGATE_SOURCE_DIR "/doc/man/fedgate.conf.5";
 
 enum field { F_NUMBER, F_TLS, F_SASL, F_DIALBACK, F_VERDICT, F_REASON, F_OFFER };
 #define OFFERS 3u
@@ -27,19 +20,6 @@ enum field { F_NUMBER, F_TLS, F_SASL, F_DIALBACK, F_VERDICT, F_REASON, F_OFFER }
 struct line {
     struct slice field[FIELDS];
 };
-
-static char *read_file(const char *path, char *into)
-{
-    FILE *f = fopen(path, "r");
-    size_t len;
-
-    cr_assert_not_null(f, "%s", path);
-    len = fread(into, 1, FILE_BYTES_MAX - 1, f);
-    (void)fclose(f);
-    cr_assert_lt(len, FILE_BYTES_MAX - 1);
-    into[len] = '\0';
-    return into;
-}
 
 static void read_line(struct slice text, struct line *out)
 {
@@ -58,12 +38,11 @@ static void read_line(struct slice text, struct line *out)
     cr_assert_eq(count, FIELDS, "%u fields in row %.*s", count, SLICE_FMT(out->field[0]));
 }
 
-/* The 18 lines of the table; they stay valid. */
+/* The 18 lines of the table, valid until another page is read. */
 static const struct line *read_table(void)
 {
-    static char text[FILE_BYTES_MAX];
     static struct line lines[PARTNER_ROW_COUNT];
-    struct slice rest = slice_from_cstr(read_file(table_path, text));
+    struct slice rest = slice_from_cstr(page_read("negotiation.table"));
     uint32_t count = 0;
 
     while (rest.len > 0) {
@@ -244,28 +223,5 @@ static void put_section(struct buf *out)
 
 Test(negotiation, the_page_has_the_tables_of_the_file)
 {
-    static char page[FILE_BYTES_MAX];
-    char *from = strstr(read_file(page_path, page), BEGIN);
-    char *to = strstr(page, END);
-    struct buf wanted;
-
-    cr_assert(from && to && from < to);
-    from += strlen(BEGIN);
-    buf_init(&wanted, FILE_BYTES_MAX);
-    put_section(&wanted);
-    cr_assert_not(wanted.failed);
-    if (getenv("FEDGATE_WRITE_NEGOTIATION")) {
-        FILE *f = fopen(page_path, "w");
-
-        cr_assert_not_null(f);
-        (void)fwrite(page, 1, (size_t)(from - page), f);
-        (void)fwrite(buf_slice(&wanted).ptr, 1, buf_len(&wanted), f);
-        (void)fputs(to, f);
-        cr_assert_eq(fclose(f), 0);
-    } else {
-        cr_expect(slice_eq(slice_make(from, (size_t)(to - from)), buf_slice(&wanted)),
-                  "the page says:\n%.*s\nit should say:\n%.*s", (int)(to - from), from,
-                  SLICE_FMT(buf_slice(&wanted)));
-    }
-    buf_deinit(&wanted);
+    page_check_section("negotiation", put_section, "FEDGATE_WRITE_NEGOTIATION");
 }

@@ -13,6 +13,7 @@
 
 static inline void sip_help_expect(struct slice got, const char *want, const char *file, int line)
 {
+    cr_assert(got.ptr || got.len == 0);
     cr_expect(slice_eq_cstr(got, want), "%s:%d: got \"%.*s\", want \"%s\"", file, line,
               SLICE_FMT(got), want);
 }

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/pool.h"
+#include "crl_help.h"
 #include "der_file.h"
 #include "tls/issuers.h"
 #include "tls/pem.h"
@@ -16,19 +17,6 @@
 #include "tls/tls_int.h"
 
 #define LISTS_MAX 3
-
-static const struct tls_backend *const both[] = {&tls_backend_wolfssl, &tls_backend_mbedtls};
-
-static struct chain_trust *trust_ca(void)
-{
-    struct slice pem;
-    uint32_t skipped;
-    cr_assert_eq(pem_file_read(TLS_CERTS "/ca.leaf.crt", &pem), 0);
-    struct chain_trust *trust = chain_trust_new(pem, &skipped);
-    cr_assert_not_null(trust);
-    pem_file_free(&pem);
-    return trust;
-}
 
 /* A copy of the list; of "!name" one whose signature is wrong. */
 static void put_list(const char *folder, size_t number, const char *name)
@@ -53,23 +41,6 @@ static void folder_make(char *folder, const char *const *names)
     for (size_t i = 0; i < LISTS_MAX && names[i]; i++) {
         put_list(folder, i, names[i]);
     }
-}
-
-static void folder_drop(const char *folder)
-{
-    char command[256];
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-static struct crl_store *store_of(const struct tls_backend *backend, const char *path)
-{
-    struct crl_store_params params = {path, signature_ops_find(backend->name), backend->crypto};
-    struct crl_store *store;
-    struct tls_error why;
-    int err = crl_store_new(&store, &params, &why);
-    cr_assert_eq(err, 0, "%s", why.text);
-    return store;
 }
 
 struct row {
@@ -105,7 +76,7 @@ static void judge_again(const struct tls_backend *backend, const struct row *row
     char folder[] = "/tmp/fedgate-test-XXXXXX";
     struct der_file f;
     struct chain_proof proof;
-    struct chain_trust *trust = trust_ca();
+    struct chain_trust *trust = crl_trust_ca();
     struct chain_params params = {.trust = trust,
                                   .signed_by = backend->signed_by,
                                   .now_unix_s = (int64_t)time(NULL),
@@ -115,7 +86,7 @@ static void judge_again(const struct tls_backend *backend, const struct row *row
     cr_assert_eq(chain_judge(&params, f.certs, f.count), TLS_CHAIN_OK, "%s", row->name);
     der_file_free(&f);
     folder_make(folder, row->lists);
-    params.crls = store_of(backend, folder);
+    params.crls = crl_store_of(backend, folder);
     if (settle_first) {
         chain_settle_lists(&params);
     }
@@ -131,15 +102,15 @@ static void judge_again(const struct tls_backend *backend, const struct row *row
     cr_expect_neq(chain_rejudge(&params, NULL), TLS_CHAIN_OK, "it cannot be told");
     crl_store_free(params.crls);
     issuers_unref(params.known);
-    folder_drop(folder);
+    crl_folder_drop(folder);
 }
 
 Test(tls_crl_live, good_chains_are_judged_again, .timeout = 60)
 {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        for (size_t b = 0; b < ARRAY_COUNT(both); b++) {
-            judge_again(both[b], &rows[i], false);
-            judge_again(both[b], &rows[i], true);
+        for (size_t b = 0; b < ARRAY_COUNT(crl_backends); b++) {
+            judge_again(crl_backends[b], &rows[i], false);
+            judge_again(crl_backends[b], &rows[i], true);
         }
     }
 }
@@ -164,11 +135,11 @@ Test(tls_crl_live, a_forged_list_is_not_the_newest)
         struct tls_context *ctx;
         struct tls_error why;
         folder_make(folder, cases[i].lists);
-        cr_assert_eq(tls_context_new(&ctx, both[i % 2], &params, &why), 0, "%s", why.text);
+        cr_assert_eq(tls_context_new(&ctx, crl_backends[i % 2], &params, &why), 0, "%s", why.text);
         cr_expect_eq(tls_context_crl_entry_count(ctx), cases[i].revoked, "%zu: %lu", i,
                      tls_context_crl_entry_count(ctx));
         tls_context_unref(ctx);
-        folder_drop(folder);
+        crl_folder_drop(folder);
     }
 }
 
@@ -192,7 +163,7 @@ Test(tls_crl_live, issuers_are_bounded)
 {
     struct der_file f;
     struct chain_proof proof;
-    struct chain_trust *trust = trust_ca();
+    struct chain_trust *trust = crl_trust_ca();
     struct chain_params params = {.trust = trust,
                                   .signed_by = tls_backend_wolfssl.signed_by,
                                   .now_unix_s = (int64_t)time(NULL),

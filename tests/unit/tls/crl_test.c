@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "crl_help.h"
 #include "der_file.h"
 #include "tls/chain_cache.h"
 #include "tls/crl.h"
@@ -20,20 +21,7 @@
 
 #define CRL_FILES_OF_CASE 3
 
-static const struct tls_backend *const both[] = {&tls_backend_wolfssl, &tls_backend_mbedtls};
-
-static struct chain_trust *trust_ca(void)
-{
-    struct slice pem;
-    uint32_t skipped;
-    cr_assert_eq(pem_file_read(TLS_CERTS "/ca.leaf.crt", &pem), 0);
-    struct chain_trust *trust = chain_trust_new(pem, &skipped);
-    cr_assert_not_null(trust);
-    pem_file_free(&pem);
-    return trust;
-}
-
-/* A folder with links to the lists of these names; removed by folder_drop. */
+/* A folder with links to the lists of these names; removed by crl_folder_drop. */
 static void folder_make(char *folder, const char *const *names)
 {
     cr_assert_not_null(mkdtemp(folder));
@@ -44,23 +32,6 @@ static void folder_make(char *folder, const char *const *names)
         (void)snprintf(to, sizeof(to), "%s/%zu", folder, i);
         cr_assert_eq(symlink(from, to), 0);
     }
-}
-
-static void folder_drop(const char *folder)
-{
-    char command[256];
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
-
-static struct crl_store *store_of(const struct tls_backend *backend, const char *path)
-{
-    struct crl_store_params params = {path, signature_ops_find(backend->name), backend->crypto};
-    struct crl_store *store;
-    struct tls_error why;
-    int err = crl_store_new(&store, &params, &why);
-    cr_assert_eq(err, 0, "%s", why.text);
-    return store;
 }
 
 struct row {
@@ -120,8 +91,8 @@ static enum tls_chain judge(const struct tls_backend *backend, const struct row 
                             const char *folder, bool is_strict)
 {
     struct der_file f;
-    struct chain_trust *trust = trust_ca();
-    struct crl_store *store = store_of(backend, folder);
+    struct chain_trust *trust = crl_trust_ca();
+    struct crl_store *store = crl_store_of(backend, folder);
     struct chain_params params = {
         .trust = trust,
         .signed_by = backend->signed_by,
@@ -145,15 +116,15 @@ Test(tls_crl, verdicts, .timeout = 60)
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         char folder[] = "/tmp/fedgate-test-XXXXXX";
         folder_make(folder, rows[i].lists);
-        for (size_t b = 0; b < ARRAY_COUNT(both); b++) {
-            enum tls_chain loose = judge(both[b], &rows[i], folder, false);
-            enum tls_chain strict = judge(both[b], &rows[i], folder, true);
+        for (size_t b = 0; b < ARRAY_COUNT(crl_backends); b++) {
+            enum tls_chain loose = judge(crl_backends[b], &rows[i], folder, false);
+            enum tls_chain strict = judge(crl_backends[b], &rows[i], folder, true);
             cr_expect_eq(loose, rows[i].loose, "row %zu, %s, %s: %s", i, rows[i].name,
-                         both[b]->name, tls_chain_name(loose));
+                         crl_backends[b]->name, tls_chain_name(loose));
             cr_expect_eq(strict, rows[i].strict, "row %zu, %s required, %s: %s", i, rows[i].name,
-                         both[b]->name, tls_chain_name(strict));
+                         crl_backends[b]->name, tls_chain_name(strict));
         }
-        folder_drop(folder);
+        crl_folder_drop(folder);
     }
 }
 
@@ -191,8 +162,8 @@ Test(tls_crl, agrees_with_openssl)
 Test(tls_crl, a_verdict_holds_as_long_as_its_list)
 {
     struct der_file f;
-    struct chain_trust *trust = trust_ca();
-    struct crl_store *store = store_of(&tls_backend_wolfssl, TLS_CERTS "/crl-ca.crl");
+    struct chain_trust *trust = crl_trust_ca();
+    struct crl_store *store = crl_store_of(&tls_backend_wolfssl, TLS_CERTS "/crl-ca.crl");
     struct tls_crl_info info;
     struct chain_params params = {.trust = trust,
                                   .signed_by = tls_backend_wolfssl.signed_by,
@@ -265,7 +236,7 @@ Test(tls_crl, folders)
     (void)fclose(part);
     (void)snprintf(path, sizeof(path), "%s/deeper", folder);
     cr_assert_eq(mkdir(path, 0700), 0);
-    struct crl_store *store = store_of(&tls_backend_wolfssl, folder);
+    struct crl_store *store = crl_store_of(&tls_backend_wolfssl, folder);
     struct tls_crl_info info;
     cr_expect_eq(crl_store_count(store), 2, "the same list twice is one");
     cr_assert(crl_store_info(store, 0, &info));
@@ -280,7 +251,7 @@ Test(tls_crl, folders)
     (void)fclose(other);
     cr_expect_eq(load(folder, &why), ERR_TLS_CONFIG);
     cr_expect(strstr(why.text, "/README") != NULL, "%s", why.text);
-    folder_drop(folder);
+    crl_folder_drop(folder);
 }
 
 Test(tls_crl, an_empty_folder_is_no_fault)
@@ -289,7 +260,7 @@ Test(tls_crl, an_empty_folder_is_no_fault)
     struct tls_error why;
     folder_make(folder, (const char *const[]){NULL});
     cr_expect_eq(load(folder, &why), 0, "%s", why.text);
-    folder_drop(folder);
+    crl_folder_drop(folder);
 }
 
 Test(tls_crl, cut_files_are_refused)
@@ -319,7 +290,7 @@ Test(tls_crl, cut_files_are_refused)
 Test(tls_crl, flipped_bits_never_acquit, .timeout = 60)
 {
     char path[] = "/tmp/fedgate-test-XXXXXX";
-    struct chain_trust *trust = trust_ca();
+    struct chain_trust *trust = crl_trust_ca();
     struct der_file f;
     struct slice bytes;
     unsigned refused = 0;
@@ -329,8 +300,8 @@ Test(tls_crl, flipped_bits_never_acquit, .timeout = 60)
     cr_assert_eq(pem_file_read(TLS_CERTS "/crl-ca.der", &bytes), 0);
     char *der = pool_heap_strdup(bytes.ptr, bytes.len);
     for (size_t i = 0; i < bytes.len; i++) {
-        struct crl_store_params params = {path, signature_ops_find(both[i & 1u]->name),
-                                          both[i & 1u]->crypto};
+        struct crl_store_params params = {path, signature_ops_find(crl_backends[i & 1u]->name),
+                                          crl_backends[i & 1u]->crypto};
         struct crl_store *store;
         struct tls_error why;
         der[i] = (char)(bytes.ptr[i] ^ (char)(1u << (i % 8)));
@@ -344,7 +315,7 @@ Test(tls_crl, flipped_bits_never_acquit, .timeout = 60)
             continue;
         }
         struct chain_params judging = {.trust = trust,
-                                       .signed_by = both[i & 1u]->signed_by,
+                                       .signed_by = crl_backends[i & 1u]->signed_by,
                                        .now_unix_s = (int64_t)time(NULL),
                                        .crl_required = true,
                                        .crls = store};
@@ -389,7 +360,7 @@ Test(tls_crl, serial_numbers_of_any_length)
 
 Test(tls_crl, a_context_tells_of_its_lists)
 {
-    for (size_t b = 0; b < ARRAY_COUNT(both); b++) {
+    for (size_t b = 0; b < ARRAY_COUNT(crl_backends); b++) {
         char folder[] = "/tmp/fedgate-test-XXXXXX";
         struct tls_context_params params = {.trust_path = TLS_CERTS "/trust.crt",
                                             .crl_path = folder};
@@ -398,7 +369,7 @@ Test(tls_crl, a_context_tells_of_its_lists)
         struct tls_crl_info info;
         uint32_t newest = 0;
         folder_make(folder, (const char *const[]){"crl-ca", "crl-ca-soon", "crl-inter"});
-        cr_assert_eq(tls_context_new(&ctx, both[b], &params, &why), 0, "%s", why.text);
+        cr_assert_eq(tls_context_new(&ctx, crl_backends[b], &params, &why), 0, "%s", why.text);
         cr_expect_eq(tls_context_crl_count(ctx), 3);
         cr_expect_eq(tls_context_crl_entry_count(ctx), 1, "of the newest: none and one");
         for (uint32_t i = 0; tls_context_crl_info(ctx, i, &info); i++) {
@@ -409,14 +380,14 @@ Test(tls_crl, a_context_tells_of_its_lists)
         cr_expect_leq(left, 86400);
         tls_context_unref(ctx);
         params.crl_path = TLS_CERTS "/crl-delta.crl";
-        cr_expect_eq(tls_context_new(&ctx, both[b], &params, &why), ERR_TLS_CONFIG);
+        cr_expect_eq(tls_context_new(&ctx, crl_backends[b], &params, &why), ERR_TLS_CONFIG);
         cr_expect(strstr(why.text, "crl-delta.crl") != NULL, "%s", why.text);
         params.crl_path = NULL;
-        cr_assert_eq(tls_context_new(&ctx, both[b], &params, &why), 0, "%s", why.text);
+        cr_assert_eq(tls_context_new(&ctx, crl_backends[b], &params, &why), 0, "%s", why.text);
         cr_expect_eq(tls_context_crl_count(ctx), 0);
         cr_expect_eq(tls_context_crl_next_update_unix_s(ctx), 0);
         tls_context_unref(ctx);
-        folder_drop(folder);
+        crl_folder_drop(folder);
     }
 }
 

@@ -116,7 +116,7 @@ void admin_give_up(struct contact *c, int err)
 static void withdraw_allow(struct contact *c)
 {
     c->wants &= (uint8_t)~CONTACT_WANTS_ALLOW;
-    if (c->row) {
+    if (c->is_on_way) {
         c->row->wants &= (uint8_t)~CONTACT_WANTS_ALLOW;
     }
     orders_done(c, ORDERS_ALLOW, ERR_STATE);
@@ -146,7 +146,7 @@ static void carry_out(struct contact *c, enum presence_order what, uint64_t cook
     int err;
 
     /* What memory says is durable, unless a row of it is still to be written. */
-    if (is_done && !c->row && c->dirt == CONTACT_CLEAN && !c->wants) {
+    if (is_done && !c->is_on_way && c->dirt == CONTACT_CLEAN && !c->wants) {
         c->p->ops->admin_done(c->p->ctx, cookie, 0);
         return;
     }

@@ -34,8 +34,11 @@ static void file_dirt(struct contact *c)
 {
     struct presence *p = c->p;
 
+    if (c->is_on_way) {
+        return;
+    }
     list_remove(&c->dirty);
-    if (c->row || c->dirt == CONTACT_CLEAN) {
+    if (c->dirt == CONTACT_CLEAN) {
         return;
     }
     if (c->dirt == CONTACT_URGENT) {
@@ -50,7 +53,7 @@ static void file_dirt(struct contact *c)
 static void set_dirt(struct contact *c, enum contact_dirt dirt)
 {
     c->p->stats.dirty += (uint32_t)(dirt != CONTACT_CLEAN) - (uint32_t)(c->dirt != CONTACT_CLEAN);
-    c->dirt = (uint8_t)dirt;
+    c->dirt = (uint8_t)dirt & 3u;
     file_dirt(c);
 }
 
@@ -77,7 +80,7 @@ void contact_forget_dirt(struct contact *c)
 
 void contact_set_state(struct contact *c, enum contact_state state, enum contact_asker asker)
 {
-    bool was_granted = c->state == CONTACT_GRANTED || (c->row && c->row->state == CONTACT_GRANTED);
+    bool was_granted = c->state == CONTACT_GRANTED || (c->is_on_way && c->row->state == CONTACT_GRANTED);
     bool was_waiting = (c->wants & CONTACT_WANTS_GRANT) != 0;
 
     ASSERT(state != CONTACT_GRANTED);
@@ -85,7 +88,7 @@ void contact_set_state(struct contact *c, enum contact_state state, enum contact
         return;
     }
     c->wants &= (uint8_t)~CONTACT_WANTS_GRANT;
-    if (c->row) {
+    if (c->is_on_way) {
         c->row->wants &= (uint8_t)~CONTACT_WANTS_GRANT;
     }
     if (c->state == state && c->asker == (uint8_t)asker && !was_waiting) {
@@ -213,7 +216,7 @@ bool contact_write(struct contact *c)
     struct contact_row *r;
     struct presence_row row;
 
-    ASSERT(!c->row);
+    ASSERT(!c->is_on_way);
     if (needs_no_row(c)) {
         set_dirt(c, CONTACT_CLEAN);
         return true;
@@ -230,11 +233,12 @@ bool contact_write(struct contact *c)
         return false;
     }
     p->is_full = false;
+    set_dirt(c, CONTACT_CLEAN); /* out of its list, whose link the row takes */
     r->contact = c;
     c->row = r;
+    c->is_on_way = true;
     c->has_row = true;
     list_push_back(&p->rows, &r->link);
-    set_dirt(c, CONTACT_CLEAN);
     admin_in_row(c);
     return true;
 }
@@ -267,9 +271,12 @@ static void row_done(struct presence *p, struct contact_row *r, int err)
     struct contact *c = r->contact;
     uint8_t wants = r->wants;
 
+    ASSERT(c->is_on_way);
     ASSERT(c->row == r);
     list_remove(&r->link);
-    c->row = NULL;
+    c->is_on_way = false;
+    c->dirty = (struct list){0};
+    file_dirt(c);
     c->wants &= (uint8_t)~wants;
     if (err) {
         p->stats.store_refused++;
@@ -279,7 +286,6 @@ static void row_done(struct presence *p, struct contact_row *r, int err)
         apply_row(c, r);
     }
     pool_free(r);
-    file_dirt(c);
     if (wants & CONTACT_WANTS_GRANT) {
         tell_granted(c, err);
     }
@@ -402,7 +408,8 @@ void authorise_deinit(struct presence *p)
     while ((link = list_pop_front(&p->rows)) != NULL) {
         struct contact_row *r = LIST_ENTRY(link, struct contact_row, link);
 
-        r->contact->row = NULL;
+        r->contact->is_on_way = false;
+        r->contact->dirty = (struct list){0};
         pool_free(r);
     }
     wheel_disarm(p->wheel, &p->dirty_timer);

@@ -75,22 +75,35 @@ uint32_t contact_now_u32(const struct contact *c)
     return now < 1 ? 1 : now > UINT32_MAX ? UINT32_MAX : (uint32_t)now;
 }
 
+void *contact_alloc(struct contact *c, size_t size)
+{
+    return slab_zalloc(&c->p->slab, size);
+}
+
+void contact_free_bytes(struct contact *c, void *block, size_t size)
+{
+    slab_free(&c->p->slab, block, size);
+}
+
 void contact_measure_now(struct contact *c)
 {
     struct presence_stats *stats = &c->p->stats;
     struct contact_measure m = {0};
     uint32_t dialogs;
+    size_t grains;
 
     if (c->direction == CONTACT_IN) {
         subscriber_measure(c, &m);
     } else {
         notifier_measure(c, &m);
     }
+    grains = (m.bytes + CONTACT_GRAIN_BYTES - 1) / CONTACT_GRAIN_BYTES;
+    grains = grains < UINT16_MAX ? grains : UINT16_MAX;
     dialogs = m.dialogs < UINT8_MAX ? m.dialogs : UINT8_MAX;
-    stats->memory_bytes += (uint64_t)m.bytes - c->measured_bytes;
+    stats->memory_bytes += (uint64_t)(grains - c->measured_grains) * CONTACT_GRAIN_BYTES;
     stats->dialogs[c->direction] += dialogs - c->measured_dialogs;
     c->remote->stats.dialogs[c->direction] += dialogs - c->measured_dialogs;
-    c->measured_bytes = (uint32_t)m.bytes;
+    c->measured_grains = (uint16_t)grains;
     c->measured_dialogs = (uint8_t)dialogs;
 }
 
@@ -105,10 +118,10 @@ bool contact_is_at_rest(const struct contact *c)
 void contact_settle(struct contact *c)
 {
     contact_measure_now(c);
-    if (c->dirt == CONTACT_URGENT && !c->row) {
+    if (c->dirt == CONTACT_URGENT && !c->is_on_way) {
         contact_write(c);
     }
-    if (c->row || !contact_is_at_rest(c)) {
+    if (c->is_on_way || !contact_is_at_rest(c)) {
         return;
     }
     if (c->has_row) {

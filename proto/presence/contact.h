@@ -50,33 +50,39 @@ struct contact {
     struct contact *next;           /* in its bucket, by hash */
     uint64_t hash;                  /* of its name; order of presence_walk */
     struct list of_remote;          /* in presence_domain.contacts */
-    struct list dirty;              /* in presence.dirty or .urgent: its row is older than it */
-    struct list waiting;            /* in a lane of pace.c */
     struct wheel_timer timer;       /* contact_arm */
     struct presence_domain *local;  /* borrowed; counted */
     struct presence_domain *remote; /* borrowed; counted */
-    struct contact_row *row;        /* owned; its row on the way to the store, or NULL */
     struct presence_call *calls;    /* borrowed: those in flight, chained */
-    uint32_t asked_unix_s;          /* 0 = never */
+    union {
+        struct list dirty;       /* in presence.dirty or .urgent: its row is older than it */
+        struct contact_row *row; /* is_on_way: owned; its row on the way to the store */
+    };
+    uint32_t asked_unix_s; /* 0 = never */
     uint32_t changed_unix_s;
-    uint32_t measured_bytes; /* counted in stats: of the machine */
+    uint16_t measured_grains; /* counted in stats: bytes of the machine, in CONTACT_GRAIN_BYTES */
     uint16_t local_user_len;
     uint16_t remote_user_len;
     uint8_t measured_dialogs;
-    uint8_t direction;  /* enum contact_direction */
-    uint8_t state;      /* enum contact_state; contact_set_state only */
-    uint8_t asker;      /* enum contact_asker */
-    uint8_t wants;      /* CONTACT_WANTS_*: what waits for the store */
+    uint8_t direction; /* enum contact_direction */
+    uint8_t state;     /* enum contact_state; contact_set_state only */
+    uint8_t asker;     /* enum contact_asker */
+    uint8_t wants;     /* CONTACT_WANTS_*: what waits for the store */
     uint8_t wants_asker;
-    uint8_t dirt;       /* authorise.c */
     uint8_t orders;     /* administrators' orders that wait */
-    bool has_row;       /* the store may hold one */
+    uint8_t dirt : 2;   /* authorise.c */
+    bool is_on_way : 1; /* row, not dirty */
+    bool has_row : 1;   /* the store may hold one */
     union {
-        struct subscriber in;
+        struct {
+            struct subscriber in;
+            struct list waiting; /* in a lane of pace.c */
+        };
         struct notifier out;
     };
     char users[]; /* local, remote */
 };
+#define CONTACT_GRAIN_BYTES 8u
 #define CONTACT_WANTS_GRANT 1u /* the machine's */
 #define CONTACT_WANTS_ALLOW 2u /* an administrator's */
 
@@ -98,9 +104,14 @@ void contact_put_own(const struct contact *c, struct buf *out);
 uint64_t contact_now_ms(const struct contact *c);
 int64_t contact_now_unix_s(const struct contact *c);
 
+/* Blocks of a contact's own: its dialogs and documents. Cheaper than the pool's by their heads, but
+ * the size is to be said at the free. contact_alloc zeroes. */
+NODISCARD void *contact_alloc(struct contact *c, size_t size);
+void contact_free_bytes(struct contact *c, void *block, size_t size);
+
 /* What a machine says of itself when asked (subscriber_measure, notifier_measure). */
 struct contact_measure {
-    size_t bytes;     /* its blocks: pool_block_bytes, sip_dialog_bytes */
+    size_t bytes;     /* its blocks; sip_dialog_bytes */
     uint32_t dialogs; /* not yet ended */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* review: works that touch many contacts: resumption after a start, judgement after a reload, news
  * of a partner's stream. The last two go in slices. */
+#include "base/check.h"
 #include "base/pool.h"
 #include "presence/table.h"
 
@@ -76,10 +77,11 @@ bool presence_review(struct presence *p, bool from_start)
  * that goes may cost somebody a second telling: both do no harm. */
 static void tell_next(struct presence_domain *d)
 {
-    struct list *link = list_pop_front(&d->contacts);
-    struct contact *c = LIST_ENTRY(link, struct contact, of_remote);
+    struct contact *c = LIST_ENTRY(d->contacts.next, struct contact, of_remote);
 
-    list_push_back(&d->contacts, link);
+    ASSERT(!list_is_empty(&d->contacts)); /* review_forget else */
+    list_remove(&c->of_remote);
+    list_push_back(&d->contacts, &c->of_remote);
     d->seen_left--;
     if (d->seen_left == 0) {
         list_remove(&d->seen);

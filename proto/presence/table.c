@@ -234,6 +234,11 @@ static void contact_init(struct contact *c, enum contact_direction direction,
     }
 }
 
+static size_t contact_bytes(const struct contact *c)
+{
+    return sizeof(*c) + c->local_user_len + c->remote_user_len;
+}
+
 static void insert(struct presence *p, struct contact *c)
 {
     struct contact **at;
@@ -243,8 +248,13 @@ static void insert(struct presence *p, struct contact *c)
     c->next = *at;
     *at = c;
     p->count++;
-    p->stats.memory_bytes += pool_block_bytes(c);
+    p->stats.memory_bytes += slab_block_bytes(contact_bytes(c));
     count_state(c, 1);
+}
+
+static size_t bytes_of(const struct presence_pair *pair)
+{
+    return sizeof(struct contact) + pair->local_user.len + pair->remote_user.len;
 }
 
 static int contact_new(struct presence *p, enum contact_direction direction,
@@ -259,7 +269,7 @@ static int contact_new(struct presence *p, enum contact_direction direction,
     if (p->count >= p->contacts_max) {
         return ERR_FULL;
     }
-    c = pool_zalloc(sizeof(*c) + pair->local_user.len + pair->remote_user.len);
+    c = slab_zalloc(&p->slab, bytes_of(pair));
     if (!c) {
         return ERR_NOMEM;
     }
@@ -282,7 +292,7 @@ static int contact_new(struct presence *p, enum contact_direction direction,
     *out = c;
     return 0;
 fail:
-    pool_free(c);
+    slab_free(&p->slab, c, bytes_of(pair));
     return err;
 }
 
@@ -304,7 +314,7 @@ void contact_free(struct contact *c)
     struct presence *p = c->p;
     struct contact **at = place_of(p, c->hash);
 
-    ASSERT(!c->row);
+    ASSERT(!c->is_on_way);
     ASSERT(c->orders == 0);
     while (*at != c) {
         at = &(*at)->next;
@@ -312,7 +322,9 @@ void contact_free(struct contact *c)
     *at = c->next;
     p->count--;
     send_detach(c);
-    contact_pace_cancel(c);
+    if (c->direction == CONTACT_IN) {
+        contact_pace_cancel(c);
+    }
     contact_forget_dirt(c);
     wheel_disarm(p->wheel, &c->timer);
     if (c->direction == CONTACT_IN) {
@@ -320,7 +332,8 @@ void contact_free(struct contact *c)
     } else {
         notifier_deinit(c);
     }
-    p->stats.memory_bytes -= c->measured_bytes + pool_block_bytes(c);
+    p->stats.memory_bytes -= (uint64_t)c->measured_grains * CONTACT_GRAIN_BYTES +
+                             slab_block_bytes(contact_bytes(c));
     p->stats.dialogs[c->direction] -= c->measured_dialogs;
     c->remote->stats.dialogs[c->direction] -= c->measured_dialogs;
     count_state(c, -1);
@@ -331,7 +344,7 @@ void contact_free(struct contact *c)
     }
     domain_drop(p, c->remote);
     domain_drop(p, c->local);
-    pool_free(c);
+    slab_free(&p->slab, c, contact_bytes(c));
 }
 
 int table_init(struct presence *p)
@@ -361,4 +374,5 @@ void table_deinit(struct presence *p)
     p->stats.memory_bytes -= pool_block_bytes(p->buckets);
     pool_free(p->buckets);
     p->buckets = NULL;
+    slab_deinit(&p->slab);
 }

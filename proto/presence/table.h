@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/slab.h"
 #include "presence/contact.h"
 
 #define PRESENCE_MAGIC            0x50524553u
@@ -57,6 +58,7 @@ struct presence {
     uint32_t bucket_bits;
     uint32_t count;
     struct map domains; /* by A-label; owned */
+    struct slab slab;   /* contacts, their dialogs and documents */
 
     /* authorise.c */
     struct list dirty;  /* struct contact.dirty; of those without a row on the way */

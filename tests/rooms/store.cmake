@@ -12,3 +12,4 @@ fg_unit(store_fault SOURCES unit/store/fault_test.c unit/store/fault_vfs.c ${sto
 fg_unit(store_crash TIMEOUT 600 SOURCES unit/store/crash_test.c ${store_help} NEEDS fg_store)
 fg_unit(store_migrate SOURCES unit/store/migrate_test.c ${store_help}
   NEEDS fg_store PkgConfig::SQLITE)
+fg_fuzz(store_file SOURCES fuzz/store_file_fuzz.c NEEDS fg_store)

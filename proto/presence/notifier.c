@@ -80,7 +80,7 @@ void notifier_undelivered(struct contact *c, enum stanza_type type,
     } else if (type == STANZA_TYPE_PROBE && c->out.state == NOTIFIER_GRANTED) {
         /* Nobody was asked, so nobody's silence says anything; partner_seen has the rest. */
         c->out.fault = NOTIFIER_FAULT_UNREACHABLE;
-        notifier_forget_probe(&c->out);
+        notifier_forget_probe(c);
         c->out.was_down = true;
         notifier_run(c);
     }

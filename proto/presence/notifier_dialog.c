@@ -2,7 +2,6 @@
 /* notifier_dialog: SUBSCRIBE of all sorts: dialogs begin, last and end (RFC 6665 4.2.1, 4.4.3). */
 #include "base/check.h"
 #include "base/err.h"
-#include "base/pool.h"
 #include "presence/notifier_int.h"
 
 static const struct slice packages[] = {SLICE_LIT("presence")};
@@ -53,7 +52,7 @@ void notifier_free_dialog(struct contact *c, struct notifier_dialog *d)
 {
     contact_forget_dialog(c, d);
     sip_dialog_free(d->sip);
-    pool_free(d);
+    contact_free_bytes(c, d, sizeof(*d));
 }
 
 void notifier_end_dialog(struct contact *c, struct notifier_dialog *d, enum sip_sub_reason reason,
@@ -87,7 +86,7 @@ void notifier_watcher_left(struct contact *c)
     if (notifier_lasting(&c->out) > 0) {
         return;
     }
-    notifier_forget_probe(&c->out);
+    notifier_forget_probe(c);
     other = contact_find(c->p, CONTACT_IN, &pair);
     if (!other || other->state != CONTACT_GRANTED) {
         contact_send_type(c, STANZA_TYPE_UNAVAILABLE);
@@ -223,10 +222,10 @@ static struct notifier_dialog *make_dialog(struct contact *c,
         answer_full(c, request);
         return NULL;
     }
-    d = pool_zalloc(sizeof(*d));
+    d = contact_alloc(c, sizeof(*d));
     err = d ? make_sip_dialog(c, request, &d->sip) : ERR_NOMEM;
     if (err) {
-        pool_free(d);
+        contact_free_bytes(c, d, sizeof(*d));
         if (err == ERR_NOMEM) {
             answer_full(c, request);
         } else {

@@ -3,7 +3,6 @@
  * 4.4), so that what is not heard again after a probe has left: servers answer a probe with one
  * stanza for each available resource and name none that went while we could not hear it. */
 #include "base/check.h"
-#include "base/pool.h"
 #include "presence/notifier_int.h"
 
 uint32_t notifier_now_s(const struct contact *c)
@@ -48,7 +47,7 @@ void notifier_read_document(const struct notifier *n, struct presence_state *out
 
 size_t notifier_fresh_bytes(const struct notifier *n)
 {
-    return n->fresh ? pool_block_bytes(n->fresh) : 0;
+    return n->fresh ? sizeof(*n->fresh) + n->fresh->len : 0;
 }
 
 /* Empty: it cannot be packed for want of memory. */
@@ -75,11 +74,11 @@ static bool save_document(struct contact *c, const struct presence_state *state)
         return false;
     }
     if (!block || now.len != n->document_len) {
-        block = pool_alloc(now.len);
+        block = contact_alloc(c, now.len);
         if (!block) {
             return false;
         }
-        pool_free(n->document);
+        contact_free_bytes(c, n->document, n->document_len);
     }
     memcpy(block, now.ptr, now.len);
     n->document = block;
@@ -87,19 +86,21 @@ static bool save_document(struct contact *c, const struct presence_state *state)
     return true;
 }
 
-void notifier_forget_document(struct notifier *n)
+void notifier_forget_document(struct contact *c)
 {
-    pool_free(n->document);
+    struct notifier *n = &c->out;
+
+    contact_free_bytes(c, n->document, n->document_len);
     n->document = NULL;
     n->document_len = 0;
     n->is_leaving = false;
     n->is_lost = false;
 }
 
-static void forget_fresh(struct notifier *n)
+static void forget_fresh(struct contact *c)
 {
-    pool_free(n->fresh);
-    n->fresh = NULL;
+    contact_free_bytes(c, c->out.fresh, notifier_fresh_bytes(&c->out));
+    c->out.fresh = NULL;
 }
 
 /* Without memory it stays as it is, and who is heard now is taken for gone when the probe is over,
@@ -114,11 +115,11 @@ static void add_to_fresh(struct contact *c, const struct presence_item *item)
     read_fresh(n, &state);
     (void)presence_apply(&state, item);
     now = pack(c, &state);
-    fresh = now.len > 0 ? pool_alloc(sizeof(*fresh) + now.len) : NULL;
+    fresh = now.len > 0 ? contact_alloc(c, sizeof(*fresh) + now.len) : NULL;
     if (fresh) {
         memcpy(fresh->bytes, now.ptr, now.len);
         fresh->len = (uint16_t)now.len;
-        forget_fresh(n);
+        forget_fresh(c);
         n->fresh = fresh;
     }
 }
@@ -148,7 +149,7 @@ bool notifier_hear(struct contact *c, const struct stanza *st)
         add_to_fresh(c, &item);
     }
     if (was_lost) {
-        notifier_forget_document(n);
+        notifier_forget_document(c);
     }
     is_news = add_to_document(c, &item);
     if (is_news) {
@@ -180,7 +181,7 @@ void notifier_probe_now(struct contact *c)
     struct notifier *n = &c->out;
     uint32_t now_s = notifier_now_s(c);
 
-    notifier_forget_probe(n);
+    notifier_forget_probe(c);
     if (n->probed_s == 0 || now_s - n->probed_s >= NOTIFIER_DOUBT_S) {
         n->doubts = 0;
     }
@@ -196,15 +197,15 @@ void notifier_plan_probe(struct contact *c, uint64_t within_ms)
 {
     struct notifier *n = &c->out;
 
-    notifier_forget_probe(n);
+    notifier_forget_probe(c);
     n->probe_at = notifier_ahead(c, 1 + presence_random(c->p) % (within_ms + 1));
 }
 
-void notifier_forget_probe(struct notifier *n)
+void notifier_forget_probe(struct contact *c)
 {
-    forget_fresh(n);
-    n->is_probing = false;
-    n->probe_at = 0;
+    forget_fresh(c);
+    c->out.is_probing = false;
+    c->out.probe_at = 0;
 }
 
 /* The resources of the document that fresh does not know become ones that leave. */
@@ -243,7 +244,7 @@ void notifier_act_compare(struct contact *c, const struct notifier_input *in)
         return;
     }
     if (n->is_lost) {
-        notifier_forget_document(n);
+        notifier_forget_document(c);
     }
     read_fresh(n, &fresh);
     notifier_read_document(n, &state);

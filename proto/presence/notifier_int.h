@@ -216,8 +216,8 @@ bool notifier_hear(struct contact *c, const struct stanza *st);
 void notifier_probe_now(struct contact *c);
 /* Plans a probe within so long, if none is planned or out. */
 void notifier_plan_probe(struct contact *c, uint64_t within_ms);
-void notifier_forget_probe(struct notifier *n);
-void notifier_forget_document(struct notifier *n);
+void notifier_forget_probe(struct contact *c);
+void notifier_forget_document(struct contact *c);
 /* Resources that have left were told of: they go. */
 void notifier_settle_document(struct contact *c);
 /* A time within which so many contacts can send a stanza each. */

@@ -286,7 +286,7 @@ static void probe_or_compare(struct contact *c, const struct notifier_input *in)
         return;
     }
     notifier_step(c, NOTIFIER_EV_PROBE_OVER, in);
-    notifier_forget_probe(n);
+    notifier_forget_probe(c);
     if (c->remote->is_unreachable) {
         notifier_step(c, NOTIFIER_EV_PARTNER_LOST, in);
     }

@@ -2,7 +2,6 @@
 /* notifier_row: the notifier as bytes for the store, as a view for people, as figures. Dialogs that
  * end are not stored: all that is lost with them is a final NOTIFY. */
 #include "base/check.h"
-#include "base/pool.h"
 #include "presence/notifier_int.h"
 
 /* Version, then for each dialog: expiry (s since 1970), length, bytes of sip_dialog_pack. Numbers
@@ -25,8 +24,8 @@ void notifier_deinit(struct contact *c)
         n->dialogs = d->next;
         notifier_free_dialog(c, d);
     }
-    notifier_forget_probe(n);
-    notifier_forget_document(n);
+    notifier_forget_probe(c);
+    notifier_forget_document(c);
 }
 
 bool notifier_is_at_rest(const struct contact *c)
@@ -103,17 +102,17 @@ void notifier_stored(struct contact *c)
 
 static void unpack_dialog(struct contact *c, uint32_t expires_unix_s, struct slice bytes)
 {
-    struct notifier_dialog *d = pool_zalloc(sizeof(*d));
+    struct notifier_dialog *d = contact_alloc(c, sizeof(*d));
     struct notifier_dialog **last = &c->out.dialogs;
     int64_t left_s = (int64_t)expires_unix_s - contact_now_unix_s(c);
 
     if (!d || sip_dialog_unpack(bytes, &d->sip)) {
-        pool_free(d);
+        contact_free_bytes(c, d, sizeof(*d));
         return;
     }
     if (sip_dialog_is_uac(d->sip) || left_s > (int64_t)NOTIFIER_EXPIRES_MAX_S) {
         sip_dialog_free(d->sip);
-        pool_free(d);
+        contact_free_bytes(c, d, sizeof(*d));
         return;
     }
     d->expires_at = notifier_ahead(c, left_s > 0 ? (uint64_t)left_s * 1000 : 0);
@@ -142,15 +141,16 @@ static void unpack_dialogs(struct contact *c, struct slice bytes)
     }
 }
 
-static void unpack_document(struct notifier *n, struct slice bytes)
+static void unpack_document(struct contact *c, struct slice bytes)
 {
+    struct notifier *n = &c->out;
     UNINITIALIZED struct presence_state state;
 
     if (bytes.len == 0 || bytes.len > PRESENCE_PACKED_BYTES_MAX ||
         presence_unpack(&state, bytes)) {
         return;
     }
-    n->document = pool_alloc(bytes.len);
+    n->document = contact_alloc(c, bytes.len);
     if (!n->document) {
         return;
     }
@@ -165,7 +165,7 @@ void notifier_unpack(struct contact *c, struct slice dialogs, struct slice docum
 {
     notifier_stored_set_state(c);
     unpack_dialogs(c, dialogs);
-    unpack_document(&c->out, document);
+    unpack_document(c, document);
 }
 
 /* Those that expired while nobody was here get their last NOTIFY, and the others are right again,
@@ -186,7 +186,7 @@ void notifier_loaded(struct contact *c)
         }
     }
     if (n->state == NOTIFIER_NONE || n->state == NOTIFIER_REFUSED) {
-        notifier_forget_document(n);
+        notifier_forget_document(c);
         notifier_end_all(c, SIP_REASON_REJECTED);
     } else if (has_watcher) {
         notifier_plan_probe(c, spread_ms);
@@ -202,12 +202,10 @@ void notifier_measure(const struct contact *c, struct contact_measure *out)
     const struct notifier *n = &c->out;
 
     for (const struct notifier_dialog *d = n->dialogs; d; d = d->next) {
-        out->bytes += pool_block_bytes(d) + sip_dialog_bytes(d->sip);
+        out->bytes += sizeof(*d) + sip_dialog_bytes(d->sip);
         out->dialogs += notifier_dialog_lasts(d);
     }
-    if (n->document) {
-        out->bytes += pool_block_bytes(n->document);
-    }
+    out->bytes += n->document_len;
     out->bytes += notifier_fresh_bytes(n);
 }
 

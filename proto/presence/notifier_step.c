@@ -209,8 +209,8 @@ void notifier_act_retract(struct contact *c, const struct notifier_input *in)
     contact_set_state(c, c->out.state == NOTIFIER_NONE ? CONTACT_NONE : CONTACT_DENIED,
                       CONTACT_BY_PARTNER);
     if (c->out.state == NOTIFIER_NONE) {
-        notifier_forget_probe(&c->out);
-        notifier_forget_document(&c->out);
+        notifier_forget_probe(c);
+        notifier_forget_document(c);
     }
 }
 
@@ -220,8 +220,8 @@ void notifier_act_deny(struct contact *c, const struct notifier_input *in)
     c->out.fault = NOTIFIER_FAULT_REFUSED;
     contact_set_state(c, CONTACT_DENIED, CONTACT_BY_PARTNER);
     notifier_set_state(c, NOTIFIER_REFUSED);
-    notifier_forget_probe(&c->out);
-    notifier_forget_document(&c->out);
+    notifier_forget_probe(c);
+    notifier_forget_document(c);
     notifier_end_all(c, SIP_REASON_REJECTED);
 }
 
@@ -253,11 +253,11 @@ void notifier_act_fail(struct contact *c, const struct notifier_input *in)
         return;
     }
     n->fault = is_gone ? NOTIFIER_FAULT_NOBODY : NOTIFIER_FAULT_DOMAIN;
-    notifier_forget_probe(n);
+    notifier_forget_probe(c);
     notifier_end_all(c, is_gone ? SIP_REASON_NORESOURCE : SIP_REASON_PROBATION);
     n->asked_s = 0;
     if (is_gone) {
-        notifier_forget_document(n);
+        notifier_forget_document(c);
         contact_set_state(c, CONTACT_NONE, CONTACT_BY_PARTNER);
         notifier_set_state(c, NOTIFIER_NONE);
     }
@@ -266,7 +266,7 @@ void notifier_act_fail(struct contact *c, const struct notifier_input *in)
 void notifier_act_lapse(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
-    notifier_forget_probe(&c->out);
+    notifier_forget_probe(c);
     contact_set_state(c, CONTACT_NONE, CONTACT_BY_LOCAL);
     notifier_set_state(c, NOTIFIER_NONE);
 }
@@ -284,8 +284,8 @@ void notifier_act_shut(struct contact *c, const struct notifier_input *in)
     (void)in;
     c->out.fault = NOTIFIER_FAULT_BLOCKED;
     notifier_set_state(c, NOTIFIER_REFUSED);
-    notifier_forget_probe(&c->out);
-    notifier_forget_document(&c->out);
+    notifier_forget_probe(c);
+    notifier_forget_document(c);
     notifier_end_all(c, SIP_REASON_REJECTED);
 }
 
@@ -295,8 +295,8 @@ void notifier_act_withdraw(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
     notifier_set_state(c, NOTIFIER_NONE);
-    notifier_forget_probe(&c->out);
-    notifier_forget_document(&c->out);
+    notifier_forget_probe(c);
+    notifier_forget_document(c);
     notifier_end_all(c, SIP_REASON_REJECTED);
     contact_send_type(c, STANZA_TYPE_UNSUBSCRIBE);
 }
@@ -306,6 +306,6 @@ void notifier_act_expel(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
     c->out.fault = NOTIFIER_FAULT_RULED_OUT;
-    notifier_forget_probe(&c->out);
+    notifier_forget_probe(c);
     notifier_end_all(c, SIP_REASON_REJECTED);
 }

@@ -119,6 +119,7 @@ void presence_side_admin_done(void *ctx, uint64_t cookie, int err)
         if (o->missing == (uint32_t)__builtin_popcount(o->directions)) {
             o->err = ERR_NOT_FOUND;
         }
+        atomic_store_explicit(&o->result, o->err, memory_order_release);
         list_remove(&o->link);
         (void)sem_post(&o->done);
         contact_order_unref(o);

@@ -223,7 +223,7 @@ static int give_order(struct control *ctl, const struct presence_filter *f,
         until.tv_sec += DURABLE_S;
         while ((err = sem_clockwait(&o->done, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR) {
         }
-        err = err ? ERR_TIMEOUT : o->err;
+        err = err ? ERR_TIMEOUT : atomic_load_explicit(&o->result, memory_order_acquire);
     }
     contact_order_unref(o);
     return err;

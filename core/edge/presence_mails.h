@@ -111,8 +111,9 @@ struct contact_order {
     enum presence_order what;
     uint32_t directions; /* bits 1u << enum contact_direction */
     uint32_t pending;    /* the shard's: how many of these are not done */
-    uint32_t missing;    /* of these: how many there never were */
-    int err;             /* valid after done */
+    uint32_t missing;    /* the shard's: how many there never were */
+    int err;             /* the shard's: the first that failed */
+    _Atomic int result;  /* release/acquire; valid after done */
     struct list link;    /* in presence_side.orders */
     struct presence_pair pair;
     char texts[]; /* of pair */

@@ -54,6 +54,11 @@ static struct pending look(const struct store *s)
     return p;
 }
 
+static bool is_failing(const struct store *s)
+{
+    return atomic_load_explicit(&s->err, memory_order_relaxed) != 0;
+}
+
 static bool is_stopping(const struct store *s)
 {
     return atomic_load_explicit(&s->is_stopping, memory_order_acquire) != 0;
@@ -93,7 +98,7 @@ static void sleep_until_due(struct store *s, int timeout_ms)
 
 static int nap_ms(const struct store *s, uint64_t now_ns, bool all_told)
 {
-    int nap = store_is_failing(s) ? TROUBLED_MS : -1;
+    int nap = is_failing(s) ? TROUBLED_MS : -1;
 
     if (s->lazy_since_ns) {
         uint64_t waited_ns = now_ns - s->lazy_since_ns;
@@ -138,20 +143,32 @@ static void tidy(struct store *s)
     set_figure(&s->figures.file_bytes, s->backend->bytes(s->self));
 }
 
+/* Seen from outside: a disk that does not answer holds the thread without an error. */
+static void set_busy(struct store *s, uint64_t since_ns)
+{
+    set_figure(&s->busy_since_ns, since_ns);
+}
+
 /* True: there may be more to do at once. */
 static bool turn(struct store *s, uint64_t now_ns, bool *all_told)
 {
     *all_told = tell_all(s);
     if (is_due(s, now_ns) && batch_gather(s)) {
+        set_busy(s, now_ns);
         batch_commit(s);
+        set_busy(s, 0);
         s->lazy_since_ns = 0;
         *all_told = tell_all(s);
+        set_busy(s, store_now_ns());
         tidy(s);
+        set_busy(s, 0);
         return true;
     }
-    if (store_is_failing(s) && now_ns - s->probed_ns >= PROBE_NS) {
+    if (is_failing(s) && now_ns - s->probed_ns >= PROBE_NS) {
         s->probed_ns = now_ns;
+        set_busy(s, now_ns);
         batch_probe(s);
+        set_busy(s, 0);
     }
     health_turn(s, now_ns);
     return false;
@@ -178,7 +195,7 @@ void *store_thread(void *arg)
         }
         sleep_until_due(s, nap_ms(s, now_ns, all_told));
     }
-    s->backend->close(s->self, !store_is_failing(s));
+    s->backend->close(s->self, !is_failing(s));
     s->self = NULL;
     log_ring_use(NULL);
     store_ring(s->end_fd);

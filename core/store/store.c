@@ -13,7 +13,9 @@
 #include "store/store_int.h"
 
 #define NS_PER_MS  1000000u
+#define NS_PER_S   1000000000u
 #define CACHE_LINE 64u
+#define HANG_NS    (10 * (uint64_t)NS_PER_S) /* a commit that takes longer: the disk hangs */
 
 static bool is_postgresql(const char *target)
 {
@@ -177,9 +179,18 @@ struct log_ring *store_log(struct store *s)
     return &s->log;
 }
 
+/* For how long the thread has been in the database. */
+static uint64_t busy_ns(const struct store *s)
+{
+    uint64_t since_ns = atomic_load_explicit(&s->busy_since_ns, memory_order_relaxed);
+    uint64_t now_ns = store_now_ns();
+
+    return since_ns != 0 && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
 bool store_is_failing(const struct store *s)
 {
-    return atomic_load_explicit(&s->err, memory_order_acquire) != 0;
+    return atomic_load_explicit(&s->err, memory_order_acquire) != 0 || busy_ns(s) >= HANG_NS;
 }
 
 void store_health_read(const struct store *s, struct store_health *out)
@@ -188,6 +199,11 @@ void store_health_read(const struct store *s, struct store_health *out)
     *out = (struct store_health){.err = atomic_load_explicit(&s->err, memory_order_acquire)};
     if (out->err) {
         out->failing_unix_s = atomic_load_explicit(&s->failing_unix_s, memory_order_relaxed);
+    } else if (busy_ns(s) >= HANG_NS) {
+        out->err = ERR_TIMEOUT;
+        out->failing_unix_s = health_unix_s() - (int64_t)(busy_ns(s) / NS_PER_S);
+    }
+    if (out->err) {
         s->backend->explain(s->target, out->err, out->text, sizeof(out->text));
     }
 }

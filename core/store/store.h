@@ -118,8 +118,8 @@ struct store_params {
 #define STORE_LAZY_MS     1000u
 #define STORE_QUEUE_BYTES ((uint32_t)4 << 20) /* rounded up to a power of two, 1 MiB or more */
 
-/* Opens or makes the database, alone: until store_free no other process can use it. After an
- * unclean stop it is checked; older layouts are brought up to date. On failure why gets one line
+/* Opens or makes the database, alone: until store_free no other process can use it. It is checked;
+ * older layouts are brought up to date. On failure why gets one line
  * for people that names the path, what is wrong and what to do: ERR_STORE_LOCKED,
  * ERR_STORE_DAMAGED, ERR_STORE_VERSION, ERR_STORE_OPEN, ERR_STORE_SPACE, ERR_UNSUPPORTED
  * (postgresql://). Blocks. */
@@ -176,7 +176,8 @@ NODISCARD int store_write(struct store *s, uint32_t shard_idx, const struct stor
 
 /* --- state ------------------------------------------------------------------------------------ */
 
-/* Writing fails since ...; ends with the first commit that succeeds. Each batch is tried anew. */
+/* Writing fails since ...; ends with the first commit that succeeds. Each batch is tried anew.
+ * ERR_TIMEOUT: a commit takes longer than 10 s; it may still come to an end, either way. */
 struct store_health {
     int err;                /* 0 = good; else why, as in store_done */
     int64_t failing_unix_s; /* since; 0 = good */

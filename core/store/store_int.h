@@ -66,6 +66,7 @@ struct store {
      * the time. */
     _Atomic int64_t failing_unix_s;
     _Atomic int err;
+    _Atomic uint64_t busy_since_ns; /* in the database, monotonic; 0 = not; relaxed */
     /* store's thread */
     struct log_ring log;
     uint64_t lazy_since_ns;  /* the oldest that waits; 0 = none */

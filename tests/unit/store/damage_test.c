@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "help.h"
+#include "store/lite_int.h"
 
 #define PAGE 4096
 
@@ -204,31 +205,51 @@ static int load_all(struct help *h)
     return err;
 }
 
-/* After a clean stop: by the load. After an unclean one: by the check. Never: nothing said. */
 Test(damage, a_page_that_was_overwritten)
 {
     static char garbage[PAGE];
-    char text[256];
-    int64_t leaf;
+    int64_t root;
     struct help h;
 
     make(&h, 2000);
     memset(garbage, 0xa5, sizeof(garbage));
-    leaf = sql_number(h.path, "SELECT rootpage FROM sqlite_schema WHERE name = 'contact'");
-    overwrite(h.path, (leaf - 1) * PAGE, garbage, sizeof(garbage));
+    root = sql_number(h.path, "SELECT rootpage FROM sqlite_schema WHERE name = 'contact'");
+    overwrite(h.path, (root - 1) * PAGE, garbage, sizeof(garbage));
     cr_expect_eq(load_all(&h), ERR_STORE_DAMAGED);
     cr_expect(help_contains(h.why, h.path));
-    cr_expect(help_contains(h.why, ".recover"));
+    cr_expect(help_contains(h.why, "fedgate(8), STORE"));
     help_deinit(&h);
 
     make(&h, 2000);
-    leaf = sql_number(h.path, "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND "
+    root = sql_number(h.path, "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND "
                               "tbl_name = 'contact'");
-    (void)snprintf(text, sizeof(text), "UPDATE fact SET value = '0' WHERE name = 'store.clean'");
-    sql(h.path, text);
-    overwrite(h.path, (leaf - 1) * PAGE, garbage, sizeof(garbage));
-    cr_expect_eq(help_open(&h), ERR_STORE_DAMAGED); /* unclean: the index, too */
+    overwrite(h.path, (root - 1) * PAGE, garbage, sizeof(garbage));
+    cr_expect_eq(help_open(&h), ERR_STORE_DAMAGED); /* nobody read it yet */
     cr_expect(help_contains(h.why, "restore a copy"));
+    help_deinit(&h);
+}
+
+/* The commands of fedgate(8), STORE. */
+Test(damage, what_can_be_read_can_be_saved)
+{
+    static char garbage[PAGE];
+    char command[1024];
+    struct stat st;
+    struct help h;
+
+    make(&h, 2000);
+    cr_assert_eq(stat(h.path, &st), 0);
+    memset(garbage, 0xa5, sizeof(garbage));
+    overwrite(h.path, st.st_size / PAGE / 2 * PAGE, garbage, sizeof(garbage));
+    cr_expect_eq(help_open(&h), ERR_STORE_DAMAGED);
+    (void)snprintf(command, sizeof(command),
+                   "cd %s && { sqlite3 store.db .dump | sed 's/^ROLLBACK.*/COMMIT;/'; "
+                   "echo 'PRAGMA application_id = %d; PRAGMA user_version = %d;'; } | "
+                   "sqlite3 saved.db && mv store.db store.db.damaged && mv saved.db store.db",
+                   h.folder, LITE_APPLICATION_ID, LITE_VERSION);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(load_all(&h), 0, "%s", h.why);
+    cr_expect_gt(h.report.contacts, 1000);
     help_deinit(&h);
 }
 
@@ -519,17 +540,18 @@ Test(damage, a_page_that_is_damaged_while_it_runs)
 {
     static char garbage[PAGE];
     struct store_health health;
-    int64_t root;
+    struct stat st;
     struct help h;
     int err = 0;
 
-    make(&h, 20000); /* more than SQLite keeps in memory */
-    root = sql_number(h.path, "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND "
-                              "tbl_name = 'contact'");
+    make(&h, 20000);
+    sql(h.path, "UPDATE contact SET document = randomblob(600), document_sum = 0");
+    cr_assert_eq(stat(h.path, &st), 0);
+    cr_assert_gt(st.st_size, 12 << 20); /* more than SQLite keeps in memory */
     help_start(&h);
     memset(garbage, 0xa5, sizeof(garbage));
-    for (int64_t page = root; page < root + 600; page++) {
-        overwrite(h.path, page * PAGE, garbage, sizeof(garbage));
+    for (off_t at = 10 * PAGE; at < st.st_size; at += PAGE) {
+        overwrite(h.path, at, garbage, sizeof(garbage));
     }
     for (uint32_t n = 1; n <= 20000 && err == 0; n += 50) {
         err = help_put(&h, help_contact(n, STORE_STATE_DENIED));

@@ -243,6 +243,29 @@ Test(failing, an_untidy_log_is_told_and_refuses_nothing)
     help_deinit(&h);
 }
 
+/* Nothing fails, nothing comes back. */
+Test(failing, a_disk_that_does_not_answer_is_seen_from_outside)
+{
+    const uint64_t second_ns = 1000000000;
+    struct store_health health;
+    struct help h;
+
+    start(&h);
+    atomic_store_explicit(&h.store->busy_since_ns, store_now_ns() - 9 * second_ns,
+                          memory_order_relaxed);
+    cr_expect_not(store_is_failing(h.store));
+    atomic_store_explicit(&h.store->busy_since_ns, store_now_ns() - 11 * second_ns,
+                          memory_order_relaxed);
+    cr_expect(store_is_failing(h.store));
+    store_health_read(h.store, &health);
+    cr_expect_eq(health.err, ERR_TIMEOUT);
+    cr_expect_gt(health.failing_unix_s, 1500000000);
+    cr_expect(help_contains(health.text, "ERR_TIMEOUT"));
+    cr_expect_eq(help_put(&h, row(1)), 0);
+    cr_expect_not(store_is_failing(h.store));
+    help_deinit(&h);
+}
+
 /* Without a thread: the test is it. */
 Test(failing, while_failing_it_tries_by_itself_and_says_so_every_minute)
 {

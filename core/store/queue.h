@@ -15,9 +15,10 @@
 #include "store/record.h"
 
 /* A record that does not fit behind the last one begins anew at the start: an empty ring needs room
- * for a filler and for it. */
-#define QUEUE_BYTES_MIN ((uint32_t)1 << 20)
-STATIC_ASSERT(QUEUE_BYTES_MIN > 2 * RECORD_BYTES_MAX, "every item fits an empty queue");
+ * for a filler and for it. With twice that, a ring that has no room for an item is more than half
+ * full, so that its content is on its way (queue_is_half_full). */
+#define QUEUE_BYTES_MIN ((uint32_t)2 << 20)
+STATIC_ASSERT(QUEUE_BYTES_MIN / 2 > 2 * RECORD_BYTES_MAX, "full is more than half full");
 
 /* Positions count bytes since the beginning. */
 struct queue {

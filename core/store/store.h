@@ -27,7 +27,7 @@ struct store_backend;
 /* Bounds of one item; what exceeds them is refused by store_write (ERR_LIMIT). Domains must not be
  * empty; addresses hold no NUL (ERR_BAD_INPUT). */
 #define STORE_ADDRESS_BYTES_MAX  1023u /* user, domain (RFC 7622 3.1) */
-#define STORE_DIALOGS_BYTES_MAX  ((size_t)64 << 10)
+#define STORE_DIALOGS_BYTES_MAX  ((size_t)128 << 10)
 #define STORE_DOCUMENT_BYTES_MAX ((size_t)128 << 10)
 #define STORE_FACT_BYTES_MAX     1023u /* name, value */
 #define STORE_REACH_ROWS_MAX     400000u /* beyond it the oldest go, those without flags first */
@@ -116,7 +116,7 @@ struct store_params {
     const struct store_backend *backend; /* NULL = by the target; others: tests */
 };
 #define STORE_LAZY_MS     1000u
-#define STORE_QUEUE_BYTES ((uint32_t)4 << 20) /* rounded up to a power of two, 1 MiB or more */
+#define STORE_QUEUE_BYTES ((uint32_t)4 << 20) /* rounded up to a power of two, 2 MiB or more */
 
 /* Opens or makes the database, alone: until store_free no other process can use it. It is checked;
  * older layouts are brought up to date. On failure why gets one line

@@ -146,6 +146,9 @@ bool notifier_hear(struct contact *c, const struct stanza *st)
 
     presence_read_stanza(&item, st, contact_now_unix_s(c));
     if (n->is_probing) {
+        uint32_t rest_at = notifier_ahead(c, NOTIFIER_PROBE_REST_MS);
+
+        n->probe_at = !n->fresh && rest_at < n->probe_at ? rest_at : n->probe_at;
         add_to_fresh(c, &item);
     }
     if (was_lost) {
@@ -229,8 +232,8 @@ static bool mark_silent(struct presence_state *state, const struct presence_stat
     return is_changed;
 }
 
-/* Silence means that nobody is available (RFC 6121 4.3.2: rule 4 is a MUST, rule 3 is not), unless
- * the domain could not hear us. */
+/* Silence means that nobody is available (RFC 6121 4.3.2: rule 4 is a MUST, rule 3 is not, and there
+ * are servers that keep to the MUSTs), unless the domain could not hear us. */
 void notifier_act_compare(struct contact *c, const struct notifier_input *in)
 {
     struct notifier *n = &c->out;

@@ -30,7 +30,8 @@
 
 #define NOTIFIER_ASK_AGAIN_S     60u    /* `subscribe` again for a new watcher, not more often */
 #define NOTIFIER_DOUBT_S         30u   /* a probe is answered by then, stream set-up counted */
-#define NOTIFIER_PROBE_ANSWER_MS 60000u /* all resources have answered a probe by then */
+#define NOTIFIER_PROBE_ANSWER_MS 60000u /* a probe is answered by then, or by nobody */
+#define NOTIFIER_PROBE_REST_MS   5000u  /* and by the other resources so soon after the first */
 #define NOTIFIER_FETCH_PROBE_S   60u    /* polling causes no more probes than one in that time */
 #define NOTIFIER_STALE_S         900u
 #define NOTIFIER_LOST_MS         300000u /* a domain unreachable for so long: said to watchers */

@@ -481,13 +481,36 @@ Test(notifier_notify, probe_finds_who_has_gone)
     seen(false);
     seen(true);
     cr_expect_str_eq(told(&f), "probe = granted/1");
+    fixture_run(&f, 30 * 1000);
     from_ann(&f, "", "phone", "<show>away</show><priority>5</priority>");
-    fixture_run(&f, 59 * 1000);
+    fixture_run(&f, 4000);
     cr_expect_str_eq(told(&f), "= granted/1");
     fixture_run(&f, 2000);
     cr_assert(fixture_request(&f));
     cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
     cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+}
+
+/* Logs in again with another resource after his server was killed: nobody says that the one of
+ * before has gone. */
+Test(notifier_notify, new_resource_after_an_outage)
+{
+    begin_granted(&f, &phone, "3600");
+    fixture_crash(&f, true);
+    seen(false);
+    seen(true);
+    accept_all(&f);
+    from_ann(&f, "", "desk2", "");
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    cr_assert(fixture_request(&f));
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 1);
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    from_ann(&f, "", "desk2", "<show>away</show>");
+    cr_expect_eq(tuples(fixture_request(&f), "open"), 1);
+    cr_expect_eq(tuples(fixture_request(&f), "closed"), 0);
 }
 
 Test(notifier_notify, silence_after_a_probe)

@@ -181,6 +181,10 @@ static void fire(struct scene *s, enum notifier_event event)
         from_ann(&s->f, "unsubscribed", "", "");
         break;
     case NOTIFIER_EV_X_ERROR:
+        if (s->c->out.state == NOTIFIER_GRANTED) { /* about our probe */
+            notifier_probe_now(s->c);
+            (void)told(&s->f);
+        }
         error_stanza(s, "remote-server-not-found");
         break;
     case NOTIFIER_EV_PARTNER_LOST:

@@ -14,25 +14,34 @@ static const char *const what_names[] = {
     [STORE_PUT_FACT] = "put_fact",       [STORE_DROP_FACT] = "drop_fact",
 };
 
+static void take_from(struct store *s, uint32_t idx, uint32_t count_max, uint64_t *bytes)
+{
+    struct record *r;
+
+    while (count_max-- > 0 && s->row_count < BATCH_ROWS_MAX && *bytes < BATCH_BYTES_MAX &&
+           (r = queue_take(&s->queues[idx])) != NULL) {
+        r->err = 0;
+        r->shard_idx = idx;
+        *bytes += r->bytes;
+        s->rows[s->row_count++] = r;
+    }
+}
+
 bool batch_gather(struct store *s)
 {
+    /* A fair share for everyone, then what is left over. */
+    const uint32_t shares[] = {BATCH_ROWS_MAX / s->shard_count, BATCH_ROWS_MAX};
     uint64_t bytes = 0;
 
     s->row_count = 0;
     s->first_idx = (s->first_idx + 1) % s->shard_count;
-    for (uint32_t n = 0; n < s->shard_count; n++) {
-        uint32_t idx = (s->first_idx + n) % s->shard_count;
-        struct record *r;
+    for (size_t pass = 0; pass < ARRAY_COUNT(shares); pass++) {
+        for (uint32_t n = 0; n < s->shard_count; n++) {
+            uint32_t idx = (s->first_idx + n) % s->shard_count;
 
-        if (s->untold[idx].is_waiting) {
-            continue;
-        }
-        while (s->row_count < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX &&
-               (r = queue_take(&s->queues[idx])) != NULL) {
-            r->err = 0;
-            r->shard_idx = idx;
-            bytes += r->bytes;
-            s->rows[s->row_count++] = r;
+            if (!s->untold[idx].is_waiting) {
+                take_from(s, idx, shares[pass], &bytes);
+            }
         }
     }
     return s->row_count != 0;

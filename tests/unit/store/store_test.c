@@ -42,6 +42,17 @@ static uint32_t told_count(struct help *h, uint32_t shard_idx)
     return atomic_load_explicit(&h->told[shard_idx].count, memory_order_acquire);
 }
 
+/* How often the number is among the first rows that were committed. */
+static uint32_t count_before(uint32_t number, uint32_t end)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < end; i++) {
+        count += fake.rows[i] == number;
+    }
+    return count;
+}
+
 static struct store_item row(uint32_t n)
 {
     return help_contact(n, STORE_STATE_GRANTED);
@@ -87,6 +98,25 @@ Test(store, a_batch_is_bounded)
     for (uint32_t n = 0; n < 1500; n++) {
         cr_assert_eq(fake.rows[n + 1], n + 1); /* in the order of tickets */
     }
+    help_deinit(&h);
+}
+
+Test(store, a_shard_that_writes_much_does_not_hold_the_others)
+{
+    struct help h;
+
+    start(&h);
+    close_gate(&h);
+    for (uint32_t n = 1; n <= 3000; n++) {
+        (void)help_write(&h, 0, row(n), true);
+    }
+    (void)help_write(&h, 1, row(5001), true);
+    (void)help_write(&h, 2, row(5002), true);
+    open_gate();
+    (void)help_await(&h, 0, 3000);
+    cr_expect_eq(fake.commits[1], 1024);
+    /* Both in the first batch, behind the one row of the gate. */
+    cr_expect_eq(count_before(5001, 1025) + count_before(5002, 1025), 2);
     help_deinit(&h);
 }
 

@@ -54,6 +54,7 @@ int lite_err(struct sqlite3 *db, int code)
         return (code & 0xff) == SQLITE_IOERR ? ERR_STORE_IO : ERR_STORE_OPEN;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* our statements are right: the layout is not */
         return ERR_STORE_DAMAGED;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

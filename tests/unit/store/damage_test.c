@@ -173,6 +173,52 @@ Test(damage, another_programs_database)
     help_deinit(&h);
 }
 
+Test(damage, a_layout_that_somebody_changed)
+{
+    struct help h;
+
+    make(&h, 3);
+    sql(h.path, "DROP TABLE reach");
+    cr_expect_eq(help_open(&h), ERR_STORE_DAMAGED);
+    cr_expect(help_contains(h.why, "no such table: reach"));
+    cr_expect(help_contains(h.why, "restore a copy"));
+    help_deinit(&h);
+    make(&h, 3);
+    sql(h.path, "DROP TABLE fact");
+    cr_expect_eq(help_open(&h), ERR_STORE_DAMAGED);
+    cr_expect(help_contains(h.why, "no such table: fact"));
+    help_deinit(&h);
+}
+
+/* The log ends where a crash of the machine left it: what is whole before counts. */
+Test(damage, a_log_that_is_damaged_at_its_end)
+{
+    static char garbage[PAGE];
+    char command[512];
+    struct stat st;
+    struct help h;
+
+    help_init(&h);
+    help_start(&h);
+    for (uint32_t n = 1; n <= 20; n++) {
+        cr_assert_eq(help_put(&h, help_contact(n, STORE_STATE_GRANTED)), 0);
+    }
+    (void)snprintf(command, sizeof(command), "cd %s && cp store.db s && cp store.db-wal s-wal",
+                   h.folder);
+    cr_assert_eq(system(command), 0);
+    help_stop(&h);
+    (void)snprintf(command, sizeof(command), "cd %s && mv s store.db && mv s-wal store.db-wal",
+                   h.folder);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(stat(h.wal, &st), 0);
+    memset(garbage, 0xa5, sizeof(garbage));
+    overwrite(h.wal, st.st_size - PAGE, garbage, sizeof(garbage));
+    cr_expect(help_contains(help_dump(&h), "u19@corp.test"));
+    cr_expect_eq(h.report.contacts, 19);
+    cr_expect_eq(h.report.damaged, 0);
+    help_deinit(&h);
+}
+
 Test(damage, a_truncated_file)
 {
     struct stat st;

@@ -11,9 +11,7 @@ void subscriber_init(struct contact *c)
 
 void subscriber_deinit(struct contact *c)
 {
-    while (c->in.dialogs) {
-        subscriber_dialog_drop(c, c->in.dialogs);
-    }
+    subscriber_dialogs_free(c);
     subscriber_kept_drop(c);
 }
 

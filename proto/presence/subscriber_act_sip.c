@@ -272,7 +272,7 @@ void subscriber_do_undecided(struct contact *c, struct subscriber_step *step)
     subscriber_change_begin(c, &change);
     step->dialog->is_active = false;
     step->dialog->is_heard = true;
-    subscriber_document_drop(step->dialog);
+    subscriber_document_drop(c, step->dialog);
     settle_kept(c);
     c->in.failures = 0;
     if (is_any_active(c)) {
@@ -301,7 +301,7 @@ void subscriber_do_show(struct contact *c, struct subscriber_step *step)
     c->in.tell_s = 0;
     subscriber_set_state(c, SUBSCRIBER_ACTIVE);
     if (!subscriber_is_granted(c)) {
-        subscriber_change_drop(&change);
+        subscriber_change_drop(c, &change);
         c->in.owes_subscribed = true;
         contact_grant(c, CONTACT_BY_PARTNER); /* last: it may come back at once, refused */
         return;

@@ -3,7 +3,6 @@
 #include "presence/subscriber_int.h"
 
 #include "base/check.h"
-#include "base/pool.h"
 
 /* Refresh at 0.75 to 0.9 of the interval. */
 #define REFRESH_FROM_PERCENT 75u
@@ -21,7 +20,7 @@ uint32_t subscriber_count(const struct contact *c, enum subscriber_phase phase)
 
 struct subscriber_dialog *subscriber_dialog_new(struct contact *c, struct sip_dialog *sip)
 {
-    struct subscriber_dialog *d = pool_zalloc(sizeof(*d));
+    struct subscriber_dialog *d = contact_alloc(c, sizeof(*d));
     struct subscriber_dialog **at = &c->in.dialogs;
 
     if (!d) {
@@ -36,7 +35,7 @@ struct subscriber_dialog *subscriber_dialog_new(struct contact *c, struct sip_di
     return d;
 }
 
-void subscriber_dialog_drop(struct contact *c, struct subscriber_dialog *d)
+static void forget(struct contact *c, struct subscriber_dialog *d)
 {
     struct subscriber_dialog **at = &c->in.dialogs;
 
@@ -48,17 +47,29 @@ void subscriber_dialog_drop(struct contact *c, struct subscriber_dialog *d)
     if (d->call) {
         contact_forget_dialog(c, d);
     }
-    subscriber_document_drop(d);
+    subscriber_document_drop(c, d);
     sip_dialog_free(d->sip);
-    pool_free(d);
+    contact_free_bytes(c, d, sizeof(*d));
+}
+
+void subscriber_dialog_drop(struct contact *c, struct subscriber_dialog *d)
+{
+    forget(c, d);
     contact_touch(c);
+}
+
+void subscriber_dialogs_free(struct contact *c)
+{
+    while (c->in.dialogs) {
+        forget(c, c->in.dialogs);
+    }
 }
 
 void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d)
 {
     bool is_out = d->call != NULL;
 
-    subscriber_document_drop(d);
+    subscriber_document_drop(c, d);
     if (!is_out && (d->is_over || sip_dialog_remote_tag(d->sip).len == 0)) {
         subscriber_dialog_drop(c, d); /* ended there, never sent, or answered by nobody */
         return;

@@ -145,6 +145,8 @@ uint32_t subscriber_count(const struct contact *c, enum subscriber_phase phase);
 struct subscriber_dialog *subscriber_dialog_new(struct contact *c, struct sip_dialog *sip);
 /* Out of the list and freed; a call in flight no longer knows it. */
 void subscriber_dialog_drop(struct contact *c, struct subscriber_dialog *d);
+/* All of them, when the contact goes: nothing is written any more. */
+void subscriber_dialogs_free(struct contact *c);
 /* Finishes it off: at once if the notifier cannot know it, else by SUBSCRIBE with Expires 0. */
 void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d);
 void subscriber_end_all(struct contact *c); /* those that are NASCENT or LIVE */
@@ -168,6 +170,7 @@ void subscriber_end_answered(struct contact *c, struct subscriber_dialog *d, uns
 struct subscriber_change {
     struct presence_state before;
     char *block; /* owned; what before borrows from */
+    uint16_t block_len;
 };
 bool subscriber_is_granted(const struct contact *c);
 bool subscriber_has_heard(const struct contact *c); /* a NOTIFY, in a LIVE dialog */
@@ -180,14 +183,14 @@ void subscriber_change_end(struct contact *c, struct subscriber_change *change,
                            const struct presence_state *now);
 /* Tells what has left, as far as the watcher ever knew of it. */
 void subscriber_change_hide(struct contact *c, struct subscriber_change *change);
-void subscriber_change_drop(struct subscriber_change *change);
+void subscriber_change_drop(struct contact *c, struct subscriber_change *change);
 /* Everything, to whom it asked (NULL: the bare address). */
 void subscriber_tell_all(struct contact *c, const struct stanza *probe);
 void subscriber_tell_error(struct contact *c, enum stanza_condition condition);
 /* Documents. False: no memory, it is as before. */
 bool subscriber_document_set(struct contact *c, struct subscriber_dialog *d,
                              const struct presence_state *state);
-void subscriber_document_drop(struct subscriber_dialog *d);
+void subscriber_document_drop(struct contact *c, struct subscriber_dialog *d);
 /* What is known is all that remains of dialogs about to go; withdrawn after keep_s seconds, 0 =
  * never. */
 void subscriber_keep(struct contact *c, uint32_t keep_s);

@@ -6,7 +6,7 @@
 #include "presence/subscriber_int.h"
 
 #include "base/check.h"
-#include "base/pool.h"
+#include "base/slab.h"
 #include "sip/write.h"
 
 #define ROW_VERSION 1u
@@ -191,7 +191,7 @@ static void unpack_document(struct contact *c, struct slice document)
         presence_unpack(&state, document)) {
         return;
     }
-    c->in.kept = pool_alloc(document.len);
+    c->in.kept = contact_alloc(c, document.len);
     if (c->in.kept) {
         memcpy(c->in.kept, document.ptr, document.len);
         c->in.kept_len = (uint16_t)document.len;
@@ -269,16 +269,17 @@ void subscriber_unpack(struct contact *c, struct slice dialogs, struct slice doc
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
-static size_t block_bytes(const char *block)
+static size_t block_bytes(const char *block, uint16_t len)
 {
-    return block ? pool_block_bytes(block) : 0;
+    return block ? slab_block_bytes(len) : 0;
 }
 
 void subscriber_measure(const struct contact *c, struct contact_measure *out)
 {
-    *out = (struct contact_measure){.bytes = block_bytes(c->in.kept)};
+    *out = (struct contact_measure){.bytes = block_bytes(c->in.kept, c->in.kept_len)};
     for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
-        out->bytes += pool_block_bytes(d) + sip_dialog_bytes(d->sip) + block_bytes(d->document);
+        out->bytes += slab_block_bytes(sizeof(*d)) + sip_dialog_bytes(d->sip) +
+                      block_bytes(d->document, d->document_len);
         out->dialogs++;
     }
 }

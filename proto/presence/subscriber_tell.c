@@ -3,7 +3,6 @@
  * merger of what each dialog said last, and of what is kept of dialogs that are gone. */
 #include "presence/subscriber_int.h"
 
-#include "base/pool.h"
 #include "xml/writer.h"
 
 bool subscriber_is_granted(const struct contact *c)
@@ -81,7 +80,7 @@ static char *pack(struct contact *c, const struct presence_state *state, uint16_
     if (presence_pack(packed, state) || buf_len(packed) == 0) {
         return NULL;
     }
-    block = pool_alloc(buf_len(packed));
+    block = contact_alloc(c, buf_len(packed));
     if (block) {
         memcpy(block, buf_slice(packed).ptr, buf_len(packed));
         *len = (uint16_t)buf_len(packed);
@@ -103,23 +102,30 @@ bool subscriber_document_set(struct contact *c, struct subscriber_dialog *d,
     if (!block) {
         return false;
     }
-    subscriber_document_drop(d);
+    subscriber_document_drop(c, d);
     d->document = block;
     d->document_len = len;
     contact_touch(c);
     return true;
 }
 
-void subscriber_document_drop(struct subscriber_dialog *d)
+static void free_packed(struct contact *c, char *block, uint16_t len)
 {
-    pool_free(d->document);
+    if (block) {
+        contact_free_bytes(c, block, len);
+    }
+}
+
+void subscriber_document_drop(struct contact *c, struct subscriber_dialog *d)
+{
+    free_packed(c, d->document, d->document_len);
     d->document = NULL;
     d->document_len = 0;
 }
 
 void subscriber_kept_drop(struct contact *c)
 {
-    pool_free(c->in.kept);
+    free_packed(c, c->in.kept, c->in.kept_len);
     c->in.kept = NULL;
     c->in.kept_len = 0;
     c->in.keep_s = 0;
@@ -142,7 +148,7 @@ void subscriber_keep(struct contact *c, uint32_t keep_s)
     c->in.kept_len = len;
     c->in.keep_s = block && keep_s > 0 ? subscriber_now_s(c) + keep_s : 0;
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
-        subscriber_document_drop(d);
+        subscriber_document_drop(c, d);
     }
 }
 
@@ -239,19 +245,19 @@ static void told(struct contact *c)
 void subscriber_change_begin(struct contact *c, struct subscriber_change *change)
 {
     UNINITIALIZED struct presence_state known;
-    uint16_t len = 0;
 
     subscriber_known(c, &known);
-    change->block = pack(c, &known, &len);
+    change->block_len = 0;
+    change->block = pack(c, &known, &change->block_len);
     presence_clear(&change->before);
     if (change->block) {
-        read_packed(&change->before, change->block, len);
+        read_packed(&change->before, change->block, change->block_len);
     }
 }
 
-void subscriber_change_drop(struct subscriber_change *change)
+void subscriber_change_drop(struct contact *c, struct subscriber_change *change)
 {
-    pool_free(change->block);
+    free_packed(c, change->block, change->block_len);
     change->block = NULL;
 }
 
@@ -276,7 +282,7 @@ void subscriber_change_end(struct contact *c, struct subscriber_change *change,
         }
         told(c);
     }
-    subscriber_change_drop(change);
+    subscriber_change_drop(c, change);
 }
 
 void subscriber_change_hide(struct contact *c, struct subscriber_change *change)
@@ -293,7 +299,7 @@ void subscriber_change_hide(struct contact *c, struct subscriber_change *change)
     }
     c->in.is_told = false;
     c->in.was_told = false;
-    subscriber_change_drop(change);
+    subscriber_change_drop(c, change);
 }
 
 void subscriber_withdraw(struct contact *c)
@@ -303,7 +309,7 @@ void subscriber_withdraw(struct contact *c)
     subscriber_change_begin(c, &change);
     subscriber_kept_drop(c);
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
-        subscriber_document_drop(d);
+        subscriber_document_drop(c, d);
     }
     contact_touch(c);
     subscriber_change_hide(c, &change);

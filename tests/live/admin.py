@@ -292,7 +292,7 @@ def no_node():
         check(done.returncode == EX_NOINPUT and "--admin PATH" in done.stderr, "", done)
         pipe = os.path.join(fedgate.folder, "pipe")
         os.mkfifo(pipe)
-        done = run_ctl("--config", pipe, "status", timeout=10)
+        done = run_ctl("--config", pipe, "status", timeout=HANG_S)
         check(done.returncode == EX_NOINPUT and "cannot be read" in done.stderr, "a pipe", done)
         silent = socket.socket(socket.AF_UNIX)  # somebody, but no node
         silent.bind(fedgate.admin_path)
@@ -342,7 +342,7 @@ def odd_files():
                                     (("--config", odd, "status"), EX_NOINPUT)):
                 done = run_ctl(*arguments)
                 check(done.returncode == code and text in done.stderr, "tool", arguments, done)
-            done = subprocess.run([binary(), "--config", odd, "--check"], timeout=30,
+            done = subprocess.run([binary(), "--config", odd, "--check"], timeout=HANG_S,
                                   capture_output=True, text=True)
             check(done.returncode == EX_CONFIG and text in done.stderr, "--check", done)
         access = fedgate.config["access"]["users"]["interns"]
@@ -382,7 +382,7 @@ def place():
         second.write_config()
 
         def refused(text):
-            done = subprocess.run([binary(), "--config", second.config_path], timeout=30,
+            done = subprocess.run([binary(), "--config", second.config_path], timeout=HANG_S,
                                   capture_output=True, text=True)
             check(done.returncode == EX_UNAVAILABLE and text in done.stderr, "not refused", done)
         refused("another process answers on")

@@ -27,7 +27,7 @@ IO_URING_SETUP = 425
 
 def run(fedgate, *arguments, setup=None):
     return subprocess.run([binary(), "--config", fedgate.config_path, *arguments],
-                          capture_output=True, text=True, timeout=30, preexec_fn=setup)
+                          capture_output=True, text=True, timeout=2 * HANG_S, preexec_fn=setup)
 
 
 def check_option():

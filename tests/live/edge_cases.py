@@ -419,10 +419,10 @@ def sip_keepalive():
         check(probe.get("max-forwards") == "70" and "branch=z9hG4bK" in probe.get("via"),
               probe.start, probe.headers)
         raw = Raw(plan.SIP_TCP, plan.PHONES)
-        raw.send("\r\n\r\n").take(3)
+        raw.send("\r\n\r\n").take(HANG_S)
         check(raw.text == "\r\n", "answer to a ping:", raw.text)
         wire = SipWire(raw.socket)
-        raw.socket.settimeout(5)
+        raw.socket.settimeout(HANG_S)
         wire.send(f"OPTIONS sip:edge.corp.test SIP/2.0\r\nVia: SIP/2.0/TCP {plan.PHONES};branch="
                   f"z9hG4bKo\r\nMax-Forwards: 1\r\nFrom: <sip:x@{plan.CORP}>;tag=1\r\nTo: "
                   "<sip:edge.corp.test>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
@@ -506,7 +506,7 @@ def next_hop_changes():
         say("old")
         check(old.next_message().text == "old", "first")
         caller = Raw(plan.SIP_TCP, plan.PHONES)
-        caller.send("\r\n\r\n").take(3)
+        caller.send("\r\n\r\n").take(HANG_S)
         ground.fedgate.config["next_hops"]["pool"].update(
             uri=f"sip:{POOLS[1]}:{plan.SIP_TCP};transport=tcp", trusted_addresses=[POOLS[1]])
         ground.fedgate.reload()

@@ -40,9 +40,9 @@ def reload(ground, generation, **values):
     ground.fedgate.wait_stats("reload", lambda s: s["config_generation"] == generation)
 
 
-def error_on(stream, timeout=5):
+def error_on(stream):
     """The condition of the stream error that comes."""
-    return local(stream.wait(lambda e: local(e) == "error", timeout)[0])
+    return local(stream.wait(lambda e: local(e) == "error")[0])
 
 
 # --- connections ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
 from lab.hostile import (EVIL_ADDRESS, FEATURE_EXTERNAL, FEATURE_TLS, Raw, answer_header, header)
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.tls_records import ALERT, CCS, CLIENT_HELLO, DATA, HANDSHAKE, message, record
 from lab.tls_tools import Partners, accept_for, log_in, message_of
 from lab.xmpp import NS_TLS, trust_everyone
@@ -23,7 +23,7 @@ SMUGGLED = message_of("smuggled", SENDER)
 STARTTLS = f"<starttls xmlns='{NS_TLS}'/>"
 PROCEED = f"<proceed xmlns='{NS_TLS}'/>"
 ANSWER_MAX = 64 * 1024
-SOON_S = 15.0  # well before any deadline
+SOON_S = HANG_S  # well before any deadline
 
 
 def hello(*, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
@@ -90,7 +90,7 @@ class Evil(Partners):
     def __init__(self, lab, backend, count=40, is_short=False):
         def change(config):
             config["tls"]["backend"] = backend
-            config["gateway"]["stream_establishment_timeout_s"] = 4 if is_short else 60
+            config["gateway"]["stream_establishment_timeout_s"] = 4 if is_short else int(5 * HANG_S)
         super().__init__(lab, count, change=change)
         self.listeners = [socket.create_server((EVIL_ADDRESS, port), backlog=100)
                           for port in (7000, 7001)]

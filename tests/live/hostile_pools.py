@@ -176,7 +176,7 @@ def stop_with_silent_pool(shards):
             if element.get("type") == "error":
                 check(element.get("id") not in told, "answered twice", element.get("id"))
                 told.add(element.get("id"))
-        check(on.fedgate.process.popen.wait(8) == 0, "exit status")
+        check(on.fedgate.process.popen.wait(HANG_S) == 0, "exit status")
 
 
 def probe_and_reload():

@@ -14,7 +14,7 @@ from lab.fedgate import partner
 from lab.hostile import (EVIL, EVIL_ADDRESS, FEATURE_DIALBACK, FEATURE_EXTERNAL, FEATURE_TLS, GOOD,
                          JOE, LIZ, PLAIN, Ground, Server, answer_header, serve_external, serve_tls,
                          short)
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.xmpp import NS_SASL, local, trust_everyone
 
 ANN = f"ann@{EVIL}"
@@ -133,7 +133,7 @@ def dialled():
             for k in range(2):
                 open_ids.add(f"{name}-{k}")
                 on.component.say(JOE, f"ann@s-{name}.test", SECRET, ident=f"{name}-{k}")
-        end = time.monotonic() + 35
+        end = time.monotonic() + 2 * HANG_S
         while open_ids and time.monotonic() < end:
             try:
                 element = on.component.stream.received(1.0)
@@ -214,7 +214,7 @@ def dns():
         for name in names:
             on.component.say(JOE, f"ann@{name}.test", "hello", ident=name)
         told = {}
-        end = time.monotonic() + 40
+        end = time.monotonic() + 2 * HANG_S
         while len(told) < len(names) and time.monotonic() < end:
             try:
                 element = on.component.stream.received(1.0)

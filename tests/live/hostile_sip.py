@@ -111,7 +111,7 @@ def torture():
                         wire.send(data[at:at + piece])
                     except OSError:  # hung up on
                         break
-                wire.socket.settimeout(2.0 if name in exact else 0.05)
+                wire.socket.settimeout(HANG_S if name in exact else 0.05)
                 try:
                     answer = wire.read()
                     got = answer.status if answer else "end"
@@ -209,7 +209,7 @@ def pipeline():
     with Lab("sip-pipe") as lab:
         on = ground(lab)
         wire = dial()
-        wire.socket.settimeout(30)
+        wire.socket.settimeout(HANG_S)
         asked = {uuid.uuid4().hex for _ in range(count)}
 
         def send():
@@ -227,7 +227,7 @@ def pipeline():
             check(answer.get("call-id") in left, "answered twice or never asked",
                   answer.get("call-id"))
             left.discard(answer.get("call-id"))
-        sender.join(5)
+        sender.join(HANG_S)
         on.calm()
 
 

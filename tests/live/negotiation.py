@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
 from lab.negotiation import JOE, METHODS, Ground, cells_of, in_parallel, read_table
 from lab.negotiator import KINDS, condition_of
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.xmpp import END, local, message, text_of
 
 # What a stanza's sender may be told when no stream comes about.
@@ -426,7 +426,7 @@ class Halfway:
         server.asked[self.domain] = threading.Event()
         server.held[self.domain] = threading.Event()
         server.send_result(self.stream, self.domain, ident)
-        check(server.asked[self.domain].wait(20), "the key was not asked about")
+        check(server.asked[self.domain].wait(HANG_S), "the key was not asked about")
 
     def judge(self, on):
         server = on.servers[self.kind]

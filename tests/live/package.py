@@ -13,7 +13,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, check, long_run, main
 from lab.fedgate import TREE, binary
-from lab.process import Process
+from lab.process import HANG_S, Process
 
 EX_CONFIG = 78
 CONF = "etc/fedgate/fedgate.conf"
@@ -208,7 +208,7 @@ def life():
         daemon.wait_ready(is_healthy)
         said = out_of(root.at("usr/bin/fedgatectl"), "--config", root.at(CONF), "status")
         check("the file is what runs" in said, "fedgatectl status:", said)
-        check(daemon.stop(timeout=30) == 0, "did not end well", daemon.tail())
+        check(daemon.stop(timeout=2 * HANG_S) == 0, "did not end well", daemon.tail())
 
         os.makedirs(root.at("var/lib/fedgate"))
         os.chmod(root.at(CONF), 0o600)
@@ -229,7 +229,7 @@ def life():
 
 def is_healthy():
     try:
-        with urllib.request.urlopen(HEALTH, timeout=5) as page:
+        with urllib.request.urlopen(HEALTH, timeout=HANG_S) as page:
             return page.status == 200
     except OSError:
         return False

@@ -422,7 +422,7 @@ def stubborn_partner():
         ends = []
 
         def listen_only(stream):
-            stream.socket.settimeout(10)
+            stream.socket.settimeout(HANG_S)
             while stream.socket.recv(4096):
                 pass
             ends.append(time.monotonic())

@@ -448,7 +448,7 @@ def one_stream():
             for domain in MANY:
                 bob = f"bob{n}@{domain}"
                 component.say(f"joe@{plan.APP}", bob, "hi")
-                check(easy.heard.get(timeout=10).get("to") == bob, "to another")
+                check(easy.heard.get(timeout=HANG_S).get("to") == bob, "to another")
                 raw.send(message(f"joe@{plan.APP}", "at once", sender=bob))
                 got = component.stream.received()
                 said = got.get("from"), text_of(got, "body")

@@ -207,7 +207,7 @@ def conditions():
         joe = lab.own(Phone("joe")).register()
         wrong = []
         for condition, status in CONDITION_ROWS.items():
-            answer = joe.say(f"{condition}@{SCRIPTED}", "hello", timeout=30)
+            answer = joe.say(f"{condition}@{SCRIPTED}", "hello")
             if answer.status != status:
                 wrong.append(f"{condition}: expected {status}, got {answer.start}")
             if condition == "resource-constraint" and not answer.get("retry-after"):
@@ -227,7 +227,7 @@ def unreachable():
         joe = lab.own(Phone("joe")).register()
         for domain, statuses_ok in (("gone.test", {404}), ("dead.test", {504}),
                                     ("fabrikam.test", {403, 504}), ("stranger.test", {403})):
-            answer = joe.say(f"ann@{domain}", "hello", timeout=60)
+            answer = joe.say(f"ann@{domain}", "hello")
             check(answer.status in statuses_ok, f"{domain}: expected {statuses_ok}, got",
                   answer.start)
 

@@ -119,7 +119,7 @@ class Caller:
     def dial(self):
         plain = socket.create_connection((plan.FEDGATE, plan.SIP_TLS), 10, (plan.PHONES, 0))
         self.wire = SipWire(self.tls.wrap_socket(plain, suppress_ragged_eofs=False))
-        self.wire.socket.settimeout(20)
+        self.wire.socket.settimeout(HANG_S)
         self.dials += 1
 
     def wait_closed(self):

@@ -390,7 +390,7 @@ def resumed(context, session=None):
     raw = Raw()
     raw.send(header()).until("</stream:features>")
     raw.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").until("<proceed")
-    raw.socket.settimeout(10)
+    raw.socket.settimeout(HANG_S)
     raw.socket = context.wrap_socket(raw.socket, server_hostname=plan.APP, session=session)
     raw.text = ""
     return raw.send(header())

@@ -15,7 +15,7 @@ from lab import Lab, case, check, main, plan
 from lab.fedgate import Fedgate, corp_dns, partner
 from lab.hostile import JOE, Raw, tls_context
 from lab.peer import Peer
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.stage import LabError
 from lab.xmpp import END, Component, local, message, text_of
 
@@ -98,7 +98,7 @@ class Traffic:
         """Ends it. Every number arrived once, in order."""
         self.is_over.set()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(HANG_S)
         try:
             wait_until("the last messages", lambda: all(
                 len(self.heard[way]) >= count for way, count in self.sent.items()), 20)
@@ -145,7 +145,7 @@ class Coming:
 
     def stop(self):
         self.is_over.set()
-        self.thread.join(20)
+        self.thread.join(2 * HANG_S)
         check(not self.trouble, "coming and going:", self.trouble, self.stream_count)
         check(self.heard() == list(range(self.count)), "coming and going: lost or doubled")
 
@@ -264,7 +264,7 @@ def distrust_and_back(backend):
         stage.reload()
         traffic.is_over.set()
         for thread in traffic.threads:
-            thread.join(10)
+            thread.join(HANG_S)
 
         def ended(name):
             return set(traffic.heard[">" + name]) | set(traffic.returned[name + ">"])

@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
 from lab.hostile import JOE, LIZ, Ground, Raw
-from lab.process import wait_until
+from lab.process import HANG_S, wait_until
 from lab.xmpp import trust_everyone
 
 STORM = "127.77.3.%d"
@@ -50,11 +50,11 @@ def shard(on):
     return on.fedgate.stats()["shards"][0]
 
 
-def until(on, what, condition, timeout=10.0):
+def until(on, what, condition, timeout=HANG_S):
     return wait_until(what, lambda: condition(shard(on)), timeout)
 
 
-def another_stream(on, timeout=10.0):
+def another_stream(on, timeout=HANG_S):
     """GOOD opens one more stream and says something on it. Returns how long that took."""
     begin = time.monotonic()
     stream = on.good.dial(plan.APP, run=False)
@@ -103,7 +103,7 @@ def half_open():
             raw.close()
         # Those that left are noticed when their turn comes.
         until(on, "the end", lambda s: s["handshakes_waiting"] + s["handshakes_in_progress"] == 0,
-              ESTABLISH_S + 5)
+              ESTABLISH_S + HANG_S)
         on.calm()
 
 
@@ -133,7 +133,7 @@ def slow():
             stop.set()
             thread.join()
         for raw in raws:
-            raw.until_end(ESTABLISH_S + 5)
+            raw.until_end(ESTABLISH_S + HANG_S)
         check(shard(on)["handshakes_waited"] == 0, "somebody had to wait")
         on.calm()
 

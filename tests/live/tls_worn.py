@@ -15,6 +15,7 @@ from lab import Lab, Skip, case, check, main, plan
 from lab.fedgate import Fedgate, binary, corp_dns, partner
 from lab.flood import Tally, send_all
 from lab.peer import Peer
+from lab.process import HANG_S
 from lab.xmpp import Component
 
 SCRIPTED = "scripted.test"
@@ -39,7 +40,7 @@ def is_closed(stream):
     except OSError:
         return True
     finally:
-        stream.socket.settimeout(10)
+        stream.socket.settimeout(HANG_S)
 
 
 class Counter(Peer):
@@ -194,7 +195,7 @@ def no_successor():
         first.acquire()
         stage.flood(1000)
         count = 1000
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 2 * HANG_S
         while not stage.peer.farewells and time.monotonic() < deadline:
             send_all(stage.component.stream.send, count + 20, INSIDE, OUTSIDE, count)
             count += 20
@@ -217,7 +218,7 @@ def inwards():
                 send_all(stream.send, sent + 1, OUTSIDE, INSIDE, sent)
                 sent += 1
             check(sent < 600, "the key is never used up")
-            stream.socket.settimeout(10)
+            stream.socket.settimeout(HANG_S)
             while b"</stream:stream>" not in stream.raw:
                 data = stream.socket.recv(65536)
                 check(data, "the connection ended without </stream:stream>")

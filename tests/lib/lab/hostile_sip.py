@@ -6,6 +6,7 @@ import uuid
 
 from . import plan
 from .hostile import LIZ, Ground, Raw
+from .process import HANG_S
 from .sip import SipWire
 
 HOP = {"kind": "sip", "uri": f"sip:{plan.PHONES}:{plan.SIP_TCP};transport=tcp",
@@ -37,7 +38,7 @@ def request(method="MESSAGE", body=b"hello", **changes):
 
 def dial(source=plan.PHONES, port=plan.SIP_TCP):
     raw = Raw(port, source)
-    raw.socket.settimeout(5)
+    raw.socket.settimeout(HANG_S)
     return SipWire(raw.socket)
 
 

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from .hostile import Raw
+from .process import HANG_S
 from .stage import check
 
 CCS, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
@@ -147,7 +148,7 @@ class Hands(Raw):
         self._take_keys(context.keylog_filename, server_side)
 
     def _shake(self, tls, incoming, outgoing):
-        self.socket.settimeout(10)
+        self.socket.settimeout(HANG_S)
         while True:
             try:
                 tls.do_handshake()

@@ -11,7 +11,7 @@ from . import plan
 from .fedgate import partner
 from .hostile import (EVIL, EVIL_ADDRESS, FEATURE_EXTERNAL, FEATURE_TLS, JOE, Ground, Raw,
                       answer_header, header)
-from .process import child_setup
+from .process import HANG_S, child_setup
 from .splitter import Splitter
 from .stage import Skip
 from .xmpp import NS_SASL, NS_TLS
@@ -125,10 +125,10 @@ def follows_key_updates(on):
 def accept_for(listener, domain):
     """The connection in which fedgate names that domain at first (SNI, or the header in the clear);
     others, which it dials again after an earlier failure, are closed."""
-    listener.settimeout(30)
+    listener.settimeout(HANG_S)
     while True:
         connected, _ = listener.accept()
-        connected.settimeout(30)
+        connected.settimeout(HANG_S)
         if domain.encode() in connected.recv(4096, socket.MSG_PEEK):
             return connected
         connected.close()

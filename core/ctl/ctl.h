@@ -42,9 +42,10 @@ struct ctl_form {
 int ctl_run_form(struct ctl *ctl, const struct ctl_command *command, const struct ctl_form *forms,
                  int argc, char **argv);
 
-/* One per file: cmd_partner.c, cmd_policy.c, cmd_check.c, cmd_reload.c, cmd_why.c, cmd_import.c,
- * cmd_diagnose.c, cmd_status.c. */
+/* One per file: cmd_partner.c, cmd_policy.c, cmd_contact.c, cmd_check.c, cmd_reload.c, cmd_why.c,
+ * cmd_import.c, cmd_diagnose.c, cmd_status.c. */
 extern const struct ctl_command cmd_check;
+extern const struct ctl_command cmd_contact;
 extern const struct ctl_command cmd_diagnose;
 extern const struct ctl_command cmd_import;
 extern const struct ctl_command cmd_partner;

@@ -13,6 +13,7 @@
 
 static const struct ctl_command *const commands[] = {
     &cmd_check,
+    &cmd_contact,
     &cmd_diagnose,
     &cmd_import,
     &cmd_partner,

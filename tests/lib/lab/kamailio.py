@@ -2,7 +2,7 @@
 """Kamailio 5.6 as the SIP pool of corp.test: registrar, local users, the rest to fedgate."""
 import glob
 import os
-import shutil
+import sqlite3
 
 from . import plan
 from .process import Process
@@ -10,7 +10,7 @@ from .sip import Phone
 from .stage import LabError
 
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kamailio.cfg")
-DBTEXT = "/usr/share/kamailio/dbtext/kamailio"  # empty tables
+TABLES = "/usr/share/kamailio/db_sqlite"
 
 TLS = """[server:default]
 method = TLSv1.2+
@@ -36,8 +36,7 @@ class Kamailio:
     presence: also a presence server; a dict of what differs from PRESENCE. What it keeps on disk
     outlives a stop and start."""
 
-    PRESENCE = {"SUBS_DB_MODE": "0", "PUBL_CACHE": "2", "MAX_EXPIRES": "3600", "MIN_EXPIRES": "0",
-                "FORCE_ACTIVE": "1"}
+    PRESENCE = {"SUBS_DB_MODE": "0", "PUBL_CACHE": "2", "MAX_EXPIRES": "3600", "MIN_EXPIRES": "0"}
 
     def __init__(self, lab, domain=plan.CORP, address=plan.KAMAILIO, *, tls=True,
                  users="^[a-z][a-z0-9.]*$", fedgate=plan.FEDGATE, fedgate_name="edge.corp.test",
@@ -62,7 +61,10 @@ class Kamailio:
                   **self.PRESENCE, **(presence or {})}
         self.presence = presence is not None
         if self.presence:
-            shutil.copytree(DBTEXT, os.path.join(self.folder, "db"))
+            with sqlite3.connect(os.path.join(self.folder, "kamailio.db")) as database:
+                for name in ("standard", "presence"):
+                    with open(os.path.join(TABLES, f"{name}-create.sql"), encoding="ascii") as sql:
+                        database.executescript(sql.read())
         with open(CONFIG, encoding="utf-8") as source:
             text = source.read()
         for key, value in values.items():

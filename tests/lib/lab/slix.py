@@ -161,5 +161,6 @@ class Slix:
         def end():
             self.client.abort()
             self.loop.call_later(0.2, self.loop.stop)
-        self.loop.call_soon_threadsafe(end)
-        self.thread.join(10)
+        if self.thread.is_alive():
+            self.loop.call_soon_threadsafe(end)
+            self.thread.join(10)

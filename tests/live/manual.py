@@ -47,13 +47,14 @@ CONFIGURATION = """// The border of corp.example.
 def sandbox(lab):
     """A node with the configuration that the page supposes; (node, environment for examples)."""
     fedgate = Fedgate(lab, address="127.0.0.1")
-    lab.certs.make("corp.example", name="manual")
+    lab.certs.make("corp.example", "phones.corp.example", name="manual")
     for source, name in ((lab.certs.crt("manual"), "edge.pem"), (lab.certs.key("manual"),
                          "edge.key"), (lab.certs.trust, "ca.pem")):
         shutil.copy(source, os.path.join(fedgate.folder, name))
     os.mkdir(os.path.join(fedgate.folder, "state"))
     # For `diagnose`: we are found, and so is a partner, whose certificate has expired.
-    lab.dns.xmpp("corp.example", plan.FEDGATE)
+    for ours in ("corp.example", "phones.corp.example"):
+        lab.dns.xmpp(ours, plan.FEDGATE)
     lab.dns.xmpp("fabrikam.example", plan.SCRIPTED)
     lab.certs.make("fabrikam.example", days=-3)
     expired = trust_everyone(lab.certs.crt("fabrikam.example"), lab.certs.key("fabrikam.example"),

@@ -23,13 +23,10 @@ CONFIGURATION = """// The border of corp.example.
               "sip": ["tcp:127.0.0.1:5060"], "http": "127.0.0.1:8069", "admin": "%(admin)s" },
   "tls":    { "certificate": "edge.pem", "key": "edge.key", "trust": "ca.pem" },
   "dns":    { "servers": ["127.77.0.53"] },
-
   "domains":   [ { "name": "corp.example", "next_hop": "app" },
                  { "name": "phones.corp.example", "next_hop": "pool" } ],
   "next_hops": { "app":  { "kind": "component", "secret": "of the component" },
-                 "pool": { "kind": "sip", "uri": "sip:127.0.0.1:5999;transport=tcp",
-                           "trusted_addresses": ["127.0.0.1"] } },
-
+                 "pool": { "kind": "sip", "uri": "sip:127.0.0.1:5999;transport=tcp" } },
   "access": {
     "global": { "xmpp": true },
     "users":  { "interns": { "xmpp": false, "members": ["tim@corp.example"] } }

@@ -25,6 +25,7 @@
 #include "translate/pidf.h"
 
 struct contact_row;
+struct sip_dialogs;
 struct lane;
 
 /* A domain that occurs in contacts, ours or a partner's: its names once. */
@@ -183,5 +184,7 @@ struct presence_scratch {
 struct presence_scratch *presence_scratch(struct presence *p);
 struct presence_stats *presence_counters(struct presence *p);
 struct sip_ids *presence_ids(struct presence *p);
+/* Where all dialogs are. */
+struct sip_dialogs *presence_dialogs(struct presence *p);
 
 #endif

@@ -208,7 +208,7 @@ static int make_sip_dialog(struct contact *c, const struct notifier_request *req
     }
     uas.plain_local = slice_to(buf_slice(text), cut);
     uas.plain_remote = slice_from(buf_slice(text), cut);
-    return sip_dialog_new_uas(request->m, &uas, out);
+    return sip_dialog_new_uas(presence_dialogs(c->p), request->m, &uas, out);
 }
 
 /* NULL: it was answered. */

@@ -106,7 +106,7 @@ static void unpack_dialog(struct contact *c, uint32_t expires_unix_s, struct sli
     struct notifier_dialog **last = &c->out.dialogs;
     int64_t left_s = (int64_t)expires_unix_s - contact_now_unix_s(c);
 
-    if (!d || sip_dialog_unpack(bytes, &d->sip)) {
+    if (!d || sip_dialog_unpack(presence_dialogs(c->p), bytes, &d->sip)) {
         contact_free_bytes(c, d, sizeof(*d));
         return;
     }

@@ -48,6 +48,11 @@ struct presence_stats *presence_counters(struct presence *p)
     return &p->stats;
 }
 
+struct sip_dialogs *presence_dialogs(struct presence *p)
+{
+    return p->sip_dialogs;
+}
+
 struct sip_ids *presence_ids(struct presence *p)
 {
     return p->ids;
@@ -102,7 +107,8 @@ int presence_new(struct presence **out, const struct presence_params *params)
     authorise_init(p);
     review_init(p);
     init_buffers(p);
-    err = table_init(p);
+    p->sip_dialogs = sip_dialogs_new();
+    err = p->sip_dialogs ? table_init(p) : ERR_NOMEM;
     if (!err) {
         err = pidf_reader_new(&p->scratch.reader);
     }
@@ -124,6 +130,7 @@ void presence_free(struct presence *p)
     authorise_deinit(p);
     send_deinit(p);
     table_deinit(p);
+    sip_dialogs_free(p->sip_dialogs);
     pace_deinit(p);
     review_deinit(p);
     /* The contacts' last changes armed what nobody will wait for. */

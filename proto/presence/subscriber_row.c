@@ -167,7 +167,7 @@ static bool unpack_dialog(struct contact *c, struct reader *r)
     struct sip_dialog *sip = NULL;
 
     if (r->is_short || (phase != SUBSCRIBER_LIVE && phase != SUBSCRIBER_ENDING) ||
-        sip_dialog_unpack(bytes, &sip)) {
+        sip_dialog_unpack(presence_dialogs(c->p), bytes, &sip)) {
         return false;
     }
     d = sip_dialog_is_uac(sip) ? subscriber_dialog_new(c, sip) : NULL;

@@ -69,7 +69,7 @@ static struct sip_dialog *new_sip_dialog(struct contact *c)
     struct sip_id call_id = sip_ids_call_id(presence_ids(c->p));
     struct sip_id tag = sip_ids_tag(presence_ids(c->p));
 
-    return sip_dialog_new_uac(sip_id_slice(&call_id), sip_id_slice(&tag),
+    return sip_dialog_new_uac(presence_dialogs(c->p), sip_id_slice(&call_id), sip_id_slice(&tag),
                               1);
 }
 

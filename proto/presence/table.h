@@ -59,6 +59,7 @@ struct presence {
     uint32_t count;
     struct map domains; /* by A-label; owned */
     struct slab slab;   /* contacts, their dialogs and documents */
+    struct sip_dialogs *sip_dialogs; /* owned */
 
     /* authorise.c */
     struct list dirty;  /* struct contact.dirty; of those without a row on the way */

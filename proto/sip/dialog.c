@@ -25,65 +25,180 @@ size_t dialog_part_max(enum dialog_part part)
     return part_max[part];
 }
 
+/* --- what dialogs share ----------------------------------------------------------------------- */
+
+#define PATH_HEAD 2u /* bytes of the target's length, which belongs to the key */
+
+struct sip_dialogs *sip_dialogs_new(void)
+{
+    return pool_zalloc(sizeof(struct sip_dialogs));
+}
+
+void sip_dialogs_free(struct sip_dialogs *in)
+{
+    if (in) {
+        ASSERT(in->paths.count == 0);
+        slab_deinit(&in->slab);
+        map_deinit(&in->paths);
+        pool_free(in);
+    }
+}
+
+size_t sip_dialogs_bytes(const struct sip_dialogs *in)
+{
+    return in->path_bytes + in->paths.slot_count * sizeof(struct map_slot);
+}
+
+static struct slice path_target(const struct dialog_path *path)
+{
+    return path ? slice_make(path->text + PATH_HEAD, path->target_len) : SLICE_NONE;
+}
+
+static struct slice path_routes(const struct dialog_path *path)
+{
+    return path ? slice_from(path->key, PATH_HEAD + path->target_len) : SLICE_NONE;
+}
+
+static struct dialog_path *path_new(struct sip_dialogs *in, struct slice target,
+                                    struct slice routes)
+{
+    size_t len = PATH_HEAD + target.len + routes.len;
+    struct dialog_path *path = pool_alloc(sizeof(*path) + len);
+
+    if (!path) {
+        return NULL;
+    }
+    *path = (struct dialog_path){
+        .key = {path->text, len}, .refs = 1, .target_len = (uint16_t)target.len};
+    path->text[0] = (char)(target.len >> 8);
+    path->text[1] = (char)target.len;
+    if (target.len > 0) {
+        memcpy(path->text + PATH_HEAD, target.ptr, target.len);
+    }
+    if (routes.len > 0) {
+        memcpy(path->text + PATH_HEAD + target.len, routes.ptr, routes.len);
+    }
+    in->path_bytes += pool_block_bytes(path);
+    return path;
+}
+
+static void path_drop(struct sip_dialogs *in, struct dialog_path *path)
+{
+    if (path && --path->refs == 0) {
+        in->path_bytes -= pool_block_bytes(path);
+        (void)map_remove(&in->paths, path->key);
+        pool_free(path);
+    }
+}
+
+/* The shared one with this content; NULL: no memory. */
+static struct dialog_path *path_take(struct sip_dialogs *in, struct slice target,
+                                     struct slice routes)
+{
+    struct dialog_path *path = path_new(in, target, routes);
+    struct dialog_path *other = path ? map_add(&in->paths, path->key, path) : NULL;
+
+    if (other) {
+        in->path_bytes -= pool_block_bytes(path);
+        pool_free(path);
+        other->refs++;
+    }
+    return other ? other : path;
+}
+
+/* --- the block -------------------------------------------------------------------------------- */
+
+/* Of a part in the dialog's own block. */
 static size_t part_len(const struct sip_dialog *d, unsigned part)
 {
     return part < DIALOG_SHORT_PARTS ? d->short_len[part] : d->long_len[part - DIALOG_SHORT_PARTS];
-}
-
-struct slice dialog_part(const struct sip_dialog *d, enum dialog_part part)
-{
-    size_t at = 0;
-
-    for (unsigned i = 0; i < (unsigned)part; i++) {
-        at += part_len(d, i);
-    }
-    return slice_make(d->text + at, part_len(d, part));
 }
 
 void dialog_parts_get(const struct sip_dialog *d, struct dialog_parts *parts)
 {
     size_t at = 0;
 
-    for (unsigned i = 0; i < DIALOG_PARTS; i++) {
+    for (unsigned i = 0; i < DIALOG_ROUTES; i++) {
         parts->of[i] = slice_make(d->text + at, part_len(d, i));
         at += parts->of[i].len;
     }
+    if (d->flags & DIALOG_UAC) {
+        parts->of[DIALOG_TARGET] = path_target(d->path);
+    }
+    parts->of[DIALOG_ROUTES] = path_routes(d->path);
+}
+
+struct slice dialog_part(const struct sip_dialog *d, enum dialog_part part)
+{
+    struct dialog_parts parts;
+
+    dialog_parts_get(d, &parts);
+    return parts.of[part];
+}
+
+static size_t block_bytes(const struct sip_dialog *d)
+{
+    size_t bytes = offsetof(struct sip_dialog, text);
+
+    for (unsigned i = 0; i < DIALOG_ROUTES; i++) {
+        bytes += part_len(d, i);
+    }
+    /* The struct itself may end behind text's offset. */
+    return bytes < sizeof(*d) ? sizeof(*d) : bytes;
+}
+
+static void set_len(struct sip_dialog *d, unsigned part, size_t len)
+{
+    ASSERT(len <= part_max[part]);
+    if (part < DIALOG_SHORT_PARTS) {
+        d->short_len[part] = (uint8_t)len;
+    } else {
+        d->long_len[part - DIALOG_SHORT_PARTS] = (uint16_t)len;
+    }
+}
+
+/* The path that goes with the head; false: no memory. */
+static bool take_path(struct sip_dialog *head, struct slice target, struct slice routes)
+{
+    ASSERT(target.len <= part_max[DIALOG_TARGET] && routes.len <= part_max[DIALOG_ROUTES]);
+    head->path = NULL;
+    if (target.len + routes.len == 0) {
+        return true;
+    }
+    head->path = path_take(head->in, target, routes);
+    return head->path != NULL;
 }
 
 struct sip_dialog *dialog_build(const struct dialog_parts *parts, const struct sip_dialog *from)
 {
-    size_t bytes = offsetof(struct sip_dialog, text);
+    struct sip_dialog head = *from;
+    struct dialog_parts own = *parts;
+    struct slice shared = SLICE_NONE;
     struct sip_dialog *d;
     char *at;
 
-    for (unsigned i = 0; i < DIALOG_PARTS; i++) {
-        ASSERT(parts->of[i].len <= part_max[i]);
-        bytes += parts->of[i].len;
+    head.magic = DIALOG_MAGIC;
+    if (head.flags & DIALOG_UAC) {
+        shared = own.of[DIALOG_TARGET];
+        own.of[DIALOG_TARGET] = SLICE_NONE;
     }
-    /* The struct itself ends behind text's offset. */
-    d = pool_alloc(bytes < sizeof(*d) ? sizeof(*d) : bytes);
-    if (!d) {
+    for (unsigned i = 0; i < DIALOG_ROUTES; i++) {
+        set_len(&head, i, own.of[i].len);
+    }
+    if (!take_path(&head, shared, own.of[DIALOG_ROUTES])) {
         return NULL;
     }
-    *d = (struct sip_dialog){.magic = DIALOG_MAGIC};
-    if (from) {
-        d->cseq = from->cseq;
-        d->cseq_stored = from->cseq_stored;
-        d->remote_cseq = from->remote_cseq;
-        d->flags = from->flags;
+    d = slab_alloc(&head.in->slab, block_bytes(&head));
+    if (!d) {
+        path_drop(head.in, head.path);
+        return NULL;
     }
+    *d = head;
     at = d->text;
-    for (unsigned i = 0; i < DIALOG_PARTS; i++) {
-        struct slice part = parts->of[i];
-
-        if (i < DIALOG_SHORT_PARTS) {
-            d->short_len[i] = (uint8_t)part.len;
-        } else {
-            d->long_len[i - DIALOG_SHORT_PARTS] = (uint16_t)part.len;
-        }
-        if (part.len > 0) {
-            memcpy(at, part.ptr, part.len);
-            at += part.len;
+    for (unsigned i = 0; i < DIALOG_ROUTES; i++) {
+        if (own.of[i].len > 0) {
+            memcpy(at, own.of[i].ptr, own.of[i].len);
+            at += own.of[i].len;
         }
     }
     return d;
@@ -94,9 +209,12 @@ void sip_dialog_free(struct sip_dialog *d)
     if (d) {
         DIALOG_CHECK(d);
         d->magic = 0;
-        pool_free(d);
+        path_drop(d->in, d->path);
+        slab_free(&d->in->slab, d, block_bytes(d));
     }
 }
+
+/* --- requests in ------------------------------------------------------------------------------ */
 
 int sip_dialog_key_read(const struct sip_msg *m, struct sip_dialog_key *out)
 {
@@ -142,6 +260,8 @@ enum sip_dialog_order sip_dialog_take_cseq(struct sip_dialog *d, uint32_t number
     d->flags |= DIALOG_HAS_REMOTE;
     return SIP_ORDER_NEW;
 }
+
+/* --- requests out ----------------------------------------------------------------------------- */
 
 /* 12.2.1.1. A strict router at the top takes the Request-URI's place and the target goes last. */
 static void put_routes(const struct sip_dialog *d, struct sip_dialog_routes *routes,
@@ -247,7 +367,7 @@ uint32_t sip_dialog_cseq(const struct sip_dialog *d)
 size_t sip_dialog_bytes(const struct sip_dialog *d)
 {
     DIALOG_CHECK(d);
-    return pool_block_bytes(d);
+    return slab_block_bytes(block_bytes(d));
 }
 
 uint16_t sip_dialog_status(int err)

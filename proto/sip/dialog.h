@@ -9,9 +9,9 @@
  * before is held as tentative: good enough to unsubscribe with, replaced by the NOTIFY's data.
  * Notifier (UAS): sip_dialog_new_uas from the SUBSCRIBE; established at once.
  *
- * Memory: one block of the calling thread's pool, strings packed behind it. Functions that may
- * need a larger block take struct sip_dialog ** and change nothing when they fail. Slices handed
- * out are valid until the next such call. One thread per dialog.
+ * Memory: one block of struct sip_dialogs, strings packed behind it. Functions that may need a
+ * larger block take struct sip_dialog ** and change nothing when they fail. Slices handed
+ * out are valid until the next such call. One thread per struct sip_dialogs.
  * Errors: ERR_NOMEM; ERR_LIMIT = a value beyond SIP_DIALOG_*; ERR_SIP_SYNTAX, ERR_SIP_URI = a
  * value that no dialog can have (sip_dialog_status says what to answer).                        */
 #ifndef FG_SIP_DIALOG_H
@@ -28,6 +28,15 @@
 #include "sip/write.h"
 
 struct sip_dialog; /* begins with a magic; opaque */
+
+/* Where dialogs are: blocks of their sizes, and route sets and targets that many have in common
+ * (with an outbound proxy and one presence server all do) once. NULL: no memory.               */
+struct sip_dialogs;
+NODISCARD struct sip_dialogs *sip_dialogs_new(void);
+/* All its dialogs have been freed. NULL is accepted. */
+void sip_dialogs_free(struct sip_dialogs *in);
+/* Of what is shared, not counted by sip_dialog_bytes. */
+size_t sip_dialogs_bytes(const struct sip_dialogs *in);
 
 /* The three values that name a dialog, as they stand in a message that we received. */
 struct sip_dialog_key {
@@ -50,8 +59,8 @@ enum sip_dialog_match sip_dialog_match(const struct sip_dialog *d,
 
 /* UAC before any answer. cseq: of the first request, 1..2^31-2 (sip_dialog_next uses it first).
  * Call-ID and tag are ours (ids.h), asserted to be within bounds. NULL: no memory.              */
-NODISCARD struct sip_dialog *sip_dialog_new_uac(struct slice call_id, struct slice local_tag,
-                                                uint32_t cseq);
+NODISCARD struct sip_dialog *sip_dialog_new_uac(struct sip_dialogs *in, struct slice call_id,
+                                                struct slice local_tag, uint32_t cseq);
 /* UAS from a SUBSCRIBE without To tag. cseq: of our first NOTIFY, 1..2^31-2. plain_local and
  * plain_remote: the URIs that the caller would write into From and To anyway; the request's own
  * are kept only where they differ from these.                                                   */
@@ -62,8 +71,8 @@ struct sip_dialog_uas {
     struct slice plain_local;  /* of the request's To */
     struct slice plain_remote; /* of the request's From */
 };
-NODISCARD int sip_dialog_new_uas(const struct sip_msg *subscribe, const struct sip_dialog_uas *uas,
-                                 struct sip_dialog **out);
+NODISCARD int sip_dialog_new_uas(struct sip_dialogs *in, const struct sip_msg *subscribe,
+                                 const struct sip_dialog_uas *uas, struct sip_dialog **out);
 /* NULL is accepted. */
 void sip_dialog_free(struct sip_dialog *d);
 
@@ -112,7 +121,7 @@ struct slice sip_dialog_remote_tag(const struct sip_dialog *d); /* empty = not k
 struct slice sip_dialog_target(const struct sip_dialog *d);     /* URI; empty = not known yet */
 struct slice sip_dialog_event_id(const struct sip_dialog *d);   /* empty = none */
 uint32_t sip_dialog_cseq(const struct sip_dialog *d);           /* of the last request sent */
-/* What the dialog's block holds, its pool class counted. */
+/* What the dialog's own block takes. */
 size_t sip_dialog_bytes(const struct sip_dialog *d);
 /* 4xx or 500 to answer a request with whose values made a function above fail. */
 uint16_t sip_dialog_status(int err);
@@ -129,6 +138,7 @@ void sip_dialog_stored(struct sip_dialog *d, uint32_t cseq_packed);
  * notice: it made them.                                                                         */
 bool sip_dialog_needs_store(const struct sip_dialog *d);
 /* bytes may be anything. 0, ERR_BAD_INPUT (also: another version), ERR_NOMEM. */
-NODISCARD int sip_dialog_unpack(struct slice bytes, struct sip_dialog **out);
+NODISCARD int sip_dialog_unpack(struct sip_dialogs *in, struct slice bytes,
+                                struct sip_dialog **out);
 
 #endif

@@ -172,20 +172,16 @@ static int rebuild(struct sip_dialog **d, const struct dialog_parts *parts)
     return 0;
 }
 
-struct sip_dialog *sip_dialog_new_uac(struct slice call_id, struct slice local_tag, uint32_t cseq)
+struct sip_dialog *sip_dialog_new_uac(struct sip_dialogs *in, struct slice call_id,
+                                      struct slice local_tag, uint32_t cseq)
 {
-    struct dialog_parts parts = {
+    const struct dialog_parts parts = {
         .of = {[DIALOG_CALL_ID] = call_id, [DIALOG_LOCAL_TAG] = local_tag}};
-    struct sip_dialog *d;
+    const struct sip_dialog head = {.in = in, .cseq = cseq - 1, .flags = DIALOG_UAC};
 
     ASSERT(call_id.len > 0 && local_tag.len > 0);
     ASSERT(cseq > 0 && cseq < DIALOG_CSEQ_MAX);
-    d = dialog_build(&parts, NULL);
-    if (d) {
-        d->flags = DIALOG_UAC;
-        d->cseq = cseq - 1;
-    }
-    return d;
+    return dialog_build(&parts, &head);
 }
 
 /* uri where it is not what the caller writes anyway. */
@@ -195,9 +191,11 @@ static int own_uri(struct slice uri, struct slice plain, struct slice *out)
     return out->len > SIP_DIALOG_URI_BYTES_MAX ? ERR_LIMIT : 0;
 }
 
-int sip_dialog_new_uas(const struct sip_msg *subscribe, const struct sip_dialog_uas *uas,
-                       struct sip_dialog **out)
+int sip_dialog_new_uas(struct sip_dialogs *in, const struct sip_msg *subscribe,
+                       const struct sip_dialog_uas *uas, struct sip_dialog **out)
 {
+    struct sip_dialog head = {
+        .in = in, .cseq = uas->cseq - 1, .flags = DIALOG_ESTABLISHED | DIALOG_HAS_REMOTE};
     struct dialog_parts parts = {
         .of = {[DIALOG_LOCAL_TAG] = uas->local_tag, [DIALOG_EVENT_ID] = uas->event_id}};
     struct sip_cseq cseq;
@@ -221,17 +219,12 @@ int sip_dialog_new_uas(const struct sip_msg *subscribe, const struct sip_dialog_
         parts.of[DIALOG_REMOTE_TAG] = l.remote.tag;
         parts.of[DIALOG_TARGET] = buf_slice(&l.target);
         parts.of[DIALOG_ROUTES] = buf_slice(&l.routes);
-        *out = dialog_build(&parts, NULL);
+        head.remote_cseq = cseq.number;
+        *out = dialog_build(&parts, &head);
         err = *out ? 0 : ERR_NOMEM;
     }
     learned_deinit(&l);
-    if (err) {
-        return err;
-    }
-    (*out)->flags = DIALOG_ESTABLISHED | DIALOG_HAS_REMOTE;
-    (*out)->cseq = uas->cseq - 1;
-    (*out)->remote_cseq = cseq.number;
-    return 0;
+    return err;
 }
 
 int sip_dialog_establish(struct sip_dialog **d, const struct sip_msg *m)
@@ -278,7 +271,7 @@ int sip_dialog_fork(const struct sip_dialog *d, const struct sip_msg *notify,
     if (d->cseq + 1 >= DIALOG_CSEQ_MAX) {
         return ERR_LIMIT;
     }
-    *out = sip_dialog_new_uac(sip_dialog_call_id(d), sip_dialog_local_tag(d), d->cseq + 1);
+    *out = sip_dialog_new_uac(d->in, sip_dialog_call_id(d), sip_dialog_local_tag(d), d->cseq + 1);
     if (!*out) {
         return ERR_NOMEM;
     }

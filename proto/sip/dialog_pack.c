@@ -164,9 +164,9 @@ static bool state_is_valid(const struct sip_dialog *d, const struct dialog_parts
            (!is_established && of[DIALOG_REMOTE_TAG].len == 0 && of[DIALOG_ROUTES].len == 0);
 }
 
-int sip_dialog_unpack(struct slice bytes, struct sip_dialog **out)
+int sip_dialog_unpack(struct sip_dialogs *in, struct slice bytes, struct sip_dialog **out)
 {
-    struct sip_dialog from = {.magic = DIALOG_MAGIC};
+    struct sip_dialog from = {.magic = DIALOG_MAGIC, .in = in};
     struct dialog_parts parts;
     size_t len[DIALOG_PARTS];
     size_t at = 0;

@@ -72,6 +72,7 @@ struct sim_pair {
     enum sim_roster out; /* in x's roster */
     enum sim_policy policy;
     struct sim_view view; /* what x's clients show */
+    uint32_t acks_due;    /* unsubscribes that were not yet answered */
     /* s watches x */
     enum sim_roster in; /* in x's roster */
     struct sim_device devices[SIM_DEVICES];

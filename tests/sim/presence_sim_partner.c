@@ -141,8 +141,13 @@ static void on_probe(struct sim *s, struct sim_pair *p)
     }
 }
 
+/* One that answers an `unsubscribe` of before may meet a request of after: RFC 6121 cannot tell, so
+ * the person will have to say it again.                                                          */
 static void on_unsubscribed(struct sim_pair *p)
 {
+    if (p->acks_due > 0 && p->out == ROSTER_PENDING) {
+        p->is_excused = true;
+    }
     p->out = ROSTER_NONE;
     p->wants = false;
     p->view.count = 0;
@@ -183,9 +188,12 @@ void partner_receive(struct sim *s, const char *text)
     } else if (strcmp(type, "subscribed") == 0 && p->out == ROSTER_PENDING) {
         p->out = ROSTER_ON;
         s->sums.granted++;
-    } else if (strcmp(type, "unsubscribed") == 0 && p->out != ROSTER_NONE) {
-        on_unsubscribed(p);
-        s->sums.denied++;
+    } else if (strcmp(type, "unsubscribed") == 0) {
+        if (p->out != ROSTER_NONE) {
+            on_unsubscribed(p);
+            s->sums.denied++;
+        }
+        p->acks_due -= p->acks_due > 0;
     } else if (strcmp(type, "unsubscribe") == 0 && p->in != ROSTER_NONE) {
         p->in = ROSTER_NONE;
         send_type(s, p, "unsubscribed");
@@ -210,6 +218,7 @@ void partner_unsubscribe(struct sim *s, struct sim_pair *p)
     p->wants = false;
     p->out = ROSTER_NONE;
     p->view.count = 0;
+    p->acks_due++;
     send_type(s, p, "unsubscribe");
 }
 

@@ -51,7 +51,7 @@ static void cut_stream(struct sim *s, uint64_t up_at, bool reports)
         struct sim_event *ev = &s->events[i];
 
         if (ev->kind == EV_STANZA_TO_GW && sim_is_management(ev->text)) {
-            ev->at = ev->at > up_at ? ev->at : up_at + 5 + (ev->at + ev->order) % 50;
+            ev->at = ev->at > up_at ? ev->at : up_at + 5; /* in order */
             s->last[CH_X_TO] = s->last[CH_X_TO] > up_at + 60 ? s->last[CH_X_TO] : up_at + 60;
         } else if (ev->kind == EV_STANZA_TO_GW) {
             drop_event(s, i);

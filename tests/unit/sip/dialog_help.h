@@ -54,6 +54,18 @@ static inline const struct sip_msg *dialog_answer(const char *to_tag, const char
                                            .more = more});
 }
 
+/* Where the dialogs of a test are. */
+static inline struct sip_dialogs *dialogs_in(void)
+{
+    static struct sip_dialogs *in;
+
+    if (!in) {
+        in = sip_dialogs_new();
+        cr_assert(in);
+    }
+    return in;
+}
+
 static inline enum sip_dialog_match match_of(const struct sip_dialog *d, const struct sip_msg *m)
 {
     struct sip_dialog_key key;
@@ -64,7 +76,8 @@ static inline enum sip_dialog_match match_of(const struct sip_dialog *d, const s
 
 static inline struct sip_dialog *new_uac(void)
 {
-    struct sip_dialog *d = sip_dialog_new_uac(SLICE_LIT(OUR_CALL_ID), SLICE_LIT(OUR_TAG), 1);
+    struct sip_dialog *d =
+        sip_dialog_new_uac(dialogs_in(), SLICE_LIT(OUR_CALL_ID), SLICE_LIT(OUR_TAG), 1);
 
     cr_assert(d);
     return d;

@@ -29,6 +29,7 @@ Test(dialog_pack, round_trip)
     uint32_t cseq;
 
     cr_assert_eq(sip_dialog_new_uas(
+                     dialogs_in(),
                      dialog_msg((struct dialog_text){
                          .start = "SUBSCRIBE sip:ann@chat.example SIP/2.0",
                          .from = "<sip:Bob@corp.example;x=y>;tag=b1",
@@ -42,7 +43,7 @@ Test(dialog_pack, round_trip)
     cr_assert_eq(sip_dialog_next(d, &n.routes, &n.p), 0);
     cseq = pack(d, &b);
     cr_expect_eq(cseq, 41 + SIP_DIALOG_CSEQ_RESERVE);
-    cr_assert_eq(sip_dialog_unpack(buf_slice(&b), &again), 0);
+    cr_assert_eq(sip_dialog_unpack(dialogs_in(), buf_slice(&b), &again), 0);
     sip_dialog_free(d);
     cr_expect(sip_dialog_is_established(again));
     cr_expect_not(sip_dialog_is_uac(again));
@@ -70,7 +71,7 @@ Test(dialog_pack, before_any_answer)
     struct buf b;
 
     (void)pack(d, &b);
-    cr_assert_eq(sip_dialog_unpack(buf_slice(&b), &again), 0);
+    cr_assert_eq(sip_dialog_unpack(dialogs_in(), buf_slice(&b), &again), 0);
     cr_expect_eq(match_of(again, dialog_msg((struct dialog_text){0})), SIP_DIALOG_NASCENT);
     cr_assert_eq(next_of(again, &n), 0);
     cr_expect_eq(n.p.to_tag.len, 0);
@@ -98,7 +99,7 @@ Test(dialog_pack, reserve)
         cr_assert_eq(next_of(d, &n), 0);
         cr_expect_leq(n.p.cseq, cseq);
     }
-    cr_assert_eq(sip_dialog_unpack(buf_slice(&b), &again), 0);
+    cr_assert_eq(sip_dialog_unpack(dialogs_in(), buf_slice(&b), &again), 0);
     cr_expect(sip_dialog_needs_store(again), "a second crash would go on from the same number");
     cr_assert_eq(next_of(again, &n), 0);
     cr_expect_gt(n.p.cseq, sip_dialog_cseq(d));
@@ -111,7 +112,7 @@ Test(dialog_pack, reserve)
 Test(dialog_pack, reserve_at_the_end)
 {
     struct sip_dialog *d =
-        sip_dialog_new_uac(SLICE_LIT(OUR_CALL_ID), SLICE_LIT(OUR_TAG), 0x7FFFFFF0);
+        sip_dialog_new_uac(dialogs_in(), SLICE_LIT(OUR_CALL_ID), SLICE_LIT(OUR_TAG), 0x7FFFFFF0);
     struct sip_dialog *again;
     struct next_help n;
     struct buf b;
@@ -119,7 +120,7 @@ Test(dialog_pack, reserve_at_the_end)
     cr_expect_eq(pack(d, &b), 0x7FFFFFFF);
     sip_dialog_stored(d, 0x7FFFFFFF);
     cr_expect_not(sip_dialog_needs_store(d));
-    cr_assert_eq(sip_dialog_unpack(buf_slice(&b), &again), 0);
+    cr_assert_eq(sip_dialog_unpack(dialogs_in(), buf_slice(&b), &again), 0);
     cr_expect_eq(next_of(again, &n), ERR_LIMIT);
     cr_expect_eq(next_of(d, &n), 0);
     sip_dialog_free(d);
@@ -142,19 +143,22 @@ Test(dialog_pack, damaged)
     len = buf_len(&packed);
     memcpy(bytes, buf_slice(&packed).ptr, len);
     for (size_t cut = 0; cut < len; cut++) {
-        cr_expect_eq(sip_dialog_unpack(slice_make(bytes, cut), &again), ERR_BAD_INPUT, "%zu", cut);
+        cr_expect_eq(sip_dialog_unpack(dialogs_in(), slice_make(bytes, cut), &again), ERR_BAD_INPUT,
+                     "%zu", cut);
         cr_expect_null(again);
     }
     bytes[len] = 'x';
-    cr_expect_eq(sip_dialog_unpack(slice_make(bytes, len + 1), &again), ERR_BAD_INPUT);
-    cr_expect_eq(sip_dialog_unpack(slice_make(bytes, sizeof(bytes)), &again), ERR_BAD_INPUT);
-    cr_expect_eq(sip_dialog_unpack(SLICE_NONE, &again), ERR_BAD_INPUT);
+    cr_expect_eq(sip_dialog_unpack(dialogs_in(), slice_make(bytes, len + 1), &again),
+                 ERR_BAD_INPUT);
+    cr_expect_eq(sip_dialog_unpack(dialogs_in(), slice_make(bytes, sizeof(bytes)), &again),
+                 ERR_BAD_INPUT);
+    cr_expect_eq(sip_dialog_unpack(dialogs_in(), SLICE_NONE, &again), ERR_BAD_INPUT);
     for (size_t i = 0; i < len; i++) {
         for (unsigned value = 0; value < 256; value++) {
             char was = bytes[i];
 
             bytes[i] = (char)value;
-            if (sip_dialog_unpack(slice_make(bytes, len), &again) == 0) {
+            if (sip_dialog_unpack(dialogs_in(), slice_make(bytes, len), &again) == 0) {
                 (void)pack(again, &other);
                 cr_expect_eq(buf_len(&other), len);
                 cr_expect_eq(memcmp(buf_slice(&other).ptr, bytes, 2), 0);
@@ -185,11 +189,11 @@ Test(dialog_pack, another_version)
     memcpy(bytes, buf_slice(&b).ptr, len);
     cr_assert_eq(bytes[0], 1);
     bytes[0] = 2;
-    cr_expect_eq(sip_dialog_unpack(slice_make(bytes, len), &again), ERR_BAD_INPUT);
+    cr_expect_eq(sip_dialog_unpack(dialogs_in(), slice_make(bytes, len), &again), ERR_BAD_INPUT);
     bytes[0] = 1;
     for (uint64_t nth = 1; nth <= 3; nth++) {
         pool_fail_nth(nth);
-        cr_expect_eq(sip_dialog_unpack(slice_make(bytes, len), &again), ERR_NOMEM,
+        cr_expect_eq(sip_dialog_unpack(dialogs_in(), slice_make(bytes, len), &again), ERR_NOMEM,
                      "memory that is short is no damage");
     }
     sip_dialog_free(d);
@@ -212,6 +216,7 @@ Test(dialog_pack, play)
         }
         dialog_play(script, sizeof(script), &sums);
     }
+    cr_expect_eq(pool_used_bytes(), used);
     d = new_established(CONTACT_LINE "Record-Route: <sip:p1;lr>\r\n");
     (void)pack(d, &b);
     script[0] = 8;
@@ -235,5 +240,4 @@ Test(dialog_pack, play)
     cr_expect_gt(sums.strict, 10);
     cr_expect_gt(sums.crashes, 100);
     cr_expect_gt(sums.foreign, 100);
-    cr_expect_eq(pool_used_bytes(), used);
 }

@@ -36,6 +36,7 @@ struct play {
     size_t at;
     struct slot slots[SLOTS];
     struct dialog_play_sums *sums;
+    struct sip_dialogs *in;
     char text[1 << 16]; /* the message under way */
     struct sip_msg msg;
 };
@@ -199,7 +200,7 @@ static void on_subscribe(struct play *p)
             return; /* our tags are unique */
         }
     }
-    err = sip_dialog_new_uas(&p->msg, &uas, &s->d);
+    err = sip_dialog_new_uas(p->in, &p->msg, &uas, &s->d);
     if (err) {
         MUST(!s->d);
         refused(p, err);
@@ -224,7 +225,7 @@ static void on_uac(struct play *p)
         }
     }
     if (s) {
-        s->d = sip_dialog_new_uac(call_id, tag, cseq);
+        s->d = sip_dialog_new_uac(p->in, call_id, tag, cseq);
         MUST(s->d && !sip_dialog_is_established(s->d));
         s->sent = cseq - 1;
         p->sums->uac++;
@@ -443,7 +444,7 @@ static void on_crash(struct play *p)
         on_next(p);
     }
     MUST(s->sent <= s->packed);
-    MUST(sip_dialog_unpack(buf_slice(&out), &d) == 0);
+    MUST(sip_dialog_unpack(p->in, buf_slice(&out), &d) == 0);
     MUST(sip_dialog_needs_store(d) || s->packed == 0x7FFFFFFFu);
     check_identity(buf_slice(&out), d);
     sip_dialog_free(s->d);
@@ -457,7 +458,7 @@ static void on_foreign(struct play *p)
 {
     struct slice bytes = take_text(p, take(p));
     struct sip_dialog *d;
-    int err = sip_dialog_unpack(bytes, &d);
+    int err = sip_dialog_unpack(p->in, bytes, &d);
 
     p->sums->foreign++;
     MUST(err == 0 || (err == ERR_BAD_INPUT && !d));
@@ -480,6 +481,8 @@ void dialog_play(const uint8_t *script, size_t size, struct dialog_play_sums *su
     p.script = slice_make((const char *)script, size);
     p.at = 0;
     p.sums = sums;
+    p.in = sip_dialogs_new();
+    MUST(p.in);
     while (p.at < size) {
         switch (take(&p) % 10) {
         case 0:
@@ -513,4 +516,5 @@ void dialog_play(const uint8_t *script, size_t size, struct dialog_play_sums *su
     for (unsigned i = 0; i < SLOTS; i++) {
         drop(&p.slots[i]);
     }
+    sip_dialogs_free(p.in);
 }

@@ -232,14 +232,14 @@ static bool mark_silent(struct presence_state *state, const struct presence_stat
     return is_changed;
 }
 
-/* Silence means that nobody is available (RFC 6121 4.3.2: rule 4 is a MUST, rule 3 is not, and there
- * are servers that keep to the MUSTs), unless the domain could not hear us. */
+/* Silence means that nobody is available (RFC 6121 4.3.2: rule 4 is a MUST, rule 3 is not, and
+ * there are servers that keep to the MUSTs), unless the domain could not hear us. */
 void notifier_act_compare(struct contact *c, const struct notifier_input *in)
 {
     struct notifier *n = &c->out;
     UNINITIALIZED struct presence_state fresh;
     UNINITIALIZED struct presence_state state;
-    bool is_news = !n->document || n->is_lost;
+    bool is_news = !n->document || n->is_lost || n->is_untold;
     bool is_silent;
 
     (void)in;
@@ -251,6 +251,7 @@ void notifier_act_compare(struct contact *c, const struct notifier_input *in)
     }
     read_fresh(n, &fresh);
     notifier_read_document(n, &state);
+    n->is_untold = false;
     is_silent = mark_silent(&state, &fresh, contact_now_unix_s(c));
     if ((is_silent || is_news) && save_document(c, &state)) {
         n->is_leaving = n->is_leaving || is_silent;

@@ -2,6 +2,7 @@
 /* notifier_row: the notifier as bytes for the store, as a view for people, as figures. Dialogs that
  * end are not stored: all that is lost with them is a final NOTIFY. */
 #include "base/check.h"
+#include "base/slab.h"
 #include "presence/notifier_int.h"
 
 /* Version, then for each dialog: expiry (s since 1970), length, bytes of sip_dialog_pack. Numbers
@@ -169,8 +170,8 @@ void notifier_unpack(struct contact *c, struct slice dialogs, struct slice docum
 }
 
 /* Those that expired while nobody was here get their last NOTIFY, and the others are right again,
- * at a pace that the partners and the next hop can bear. Resources that were leaving were told of
- * or not, nobody knows: they are told of again with the next NOTIFY. */
+ * at a pace that the partners and the next hop can bear. What was stored may never have been told:
+ * a NOTIFY follows in any case when the probe's answers are in. */
 void notifier_loaded(struct contact *c)
 {
     struct notifier *n = &c->out;
@@ -189,6 +190,7 @@ void notifier_loaded(struct contact *c)
         notifier_forget_document(c);
         notifier_end_all(c, SIP_REASON_REJECTED);
     } else if (has_watcher) {
+        n->is_untold = true;
         notifier_plan_probe(c, spread_ms);
         contact_touch(c); /* numbers beyond what an earlier process used: reserved once more */
     }
@@ -202,11 +204,15 @@ void notifier_measure(const struct contact *c, struct contact_measure *out)
     const struct notifier *n = &c->out;
 
     for (const struct notifier_dialog *d = n->dialogs; d; d = d->next) {
-        out->bytes += sizeof(*d) + sip_dialog_bytes(d->sip);
+        out->bytes += slab_block_bytes(sizeof(*d)) + sip_dialog_bytes(d->sip);
         out->dialogs += notifier_dialog_lasts(d);
     }
-    out->bytes += n->document_len;
-    out->bytes += notifier_fresh_bytes(n);
+    if (n->document) {
+        out->bytes += slab_block_bytes(n->document_len);
+    }
+    if (n->fresh) {
+        out->bytes += slab_block_bytes(notifier_fresh_bytes(n));
+    }
 }
 
 static const char *const state_names[] = {

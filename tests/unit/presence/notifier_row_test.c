@@ -55,6 +55,29 @@ Test(notifier_row, restart_keeps_dialog_and_document)
     cr_expect_str_eq(told(&f), "200 N:terminated;reason=timeout+closed unavailable = granted/0");
 }
 
+/* The row was written, the NOTIFY waited for its time. */
+Test(notifier_row, what_was_stored_but_not_told)
+{
+    begin_granted(&f, &phone, "3600");
+    from_ann(&f, "", "desk", "<status>one</status>");
+    accept_all(&f);
+    from_ann(&f, "", "desk", "<status>two</status>");
+    cr_expect_null(fixture_request(&f));
+    while (!presence_flush(f.p)) {
+        fixture_settle(&f);
+    }
+    fixture_crash(&f, false);
+    fixture_run(&f, 250);
+    from_ann(&f, "", "desk", "<status>two</status>");
+    fixture_run(&f, 6000);
+    cr_assert(fixture_request(&f));
+    cr_expect(says(fixture_request(&f), "two"));
+    accept_all(&f);
+    (void)told(&f);
+    fixture_run(&f, 600 * 1000);
+    cr_expect_str_eq(told(&f), "= granted/1");
+}
+
 Test(notifier_row, expiry_is_of_the_wall_clock)
 {
     begin_granted(&f, &phone, "3600");

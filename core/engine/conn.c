@@ -56,7 +56,7 @@ struct conn *conn_new(struct shard *sh, int fd, enum conn_state state, int *err)
     buf_init(&c->in_raw, POOL_BLOCK_BYTES_MAX);
     buf_init(&c->in_plain, POOL_BLOCK_BYTES_MAX);
     c->received_ms = sh->now_ms;
-    *err = slab_add(sh, c);
+    *err = conn_slots_add(sh, c);
     if (*err) {
         c->magic = 0;
         pool_free(c);
@@ -244,7 +244,7 @@ void conn_event(struct shard *sh, const struct io_event *ev)
                                                  [IO_OP_RECV] = CONN_OP_RECV,
                                                  [IO_OP_SEND] = CONN_OP_SEND,
                                                  [IO_OP_CANCEL] = CONN_OP_CANCEL};
-    struct conn *c = slab_find(sh, ev->tag.slot, ev->tag.generation);
+    struct conn *c = conn_slots_find(sh, ev->tag.slot, ev->tag.generation);
 
     if (!c) {
         /* Cannot happen while slots wait for their operations; counted, because it would be
@@ -284,7 +284,7 @@ static void release(struct conn *c)
         c->ticket = NULL;
     }
     if (c->slot != UINT32_MAX) {
-        slab_remove(sh, c);
+        conn_slots_remove(sh, c);
     }
 }
 

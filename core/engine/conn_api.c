@@ -28,7 +28,7 @@ struct conn *conn_find(struct shard *sh, struct conn_ref ref)
     if (ref.generation == 0 || ref.shard_idx != sh->idx) {
         return NULL;
     }
-    c = slab_find(sh, ref.slot, ref.generation);
+    c = conn_slots_find(sh, ref.slot, ref.generation);
     return c && c->state != CONN_ST_MOVING ? c : NULL;
 }
 

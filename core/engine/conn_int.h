@@ -153,13 +153,13 @@ struct conn {
 };
 
 /* slab.c: slots and generations */
-int slab_init(struct shard *sh, uint32_t slot_count);
-void slab_deinit(struct shard *sh);
+int conn_slots_init(struct shard *sh, uint32_t slot_count);
+void conn_slots_deinit(struct shard *sh);
 /* ERR_FULL without a free slot. */
-NODISCARD int slab_add(struct shard *sh, struct conn *c);
+NODISCARD int conn_slots_add(struct shard *sh, struct conn *c);
 /* The slot's generation moves on: all references go stale. */
-void slab_remove(struct shard *sh, struct conn *c);
-struct conn *slab_find(const struct shard *sh, uint32_t slot, uint32_t generation);
+void conn_slots_remove(struct shard *sh, struct conn *c);
+struct conn *conn_slots_find(const struct shard *sh, uint32_t slot, uint32_t generation);
 
 /* conn.c: life */
 /* A conn with a slot around fd (>= 0), which it owns on success only. NULL and *err otherwise. */

@@ -38,7 +38,7 @@ void conn_depart(struct conn *c)
     if (c->session) {
         tls_session_rest(c->session);
     }
-    slab_remove(sh, c);
+    conn_slots_remove(sh, c);
     c->slot = UINT32_MAX;
     c->generation = 0;
     c->sh = NULL;
@@ -56,7 +56,7 @@ void conn_arrive(struct shard *sh, struct mail *m)
     c->arrived = NULL;
     c->received_ms = sh->now_ms;
     c->quota_turn = 0;
-    if (slab_add(sh, c)) {
+    if (conn_slots_add(sh, c)) {
         c->slot = UINT32_MAX;
         conn_abort(c, ERR_FULL, "no connection slot on the shard it moved to");
         return;

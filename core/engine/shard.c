@@ -36,7 +36,7 @@ int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size
     admission_init(&sh->admission, p->handshakes_max, p->handshakes_per_address_max);
     shard_post_init(sh);
     log_ring_init(&sh->log, "shard");
-    err = slab_init(sh, p->conn_max);
+    err = conn_slots_init(sh, p->conn_max);
     if (err) {
         return err;
     }
@@ -67,7 +67,7 @@ void shard_deinit(struct shard *sh)
     if (sh->alarm_fd >= 0) {
         io_fd_close(sh->alarm_fd);
     }
-    slab_deinit(sh);
+    conn_slots_deinit(sh);
     admission_deinit(&sh->admission);
     log_ring_deinit(&sh->log);
     sh->magic = 0;

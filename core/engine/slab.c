@@ -7,7 +7,7 @@
 
 #define SLOT_NONE UINT32_MAX
 
-int slab_init(struct shard *sh, uint32_t slot_count)
+int conn_slots_init(struct shard *sh, uint32_t slot_count)
 {
     if (slot_count == 0 || slot_count > IO_SLOT_MAX) {
         return ERR_LIMIT;
@@ -22,13 +22,13 @@ int slab_init(struct shard *sh, uint32_t slot_count)
     return 0;
 }
 
-void slab_deinit(struct shard *sh)
+void conn_slots_deinit(struct shard *sh)
 {
     pool_heap_free(sh->slots);
     sh->slots = NULL;
 }
 
-int slab_add(struct shard *sh, struct conn *c)
+int conn_slots_add(struct shard *sh, struct conn *c)
 {
     uint32_t slot = sh->slot_free;
 
@@ -44,7 +44,7 @@ int slab_add(struct shard *sh, struct conn *c)
     return 0;
 }
 
-void slab_remove(struct shard *sh, struct conn *c)
+void conn_slots_remove(struct shard *sh, struct conn *c)
 {
     struct conn_slot *slot = &sh->slots[c->slot];
 
@@ -59,7 +59,7 @@ void slab_remove(struct shard *sh, struct conn *c)
     stat_sub(&sh->stats.conn_open, 1);
 }
 
-struct conn *slab_find(const struct shard *sh, uint32_t slot, uint32_t generation)
+struct conn *conn_slots_find(const struct shard *sh, uint32_t slot, uint32_t generation)
 {
     if (slot >= sh->slot_count || sh->slots[slot].generation != generation) {
         return NULL;

@@ -117,6 +117,12 @@ class Fedgate:
             json.dump(self.config, out, indent=2)
 
     def start(self):
+        self.launch()
+        self.process.wait_ready(self.ready, timeout=HANG_S)
+        return self
+
+    def launch(self):
+        """Starts the process and does not wait until it is ready."""
         self.write_config()
         env = {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1"
                                + self.asan_more,
@@ -126,8 +132,6 @@ class Fedgate:
                                self.folder, env, log=self.log)
         self.process.start()
         self.lab.own(self)
-        self.process.wait_ready(self.ready, timeout=HANG_S)
-        return self
 
     def stop(self):
         """Drains and ends; anything but a clean exit is an error. May be called again."""

@@ -296,7 +296,7 @@ void subscriber_do_refresh(struct contact *c, struct subscriber_step *step)
 {
     (void)step;
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
-        if (d->phase == SUBSCRIBER_LIVE && !d->wants && !d->call) {
+        if (d->phase == SUBSCRIBER_LIVE && !d->wants && !d->call && !d->is_loaded) {
             d->refresh_s = subscriber_now_s(c) + subscriber_random_s(c, SUBSCRIBER_TELL_S);
         }
     }
@@ -424,8 +424,7 @@ void subscriber_do_carry_on(struct contact *c, struct subscriber_step *step)
     }
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
         if (d->phase == SUBSCRIBER_LIVE) {
-            d->refresh_s = subscriber_now_s(c) + SUBSCRIBER_LOAD_S +
-                           subscriber_random_s(c, SUBSCRIBER_LOAD_SPREAD_S);
+            subscriber_dialog_wait(c, d);
         }
     }
 }

@@ -79,7 +79,18 @@ void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d)
     d->refresh_s = 0;
     d->timer_n_s = 0;
     d->tries = 0;
-    d->wants = !is_out; /* else when it is known what became of the one that is out */
+    d->wants = !is_out && !d->is_loaded; /* else when it is known what became of that one */
+    if (d->is_loaded) {
+        subscriber_dialog_wait(c, d);
+    }
+    contact_touch(c);
+}
+
+void subscriber_dialog_wait(struct contact *c, struct subscriber_dialog *d)
+{
+    d->wants = false;
+    d->refresh_s =
+        subscriber_now_s(c) + SUBSCRIBER_LOAD_S + subscriber_random_s(c, SUBSCRIBER_LOAD_SPREAD_S);
     contact_touch(c);
 }
 

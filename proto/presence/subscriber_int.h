@@ -78,6 +78,7 @@ struct subscriber_dialog {
     bool is_heard : 1;     /* a NOTIFY came in it since it is in this memory */
     bool is_confirmed : 1; /* a 2xx came to the SUBSCRIBE that made it */
     bool is_over : 1;      /* its last NOTIFY has come; see subscriber_notify.c */
+    bool is_loaded : 1;    /* its row is not written again yet since the start */
 };
 
 /* subscriber.last_error below 100. */
@@ -149,6 +150,8 @@ void subscriber_dialog_drop(struct contact *c, struct subscriber_dialog *d);
 void subscriber_dialogs_free(struct contact *c);
 /* Finishes it off: at once if the notifier cannot know it, else by SUBSCRIBE with Expires 0. */
 void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d);
+/* Until its row is written again: SUBSCRIBER_LOAD_S. */
+void subscriber_dialog_wait(struct contact *c, struct subscriber_dialog *d);
 void subscriber_end_all(struct contact *c); /* those that are NASCENT or LIVE */
 /* Interval as negotiated by a SUBSCRIBE: expiry and time of refresh. */
 void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uint32_t interval_s);

@@ -117,6 +117,7 @@ void subscriber_stored(struct contact *c)
         if (d->cseq_packed != 0) {
             sip_dialog_stored(d->sip, d->cseq_packed);
             d->cseq_packed = 0;
+            d->is_loaded = false;
         }
     }
 }
@@ -179,7 +180,10 @@ static bool unpack_dialog(struct contact *c, struct reader *r)
     d->is_active = is_active;
     d->expires_s = phase == SUBSCRIBER_LIVE ? expires_s : 0;
     d->asked_s = asked_s;
-    d->wants = phase == SUBSCRIBER_ENDING;
+    d->is_loaded = true;
+    if (phase == SUBSCRIBER_ENDING) {
+        subscriber_dialog_wait(c, d);
+    }
     return true;
 }
 

@@ -81,6 +81,7 @@ static bool live_due(struct contact *c, struct subscriber_dialog *d, uint32_t no
     if (is_reached(d->refresh_s, now_s)) {
         d->refresh_s = 0;
         d->wants = true;
+        d->is_loaded = false; /* written, or the store refuses: service goes on from memory */
         return true;
     }
     return false;
@@ -95,6 +96,7 @@ static bool ending_due(struct contact *c, struct subscriber_dialog *d, uint32_t 
     if (is_reached(d->refresh_s, now_s)) {
         d->refresh_s = 0;
         d->wants = true;
+        d->is_loaded = false; /* written, or the store refuses: service goes on from memory */
         return true;
     }
     return false;
@@ -225,7 +227,9 @@ static void pay(struct contact *c)
         return;
     }
     for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
-        if (d->phase == SUBSCRIBER_ENDING && (d->call || d->wants)) {
+        bool is_unsent = d->tries == 0 && d->refresh_s != 0;
+
+        if (d->phase == SUBSCRIBER_ENDING && (d->call || d->wants || is_unsent)) {
             return;
         }
     }

@@ -12,3 +12,12 @@ fg_subscriber_test(subscriber_time subscriber_time_test.c)
 fg_subscriber_test(subscriber_end subscriber_end_test.c)
 fg_subscriber_test(subscriber_store subscriber_store_test.c)
 fg_subscriber_test(subscriber_hostile subscriber_hostile_test.c)
+
+fg_unit(presence_subscriber_play NEEDS fg_presence SOURCES
+  unit/presence/subscriber_play_test.c unit/presence/subscriber_play.c unit/presence/fixture.c)
+fg_fuzz(presence_subscriber NEEDS fg_presence SOURCES
+  fuzz/presence_subscriber_fuzz.c unit/presence/subscriber_play.c unit/presence/fixture.c)
+if(TARGET presence_subscriber_fuzz)
+  target_include_directories(presence_subscriber_fuzz PRIVATE
+    ${CMAKE_CURRENT_SOURCE_DIR}/unit/presence)
+endif()

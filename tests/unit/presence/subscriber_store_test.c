@@ -144,6 +144,25 @@ Test(subscriber_store, cseq_grows_whatever_happens)
     }
 }
 
+Test(subscriber_store, no_number_is_used_twice_however_soon_it_dies_again)
+{
+    uint32_t last;
+
+    enter(&s, SUBSCRIBER_ACTIVE);
+    fixture_run(&s.f, 6000);
+    fixture_crash(&s.f, false);
+    ann(&s, "unsubscribe"); /* in the first second of the second life */
+    for (int t = 0; t < 20 && !is_in_flight(&s); t++) {
+        fixture_run(&s.f, 1000);
+    }
+    last = cseq_in_flight();
+    fixture_crash(&s.f, false);
+    for (int t = 0; t < 20 && !is_in_flight(&s); t++) {
+        fixture_run(&s.f, 1000);
+    }
+    cr_expect_gt(cseq_in_flight(), last);
+}
+
 Test(subscriber_store, everything_is_told_after_a_start)
 {
     enter(&s, SUBSCRIBER_ACTIVE);
@@ -189,6 +208,8 @@ Test(subscriber_store, an_end_that_was_cut_short_is_made_good)
     ann(&s, "unsubscribe");
     fixture_run(&s.f, 6000);
     fixture_crash(&s.f, false);
+    EXPECT_SAID(&s, "= none/none"); /* not before its CSeq is safe */
+    fixture_run(&s.f, 12000);
     EXPECT_SAID(&s, "end = none/none");
     respond(&s, 481, "");
     EXPECT_SAID(&s, "unsubscribed = none/none");

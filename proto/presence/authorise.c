@@ -146,14 +146,19 @@ bool contact_is_granting(const struct contact *c)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-/* An order to allow makes the partner's user a watcher; ours it only sets free to ask. */
+/* An order to allow makes the partner's user a watcher; ours it only sets free to ask, and takes
+ * nothing from him that he has got meanwhile. */
 static enum contact_state wanted_state(const struct contact *c, uint8_t wants)
 {
+    bool is_shut = c->state == CONTACT_BLOCKED || c->state == CONTACT_DENIED;
+
     if (wants == 0) {
         return c->state;
     }
-    return (wants & CONTACT_WANTS_GRANT) || c->direction == CONTACT_IN ? CONTACT_GRANTED
-                                                                      : CONTACT_NONE;
+    if ((wants & CONTACT_WANTS_GRANT) || c->direction == CONTACT_IN) {
+        return CONTACT_GRANTED;
+    }
+    return is_shut ? CONTACT_NONE : c->state;
 }
 
 static uint8_t wanted_asker(const struct contact *c)
@@ -342,6 +347,13 @@ static void sweep(struct wheel_timer *timer, void *ctx)
     (void)timer;
     if (!write_some(&p->dirty)) {
         arm_sweep(p, p->is_full ? PRESENCE_RETRY_MS : PRESENCE_SLICE_MS);
+    }
+}
+
+void authorise_hurry(struct presence *p)
+{
+    if (!list_is_empty(&p->dirty)) {
+        wheel_arm(p->wheel, &p->dirty_timer, p->ops->now_ms(p->ctx), sweep, p);
     }
 }
 

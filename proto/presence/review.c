@@ -44,6 +44,9 @@ void presence_loaded(struct presence *p)
         }
         contact_settle(c);
     }
+    /* Machines have touched contacts with dialogs, whose CSeq goes on when its next reserve is
+     * durable: a process that lives for a second must not begin where the last one did. */
+    authorise_hurry(p);
 }
 
 bool presence_review(struct presence *p, bool from_start)

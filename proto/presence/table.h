@@ -115,6 +115,8 @@ uint32_t contact_now_u32(const struct contact *c);
 /* --- authorise.c --- */
 void authorise_init(struct presence *p);
 void authorise_deinit(struct presence *p);
+/* What is dirty is written from now on, not some seconds later. */
+void authorise_hurry(struct presence *p);
 void contact_make_urgent(struct contact *c);
 /* Gives the row to the store if it takes it. False: not now. */
 bool contact_write(struct contact *c);

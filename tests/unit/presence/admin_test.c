@@ -275,7 +275,7 @@ Test(admin, allow_after_block_waits_for_its_own_row)
 static void ask(struct contact *c, enum puppet_event event, int64_t arg)
 {
     (void)arg;
-    if (event == PUPPET_STANZA) {
+    if (event == PUPPET_STANZA || event == PUPPET_MESSAGE) {
         puppet_set(c, 1);
         contact_grant(c, CONTACT_BY_PARTNER);
     }
@@ -325,6 +325,32 @@ Test(admin, withdrawn_grant_leaves_the_order)
     fixture_run(&f, 2 * PRESENCE_DIRTY_MS);
     fixture_store_done(&f, 0);
     cr_expect_eq(fixture_row(&f, CONTACT_IN, BOB, ANN)->state, CONTACT_GRANTED);
+}
+
+/* The partner's user grants while the administrator lifts a denial: nothing of it is lost. */
+Test(admin, allow_out_keeps_a_grant_that_was_first)
+{
+    uint64_t cookie;
+
+    f.store = FIXTURE_STORE_HOLDS;
+    puppet.act = ask;
+    cr_expect_gt(subscribe(), 0);
+    puppet.act = withdraw;
+    from_partner("unsubscribed");
+    cr_expect_eq(state(CONTACT_OUT), CONTACT_DENIED);
+    fixture_store_done(&f, 0);
+    fixture_store_done(&f, 0);
+    puppet.act = ask;
+    from_partner("subscribed"); /* its row is on its way */
+    puppet.act = NULL;
+    cookie = order(CONTACT_OUT, PRESENCE_ALLOW);
+    fixture_store_done(&f, 0);
+    cr_expect_eq(state(CONTACT_OUT), CONTACT_GRANTED);
+    fixture_store_done(&f, 0);
+    fixture_store_done(&f, 0);
+    expect_done(cookie, 0);
+    cr_expect_eq(state(CONTACT_OUT), CONTACT_GRANTED);
+    cr_expect_eq(fixture_row(&f, CONTACT_OUT, BOB, ANN)->state, CONTACT_GRANTED);
 }
 
 Test(admin, orders_are_bounded)

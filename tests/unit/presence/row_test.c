@@ -181,6 +181,25 @@ Test(row, empty_row_is_swept)
     cr_expect_eq(f.rows_taken, 1, "the deletion");
 }
 
+static void touch(struct contact *c, enum puppet_event event, int64_t arg)
+{
+    (void)arg;
+    if (event == PUPPET_LOADED) {
+        contact_touch(c);
+    }
+}
+
+/* CSeq reserves: see presence_loaded. */
+Test(row, what_is_touched_at_the_start_is_written_at_once)
+{
+    (void)store_one();
+    puppet.act = touch;
+    fixture_crash(&f, false);
+    f.rows_taken = 0;
+    fixture_run(&f, 100);
+    cr_expect_eq(f.rows_taken, 1);
+}
+
 #define MANY 100000u
 
 /* Far above what it takes (0.1 s), for machines that do other things: catches what is quadratic. */

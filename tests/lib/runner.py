@@ -5,6 +5,7 @@ import concurrent.futures
 import glob
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -15,11 +16,20 @@ TREE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LOGS = os.path.join(TREE, "build", "test-logs")
 ENTER = os.path.join(TREE, "tests", "lib", "enter")
 PYTHON = "/usr/bin/python3"
-STAGES = ("style", "unit", "distro", "asan", "tsan", "fuzz", "ktls", "live")
+# Stages that stand together run side by side: what waits leaves the processors to the others.
+TOGETHER = (("style",), ("unit",), ("distro",), ("asan",), ("tsan",), ("fuzz", "ktls", "live"))
+STAGES = tuple(stage for together in TOGETHER for stage in together)
 KTLS_TIMEOUT_S = 900
-LIVE_PARALLEL = 2
+UNIT_PARALLEL = 4  # some wait for time-outs
+# More than processors: most live tests wait most of the time.
+LIVE_PARALLEL = 5
+# Those that take longest begin first, so that none is left alone at the end.
+LIVE_LONG = ("sip_worn:inwards_overlapping", "reload_storm:thousand",
+             "sip_worn:inwards_without_pause", "hostile_pools:pools", "pool:unreachable",
+             "million:within_bounds", "tls_storm:slow", "hostile_servers:dialled",
+             "package:contents", "package:life")
 LIVE_TIMEOUT_S = 420
-FUZZ_S = 5
+FUZZ_S = 7  # beside live tests, so with less of the processors than alone
 FUZZ_LONG_S = 450
 FUZZ_SEED = 20261121
 # Whole-daemon tests in which shards work on each other's behalf: run once more under TSan.
@@ -48,7 +58,7 @@ class Run:
         self.passed = {}
         self.failed = []
         self.skipped = []
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         os.makedirs(LOGS, exist_ok=True)
 
     def say(self, text):
@@ -56,7 +66,8 @@ class Run:
             print(f"[{time.monotonic() - self.begin:6.1f} s] {text}", flush=True)
 
     def count(self, kind, number):
-        self.passed[kind] = self.passed.get(kind, 0) + number
+        with self.lock:
+            self.passed[kind] = self.passed.get(kind, 0) + number
 
     def fail(self, what, log=None):
         self.failed.append(what)
@@ -134,8 +145,8 @@ def style(run, _):
 
 def ctest(run, preset, label, only):
     """Runs the tests of a label; counts single Criterion tests by their own summary."""
-    argv = ["ctest", "--test-dir", f"build/{preset}", "-V", "-j2", "-L", f"^{label}$",
-            "--no-tests=error"]
+    argv = ["ctest", "--test-dir", f"build/{preset}", "-V", f"-j{UNIT_PARALLEL}", "-L",
+            f"^{label}$", "--no-tests=error"]
     if only:
         argv += ["-R", "^(" + "|".join(map(re.escape, only)) + ")$"]
     status, log = run.command(f"ctest-{preset}", argv, env={
@@ -202,7 +213,7 @@ def fuzz(run, only):
         name = os.path.basename(target).removesuffix("_fuzz")
         grown = os.path.join(LOGS, f"fuzz-{name}.corpus")
         os.makedirs(grown, exist_ok=True)
-        argv = [target, f"-max_total_time={seconds}", f"-seed={FUZZ_SEED}", "-timeout=10",
+        argv = [target, f"-max_total_time={seconds}", f"-seed={FUZZ_SEED}", "-timeout=60",
                 "-rss_limit_mb=2048", f"-artifact_prefix={LOGS}/fuzz-{name}-", grown]
         corpus = os.path.join(TREE, "tests/fuzz/corpus", name)
         if os.path.isdir(corpus):
@@ -251,7 +262,7 @@ def live_tests(only):
 
 
 def live(run, only):
-    """Each test in namespaces of its own, two at a time."""
+    """Each test in namespaces of its own, several at a time."""
     # The sanitized daemon for most tests, the release one for floods: no test programs are needed.
     for preset, more in (("asan-ubsan", []), ("release", ["partners_bench"])):
         if not build(run, preset, ["fedgate", "fedgatectl", *more]):
@@ -262,6 +273,7 @@ def live(run, only):
 def run_live(run, items, kind, env):
     folder = os.path.join(LOGS, "live")
     os.makedirs(folder, exist_ok=True)
+    items = sorted(items, key=lambda item: f"{item[1]}:{item[2]}" not in LIVE_LONG)
 
     def one(item):
         path, name, test = item
@@ -312,14 +324,33 @@ def plan_stages(only):
     return {stage: chosen[stage] for stage in STAGES if stage in chosen}
 
 
+def processor_s():
+    """Processor time of all that has ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_stages(run, stages):
+    """Runs these stages side by side."""
+    before = time.monotonic(), processor_s()
+    with concurrent.futures.ThreadPoolExecutor(max(len(stages), 1)) as pool:
+        for done in [pool.submit(globals()[stage], run, names)
+                     for stage, names in stages.items()]:
+            done.result()
+    if stages:
+        wall_s, busy_s = time.monotonic() - before[0], processor_s() - before[1]
+        run.say(f"stage {' and '.join(stages)}: {wall_s:.0f} s, processors {busy_s:.0f} s")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/run")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", action="append", metavar="NAME", default=[])
     options = parser.parse_args()
     run = Run(options.long)
-    for stage, names in plan_stages(options.only).items():
-        globals()[stage](run, names)
+    chosen = plan_stages(options.only)
+    for together in TOGETHER:
+        run_stages(run, {stage: chosen[stage] for stage in together if stage in chosen})
     minutes = (time.monotonic() - run.begin) / 60
     parts = []
     for kind, unit_of in (("unit", "passed"),

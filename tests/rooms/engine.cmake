@@ -14,7 +14,7 @@ function(fg_threads_test name)
   else()
     fg_unit(${name} SOURCES ${T_SOURCES} NEEDS ${T_NEEDS})
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "unit;threads" TIMEOUT 240)
+  set_tests_properties(${name} PROPERTIES LABELS "unit;threads" TIMEOUT 400)
 endfunction()
 
 set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)

@@ -2,7 +2,7 @@
 set(dial_scene ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/dial_scene.c
   ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/name_server.c
   ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
-fg_unit(engine_dial TIMEOUT 240 SOURCES unit/engine/dial_test.c ${dial_scene}
+fg_unit(engine_dial TIMEOUT 400 SOURCES unit/engine/dial_test.c ${dial_scene}
   NEEDS fg_engine Threads::Threads)
 fg_unit(engine_dial_tls SOURCES unit/engine/dial_tls_test.c ${dial_scene}
   NEEDS fg_engine Threads::Threads)

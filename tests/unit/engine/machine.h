@@ -15,7 +15,7 @@
 #include "engine/shard.h"
 #include "engine/shard_int.h"
 
-#define WAIT_MS 20000u
+#define WAIT_MS 60000u
 
 /* The echo owner: sends back what it gets, pausing while its output is crowded. Its counters are
  * process-wide and survive the connections. */

@@ -24,6 +24,7 @@
 #define NOTIFIER_GAP_MS        5000u  /* between documents in one dialog (RFC 3856 6.10) */
 #define NOTIFIER_RETRY_MS      30000u /* after a NOTIFY that failed; doubles */
 #define NOTIFIER_RETRY_STEPS   4u     /* so often */
+#define NOTIFIER_HELD_MS       10000u /* a loaded dialog waits so long for its row */
 #define NOTIFIER_FAREWELLS_MAX 3u     /* tries of a final NOTIFY */
 #define NOTIFIER_RETRY_AFTER_S 60u    /* told to whom we refuse for want of room */
 #define NOTIFIER_PROBATION_S   600u
@@ -156,6 +157,7 @@ struct notifier_dialog {
     bool is_in_flight : 1; /* a NOTIFY is: presence_call.dialog */
     bool is_owed : 1;      /* a NOTIFY is to be sent */
     bool is_urgent : 1;    /* without regard to NOTIFIER_GAP_MS */
+    bool is_held : 1;      /* loaded: until its next numbers are reserved, or retry_at */
 };
 
 /* A SUBSCRIBE that was read. All borrowed for the event. */

@@ -11,7 +11,7 @@ void notifier_owe(struct notifier_dialog *d)
 {
     d->is_owed = true;
     d->is_urgent = true;
-    d->retry_at = 0;
+    d->retry_at = d->is_held ? d->retry_at : 0;
 }
 
 void notifier_owe_all(struct contact *c)
@@ -31,7 +31,7 @@ void notifier_tell_all(struct contact *c)
         if (notifier_dialog_lasts(d)) {
             stats->notify_coalesced += d->is_owed;
             d->is_owed = true;
-            d->retry_at = 0;
+            d->retry_at = d->is_held ? d->retry_at : 0;
         }
     }
 }
@@ -190,6 +190,7 @@ static void send(struct contact *c, struct notifier_dialog *d)
     }
     d->is_owed = false;
     d->is_urgent = false;
+    d->is_held = false;
     d->retry_at = 0;
     call = contact_request(c, &notify.params, buf_slice(&scratch->fields),
                               notify.has_body ? SLICE_LIT(PIDF_MEDIA_TYPE) : SLICE_NONE,

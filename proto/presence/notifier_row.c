@@ -91,11 +91,21 @@ void notifier_pack(struct contact *c, struct buf *dialogs, struct buf *document)
 
 void notifier_stored(struct contact *c)
 {
+    bool was_held = false;
+
     for (struct notifier_dialog *d = c->out.dialogs; d; d = d->next) {
         if (d->packed_cseq != 0) {
             sip_dialog_stored(d->sip, d->packed_cseq);
             d->packed_cseq = 0;
+            if (d->is_held) {
+                was_held = true;
+                d->is_held = false;
+                d->retry_at = 0;
+            }
         }
+    }
+    if (was_held) {
+        notifier_run(c);
     }
 }
 
@@ -117,6 +127,8 @@ static void unpack_dialog(struct contact *c, uint32_t expires_unix_s, struct sli
         return;
     }
     d->expires_at = notifier_ahead(c, left_s > 0 ? (uint64_t)left_s * 1000 : 0);
+    d->is_held = true; /* else two processes that live for a moment would use the same numbers */
+    d->retry_at = notifier_ahead(c, NOTIFIER_HELD_MS);
     while (*last) {
         last = &(*last)->next;
     }
@@ -192,6 +204,8 @@ void notifier_loaded(struct contact *c)
     } else if (has_watcher) {
         n->is_untold = true;
         notifier_plan_probe(c, spread_ms);
+    }
+    if (n->dialogs) {
         contact_touch(c); /* numbers beyond what an earlier process used: reserved once more */
     }
     notifier_run(c);

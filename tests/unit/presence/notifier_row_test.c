@@ -169,6 +169,8 @@ Test(notifier_row, who_was_leaving_is_told_of_at_the_next_occasion)
     fixture_crash(&f, false);
     cr_expect_str_eq(told(&f), "= granted/1");
     cr_expect_eq(subscribe(&f, &phone, "3600"), 200);
+    fixture_run(&f, PRESENCE_DIRTY_MS);
+    cr_assert(fixture_request(&f));
     cr_expect(says(fixture_request(&f), "<basic>open</basic>"));
 }
 
@@ -193,6 +195,53 @@ Test(notifier_row, numbers_are_reserved_over_two_crashes)
         }
         fixture_crash(&f, i % 2);
     }
+}
+
+static void take_number(uint32_t *last)
+{
+    if (fixture_request(&f)) {
+        cr_expect_gt(cseq_of(fixture_request(&f)), *last);
+        *last = cseq_of(fixture_request(&f));
+        accept_all(&f);
+    }
+}
+
+Test(notifier_row, numbers_of_processes_that_live_for_a_moment)
+{
+    uint32_t last = 0;
+
+    begin_granted(&f, &phone, "86400");
+    fixture_run(&f, 6000);
+    for (uint32_t i = 0; i < 20; i++) {
+        fixture_crash(&f, false);
+        for (int k = 0; k < 4; k++) {
+            char status[64];
+
+            (void)snprintf(status, sizeof(status), "<status>%u.%d</status>", i, k);
+            from_ann(&f, "", "desk", status);
+            take_number(&last);
+            fixture_run(&f, i * 50u);
+            take_number(&last);
+        }
+    }
+    cr_expect_gt(last, 0);
+}
+
+Test(notifier_row, store_that_refuses_does_not_hold_a_loaded_dialog_for_ever)
+{
+    begin_granted(&f, &phone, "86400");
+    fixture_run(&f, 6000);
+    f.store = FIXTURE_STORE_FULL;
+    fixture_crash(&f, false);
+    (void)told(&f);
+    fixture_run(&f, 250);
+    from_ann(&f, "", "desk", "<status>two</status>");
+    fixture_run(&f, 8000);
+    cr_expect_null(fixture_request(&f));
+    fixture_run(&f, 3000);
+    cr_assert(fixture_request(&f));
+    f.store = FIXTURE_STORE_PROMPT;
+    fixture_run(&f, 10 * 1000);
 }
 
 /* A node comes up with many contacts: nobody is asked all at once. */

@@ -133,16 +133,15 @@ static bool is_allowed_already(const struct contact *c)
 static void take_away(struct contact *c, enum presence_order what)
 {
     withdraw_allow(c);
-    contact_set_state(c, what == PRESENCE_BLOCK ? CONTACT_BLOCKED : CONTACT_NONE,
-                      CONTACT_BY_ADMIN);
+    contact_set_state(c, what == PRESENCE_BLOCK ? CONTACT_BLOCKED : CONTACT_NONE, CONTACT_BY_ADMIN);
     tell_machine(c, what);
 }
 
 static void carry_out(struct contact *c, enum presence_order what, uint64_t cookie)
 {
     bool was_blocked = c->state == CONTACT_BLOCKED;
-    bool is_done = what == PRESENCE_ALLOW ? is_allowed_already(c)
-                                          : what == PRESENCE_BLOCK && was_blocked;
+    bool is_done =
+        what == PRESENCE_ALLOW ? is_allowed_already(c) : what == PRESENCE_BLOCK && was_blocked;
     int err;
 
     /* What memory says is durable, unless a row of it is still to be written. */

@@ -22,8 +22,7 @@ static void arm_sweep(struct presence *p, uint32_t delay_ms)
 static void arm_retry(struct presence *p)
 {
     if (!wheel_timer_is_armed(&p->retry_timer)) {
-        wheel_arm(p->wheel, &p->retry_timer, p->ops->now_ms(p->ctx) + PRESENCE_RETRY_MS, retry,
-                  p);
+        wheel_arm(p->wheel, &p->retry_timer, p->ops->now_ms(p->ctx) + PRESENCE_RETRY_MS, retry, p);
     }
 }
 
@@ -80,7 +79,8 @@ void contact_forget_dirt(struct contact *c)
 
 void contact_set_state(struct contact *c, enum contact_state state, enum contact_asker asker)
 {
-    bool was_granted = c->state == CONTACT_GRANTED || (c->is_on_way && c->row->state == CONTACT_GRANTED);
+    bool was_granted =
+        c->state == CONTACT_GRANTED || (c->is_on_way && c->row->state == CONTACT_GRANTED);
     bool was_waiting = (c->wants & CONTACT_WANTS_GRANT) != 0;
 
     ASSERT(state != CONTACT_GRANTED);
@@ -312,7 +312,7 @@ void presence_stored(struct presence *p, uint64_t first, uint64_t last, int err)
         /* Acknowledgements come in order; one that was left out did not become durable. */
         row_done(p, r, r->ticket < first ? ERR_STATE : err);
     }
-    p->dirty_ms = !err ? PRESENCE_DIRTY_MS
+    p->dirty_ms = !err                                      ? PRESENCE_DIRTY_MS
                   : p->dirty_ms < PRESENCE_DIRTY_MS_MAX / 2 ? 2 * p->dirty_ms
                                                             : PRESENCE_DIRTY_MS_MAX;
 }

@@ -26,8 +26,7 @@ void gate_answer_stranger(struct presence *p, const struct presence_pair *pair,
     }
 }
 
-void gate_answer_full(struct presence *p, const struct presence_pair *pair,
-                      const struct stanza *st)
+void gate_answer_full(struct presence *p, const struct presence_pair *pair, const struct stanza *st)
 {
     const struct stanza_error error = {.condition = STANZA_CONDITION_RESOURCE_CONSTRAINT,
                                        .type = STANZA_ERROR_TYPE_WAIT};

@@ -7,16 +7,16 @@
 #include "base/pool.h"
 #include "presence/table.h"
 
-#define TOKEN            1000u /* thousandths: a rate per second is this many in a millisecond */
-#define BURST_DIVISOR    32u
-#define TURNS_MAX        64u /* at a time; the rest a tick later */
+#define TOKEN         1000u /* thousandths: a rate per second is this many in a millisecond */
+#define BURST_DIVISOR 32u
+#define TURNS_MAX     64u /* at a time; the rest a tick later */
 
 struct lane {
-    struct list link;                /* in hop.lanes while somebody waits */
-    struct list contacts;            /* struct contact.waiting */
-    struct lane *next_of_domain;     /* owned by the domain */
-    struct hop *hop;                 /* borrowed */
-    struct presence_domain *remote;  /* borrowed; NULL: hop.common */
+    struct list link;               /* in hop.lanes while somebody waits */
+    struct list contacts;           /* struct contact.waiting */
+    struct lane *next_of_domain;    /* owned by the domain */
+    struct hop *hop;                /* borrowed */
+    struct presence_domain *remote; /* borrowed; NULL: hop.common */
 };
 
 struct hop {

@@ -75,10 +75,9 @@ static void init_buffers(struct presence *p)
 
 static void deinit_buffers(struct presence *p)
 {
-    struct buf *const all[] = {
-        &p->scratch.fields, &p->scratch.body, &p->scratch.text,      &p->scratch.stanza,
-        &p->scratch.packed, &p->dialogs,      &p->document,          &p->packed_dialogs,
-        &p->packed_document};
+    struct buf *const all[] = {&p->scratch.fields, &p->scratch.body,   &p->scratch.text,
+                               &p->scratch.stanza, &p->scratch.packed, &p->dialogs,
+                               &p->document,       &p->packed_dialogs, &p->packed_document};
 
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
         buf_deinit(all[i]);
@@ -100,8 +99,8 @@ int presence_new(struct presence **out, const struct presence_params *params)
     p->ids = params->ids;
     p->random = params->seed;
     p->contacts_max = params->contacts_max ? params->contacts_max : PRESENCE_CONTACTS_MAX;
-    p->domain_max = params->contacts_per_domain_max ? params->contacts_per_domain_max
-                                                    : PRESENCE_DOMAIN_MAX;
+    p->domain_max =
+        params->contacts_per_domain_max ? params->contacts_per_domain_max : PRESENCE_DOMAIN_MAX;
     list_init(&p->calls);
     list_init(&p->orders);
     authorise_init(p);

@@ -82,8 +82,8 @@ static bool is_normal(const struct presence_row *row)
 static bool makes_sense(const struct presence_row *row)
 {
     return (unsigned)row->direction < CONTACT_DIRECTIONS &&
-           (unsigned)row->state < CONTACT_STATE_COUNT &&
-           (unsigned)row->asker <= CONTACT_BY_ADMIN && !row->is_deleted && is_normal(row);
+           (unsigned)row->state < CONTACT_STATE_COUNT && (unsigned)row->asker <= CONTACT_BY_ADMIN &&
+           !row->is_deleted && is_normal(row);
 }
 
 static uint32_t clamp_time(int64_t unix_s)

@@ -11,7 +11,7 @@
 
 #define BUCKET_BITS_MIN 6u
 #define BUCKET_BITS_MAX 20u /* 8 MiB of pointers: the largest block, and growth bounded in time */
-#define NAME_BYTES_MAX (2 * (JID_PART_BYTES_MAX + JID_ASCII_BYTES_MAX) + 8)
+#define NAME_BYTES_MAX  (2 * (JID_PART_BYTES_MAX + JID_ASCII_BYTES_MAX) + 8)
 
 static bool pair_is_bounded(const struct presence_pair *pair)
 {
@@ -332,8 +332,8 @@ void contact_free(struct contact *c)
     } else {
         notifier_deinit(c);
     }
-    p->stats.memory_bytes -= (uint64_t)c->measured_grains * CONTACT_GRAIN_BYTES +
-                             slab_block_bytes(contact_bytes(c));
+    p->stats.memory_bytes -=
+        (uint64_t)c->measured_grains * CONTACT_GRAIN_BYTES + slab_block_bytes(contact_bytes(c));
     p->stats.dialogs[c->direction] -= c->measured_dialogs;
     c->remote->stats.dialogs[c->direction] -= c->measured_dialogs;
     count_state(c, -1);

@@ -40,9 +40,9 @@ static bool can_fit_any(const struct presence *p, const struct presence_filter *
            (f->remote_domain.len == 0 || table_domain(p, f->remote_domain));
 }
 
-bool presence_walk(const struct presence *p, const struct presence_filter *filter,
-                   uint64_t *cursor, uint32_t count,
-                   void (*fn)(void *ctx, const struct presence_contact_view *view), void *ctx)
+bool presence_walk(const struct presence *p, const struct presence_filter *filter, uint64_t *cursor,
+                   uint32_t count, void (*fn)(void *ctx, const struct presence_contact_view *view),
+                   void *ctx)
 {
     struct presence_contact_view view;
 

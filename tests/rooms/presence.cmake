@@ -12,3 +12,11 @@ fg_unit(presence_pace SOURCES unit/presence/pace_test.c ${presence_puppet} NEEDS
 fg_unit(presence_row SOURCES unit/presence/row_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_admin SOURCES unit/presence/admin_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_review SOURCES unit/presence/review_test.c ${presence_puppet} NEEDS fg_presence)
+fg_unit(presence_memory SOURCES unit/presence/memory_test.c ${presence_fixture} NEEDS fg_presence)
+fg_unit(presence_room SOURCES unit/presence/room_play_test.c unit/presence/room_play.c
+  ${presence_fixture} NEEDS fg_presence TIMEOUT 300)
+fg_fuzz(presence SOURCES fuzz/presence_fuzz.c unit/presence/room_play.c ${presence_fixture}
+  NEEDS fg_presence)
+if(TARGET presence_fuzz)
+  target_include_directories(presence_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/presence)
+endif()

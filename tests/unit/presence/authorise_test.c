@@ -8,10 +8,10 @@
 #include "presence/table.h"
 #include "puppet.h"
 
-#define BOB "bob@corp.example"
-#define ANN "ann@chat.example"
+#define BOB       "bob@corp.example"
+#define ANN       "ann@chat.example"
 #define SUBSCRIBE "<presence type='subscribe' from='" ANN "' to='" BOB "'/>"
-#define PROBE "<presence type='probe' from='" ANN "' to='" BOB "'/>"
+#define PROBE     "<presence type='probe' from='" ANN "' to='" BOB "'/>"
 
 static struct fixture f;
 

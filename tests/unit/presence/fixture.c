@@ -8,8 +8,8 @@
 #include "sip/write.h"
 #include "translate/address.h"
 
-#define START_MS     1000u
-#define START_UNIX_S 1767225600
+#define START_MS       1000u
+#define START_UNIX_S   1767225600
 #define TEXT_BYTES_MAX (1u << 20)
 
 struct row_on_way {
@@ -147,8 +147,10 @@ static void op_stanza(void *ctx, const struct presence_pair *pair, enum stanza_t
 {
     struct fixture *f = ctx;
 
-    (void)pair;
     say(&f->stanzas, bytes)->type = type;
+    if (f->stanza_fn) {
+        f->stanza_fn(f, pair, type);
+    }
 }
 
 static int op_request(void *ctx, const struct presence_request *r)
@@ -296,17 +298,22 @@ static void stop(struct fixture *f)
     forget_list(&f->requests);
 }
 
-void fixture_deinit(struct fixture *f)
+void fixture_forget_rows(struct fixture *f)
 {
     struct kept_row *r;
     size_t cursor = 0;
 
-    stop(f);
-    drop_on_way(f);
     while ((r = map_next(&f->disk, &cursor)) != NULL) {
         row_free(r);
     }
     map_deinit(&f->disk);
+}
+
+void fixture_deinit(struct fixture *f)
+{
+    stop(f);
+    drop_on_way(f);
+    fixture_forget_rows(f);
     fixture_forget(f);
     xml_parser_free(f->parser);
 }
@@ -384,8 +391,7 @@ void fixture_store_done(struct fixture *f, int err)
 
 void fixture_settle(struct fixture *f)
 {
-    for (int i = 0; i < 64 && f->store == FIXTURE_STORE_PROMPT && !list_is_empty(&f->on_way);
-         i++) {
+    for (int i = 0; i < 64 && f->store == FIXTURE_STORE_PROMPT && !list_is_empty(&f->on_way); i++) {
         fixture_store_done(f, f->store_err);
     }
 }
@@ -437,17 +443,24 @@ struct presence_pair fixture_pair(const char *local, const char *remote)
     return pair;
 }
 
-const struct kept_row *fixture_row(const struct fixture *f, enum contact_direction direction,
-                                   const char *local, const char *remote)
+const struct kept_row *fixture_row_of(const struct fixture *f, enum contact_direction direction,
+                                      const struct presence_pair *pair)
 {
-    struct presence_pair pair = fixture_pair(local, remote);
     const struct kept_row *r;
     struct buf key;
 
     buf_init(&key, TEXT_BYTES_MAX);
-    r = map_get(&f->disk, put_key(&key, direction, &pair));
+    r = map_get(&f->disk, put_key(&key, direction, pair));
     buf_deinit(&key);
     return r;
+}
+
+const struct kept_row *fixture_row(const struct fixture *f, enum contact_direction direction,
+                                   const char *local, const char *remote)
+{
+    struct presence_pair pair = fixture_pair(local, remote);
+
+    return fixture_row_of(f, direction, &pair);
 }
 
 enum contact_state fixture_state(const struct fixture *f, enum contact_direction direction,
@@ -547,8 +560,7 @@ static uint64_t receive(struct fixture *f, const char *text, bool is_notify)
         ASSERT(!(f->txn_open & (1ull << (handle % 64))));
         f->txn_open |= 1ull << (handle % 64);
         (is_notify ? presence_notify : presence_subscribe)(
-            f->p, &pair, &m,
-            (struct presence_txn){.handle = handle, .to_tag = sip_id_slice(&tag)});
+            f->p, &pair, &m, (struct presence_txn){.handle = handle, .to_tag = sip_id_slice(&tag)});
         fixture_settle(f);
     }
     buf_deinit(&bytes);
@@ -620,8 +632,7 @@ size_t fixture_count(const struct list *l)
 void fixture_respond(struct fixture *f, struct said *request, unsigned status, const char *to_tag,
                      const char *fields)
 {
-    const struct sip_response_params params = {.status = status,
-                                               .to_tag = slice_from_cstr(to_tag)};
+    const struct sip_response_params params = {.status = status, .to_tag = slice_from_cstr(to_tag)};
     struct presence_call *call = request->call;
     struct sip_msg response;
     struct sip_bad bad;

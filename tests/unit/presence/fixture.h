@@ -52,16 +52,18 @@ struct fixture {
     struct sip_ids ids;
     uint64_t now_ms;
     int64_t start_unix_s;
-    struct presence_params params; /* bounds may be set before fixture_start */
+    struct presence_params params;                  /* bounds may be set before fixture_start */
     struct presence_rule rules[CONTACT_DIRECTIONS]; /* of everybody, unless rule_fn */
     void (*rule_fn)(struct fixture *f, const struct presence_pair *pair,
                     enum contact_direction direction, struct presence_rule *out);
+    /* Sees every stanza when it is said; may be NULL. */
+    void (*stanza_fn)(struct fixture *f, const struct presence_pair *pair, enum stanza_type type);
     void *user; /* the test's */
 
     enum fixture_store store;
-    int store_err;         /* with PROMPT: what it says of every row */
-    struct list on_way;    /* rows taken, not yet durable */
-    struct map disk;       /* struct kept_row by key */
+    int store_err;      /* with PROMPT: what it says of every row */
+    struct list on_way; /* rows taken, not yet durable */
+    struct map disk;    /* struct kept_row by key */
     uint64_t ticket;
     uint64_t rows_taken;
     uint64_t rows_urgent;
@@ -72,8 +74,8 @@ struct fixture {
     struct list requests; /* taken off when answered */
     struct list answers;
     struct list orders;
-    uint64_t txn;         /* the last server transaction */
-    uint64_t txn_open;    /* bit n: transaction n % 64 is not answered: a few at a time */
+    uint64_t txn;      /* the last server transaction */
+    uint64_t txn_open; /* bit n: transaction n % 64 is not answered: a few at a time */
     struct xml_parser *parser;
 };
 
@@ -92,6 +94,8 @@ void fixture_settle(struct fixture *f);
 void fixture_run(struct fixture *f, uint64_t ms);
 /* All that is on its way becomes durable (0) or is refused. */
 void fixture_store_done(struct fixture *f, int err);
+const struct kept_row *fixture_row_of(const struct fixture *f, enum contact_direction direction,
+                                      const struct presence_pair *pair);
 const struct kept_row *fixture_row(const struct fixture *f, enum contact_direction direction,
                                    const char *local, const char *remote);
 
@@ -119,6 +123,8 @@ void fixture_respond(struct fixture *f, struct said *request, unsigned status, c
 void fixture_fail(struct fixture *f, struct said *request, enum sip_outcome outcome);
 /* Everything said so far is forgotten, requests without outcome excepted. */
 void fixture_forget(struct fixture *f);
+/* What the store holds is forgotten. */
+void fixture_forget_rows(struct fixture *f);
 
 enum contact_state fixture_state(const struct fixture *f, enum contact_direction direction,
                                  const char *local, const char *remote);

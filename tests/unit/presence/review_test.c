@@ -208,8 +208,8 @@ static void hop(struct fixture *fixture, const struct presence_pair *pair,
 {
     (void)fixture;
     (void)direction;
-    out->hop = slice_ends(pair->local_domain, SLICE_LIT("test")) ? SLICE_LIT("lab")
-                                                                 : SLICE_LIT("pool");
+    out->hop =
+        slice_ends(pair->local_domain, SLICE_LIT("test")) ? SLICE_LIT("lab") : SLICE_LIT("pool");
 }
 
 Test(review, next_hop_that_comes_back)

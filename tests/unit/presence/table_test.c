@@ -50,8 +50,8 @@ static void stanza(const char *type, const char *local, const char *remote)
 {
     char xml[256];
 
-    (void)snprintf(xml, sizeof(xml), "<presence%s%s%s from='%s' to='%s'/>",
-                   *type ? " type='" : "", type, *type ? "'" : "", remote, local);
+    (void)snprintf(xml, sizeof(xml), "<presence%s%s%s from='%s' to='%s'/>", *type ? " type='" : "",
+                   type, *type ? "'" : "", remote, local);
     cr_assert(fixture_from_partner(&f, xml));
 }
 

@@ -2,6 +2,8 @@
 /* The subscription machine of direction in, with its room, store and world: bytes as a script. */
 #include "subscriber_play.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct subscriber_play_sums sums = {0};

@@ -19,8 +19,8 @@ static const struct cell {
 
 /* --- raising events --------------------------------------------------------------------------- */
 
-/* A response needs a SUBSCRIBE: that of TRYING, a refresh in PENDING and ACTIVE, an abandoned one in
- * NONE; in the others there is none, and so none of its events. */
+/* A response needs a SUBSCRIBE: that of TRYING, a refresh in PENDING and ACTIVE, an abandoned one
+ * in NONE; in the others there is none, and so none of its events. */
 static void get_response(struct scene *s, unsigned status, const char *fields)
 {
     if (state_of(s) == SUBSCRIBER_NONE) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* subscriber_play: bytes as a script for one watcher, one presentity and what lies between them:
- * stanzas, responses, NOTIFYs right and wrong, time, a store that refuses, reloads, orders, crashes.
+ * stanzas, responses, NOTIFYs right and wrong, time, a store that refuses, reloads, orders,
+ * crashes.
  * Aborts when an invariant breaks:
  * - every NOTIFY is answered, at once and once (the fixture sees to it);
  * - presence and `subscribed` are told only while the grant is durable;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* subscriber_vectors: the worked examples of presence, XMPP watcher and SIP presentity (P-1 ...). */
+/* subscriber_vectors: the worked examples of presence, XMPP watcher and SIP presentity (P-1...) */
 #include "subscriber_help.h"
 
 #include <stdio.h>

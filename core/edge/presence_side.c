@@ -64,7 +64,8 @@ static void rule(void *ctx, const struct presence_pair *pair, enum contact_direc
     if (!hop || hop->kind != NEXT_HOP_SIP) {
         return;
     }
-    out->is_allowed = d.allowed;
+    /* Maintenance ends and changes no authorisation: meanwhile nothing comes or goes anyway. */
+    out->is_allowed = d.allowed || d.reason == POLICY_MAINTENANCE;
     out->with_notes = d.partner && d.partner->type == PARTNER_TYPE_FEDERATED;
     out->is_lync = hop->profile == NEXT_HOP_PROFILE_LYNC;
     out->hop = hop->name;

@@ -144,7 +144,11 @@ void presence_side_stanza(void *ctx, const struct presence_pair *pair, enum stan
     struct block *b;
 
     if (!verdict.allowed) {
-        undelivered(e, pair, type, STANZA_CONDITION_REMOTE_SERVER_NOT_FOUND);
+        bool is_for_now = verdict.reason == POLICY_MAINTENANCE;
+
+        undelivered(e, pair, type,
+                    is_for_now ? STANZA_CONDITION_REMOTE_SERVER_TIMEOUT
+                               : STANZA_CONDITION_REMOTE_SERVER_NOT_FOUND);
         return;
     }
     judge_note_presence(e, verdict.partner, pair, type);

@@ -3,89 +3,16 @@
 """Presence between a scripted partner and a scripted pool: who may watch whom, what they see, and
 that a restart forgets nothing."""
 import os
-import queue
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, LabError, case, check, main, plan
-from lab.fedgate import Fedgate, corp_dns, partner
-from lab.peer import Peer
-from lab.presence import Seen, Watch
-from lab.presence_pool import PresencePool
+from lab import Lab, case, check, main, plan
+from lab.presence import Watch
+from lab.presence_pool import Ground, ask
 from lab.process import wait_until
 from lab.sip import Phone
-from lab.xmpp import local
 
 DOMAIN = "scripted.test"
-HOP = {"kind": "sip", "uri": f"sip:{plan.PHONES}:{plan.SIP_TCP};transport=tcp",
-       "trusted_addresses": [plan.PHONES], "options_interval_s": 0}
-
-
-class Ground:
-    """The gateway between a partner and a pool that the test plays."""
-
-    def __init__(self, lab, shards=1, **row):
-        corp_dns(lab)
-        lab.dns.xmpp(DOMAIN, plan.SCRIPTED)
-        self.lab = lab
-        self.pool = lab.own(PresencePool())
-        self.fedgate = Fedgate(lab, partners=[partner(DOMAIN, **row)], hop=HOP, shards=shards)
-        self.fedgate.start()
-        self.peer = Peer(lab).listen()
-
-    def says(self, kind, sender, to, inner=""):
-        """Presence of the partner's user; kind None: available."""
-        kind = f" type='{kind}'" if kind else ""
-        self.peer.reply(plan.CORP, f"<presence{kind} from='{sender}@{DOMAIN}' "
-                                   f"to='{to}@{plan.CORP}'>{inner}</presence>")
-
-    def hears(self, *kinds, timeout=30):
-        """The next presence stanza of one of these types at the partner; others are passed over."""
-        while True:
-            try:
-                element = self.peer.inbox.get(timeout=timeout)
-            except queue.Empty:
-                raise LabError(f"no presence of type {kinds}") from None
-            kind = element.get("type") or "available"
-            if local(element) == "presence" and kind in kinds:
-                return element
-
-    def notified(self, state, timeout=30):
-        """The next NOTIFY in this state at the pool."""
-        while True:
-            seen = Seen(self.pool.next_notify(timeout))
-            if seen.state == state:
-                return seen
-
-    def watched(self, watcher, whom, show="available", note=None):
-        """The partner's user watches ours: until it sees him."""
-        self.says("subscribe", watcher, whom)
-        dialog = self.pool.subscription()
-        check(dialog.whom == f"{whom}@{plan.CORP}" and dialog.watcher == f"{watcher}@{DOMAIN}",
-              "wrong pair", (dialog.whom, dialog.watcher))
-        answer = dialog.notify("active", show, note)
-        check(answer.status == 200, "NOTIFY answered", answer.start)
-        check(self.hears("subscribed").get("from") == f"{whom}@{plan.CORP}", "wrong subscribed")
-        self.hears("available")
-        return dialog
-
-    def watches(self, phone, whom, note=None):
-        """Our user watches the partner's: until it sees him."""
-        watch = Watch(phone, f"{whom}@{DOMAIN}")
-        check(watch.answer.status == 200, "SUBSCRIBE answered", watch.answer.start)
-        check(self.notified("pending").tuples == [], "a document while pending")
-        asked = self.hears("subscribe")
-        check(asked.get("from") == f"{phone.user}@{plan.CORP}", "wrong asker", asked.attrib)
-        self.says("subscribed", whom, phone.user)
-        self.says(None, f"{whom}", phone.user, f"<status>{note}</status>" if note else "")
-        while True:
-            seen = self.notified("active")
-            if seen.show == "available":
-                return watch
-
-    def counts(self):
-        contacts = self.fedgate.stats()["presence"]["contacts"]
-        return contacts["in"]["granted"], contacts["out"]["granted"]
 
 
 def partner_watches(shards):
@@ -181,40 +108,28 @@ def administrator():
     with Lab("presence-admin") as lab:
         ground = Ground(lab)
         dialog = ground.watched("bob", "ann")
-        ask = lambda **request: lab_ask(ground.fedgate, request)
-        page = ask(command="contacts", limit="1")
+        page = ask(ground.fedgate, command="contacts", limit="1")
         check(len(page["contacts"]) == 1, "contacts", page)
         row = page["contacts"][0]
         check((row["local"], row["remote"], row["direction"], row["state"], row["machine"]) ==
               (f"ann@{plan.CORP}", f"bob@{DOMAIN}", "in", "granted", "active"), "row", row)
         pair = {"local": f"ann@{plan.CORP}", "remote": f"bob@{DOMAIN}"}
-        done = ask(command="contact", act="block", direction="in", **pair)
+        done = ask(ground.fedgate, command="contact", act="block", direction="in", **pair)
         check(done["ok"] and done["done"] == ["in"] and done["contacts"][0]["state"] == "blocked",
               "block", done)
         ended = ground.pool.next_subscribe()
         check(ended.get("expires") == "0" and ended.get("call-id") == dialog.call_id, "no end",
               ended.headers)
-        done = ask(command="contact", act="forget", **pair)
+        done = ask(ground.fedgate, command="contact", act="forget", **pair)
         check(done["ok"] and all(c["state"] == "none" for c in done["contacts"]), "forget", done)
         dialog.notify("terminated;reason=timeout", None)
         wait_until("it is gone",
-                   lambda: ask(command="contact", act="show", **pair)["contacts"] == [], 60)
-        check(not ask(command="contact", act="forget", **pair)["ok"], "forgotten twice")
-        check(not ask(command="contact", act="allow", local="x@nowhere.test",
+                   lambda: not ask(ground.fedgate, command="contact", act="show",
+                                   **pair)["contacts"], 60)
+        check(not ask(ground.fedgate, command="contact", act="forget", **pair)["ok"],
+              "forgotten twice")
+        check(not ask(ground.fedgate, command="contact", act="allow", local="x@nowhere.test",
                       remote=f"bob@{DOMAIN}")["ok"], "not ours")
-
-
-def lab_ask(fedgate, request):
-    """One question on the admin socket."""
-    import json
-    import socket
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(fedgate.admin_path)
-        s.sendall(json.dumps(request).encode() + b"\n")
-        data = b""
-        while chunk := s.recv(65536):
-            data += chunk
-    return json.loads(data)
 
 
 CASES = [case(f"partner_watches_{n}", partner_watches, n) for n in (1, 2)]

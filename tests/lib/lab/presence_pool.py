@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A next hop with presence, played by the test: it takes SUBSCRIBE and NOTIFY, answers them, and
-sends NOTIFY in the dialogs that fedgate makes with it."""
+sends NOTIFY in the dialogs that fedgate makes with it; and fedgate between it and a partner that is
+played as well."""
+import json
 import queue
 import re
 import socket
@@ -8,9 +10,15 @@ import threading
 import uuid
 
 from . import plan
-from .presence import pidf
+from .fedgate import Fedgate, corp_dns, partner
+from .peer import Peer
+from .presence import Seen, Watch, pidf
 from .sip import SipWire, answer_to, compose
-from .stage import LabError
+from .stage import LabError, check
+from .xmpp import local
+
+HOP = {"kind": "sip", "uri": f"sip:{plan.PHONES}:{plan.SIP_TCP};transport=tcp",
+       "trusted_addresses": [plan.PHONES], "options_interval_s": 0}
 
 
 class Subscription:
@@ -61,6 +69,8 @@ class PresencePool:
         self.dialogs = {}
         self.pending = {}
         self.refuse = None
+        self.mute = set()  # methods that get no answer
+        self.hop = HOP
         self.expires = expires
         self.wires = []
         self.lock = threading.Lock()
@@ -98,7 +108,8 @@ class PresencePool:
             wire.send(answer_to(message, 200, "OK"))
             self.notifies.put(message)
         else:
-            wire.send(answer_to(message, 200, "OK"))
+            if message.method not in self.mute:
+                wire.send(answer_to(message, 200, "OK"))
             if message.method == "MESSAGE":
                 self.messages.put(message)
 
@@ -154,3 +165,83 @@ class PresencePool:
                     wire.socket.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+
+
+class Ground:
+    """The gateway between a partner and a pool that the test plays."""
+
+    def __init__(self, lab, shards=1, domain="scripted.test", limits=None, **row):
+        corp_dns(lab)
+        lab.dns.xmpp(domain, plan.SCRIPTED)
+        self.domain = domain
+        self.lab = lab
+        self.pool = lab.own(PresencePool())
+        self.fedgate = Fedgate(lab, partners=[partner(domain, **row)], hop=HOP, shards=shards)
+        self.fedgate.config["limits"].update(limits or {})
+        self.fedgate.start()
+        self.peer = Peer(lab, domain).listen()
+
+    def says(self, kind, sender, to, inner=""):
+        """Presence of the partner's user; kind None: available."""
+        kind = f" type='{kind}'" if kind else ""
+        self.peer.reply(plan.CORP, f"<presence{kind} from='{sender}@{self.domain}' "
+                                   f"to='{to}@{plan.CORP}'>{inner}</presence>")
+
+    def hears(self, *kinds, timeout=30):
+        """The next presence stanza of one of these types at the partner; others are passed over."""
+        while True:
+            try:
+                element = self.peer.inbox.get(timeout=timeout)
+            except queue.Empty:
+                raise LabError(f"no presence of type {kinds}") from None
+            kind = element.get("type") or "available"
+            if local(element) == "presence" and kind in kinds:
+                return element
+
+    def notified(self, state, timeout=30):
+        """The next NOTIFY in this state at the pool."""
+        while True:
+            seen = Seen(self.pool.next_notify(timeout))
+            if seen.state == state:
+                return seen
+
+    def watched(self, watcher, whom, show="available", note=None):
+        """The partner's user watches ours: until it sees him."""
+        self.says("subscribe", watcher, whom)
+        dialog = self.pool.subscription()
+        check(dialog.whom == f"{whom}@{plan.CORP}" and dialog.watcher == f"{watcher}@{self.domain}",
+              "wrong pair", (dialog.whom, dialog.watcher))
+        answer = dialog.notify("active", show, note)
+        check(answer.status == 200, "NOTIFY answered", answer.start)
+        check(self.hears("subscribed").get("from") == f"{whom}@{plan.CORP}", "wrong subscribed")
+        self.hears("available")
+        return dialog
+
+    def watches(self, phone, whom, note=None):
+        """Our user watches the partner's: until it sees him."""
+        watch = Watch(phone, f"{whom}@{self.domain}")
+        check(watch.answer.status == 200, "SUBSCRIBE answered", watch.answer.start)
+        check(self.notified("pending").tuples == [], "a document while pending")
+        asked = self.hears("subscribe")
+        check(asked.get("from") == f"{phone.user}@{plan.CORP}", "wrong asker", asked.attrib)
+        self.says("subscribed", whom, phone.user)
+        self.says(None, f"{whom}", phone.user, f"<status>{note}</status>" if note else "")
+        while True:
+            seen = self.notified("active")
+            if seen.show == "available":
+                return watch
+
+    def counts(self):
+        contacts = self.fedgate.stats()["presence"]["contacts"]
+        return contacts["in"]["granted"], contacts["out"]["granted"]
+
+
+def ask(fedgate, **request):
+    """One question on the admin socket."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(fedgate.admin_path)
+        line.sendall(json.dumps(request).encode() + b"\n")
+        data = b""
+        while chunk := line.recv(65536):
+            data += chunk
+    return json.loads(data)

@@ -232,7 +232,7 @@ static int boot(struct lite *l)
     int code = lite_get_int(l->db, "SELECT CAST(value AS INTEGER) FROM fact WHERE name = "
                                    "'store.clean'", &clean);
 
-    l->was_clean = code == SQLITE_OK && clean == 1;
+    l->was_clean = code == SQLITE_NOTFOUND || clean == 1; /* new, or ended in order */
     if (code != SQLITE_OK && code != SQLITE_NOTFOUND) {
         return code;
     }

@@ -22,9 +22,8 @@
 #define PAGE 4096
 
 /* A database with rows 1..count, closed cleanly. */
-static void make(struct help *h, uint32_t count)
+static void fill(struct help *h, uint32_t count)
 {
-    help_init(h);
     help_start(h);
     for (uint32_t n = 1; n <= count; n++) {
         struct store_item c = help_contact(n, STORE_STATE_GRANTED);
@@ -38,6 +37,12 @@ static void make(struct help *h, uint32_t count)
     }
     cr_assert_eq(help_await(h, 0, count), 0);
     help_stop(h);
+}
+
+static void make(struct help *h, uint32_t count)
+{
+    help_init(h);
+    fill(h, count);
 }
 
 static void overwrite(const char *path, off_t at, const void *bytes, size_t len)
@@ -377,7 +382,7 @@ Test(damage, a_folder_that_cannot_be_written)
     cr_assert_eq(chmod(h.folder, 0500), 0);
     refused(&h, ERR_STORE_OPEN, "Permission denied", "let the user that runs fedgate write");
     cr_assert_eq(chmod(h.folder, 0700), 0);
-    make(&h, 1);
+    fill(&h, 1);
     cr_assert_eq(chmod(h.folder, 0500), 0); /* no log can be made beside it */
     cr_expect_eq(help_open(&h), ERR_STORE_IO);
     cr_expect(help_contains(h.why, h.path));
@@ -550,7 +555,7 @@ Test(damage, a_full_disk_at_the_start)
     cr_expect(help_contains(h.why, "make room"));
     cr_expect_eq(access(h.path, F_OK), -1); /* no half-made one */
     set_file_limit(RLIM_INFINITY);
-    make(&h, 1);
+    fill(&h, 1);
     set_file_limit(20);
     cr_expect_eq(help_open(&h), ERR_STORE_SPACE);
     cr_expect(help_contains(h.why, "make room"));

@@ -42,7 +42,9 @@ static uint32_t cut_random;
 static void apply(struct disk *d, const struct change *c)
 {
     if (!c->bytes) {
-        memset(d->bytes + c->at, 0, DISK_BYTES - c->at);
+        if (c->at < d->size) {
+            memset(d->bytes + c->at, 0, d->size - c->at);
+        }
         d->size = c->at;
         return;
     }
@@ -91,19 +93,22 @@ void power_watch(const char *path)
 
 static void write_out(const struct disk *from, const char *path, uint32_t *random)
 {
-    struct disk left = {.bytes = malloc(DISK_BYTES), .size = from->size};
+    struct disk *left = calloc(1, sizeof(*left));
     FILE *out = fopen(path, "w");
 
-    memcpy(left.bytes, from->bytes, DISK_BYTES);
+    left->bytes = calloc(1, DISK_BYTES); /* touched as far as needed */
+    left->size = from->size;
+    memcpy(left->bytes, from->bytes, from->size);
     for (uint32_t i = 0; i < from->count; i++) {
         *random = *random * 1664525u + 1013904223u;
         if ((*random >> 16) % 2) {
-            apply(&left, &from->changes[i]);
+            apply(left, &from->changes[i]);
         }
     }
-    (void)fwrite(left.bytes, 1, left.size, out);
+    (void)fwrite(left->bytes, 1, left->size, out);
     (void)fclose(out);
-    free(left.bytes);
+    free(left->bytes);
+    free(left);
 }
 
 void power_cut(const char *path, uint32_t random)

@@ -150,7 +150,8 @@ def ctest(run, preset, label, only):
     if only:
         argv += ["-R", "^(" + "|".join(map(re.escape, only)) + ")$"]
     status, log = run.command(f"ctest-{preset}", argv, env={
-        "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
+        "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+        **({"FEDGATE_TEST_LONG": "1"} if run.long else {})})
     text = read(log)
     passed = sum(int(m.group(2)) for m in SYNTHESIS.finditer(text))
     if preset == "tsan":  # tests/lib/tsan stands in for Criterion there and has its own lines

@@ -22,6 +22,16 @@ bool subscriber_is_at_rest(const struct contact *c)
     return is_idle && !c->in.dialogs && !c->in.owes_unsubscribed;
 }
 
+/* Whether our user may see the watcher, so that `unavailable` is a word of presence. Else it is
+ * what a server says to a request that is still undecided (RFC 6121 3.1.3). */
+static bool is_seen(const struct contact *c)
+{
+    struct presence_pair pair = contact_pair(c);
+    const struct contact *other = contact_find(c->p, CONTACT_OUT, &pair);
+
+    return other && other->state == CONTACT_GRANTED;
+}
+
 void subscriber_from_partner(struct contact *c, const struct stanza *st)
 {
     struct subscriber_step step = {.stanza = st};
@@ -40,7 +50,9 @@ void subscriber_from_partner(struct contact *c, const struct stanza *st)
         subscriber_step(c, SUBSCRIBER_ON_AVAILABLE, &step);
         break;
     case STANZA_TYPE_UNAVAILABLE:
-        subscriber_step(c, SUBSCRIBER_ON_UNAVAILABLE, &step);
+        if (is_seen(c)) {
+            subscriber_step(c, SUBSCRIBER_ON_UNAVAILABLE, &step);
+        }
         break;
     default: /* an error to something we said: it changes nothing here */
         return;

@@ -55,6 +55,7 @@ static void get_expired(struct scene *s)
 
 static void get_away(struct scene *s)
 {
+    watch_back(s);
     ann(s, "unavailable");
     said(s);
     fixture_run(&s->f, 125000);
@@ -152,6 +153,9 @@ static void raise_from_watcher(struct scene *s, enum subscriber_event event)
         [SUBSCRIBER_ON_AVAILABLE] = NULL,
     };
 
+    if (event == SUBSCRIBER_ON_UNAVAILABLE) {
+        watch_back(s);
+    }
     ann(s, types[event]);
 }
 

@@ -33,6 +33,18 @@ void ann(struct scene *s, const char *type)
     cr_assert(fixture_from_partner(&s->f, xml));
 }
 
+void watch_back(struct scene *s)
+{
+    const struct presence_row row = {.pair = fixture_pair(BOB, ANN),
+                                     .direction = CONTACT_OUT,
+                                     .state = CONTACT_GRANTED,
+                                     .asker = CONTACT_BY_LOCAL};
+
+    if (!contact_find(s->f.p, CONTACT_OUT, &row.pair)) {
+        cr_assert_eq(presence_load(s->f.p, &row), 0);
+    }
+}
+
 /* --- the notifier ----------------------------------------------------------------------------- */
 
 bool is_in_flight(struct scene *s)
@@ -276,6 +288,7 @@ void expect_silence(struct scene *s)
 
 static void enter_dormant(struct scene *s)
 {
+    watch_back(s);
     ann(s, "unavailable");
     fixture_run(&s->f, 125000);
     respond(s, 200, "");

@@ -39,6 +39,9 @@ void scene_stop(struct scene *s);
 /* <presence type='..' from='ann@chat.example' to='bob@corp.example'/>; type NULL = available. */
 void ann(struct scene *s, const char *type);
 
+/* bob may see ann as well, so that her presence is known. */
+void watch_back(struct scene *s);
+
 /* The oldest SUBSCRIBE in flight; the test fails if there is none. */
 struct said *subscribe_in_flight(struct scene *s);
 bool is_in_flight(struct scene *s);

@@ -297,9 +297,18 @@ Test(subscriber_time, changes_alone_are_told)
 
 /* --- who listens ------------------------------------------------------------------------------ */
 
+Test(subscriber_time, unavailable_of_whom_nobody_watches_is_no_word_of_presence)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    ann(&s, "unavailable"); /* an acknowledgement of bob's own `subscribe`, say */
+    fixture_run(&s.f, 200000);
+    EXPECT_SAID(&s, "= active/granted");
+}
+
 Test(subscriber_time, a_watcher_who_comes_back_within_his_grace)
 {
     enter(&s, SUBSCRIBER_ACTIVE);
+    watch_back(&s);
     ann(&s, "unavailable");
     fixture_run(&s.f, 119000);
     ann(&s, "probe");

@@ -149,12 +149,20 @@ static const char *not_ready(void *ctx)
     return ctl->is_draining ? "stopping" : NULL;
 }
 
+static const char *trouble(void *ctx)
+{
+    const struct control *ctl = ctx;
+
+    return ctl->store_trouble[0] ? ctl->store_trouble : NULL;
+}
+
 static int start_http(struct control *ctl, const struct listen_address *at)
 {
     struct http_params params = {
         .stats = put_stats,
         .metrics = put_metrics,
         .not_ready = not_ready,
+        .trouble = trouble,
         .ctx = ctl,
     };
     char why[HTTP_WHY_BYTES];
@@ -326,11 +334,11 @@ static int run(struct control *ctl, struct setup *setup)
     }
     if (status == EX_OK) {
         run_loop(ctl);
-        control_store_stop(ctl);
         LOG_I(stopped, "uptime_s=%ld", (long)(time(NULL) - ctl->started));
     }
     admin_free(ctl->admin);
     http_free(ctl->http);
+    control_store_stop(ctl);
     engine_free(ctl->engine);
     return status;
 }

@@ -55,7 +55,9 @@ struct control {
     struct admin *admin; /* NULL = not configured */
     struct store *store;     /* owned */
     struct store_rows *rows; /* owned; NULL once the shards have them */
+    bool is_store_started;
     int64_t store_told_s;    /* when it was last said that it fails; 0 = it does not */
+    char store_trouble[640]; /* the same for /healthz; "" = it does not */
     int signal_fd;
     uint64_t generation;
     time_t started;

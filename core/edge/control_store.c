@@ -98,6 +98,7 @@ int control_store_start(struct control *ctl)
         (void)fprintf(stderr, "fedgate: %s\n", why);
         return EX_OSERR;
     }
+    ctl->is_store_started = true;
     return EX_OK;
 }
 
@@ -108,6 +109,7 @@ void control_store_watch(struct control *ctl)
 
     if (!ctl->store || !store_is_failing(ctl->store)) {
         ctl->store_told_s = 0;
+        ctl->store_trouble[0] = '\0';
         return;
     }
     if (ctl->store_told_s != 0 && now_s - ctl->store_told_s < SAY_EVERY_S) {
@@ -115,6 +117,8 @@ void control_store_watch(struct control *ctl)
     }
     ctl->store_told_s = now_s;
     store_health_read(ctl->store, &health);
+    (void)snprintf(ctl->store_trouble, sizeof(ctl->store_trouble),
+                   "contacts cannot be written: %s", health.text);
     LOG_E(store_failing, "err=%s since_unix_s=%ld text=%s", err_name(health.err),
           (long)health.failing_unix_s, log_quote(slice_from_cstr(health.text)).text);
 }
@@ -122,8 +126,12 @@ void control_store_watch(struct control *ctl)
 void control_store_stop(struct control *ctl)
 {
     struct store_health health;
-    int err = store_stop(ctl->store, STOP_MS);
+    int err;
 
+    if (!ctl->is_store_started) {
+        return;
+    }
+    err = store_stop(ctl->store, STOP_MS);
     if (err != 0) {
         LOG_E(store_failing, "err=%s note=\"not all could be written at the end\"", err_name(err));
     } else if (store_is_failing(ctl->store)) {

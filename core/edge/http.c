@@ -102,6 +102,18 @@ static void put_ready(struct answer *a, const struct http_params *params)
     }
 }
 
+static void put_health(struct answer *a, const struct http_params *params)
+{
+    const char *trouble = params->trouble ? params->trouble(params->ctx) : NULL;
+
+    put_text(a, MHD_HTTP_OK, "ok\n");
+    if (trouble) {
+        buf_put_lit(&a->body, "degraded: ");
+        buf_put_cstr(&a->body, trouble);
+        buf_putc(&a->body, '\n');
+    }
+}
+
 static void answer_path(const struct http *h, const char *path, struct answer *a)
 {
     const struct http_params *params = &h->params;
@@ -111,7 +123,7 @@ static void answer_path(const struct http *h, const char *path, struct answer *a
     } else if (strcmp(path, "/metrics") == 0) {
         put_document(a, "text/plain; version=0.0.4; charset=utf-8", params->metrics, params->ctx);
     } else if (strcmp(path, "/healthz") == 0) {
-        put_text(a, MHD_HTTP_OK, "ok\n");
+        put_health(a, params);
     } else if (strcmp(path, "/readyz") == 0) {
         put_ready(a, params);
     } else if (strcmp(path, "/") == 0) {

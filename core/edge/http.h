@@ -29,6 +29,8 @@ struct http_params {
     void (*metrics)(struct buf *out, void *ctx);
     /* NULL = ready for traffic (200), else the reason, static (503). */
     const char *(*not_ready)(void *ctx);
+    /* What /healthz says beside "ok", still with 200: NULL = nothing; valid until the next call. */
+    const char *(*trouble)(void *ctx);
     void *ctx; /* borrowed until http_free */
 };
 

@@ -150,6 +150,7 @@ def store_fails():
         stats = ground.fedgate.wait_stats(
             "failing", lambda s: s["store"]["state"] == "failing" and s["store"], 60)
         check(stats["error"] and path in stats["text"], "text", stats)
+        wait_until("/healthz", lambda: "degraded: " in ground.fedgate.get("/healthz")[1], 15)
         wait_until("the log", lambda: "error control store_failing" in ground.fedgate.log_text(),
                    15)
         done = ask(ground.fedgate, command="contact", act="allow", direction="in",
@@ -158,6 +159,7 @@ def store_fails():
         check(ground.counts() == (1, 0), "granted though not durable", ground.counts())
         os.rename(path + ".away", path)
         ground.fedgate.wait_stats("good again", lambda s: s["store"]["state"] == "good", 120)
+        wait_until("/healthz", lambda: ground.fedgate.get("/healthz") == (200, "ok\n"), 15)
 
 
 def refused_starts():

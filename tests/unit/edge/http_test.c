@@ -21,6 +21,7 @@ struct server {
     const char *reason; /* not ready */
     size_t stats_bytes; /* filler */
     uint32_t calls;
+    const char *trouble;
 };
 
 static void write_stats(struct buf *out, void *ctx)
@@ -46,6 +47,11 @@ static const char *not_ready(void *ctx)
     return ((struct server *)ctx)->reason;
 }
 
+static const char *trouble(void *ctx)
+{
+    return ((struct server *)ctx)->trouble;
+}
+
 static struct server *server_new(void)
 {
     struct server *s = calloc(1, sizeof(*s));
@@ -53,6 +59,7 @@ static struct server *server_new(void)
                                  .stats = write_stats,
                                  .metrics = write_metrics,
                                  .not_ready = not_ready,
+                                 .trouble = trouble,
                                  .ctx = s};
     char why[HTTP_WHY_BYTES];
 
@@ -138,6 +145,9 @@ Test(http, documents)
     expect(s, GET("/metrics"), "HTTP/1.1 200 ", "fedgate_up 1\n");
     cr_expect_not_null(strstr(ask(s, GET("/metrics")), "version=0.0.4"));
     expect(s, GET("/healthz"), "HTTP/1.1 200 ", "ok\n");
+    s->trouble = "a disk is full";
+    expect(s, GET("/healthz"), "HTTP/1.1 200 ", "ok\ndegraded: a disk is full\n");
+    s->trouble = NULL;
     expect(s, GET("/stats?x=y"), "HTTP/1.1 200 ", "{\"node\":\"n\"}");
     expect(s, GET("/"), "HTTP/1.1 200 ", NULL);
     cr_expect_not_null(strstr(ask(s, GET("/")), "<title>fedgate</title>"));

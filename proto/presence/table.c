@@ -323,15 +323,13 @@ void contact_free(struct contact *c)
     p->count--;
     send_detach(c);
     if (c->direction == CONTACT_IN) {
-        contact_pace_cancel(c);
-    }
-    contact_forget_dirt(c);
-    wheel_disarm(p->wheel, &c->timer);
-    if (c->direction == CONTACT_IN) {
         subscriber_deinit(c);
+        contact_pace_cancel(c);
     } else {
         notifier_deinit(c);
     }
+    contact_forget_dirt(c); /* after the machine, which may have said something at last */
+    wheel_disarm(p->wheel, &c->timer);
     p->stats.memory_bytes -=
         (uint64_t)c->measured_grains * CONTACT_GRAIN_BYTES + slab_block_bytes(contact_bytes(c));
     p->stats.dialogs[c->direction] -= c->measured_dialogs;

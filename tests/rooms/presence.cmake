@@ -13,6 +13,7 @@ fg_unit(presence_row SOURCES unit/presence/row_test.c ${presence_puppet} NEEDS f
 fg_unit(presence_admin SOURCES unit/presence/admin_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_review SOURCES unit/presence/review_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_memory SOURCES unit/presence/memory_test.c ${presence_fixture} NEEDS fg_presence)
+fg_unit(presence_loop SOURCES unit/presence/loop_test.c ${presence_fixture} NEEDS fg_presence)
 fg_unit(presence_room SOURCES unit/presence/room_play_test.c unit/presence/room_play.c
   ${presence_fixture} NEEDS fg_presence TIMEOUT 300)
 fg_fuzz(presence SOURCES fuzz/presence_fuzz.c unit/presence/room_play.c ${presence_fixture}

@@ -177,6 +177,9 @@ static int op_request(void *ctx, const struct presence_request *r)
     s->method = params.method;
     s->call = r->call;
     buf_deinit(&out);
+    if (f->request_fn) {
+        f->request_fn(f, r->pair, s);
+    }
     return 0;
 }
 
@@ -548,19 +551,19 @@ static uint64_t receive(struct fixture *f, const char *text, bool is_notify)
     struct jid jids[2];
     struct sip_bad bad;
     struct sip_msg m;
-    struct sip_id tag;
     uint64_t handle = 0;
     struct buf bytes;
 
     buf_init(&bytes, TEXT_BYTES_MAX);
     if (sip_msg_parse(&m, put_message(&bytes, text), &bad) == 0 && m.is_request &&
         users_of(&m, mem, jids) && pair_of(&jids[0], &jids[1], ascii, &pair)) {
-        tag = sip_ids_tag(&f->ids);
+        f->txn_tag = sip_ids_tag(&f->ids);
         handle = ++f->txn;
         ASSERT(!(f->txn_open & (1ull << (handle % 64))));
         f->txn_open |= 1ull << (handle % 64);
         (is_notify ? presence_notify : presence_subscribe)(
-            f->p, &pair, &m, (struct presence_txn){.handle = handle, .to_tag = sip_id_slice(&tag)});
+            f->p, &pair, &m,
+            (struct presence_txn){.handle = handle, .to_tag = sip_id_slice(&f->txn_tag)});
         fixture_settle(f);
     }
     buf_deinit(&bytes);

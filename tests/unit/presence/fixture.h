@@ -58,6 +58,8 @@ struct fixture {
                     enum contact_direction direction, struct presence_rule *out);
     /* Sees every stanza when it is said; may be NULL. */
     void (*stanza_fn)(struct fixture *f, const struct presence_pair *pair, enum stanza_type type);
+    /* The same of requests. */
+    void (*request_fn)(struct fixture *f, const struct presence_pair *pair, const struct said *s);
     void *user; /* the test's */
 
     enum fixture_store store;
@@ -74,8 +76,9 @@ struct fixture {
     struct list requests; /* taken off when answered */
     struct list answers;
     struct list orders;
-    uint64_t txn;      /* the last server transaction */
-    uint64_t txn_open; /* bit n: transaction n % 64 is not answered: a few at a time */
+    uint64_t txn;          /* the last server transaction */
+    struct sip_id txn_tag; /* To tag of its answer */
+    uint64_t txn_open;     /* bit n: transaction n % 64 is not answered: a few at a time */
     struct xml_parser *parser;
 };
 

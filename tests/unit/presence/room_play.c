@@ -120,6 +120,21 @@ static void see_stanza(struct fixture *f, const struct presence_pair *pair, enum
     }
 }
 
+/* The watcher of ours likewise. */
+static void see_request(struct fixture *f, const struct presence_pair *pair, const struct said *s)
+{
+    const struct kept_row *row = fixture_row_of(f, CONTACT_OUT, pair);
+    struct slice state;
+
+    if (s->method == SIP_METHOD_NOTIFY) {
+        state = fixture_header(s, "Subscription-State");
+        if (slice_starts(state, SLICE_LIT("active"))) {
+            ASSERT(row);
+            ASSERT(row->state == CONTACT_GRANTED);
+        }
+    }
+}
+
 /* --- what is known of dialogs ----------------------------------------------------------------- */
 
 static void learn_from(struct known *k, const struct said *request)
@@ -478,6 +493,7 @@ void room_play(const uint8_t *script, size_t size, struct room_play_sums *sums)
     fixture_init(&p.f);
     p.f.user = &p;
     p.f.stanza_fn = see_stanza;
+    p.f.request_fn = see_request;
     p.f.params.contacts_max = 10;
     fixture_start(&p.f);
     for (uint32_t i = 0; i < STEPS_MAX && p.at < p.end; i++) {

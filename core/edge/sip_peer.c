@@ -78,6 +78,7 @@ static void back_off(struct sip_peer *p)
         ms = BACKOFF_MAX_MS;
     }
     p->attempts++;
+    sip_req_peer_seen(p, false);
     dial_free(p->dial);
     p->dial = NULL;
     sip_peer_set_state(p, SIP_PEER_BACKOFF);

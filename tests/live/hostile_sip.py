@@ -54,7 +54,7 @@ REFUSALS = (
     ({"body": b"\xff\xfe\x00"}, (202, 400, 415, 488)),
     ({"body": b"\x00\x01<&]]>"}, (202, 400, 415, 488)),
     ({"method": "INVITE", "Contact": f"<sip:{plan.PHONES}>"}, 488),
-    ({"method": "SUBSCRIBE"}, 400), ({"method": "NOTIFY"}, 400), ({"method": "PUBLISH"}, 405),
+    ({"method": "SUBSCRIBE"}, 400), ({"method": "NOTIFY"}, 415), ({"method": "PUBLISH"}, 405),
     ({"method": "REGISTER"}, 405), ({"method": "INFO"}, 405), ({"method": "BYE"}, (405, 481)),
     ({"method": "CANCEL"}, (405, 481)), ({"method": "NEGOTIATE"}, (405, 501)),
 )

@@ -97,6 +97,47 @@ def stopping():
               dialog.whom, ground.counts())
 
 
+def storm():
+    """A partner's server asks for everybody at once: SUBSCRIBEs go at the hop's pace, messages do
+    not wait behind them, all are sent in the end."""
+    count = 600
+    with Lab("presence-storm") as lab:
+        ground = Ground(lab, hop={"subscribe_rate_max": 60})
+        ground.peer.reply(plan.CORP, "".join(
+            f"<presence type='probe' from='bob@{ground.domain}' to='u{n}@{plan.CORP}'/>"
+            for n in range(count)))
+        ground.peer.reply(plan.CORP, f"<message type='chat' from='bob@{ground.domain}' "
+                                     f"to='joe@{plan.CORP}'><body>hi</body></message>")
+        ground.pool.messages.get(timeout=60)
+        sent = ground.fedgate.stats()["presence"]["subscribe_sent"]
+        check(sent < count, "the message waited behind all", sent)
+        ground.fedgate.wait_stats("all", lambda s: s["presence"]["subscribe_sent"] >= count, 120)
+        check(ground.fedgate.stats()["presence"]["subscribe_paced"] > 0, "not paced")
+
+
+def pool_restarts():
+    """A next hop that has forgotten everything: subscriptions are made anew as soon as it is back,
+    and so is what was asked for meanwhile."""
+    with Lab("presence-pool") as lab:
+        ground = Ground(lab)
+        old = ground.watched("bob", "ann")
+        ground.pool.stop()
+        ground.fedgate.wait_stats("the loss", lambda s: s["sip"][0]["state"] != "up")
+        ground.says("subscribe", "eve", "joe")
+        ground.pool = lab.own(PresencePool())
+        dialogs = {}
+        while len(dialogs) < 2:
+            dialog = ground.pool.subscription(60)
+            dialogs[dialog.whom.split("@")[0]] = dialog
+        check(dialogs["ann"].call_id != old.call_id, "the old dialog", old.call_id)
+        dialogs["joe"].notify("active", "away")
+        check(ground.hears("subscribed").get("from") == f"joe@{plan.CORP}", "who")
+        dialogs["ann"].notify("active", "dnd")
+        while (got := ground.hears("available")).get("from").split("/")[0] != f"ann@{plan.CORP}":
+            pass
+        check(ground.counts() == (2, 0), "grants", ground.counts())
+
+
 def maintenance():
     """A partner under maintenance: nobody's authorisation ends, and afterwards all goes on."""
     with Lab("presence-maintenance") as lab:
@@ -220,4 +261,5 @@ def hostile():
 
 
 if __name__ == "__main__":
-    main(across_shards, stopping, maintenance, nobody_there, store_fails, refused_starts, hostile)
+    main(across_shards, stopping, storm, pool_restarts, maintenance, nobody_there, store_fails,
+         refused_starts, hostile)

@@ -119,6 +119,9 @@ class PresencePool:
             self.subscribes.put(message)
             return
         dialog = self.dialogs.get(message.get("call-id"))
+        if dialog is None and ";tag=" in message.get("to"):
+            wire.send(answer_to(message, 481))
+            return
         if dialog is None:
             dialog = self.dialogs[message.get("call-id")] = Subscription(self, wire, message)
         dialog.wire = wire
@@ -170,13 +173,14 @@ class PresencePool:
 class Ground:
     """The gateway between a partner and a pool that the test plays."""
 
-    def __init__(self, lab, shards=1, domain="scripted.test", limits=None, **row):
+    def __init__(self, lab, shards=1, domain="scripted.test", limits=None, hop=None, **row):
         corp_dns(lab)
         lab.dns.xmpp(domain, plan.SCRIPTED)
         self.domain = domain
         self.lab = lab
         self.pool = lab.own(PresencePool())
-        self.fedgate = Fedgate(lab, partners=[partner(domain, **row)], hop=HOP, shards=shards)
+        self.fedgate = Fedgate(lab, partners=[partner(domain, **row)],
+                               hop={**HOP, **(hop or {})}, shards=shards)
         self.fedgate.config["limits"].update(limits or {})
         self.fedgate.start()
         self.peer = Peer(lab, domain).listen()

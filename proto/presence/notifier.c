@@ -77,12 +77,8 @@ void notifier_undelivered(struct contact *c, enum stanza_type type,
 
     if (type == STANZA_TYPE_SUBSCRIBE) {
         event(c, NOTIFIER_EV_X_ERROR, &in);
-    } else if (type == STANZA_TYPE_PROBE && c->out.state == NOTIFIER_GRANTED) {
-        /* Nobody was asked, so nobody's silence says anything; partner_seen has the rest. */
-        c->out.fault = NOTIFIER_FAULT_UNREACHABLE;
-        notifier_forget_probe(c);
-        c->out.was_down = true;
-        notifier_run(c);
+    } else if (type == STANZA_TYPE_PROBE) {
+        event(c, NOTIFIER_EV_PROBE_LOST, &in);
     }
 }
 
@@ -270,8 +266,11 @@ void notifier_review(struct contact *c)
 {
     struct presence_rule rule;
 
+    if (notifier_lasting(&c->out) == 0) {
+        return;
+    }
     contact_rule(c, &rule);
-    if (!rule.is_allowed && notifier_lasting(&c->out) > 0) {
+    if (!rule.is_allowed) {
         plain_event(c, NOTIFIER_EV_RULED_OUT);
     }
 }

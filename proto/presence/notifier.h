@@ -72,6 +72,7 @@ struct notifier {
     bool is_leaving : 1; /* document holds resources that leave */
     bool is_lost : 1;    /* the watchers are told that the domain is unreachable */
     bool was_down : 1;   /* the stream ended since the last probe */
+    bool is_deaf : 1;    /* the last probe came to nothing: undelivered */
     bool is_untold : 1;  /* since the start: what the watchers were told last is not known */
 };
 

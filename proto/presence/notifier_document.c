@@ -145,6 +145,7 @@ bool notifier_hear(struct contact *c, const struct stanza *st)
     bool is_news;
 
     presence_read_stanza(&item, st, contact_now_unix_s(c));
+    n->is_deaf = false;
     if (n->is_probing) {
         uint32_t rest_at = notifier_ahead(c, NOTIFIER_PROBE_REST_MS);
 
@@ -252,6 +253,7 @@ void notifier_act_compare(struct contact *c, const struct notifier_input *in)
     read_fresh(n, &fresh);
     notifier_read_document(n, &state);
     n->is_untold = false;
+    n->is_deaf = false;
     is_silent = mark_silent(&state, &fresh, contact_now_unix_s(c));
     if ((is_silent || is_news) && save_document(c, &state)) {
         n->is_leaving = n->is_leaving || is_silent;
@@ -293,6 +295,26 @@ void notifier_act_suspect(struct contact *c, const struct notifier_input *in)
     if (notifier_lasting(&c->out) > 0) {
         notifier_plan_probe(c, NOTIFIER_LOST_MS);
     }
+}
+
+/* Nobody was asked, so nobody's silence says anything. A domain that never had a stream is not
+ * reported as lost: it is when probes come to nothing for that time. */
+void notifier_act_miss(struct contact *c, const struct notifier_input *in)
+{
+    struct notifier *n = &c->out;
+
+    notifier_forget_probe(c);
+    n->fault = NOTIFIER_FAULT_UNREACHABLE;
+    n->was_down = true;
+    if (notifier_lasting(n) == 0) {
+        return;
+    }
+    if (n->is_deaf && !n->is_lost) {
+        notifier_act_lose(c, in);
+    }
+    n->is_deaf = true;
+    n->probe_at = notifier_ahead(
+        c, NOTIFIER_LOST_MS + presence_random(c->p) % NOTIFIER_LOST_SPREAD_MS);
 }
 
 void notifier_act_resume(struct contact *c, const struct notifier_input *in)

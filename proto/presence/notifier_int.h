@@ -63,10 +63,12 @@
     /* The store about a grant. */                                                                 \
     X(STORED,              ACTIVATE,  ACTIVATE,  CONFIRM,   ACTIVATE)                              \
     X(STORE_FAILED,        GRANT_LATER, GRANT_LATER, IGNORE, GRANT_LATER)                          \
-    /* Time. EXPIRED: of a dialog. LAPSED: of a refusal, or a request nobody cares for. */         \
+    /* Time. EXPIRED: of a dialog. PROBE_LOST: undelivered. LAPSED: of a refusal, or a request     \
+     * nobody cares for. */                                                                        \
     X(EXPIRED,             IMPOSSIBLE, GIVE_UP,  TIME_OUT,  IMPOSSIBLE)                            \
     X(PROBE_DUE,           IGNORE,    ASK,       PROBE,     IGNORE)                                \
     X(PROBE_OVER,          IGNORE,    IGNORE,    COMPARE,   IGNORE)                                \
+    X(PROBE_LOST,          IGNORE,    IGNORE,    MISS,      IGNORE)                                \
     X(LAPSED,              IMPOSSIBLE, LAPSE,    IMPOSSIBLE, LAPSE)                                \
     /* The stream to the domain. UNREACHABLE: down for NOTIFIER_LOST_MS. */                        \
     X(PARTNER_LOST,        IGNORE,    IGNORE,    SUSPECT,   IGNORE)                                \
@@ -114,6 +116,7 @@ enum notifier_event {
     X(ASK, ask)                 /* `subscribe` and `probe` */                                      \
     X(PROBE, probe)             /* `probe` */                                                      \
     X(COMPARE, compare)         /* resources that did not answer have left */                      \
+    X(MISS, miss)               /* again after a while; LOSE at the second time */                 \
     X(LAPSE, lapse)             /* none */                                                         \
     X(SUSPECT, suspect)         /* a probe now and then, which also brings the stream back */      \
     X(RESUME, resume)           /* a probe soon, paced */                                          \

@@ -176,6 +176,10 @@ void notifier_act_activate(struct contact *c, const struct notifier_input *in)
     c->out.grant_tries = 0;
     c->out.fault = NOTIFIER_FAULT_NONE;
     notifier_owe_all(c);
+    /* The presentity's server shows who is there after a grant (RFC 6121 3.1.5), most of them. */
+    if (!c->out.document && c->out.probe_at == 0 && notifier_lasting(&c->out) > 0) {
+        notifier_plan_probe(c, NOTIFIER_PROBE_REST_MS);
+    }
 }
 
 /* The presentity has said yes and will not say it again: the store is asked again, more and more

@@ -167,7 +167,7 @@ Test(notifier_notify, store_refuses_then_takes)
     cr_expect_lt(f.rows_taken, 20); /* with pauses */
     f.store_err = 0;
     fixture_run(&f, 120 * 1000);
-    cr_expect_str_eq(told(&f), "N:active = granted/1");
+    cr_expect_str_eq(told(&f), "N:active probe = granted/1");
     cr_expect_eq(fixture_state(&f, CONTACT_OUT, BOB, ANN), CONTACT_GRANTED);
 }
 
@@ -574,6 +574,49 @@ Test(notifier_notify, domain_unreachable)
     cr_expect_eq(tuples(fixture_request(&f), "open"), 1); /* desk is not believed any more */
     cr_expect_eq(tuples(fixture_request(&f), "closed"), 0);
     cr_expect(!says(fixture_request(&f), "unreachable"));
+}
+
+/* One that was down before the first stream is not reported by partner_seen. */
+Test(notifier_notify, domain_that_no_probe_reaches)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+    bool is_told = false;
+
+    begin_granted(&f, &phone, "36000");
+    fixture_run(&f, 60 * 1000);
+    cr_expect_eq(subscribe(&f, &phone, "0"), 200);
+    accept_all(&f);
+    (void)told(&f);
+    phone = (struct device){.call_id = "later", .cseq = 1};
+    cr_expect_eq(subscribe(&f, &phone, "36000"), 200);
+    accept_all(&f);
+    for (int i = 0; i < 12 && !is_told; i++) {
+        if (strstr(told(&f), "probe")) {
+            presence_undelivered(f.p, &pair, STANZA_TYPE_PROBE,
+                                 STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+        }
+        is_told = fixture_request(&f) && says(fixture_request(&f), "domain unreachable");
+        cr_expect(!is_told || i >= 5, "not before five minutes");
+        accept_all(&f);
+        fixture_run(&f, 60 * 1000);
+    }
+    cr_expect(is_told);
+    from_ann(&f, "", "desk", "");
+    accept_all(&f);
+    fixture_run(&f, 6000);
+    cr_expect(strstr(told(&f), "= granted/1"));
+    cr_expect(!contact_of(&f)->out.is_lost);
+}
+
+Test(notifier_notify, granted_but_nothing_shown)
+{
+    begin_asking(&f, &phone, "3600");
+    fixture_run(&f, 61 * 1000);
+    (void)told(&f);
+    from_ann(&f, "subscribed", "", "");
+    cr_expect_str_eq(told(&f), "N:active = granted/1");
+    fixture_run(&f, 6000);
+    cr_expect_str_eq(told(&f), "probe = granted/1");
 }
 
 Test(notifier_notify, domain_back_and_nobody_there)

@@ -256,6 +256,7 @@ static const char *const expected[NOTIFIER_EV_COUNT][NOTIFIER_STATE_COUNT] = {
     ROW(EXPIRED, IMPOSSIBLE, GIVEN_UP "asking/0", TIMED_OUT "granted/0", IMPOSSIBLE),
     ROW(PROBE_DUE, "= none/0", "subscribe probe = asking/1", "probe = granted/1", "= refused/0"),
     ROW(PROBE_OVER, "= none/0", "= asking/1", "N:active+closed = granted/1", "= refused/0"),
+    ROW(PROBE_LOST, "= none/0", "= asking/1", "= granted/1", "= refused/0"),
     ROW(LAPSED, IMPOSSIBLE, "= gone/0", IMPOSSIBLE, "= gone/0"),
     ROW(PARTNER_LOST, "= none/0", "= asking/1", "= granted/1", "= refused/0"),
     ROW(PARTNER_BACK, "= none/0", "subscribe probe = asking/1", "probe = granted/1",

@@ -73,6 +73,7 @@ static void note(struct contact *c)
 static void end_shown(struct contact *c)
 {
     subscriber_withdraw(c);
+    subscriber_kept_drop(c);
     subscriber_end_all(c);
 }
 
@@ -247,6 +248,7 @@ void subscriber_do_resume(struct contact *c, struct subscriber_step *step)
     /* Nobody probes for what was never granted. */
     if (rule.is_allowed && (c->state == CONTACT_ASKED || c->in.is_cut)) {
         c->in.seen_s = subscriber_now_s(c);
+        c->in.keep_s = c->in.kept ? subscriber_now_s(c) + SUBSCRIBER_KEEP_S : 0;
         subscriber_begin(c);
     }
 }
@@ -266,7 +268,7 @@ void subscriber_do_withdraw(struct contact *c, struct subscriber_step *step)
 void subscriber_do_cut(struct contact *c, struct subscriber_step *step)
 {
     (void)step;
-    subscriber_kept_drop(c);
+    subscriber_keep(c, 0); /* what the watcher may still show when his server is back */
     subscriber_end_all(c);
     c->in.is_told = false;
     subscriber_set_state(c, c->state == CONTACT_NONE ? SUBSCRIBER_NONE : SUBSCRIBER_DORMANT);

@@ -76,6 +76,7 @@ static void renew(struct contact *c, uint32_t within_s)
 static void deny(struct contact *c, struct subscriber_step *step)
 {
     subscriber_withdraw(c);
+    subscriber_kept_drop(c);
     lose(c, step);
     subscriber_end_all(c);
     contact_send_type(c, STANZA_TYPE_UNSUBSCRIBED);

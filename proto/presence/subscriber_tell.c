@@ -220,8 +220,16 @@ static void tell_changes(const struct telling *t, const struct presence_changes 
     }
 }
 
-static void tell_available(const struct telling *t, const struct presence_state *now)
+/* Who is there; before, who has left and may be shown still. */
+static void tell_whole(const struct telling *t, const struct presence_state *now)
 {
+    if (!t->c->in.is_told) {
+        for (uint32_t i = 0; i < now->item_count; i++) {
+            if (now->items[i].show == PRESENCE_SHOW_UNAVAILABLE) {
+                tell_left(t, &(struct presence_change){.item = &now->items[i]});
+            }
+        }
+    }
     if (!presence_is_available(now)) {
         tell_item(t, NULL);
         return;
@@ -255,6 +263,68 @@ void subscriber_change_begin(struct contact *c, struct subscriber_change *change
     }
 }
 
+static bool is_there(const struct presence_item *item)
+{
+    return item && item->show != PRESENCE_SHOW_UNAVAILABLE;
+}
+
+/* Who was there and is not any more; and who left before, while it is not certain that the watcher
+ * heard of it: his partner's stream may have been dead already. */
+static void find_ghosts(const struct contact *c, const struct presence_state *before,
+                        const struct presence_state *now, struct presence_state *ghosts)
+{
+    int64_t now_unix_s = contact_now_unix_s(c);
+
+    presence_clear(ghosts);
+    for (uint32_t i = 0; i < before->item_count; i++) {
+        const struct presence_item *was = &before->items[i];
+        struct presence_item ghost = {.resource = was->resource,
+                                      .show = PRESENCE_SHOW_UNAVAILABLE,
+                                      .stamp_unix_s = was->stamp_unix_s};
+        bool is_old = now_unix_s - was->stamp_unix_s > SUBSCRIBER_GHOST_S && c->in.is_told;
+
+        if (is_there(presence_find(now, was->resource)) || (!is_there(was) && is_old)) {
+            continue;
+        }
+        if (is_there(was)) {
+            ghost.stamp_unix_s = now_unix_s;
+        }
+        ghosts->items[ghosts->item_count++] = ghost;
+    }
+}
+
+/* Ghosts go to what is kept, beside what dialogs left there that have not spoken again. */
+static void keep_ghosts(struct contact *c, const struct presence_state *before,
+                        const struct presence_state *now)
+{
+    UNINITIALIZED struct presence_state ghosts;
+    UNINITIALIZED struct presence_state kept;
+    uint32_t keep_s = c->in.keep_s;
+    uint16_t len = 0;
+    char *block;
+
+    find_ghosts(c, before, now, &ghosts);
+    if (ghosts.item_count == 0 && !c->in.kept) {
+        return;
+    }
+    read_packed(&kept, c->in.kept, c->in.kept_len);
+    presence_settle(&kept);
+    presence_merge(&kept, &ghosts);
+    presence_bound(&kept);
+    if (kept.item_count == 0 && subscriber_count(c, SUBSCRIBER_LIVE) > 0) {
+        subscriber_kept_drop(c);
+        return;
+    }
+    block = pack(c, &kept, &len);
+    if (!block) {
+        return;
+    }
+    subscriber_kept_drop(c);
+    c->in.kept = block;
+    c->in.kept_len = len;
+    c->in.keep_s = keep_s;
+}
+
 void subscriber_change_drop(struct contact *c, struct subscriber_change *change)
 {
     free_packed(c, change->block, change->block_len);
@@ -268,7 +338,7 @@ void subscriber_change_end(struct contact *c, struct subscriber_change *change,
     UNINITIALIZED struct presence_changes changes;
     struct telling t;
 
-    if (!now) {
+    if (!now || !c->in.is_told) {
         subscriber_known(c, &known);
         now = &known;
     }
@@ -278,9 +348,10 @@ void subscriber_change_end(struct contact *c, struct subscriber_change *change,
             tell_changes(&t, &changes, !c->in.is_told);
         }
         if (!c->in.is_told) {
-            tell_available(&t, now);
+            tell_whole(&t, now);
         }
         told(c);
+        keep_ghosts(c, &change->before, now);
     }
     subscriber_change_drop(c, change);
 }
@@ -296,6 +367,7 @@ void subscriber_change_hide(struct contact *c, struct subscriber_change *change)
         subscriber_known(c, &known);
         presence_diff(&changes, &change->before, &known);
         tell_changes(&t, &changes, true);
+        keep_ghosts(c, &change->before, &known);
     }
     c->in.is_told = false;
     c->in.was_told = false;
@@ -343,7 +415,7 @@ void subscriber_tell_all(struct contact *c, const struct stanza *probe)
         tell_resource(&t, &known, probe->to.resource);
         return;
     }
-    tell_available(&t, &known);
+    tell_whole(&t, &known);
     if (!probe || !jid_is_full(&probe->from)) { /* else his other resources were not told */
         told(c);
     }

@@ -259,7 +259,7 @@ Test(subscriber_time, a_lost_dialog_that_does_not_come_back_is_shown)
     fixture_run(&s.f, 3000);
     EXPECT_SAID(&s, "unavailable/a1 = backoff/granted");
     ann(&s, "probe");
-    EXPECT_SAID(&s, "unavailable = backoff/granted");
+    EXPECT_SAID(&s, "unavailable/a1 unavailable = backoff/granted");
     until_subscribe(100);
     respond(&s, 200, "");
     notify(&s, "active;expires=3600", PIDF_OPEN);
@@ -367,6 +367,47 @@ Test(subscriber_time, a_partner_that_was_cut_off_is_resumed)
     respond(&s, 200, "");
     notify(&s, "active;expires=3600", PIDF_OPEN);
     EXPECT_SAID(&s, "200 available/a1 = active/granted");
+}
+
+Test(subscriber_time, who_left_while_the_partner_was_away)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    notify(&s, "active;expires=3600", PIDF_HEAD TUPLE("a1", "open") TUPLE("b2", "open") PIDF_TAIL);
+    fixture_run(&s.f, 60000);
+    said(&s);
+    notify(&s, "active;expires=3600", PIDF_HEAD TUPLE("a1", "open") PIDF_TAIL);
+    EXPECT_SAID(&s, "200 unavailable/b2 = active/granted"); /* into a stream that is dead */
+    fixture_run(&s.f, 60000);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    fixture_run(&s.f, 100);
+    notify(&s, "active;expires=3400", PIDF_HEAD TUPLE("a1", "open") TUPLE("c3", "open") PIDF_TAIL);
+    fixture_run(&s.f, 60000);
+    said(&s);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 8000);
+    said(&s);
+    cr_expect(strstr(s.said, "unavailable/b2"), "%s", s.said);
+    live(&s, 7200, "active;expires=3600");
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    fixture_run(&s.f, 100);
+    said(&s);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 8000);
+    EXPECT_SAID(&s, "available/a1 = active/granted"); /* long told, no more to be said */
+}
+
+Test(subscriber_time, who_left_while_the_partner_was_cut_off)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    fixture_run(&s.f, 100);
+    live(&s, 3700, "active;expires=3600");
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 8000);
+    said(&s);
+    respond(&s, 200, "");
+    notify(&s, "active;expires=3600", PIDF_CLOSED);
+    EXPECT_SAID(&s, "200 unavailable/a1 unavailable = active/granted");
 }
 
 /* --- Lync ------------------------------------------------------------------------------------- */

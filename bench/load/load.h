@@ -5,6 +5,7 @@
  *   out    component -> server -> partners' servers (which it plays too, the listening side)
  *   relay  TLS client -> relay -> TLS server, no XMPP
  *   setup  partners' servers that authenticate and leave again: no stanzas
+ *   watch  a partner's server and a SIP pool with a presence server: subscriptions and presence
  * Every stanza carries its stream and its sequence number; the tally demands each exactly once, in
  * order per stream, with its addresses and its body intact.                                      */
 #ifndef FG_BENCH_LOAD_H
@@ -19,7 +20,7 @@
 #define STREAMS_MAX   4096u
 #define STANZA_BYTES  251u
 #define WRITE_BYTES   16384u             /* of workload bulk */
-#define OUT_BYTES     (2u * WRITE_BYTES) /* a write, and small answers behind it */
+#define OUT_BYTES     (512u << 10) /* a write, and answers to what was read meanwhile */
 #define IN_BYTES      (128u << 10)
 #define STREAM_DIGITS 4u
 #define SEQ_DIGITS    9u
@@ -27,7 +28,7 @@
 #define CONNS_MAX     (2u * STREAMS_MAX + 64u)
 #define DIALLING_MAX  16u /* connections in negotiation at a time, unless told */
 
-enum mode { MODE_IN, MODE_OUT, MODE_RELAY, MODE_SETUP };
+enum mode { MODE_IN, MODE_OUT, MODE_RELAY, MODE_SETUP, MODE_WATCH };
 
 /* Where a connection stands. */
 enum step {
@@ -46,6 +47,8 @@ enum role {
     ROLE_DIALLED,  /* s2s or relay client: stanzas go out here */
     ROLE_ACCEPTED, /* s2s or relay server: stanzas arrive here */
     ROLE_COMPONENT,
+    ROLE_POOL,  /* SIP: the server dialled us as its next hop */
+    ROLE_PHONE, /* SIP: we dialled the server */
 };
 
 struct scan {
@@ -109,6 +112,8 @@ struct load {
     struct sockaddr_in target;
     struct sockaddr_in component;
     struct sockaddr_in listen;
+    struct sockaddr_in sip;        /* mode watch: the server's SIP over TLS */
+    struct sockaddr_in sip_listen; /* and where its next hop is */
     const char *secret;
     const char *inside; /* domain of the component */
     const char *suffix; /* partners are pNNN.<suffix> */
@@ -122,6 +127,7 @@ struct load {
     SSL_CTX *server;
     int epoll;
     int listener;
+    int sip_listener;
     struct conn *conns[CONNS_MAX];
     unsigned conn_count;
     struct conn *sources[STREAMS_MAX]; /* where stream i is written */
@@ -162,6 +168,8 @@ __attribute__((format(printf, 3, 4))) void wire_printf(struct load *l, struct co
                                                        const char *fmt, ...);
 /* Sends what conn->out holds; asks for EPOLLOUT when not all could go. */
 void wire_flush(struct load *l, struct conn *c);
+/* Ends it at once, without a word. */
+void wire_drop(struct load *l, struct conn *c);
 /* Says close_notify and FIN; the other side's are awaited, then the conn is gone. */
 void wire_finish(struct load *l, struct conn *c);
 /* Stops or resumes reading where stanzas arrive: hung receivers. */
@@ -180,6 +188,15 @@ void talk_connected(struct load *l, struct conn *c);
 void talk_secured(struct load *l, struct conn *c);
 /* Bytes have arrived in conn->in. */
 void talk_received(struct load *l, struct conn *c);
+
+/* watch.c: mode watch. Obeys commands on the input until it ends. */
+int watch_play(struct load *l);
+/* A stanza has arrived from the server; a connection is over. */
+void watch_stanza(struct load *l, const char *at, size_t len);
+void watch_ended(struct load *l, const struct conn *c);
+
+/* phone.c: SIP of mode watch. */
+void phone_received(struct load *l, struct conn *c);
 
 /* tally.c */
 void tally_init(struct tally *t, unsigned streams, uint64_t per_stream_max);

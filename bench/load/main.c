@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fedgate-load: options, the phases of a run, the result. What it plays: load.h.
  *
- *   fedgate-load --mode in|out|relay|setup --workload bulk|fan-in|idle --count N
+ *   fedgate-load --mode in|out|relay|setup|watch --workload bulk|fan-in|idle --count N
  *                --cert FILE --key FILE [--ca FILE --ca-key FILE] [--groups LIST]
  *                [--streams N] [--first N] [--parallel N]
  *                [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
+ *                [--sip IP:PORT] [--sip-listen IP:PORT]
  *                [--inside DOMAIN] [--suffix DOMAIN] [--direct] [--no-sm] [--pings]
  *                [--window STANZAS] [--stall SECONDS] [--hold SECONDS] [--hold-one]
  *
@@ -12,6 +13,7 @@
  * for a line on its input (so that the driver can read the server's clock); then sends N stanzas
  * and prints one line of JSON. It ends when its input ends: closing costs the server time, too.
  * Workload idle stops in between with --first of the --streams, for a look at the server's memory.
+ * Mode watch: watch.c.
  * Mode setup connects, authenticates and closes N streams of --streams domains, --parallel at a
  * time.
  * Exit status: 0 all delivered once, in order and intact; 1 not so; 70 broken; 64 usage.        */
@@ -95,13 +97,14 @@ static struct sockaddr_in address(const char *text)
 static enum mode mode_of(const char *text)
 {
     static const char *const names[] = {
-        [MODE_IN] = "in", [MODE_OUT] = "out", [MODE_RELAY] = "relay", [MODE_SETUP] = "setup"};
+        [MODE_IN] = "in", [MODE_OUT] = "out", [MODE_RELAY] = "relay", [MODE_SETUP] = "setup",
+        [MODE_WATCH] = "watch"};
     for (unsigned i = 0; i < ARRAY_COUNT(names); i++) {
         if (strcmp(text, names[i]) == 0) {
             return (enum mode)i;
         }
     }
-    usage("--mode in, out, relay or setup");
+    usage("--mode in, out, relay, setup or watch");
 }
 
 static void set_workload(struct load *l, const char *text)
@@ -150,6 +153,12 @@ static void take_option(struct load *l, int which, const char *value)
     case 'l':
         l->listen = address(value);
         break;
+    case 'q':
+        l->sip = address(value);
+        break;
+    case 'Q':
+        l->sip_listen = address(value);
+        break;
     case 'N':
         l->streams = (unsigned)strtoul(value, NULL, 10);
         break;
@@ -197,6 +206,7 @@ static void read_options(struct load *l, int argc, char **argv)
         {"hold-one", 0, NULL, 'O'}, {"window", 1, NULL, 'W'},    {"stall", 1, NULL, 'S'},
         {"ca", 1, NULL, 'A'},       {"ca-key", 1, NULL, 'K'},    {"groups", 1, NULL, 'g'},
         {"streams", 1, NULL, 'N'},  {"first", 1, NULL, 'f'},     {"parallel", 1, NULL, 'y'},
+        {"sip", 1, NULL, 'q'},      {"sip-listen", 1, NULL, 'Q'},
         {NULL, 0, NULL, 0}};
     l->sm = true;
     l->stall_s = STALL_S;
@@ -388,6 +398,9 @@ int main(int argc, char **argv)
     wire_init(l);
     if (l->ca) {
         certs_init(l);
+    }
+    if (l->mode == MODE_WATCH) {
+        return watch_play(l);
     }
     int status = play(l);
     (void)fflush(stdout);

@@ -86,7 +86,8 @@ void talk_connected(struct load *l, struct conn *c)
 {
     char name[NAME_SIZE];
     (void)snprintf(name, sizeof name, "%s", l->inside);
-    if (l->mode == MODE_RELAY || (l->direct && c->role != ROLE_COMPONENT)) {
+    if (l->mode == MODE_RELAY || c->role == ROLE_POOL || c->role == ROLE_PHONE ||
+        (l->direct && c->role != ROLE_COMPONENT)) {
         wire_start_tls(l, c, name);
     } else if (c->role == ROLE_DIALLED) {
         send_header(l, c);
@@ -103,7 +104,7 @@ void talk_connected(struct load *l, struct conn *c)
 
 void talk_secured(struct load *l, struct conn *c)
 {
-    if (l->mode == MODE_RELAY) {
+    if (l->mode == MODE_RELAY || c->role == ROLE_POOL || c->role == ROLE_PHONE) {
         c->scan.depth = 1;
         become_ready(l, c);
     } else if (c->role == ROLE_DIALLED) {
@@ -242,13 +243,18 @@ static void on_ready(struct load *l, struct conn *c, const char *at, size_t len)
         c->acks = true;
         wire_printf(l, c, "<enabled xmlns='" NS_SM "'/>");
     } else if (starts(at, len, "<stream:error") || starts(at, len, "<failed")) {
-        unexpected(c, at, len);
+        if (l->mode != MODE_WATCH) { /* which stops the server in between */
+            unexpected(c, at, len);
+        }
     } else {
         if (l->pings && c->role == ROLE_ACCEPTED && is_ping(at, len)) {
             answer_ping(l, at, len);
         }
         c->stanzas += starts(at, len, "<iq") || starts(at, len, "<presence");
         l->tally.other++;
+        if (l->mode == MODE_WATCH && starts(at, len, "<presence")) {
+            watch_stanza(l, at, len);
+        }
     }
 }
 
@@ -282,6 +288,10 @@ void talk_received(struct load *l, struct conn *c)
     enum scan_kind kind;
     const char *at;
     size_t len;
+    if (c->role == ROLE_POOL || c->role == ROLE_PHONE) {
+        phone_received(l, c);
+        return;
+    }
     while ((kind = scan_next(&c->scan, c->in, c->in_len, &at, &len)) != SCAN_MORE) {
         if (kind == SCAN_HEADER) {
             on_header(l, c, at, len);
@@ -289,6 +299,10 @@ void talk_received(struct load *l, struct conn *c)
             on_element(l, c, at, len);
         } else if (c->step == STEP_CLOSING) {
             set_step(c, STEP_ENDED);
+            wire_finish(l, c);
+        } else if (l->mode == MODE_WATCH) {
+            set_step(c, STEP_ENDED);
+            watch_ended(l, c);
             wire_finish(l, c);
         } else {
             die("stream %u was closed by the server: %.*s", c->stream, (int)c->in_len, c->in);

@@ -56,6 +56,19 @@ static void watch(const struct load *l, int fd, void *what, uint32_t events, int
     }
 }
 
+/* Events of a listener come with the address of where its descriptor stands. */
+static void listen_at(struct load *l, int *listener, const struct sockaddr_in *at)
+{
+    int on = 1;
+    *listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    (void)setsockopt(*listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(*listener, (const struct sockaddr *)at, sizeof *at) < 0 ||
+        listen(*listener, BACKLOG) < 0) {
+        die("listen: %s", strerror(errno));
+    }
+    watch(l, *listener, listener, EPOLLIN, EPOLL_CTL_ADD);
+}
+
 void wire_init(struct load *l)
 {
     l->client = context(l, TLS_client_method());
@@ -65,14 +78,10 @@ void wire_init(struct load *l)
     if (l->mode == MODE_IN || l->mode == MODE_SETUP) {
         return;
     }
-    int on = 1;
-    l->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    (void)setsockopt(l->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(l->listener, (const struct sockaddr *)&l->listen, sizeof l->listen) < 0 ||
-        listen(l->listener, BACKLOG) < 0) {
-        die("listen: %s", strerror(errno));
+    listen_at(l, &l->listener, &l->listen);
+    if (l->mode == MODE_WATCH) {
+        listen_at(l, &l->sip_listener, &l->sip_listen);
     }
-    watch(l, l->listener, NULL, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 static struct conn *add(struct load *l, int fd, enum role role, uint32_t events)
@@ -147,7 +156,7 @@ static void handshake(struct load *l, struct conn *c)
 
 void wire_start_tls(struct load *l, struct conn *c, const char *server_name)
 {
-    bool dialled = c->role == ROLE_DIALLED;
+    bool dialled = c->role == ROLE_DIALLED || c->role == ROLE_PHONE;
     c->ssl = SSL_new(dialled ? l->client : l->server);
     if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1) {
         die("SSL_new");
@@ -185,7 +194,7 @@ static size_t write_some(struct conn *c, const char *from, size_t len)
 {
     if (!c->ssl) {
         ssize_t n = send(c->fd, from, len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN) {
+        if (n < 0 && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) {
             die("send: %s", strerror(errno));
         }
         return n < 0 ? 0 : (size_t)n;
@@ -193,7 +202,10 @@ static size_t write_some(struct conn *c, const char *from, size_t len)
     size_t n = 0;
     if (SSL_write_ex(c->ssl, from, len, &n) != 1) {
         int why = SSL_get_error(c->ssl, 0);
-        if (why != SSL_ERROR_WANT_WRITE && why != SSL_ERROR_WANT_READ) {
+        if (c->step != STEP_ENDED && why != SSL_ERROR_WANT_WRITE && why != SSL_ERROR_WANT_READ) {
+            if (errno == EPIPE || errno == ECONNRESET) {
+                return 0; /* its end is read next */
+            }
             die("SSL_write: %d, %s", why, strerror(errno));
         }
         return 0;
@@ -214,6 +226,13 @@ void wire_flush(struct load *l, struct conn *c)
     c->out_at = 0;
     c->out_len = 0;
     want_out(l, c, false);
+}
+
+void wire_drop(struct load *l, struct conn *c)
+{
+    c->step = STEP_ENDED;
+    watch_ended(l, c);
+    (void)shutdown(c->fd, SHUT_RDWR); /* the end comes as an event */
 }
 
 static void remove_conn(struct load *l, struct conn *c)
@@ -241,7 +260,9 @@ void wire_finish(struct load *l, struct conn *c)
 /* The connection has ended: right for one that is closing, else the end of the program. */
 static void ended(struct load *l, struct conn *c, const char *how)
 {
-    if (c->step != STEP_CLOSING && c->step != STEP_ENDED) {
+    if (l->mode == MODE_WATCH) {
+        watch_ended(l, c);
+    } else if (c->step != STEP_CLOSING && c->step != STEP_ENDED) {
         die("connection of stream %u ended in step %d: %s\n%.*s", c->stream, (int)c->step, how,
             (int)c->in_len, c->in);
     }
@@ -315,11 +336,11 @@ static void writable(struct load *l, struct conn *c)
     wire_flush(l, c);
 }
 
-static void accept_all(struct load *l)
+static void accept_all(struct load *l, int listener, enum role role)
 {
     int fd;
-    while ((fd = accept4(l->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct conn *c = add(l, fd, ROLE_ACCEPTED, EPOLLIN);
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct conn *c = add(l, fd, role, EPOLLIN);
         talk_connected(l, c);
         /* A handshake that ended here may have read data behind its last message. */
         readable(l, c);
@@ -332,8 +353,10 @@ void wire_turn(struct load *l, int wait_ms)
     int count = epoll_wait(l->epoll, events, EVENTS_MAX, wait_ms);
     for (int i = 0; i < count; i++) {
         struct conn *c = events[i].data.ptr;
-        if (!c) {
-            accept_all(l);
+        if (events[i].data.ptr == &l->listener || events[i].data.ptr == &l->sip_listener) {
+            bool is_sip = events[i].data.ptr == &l->sip_listener;
+            accept_all(l, is_sip ? l->sip_listener : l->listener,
+                       is_sip ? ROLE_POOL : ROLE_ACCEPTED);
             continue;
         }
         if (events[i].events & EPOLLOUT) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A whole daemon is killed (SIGKILL) at random moments while contacts come and go: no grant that was
-answered is lost, none appears that nobody gave, the database opens every time, and dialogs go on
-with their identifiers and higher numbers. Seeded: the moments and who asks whom."""
+"""A whole daemon is killed (SIGKILL) at random moments while contacts come and go: no grant that
+was answered is lost, none appears that nobody gave, the database opens every time, and dialogs go
+on with their identifiers and higher numbers. Seeded: the moments and who asks whom."""
 import itertools
 import json
 import os
@@ -192,7 +192,7 @@ class World:
 
     # -- the partner -------------------------------------------------------------------------------
     def says(self, kind, theirs, ours, inner=""):
-        """Presence from the partner; lost when the node is away, as its streams' queues would be."""
+        """Presence from the partner; lost when the node is away, as its streams' queues are."""
         kind = f" type='{kind}'" if kind else ""
         try:
             self.peer.reply(plan.CORP, f"<presence{kind} from='{theirs}@{DOMAIN}' "
@@ -393,8 +393,8 @@ class World:
               f"{sum(row['state'] == 'granted' for row in rows)} granted; answered "
               f"{self.ledger.count('answered')}, withdrawn and answered "
               f"{self.ledger.count('taken')}, blocked {self.ledger.count('blocked')}; lost 0, "
-              f"granted by nobody 0, there again after their end was told {len(self.back)}; numbers "
-              f"used twice {len(self.pool.repeated)}", flush=True)
+              "granted by nobody 0, there again after their end was told "
+              f"{len(self.back)}; numbers used twice {len(self.pool.repeated)}", flush=True)
 
 
 def killed(kills, seed, preset=None):

@@ -97,6 +97,34 @@ def stopping():
               dialog.whom, ground.counts())
 
 
+def allowed():
+    """An unverified partner's user whom an administrator let in: he may watch, and write; a restart
+    does not change it, `forget` does."""
+    with Lab("presence-allowed") as lab:
+        ground = Ground(lab, shards=2, type="public_unverified")
+        pair = {"local": f"ann@{plan.CORP}", "remote": f"eve@{ground.domain}"}
+        chat = (f"<message type='chat' from='eve@{ground.domain}' to='ann@{plan.CORP}'>"
+                "<body>hi</body></message>")
+        ground.says("subscribe", "eve", "ann")
+        ground.hears("unsubscribed")
+        done = ask(ground.fedgate, command="contact", act="allow", direction="in", **pair)
+        check(done["ok"] and done["contacts"][0]["state"] == "granted", "allow", done)
+        for restart in (False, True):
+            if restart:
+                ground.fedgate.stop()
+                ground.peer.replies.clear()
+                ground.fedgate.start()
+            ground.says("subscribe", "eve", "ann")
+            ground.pool.subscription().notify("active")
+            ground.hears("subscribed")
+            ground.peer.reply(plan.CORP, chat)
+            check(ground.pool.messages.get(timeout=30).text == "hi", "the message")
+        done = ask(ground.fedgate, command="contact", act="forget", **pair)
+        check(done["ok"], "forget", done)
+        ground.says("subscribe", "eve", "ann")
+        ground.hears("unsubscribed")
+
+
 def storm():
     """A partner's server asks for everybody at once: SUBSCRIBEs go at the hop's pace, messages do
     not wait behind them, all are sent in the end."""
@@ -261,5 +289,5 @@ def hostile():
 
 
 if __name__ == "__main__":
-    main(across_shards, stopping, storm, pool_restarts, maintenance, nobody_there, store_fails,
-         refused_starts, hostile)
+    main(across_shards, stopping, allowed, storm, pool_restarts, maintenance, nobody_there,
+         store_fails, refused_starts, hostile)

@@ -4,7 +4,7 @@
 if(FEDGATE_TESTS)
   add_executable(presence_sim sim/presence_sim.c sim/presence_sim_wire.c sim/presence_sim_world.c
     sim/presence_sim_partner.c sim/presence_sim_pool.c sim/presence_sim_watcher.c
-    sim/presence_sim_check.c ${presence_fixture})
+    sim/presence_sim_check.c sim/presence_sim_drill.c ${presence_fixture})
   target_include_directories(presence_sim PRIVATE unit/presence)
   target_link_libraries(presence_sim PRIVATE fg_presence fg_flags)
   if(FEDGATE_SANITIZE MATCHES address)

@@ -55,7 +55,7 @@ void sim_trace(struct sim *s, const char *fmt, ...)
 {
     va_list args;
 
-    if (s->is_traced) {
+    if (s->is_traced && !s->has_failed) {
         va_start(args, fmt);
         say(s, fmt, args);
         va_end(args);
@@ -201,6 +201,11 @@ static void run_until(struct sim *s, uint64_t until)
     }
 }
 
+void sim_run(struct sim *s, uint32_t seconds)
+{
+    run_until(s, sim_now(s) + seconds * SIM_S);
+}
+
 /* --- a seed ----------------------------------------------------------------------------------- */
 
 static void begin(struct sim *s)
@@ -310,8 +315,14 @@ static bool run_seed(struct sim *s, uint64_t seed, bool is_traced)
     if (!s->has_failed) {
         quiet(s);
     }
+    for (uint32_t i = 0; i < 60 && !list_is_empty(&s->f.requests); i++) {
+        sim_run(s, 1); /* whatever is under way at this moment */
+    }
     if (!s->has_failed) {
         check_end(s);
+    }
+    if (!s->has_failed) {
+        drill(s);
     }
     if (!s->has_failed) {
         leave(s);
@@ -360,13 +371,13 @@ int main(int argc, char **argv)
     (void)printf(
         "%llu seeds, %llu failed; crashes %llu (lucky %llu) breaks %llu hop %llu pool %llu "
         "partner %llu lost %llu stanzas %llu notifies %llu subscribes %llu stale %llu "
-        "granted %llu denied %llu refusals %llu\n",
+        "granted %llu denied %llu refusals %llu checked %llu\n",
         (unsigned long long)count, (unsigned long long)bad, (unsigned long long)sums[0],
         (unsigned long long)sums[1], (unsigned long long)sums[2], (unsigned long long)sums[3],
         (unsigned long long)sums[4], (unsigned long long)sums[5], (unsigned long long)sums[6],
         (unsigned long long)sums[7], (unsigned long long)sums[8], (unsigned long long)sums[9],
         (unsigned long long)sums[10], (unsigned long long)sums[11], (unsigned long long)sums[12],
-        (unsigned long long)sums[13]);
+        (unsigned long long)sums[13], (unsigned long long)sums[14]);
     pool_heap_free(s->events);
     pool_heap_free(s);
     return bad ? 1 : 0;

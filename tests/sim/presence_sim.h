@@ -149,13 +149,14 @@ struct sim {
     struct sim_shown resources[SIM_USERS][SIM_RESOURCES]; /* of XMPP users */
     struct sim_shown tuples[SIM_USERS][SIM_RESOURCES];    /* of SIP users */
     bool is_stream_up, is_hop_up;
+    bool has_lost; /* a stanza that told of a resource's end was lost: it is not told again */
     bool acknowledges_bare, answers_unavailable, denies_by_notify, keeps_subs; /* habits */
     uint32_t notes;
     uint64_t devices_at;  /* when a device has something to do; UINT64_MAX = never */
     uint64_t empty_bytes; /* memory of a table without contacts */
     struct {
         uint64_t crashes, lucky, breaks, hop_breaks, pool_restarts, partner_restarts, lost, stanzas,
-            notifies, subscribes, stale, granted, denied, refusals;
+            notifies, subscribes, stale, granted, denied, refusals, checked;
     } sums;
 };
 
@@ -170,6 +171,8 @@ bool sim_chance(struct sim *s, uint32_t one_in);    /* never when all is quiet *
 void sim_trace(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void sim_fail(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 uint64_t sim_now(const struct sim *s);
+/* Lets so much time pass. */
+void sim_run(struct sim *s, uint32_t seconds);
 /* text is copied. */
 struct sim_event *sim_post(struct sim *s, enum sim_kind kind, uint64_t at, const char *text);
 /* When something sent now arrives, in order within its channel. */
@@ -188,6 +191,7 @@ void wire_happen(struct sim *s, const struct sim_event *ev);
 /* --- presence_sim_world.c: faults --- */
 void sim_chaos_step(struct sim *s);
 void sim_crash(struct sim *s);
+void sim_break_hop(struct sim *s, uint64_t down_ms);
 void sim_break_stream(struct sim *s, uint64_t down_ms);
 bool sim_is_management(const char *stanza);
 /* "type" of <presence ... type="x">, copied; "" = none. */
@@ -198,6 +202,7 @@ void partner_receive(struct sim *s, const char *stanza);
 void partner_decide(struct sim *s, struct sim_pair *p);
 void partner_subscribe(struct sim *s, struct sim_pair *p);
 void partner_unsubscribe(struct sim *s, struct sim_pair *p);
+void partner_approve(struct sim *s, struct sim_pair *p);
 void partner_revoke(struct sim *s, struct sim_pair *p);
 void partner_show(struct sim *s, uint32_t x, uint32_t resource, bool is_open);
 void partner_restart(struct sim *s);
@@ -219,7 +224,12 @@ void watcher_restart(struct sim_device *d);
 uint64_t watcher_next(const struct sim *s, const struct sim_device *d);
 void watcher_due(struct sim *s, struct sim_pair *p, struct sim_device *d);
 
+/* --- presence_sim_drill.c --- */
+void drill(struct sim *s);
+
 /* --- presence_sim_check.c --- */
+/* What everybody sees is so, now. */
+void check_now(struct sim *s, const char *when);
 void check_stanza(struct sim *s, const char *stanza);
 void check_request(struct sim *s, const char *text);
 void check_end(struct sim *s);

@@ -222,6 +222,13 @@ void partner_unsubscribe(struct sim *s, struct sim_pair *p)
     send_type(s, p, "unsubscribe");
 }
 
+void partner_approve(struct sim *s, struct sim_pair *p)
+{
+    p->in = ROSTER_ON;
+    send_type(s, p, "subscribed");
+    send_available(s, p);
+}
+
 void partner_decide(struct sim *s, struct sim_pair *p)
 {
     if (p->in != ROSTER_PENDING) {
@@ -235,9 +242,7 @@ void partner_decide(struct sim *s, struct sim_pair *p)
     case 1: /* never makes up his mind */
         break;
     default:
-        p->in = ROSTER_ON;
-        send_type(s, p, "subscribed");
-        send_available(s, p);
+        partner_approve(s, p);
         break;
     }
 }

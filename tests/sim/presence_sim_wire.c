@@ -10,13 +10,16 @@
 struct sim_txn *sim_send_request(struct sim *s, const char *text)
 {
     int channel = (int)sim_random(s, 2);
+    struct sim_event *ev;
 
     for (uint32_t i = 0; i < SIM_TXNS; i++) {
         struct sim_txn *t = &s->txns[i];
 
         if (t->id == 0) {
             *t = (struct sim_txn){.id = ++s->ids, .channel = channel};
-            sim_post(s, EV_TIMER_F, sim_now(s) + 32 * SIM_S, NULL)->id = t->id;
+            ev = sim_post(s, EV_TIMER_F, sim_now(s) + (s->is_hop_up ? 32 * SIM_S : 5), NULL);
+            ev->id = t->id;
+            ev->a = s->is_hop_up ? 408 : 503;
             if (s->is_hop_up) {
                 sim_post(s, EV_REQUEST_TO_GW,
                          sim_arrival(s, (enum sim_channel)(CH_SIP_TO + channel)), text)
@@ -180,6 +183,17 @@ void wire_take_all(struct sim *s)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+/* When the stream is back. What waits for that keeps its order. */
+static uint64_t up_at(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->event_count; i++) {
+        if (s->events[i].kind == EV_STREAM_UP) {
+            return s->events[i].at;
+        }
+    }
+    return sim_now(s) + SIM_S;
+}
+
 static void deliver_stanza(struct sim *s, const struct sim_event *ev)
 {
     char from[SIM_ID];
@@ -187,7 +201,7 @@ static void deliver_stanza(struct sim *s, const struct sim_event *ev)
 
     if (!s->is_stream_up) { /* kept until it is up if it is about a subscription */
         if (sim_is_management(ev->text)) {
-            (void)sim_post(s, EV_STANZA_TO_GW, sim_now(s) + SIM_S, ev->text);
+            (void)sim_post(s, EV_STANZA_TO_GW, up_at(s), ev->text);
         }
         return;
     }
@@ -229,6 +243,8 @@ static void deliver_request(struct sim *s, const struct sim_event *ev)
     }
 }
 
+/* A stanza for a stream that is down waits a while, in case it comes back; then the domain counts
+ * as lost (core/edge/link.c). One that was under way when the stream ended is told of at once.      */
 static void undelivered(struct sim *s, const struct sim_event *ev)
 {
     char from[SIM_ID];
@@ -238,6 +254,7 @@ static void undelivered(struct sim *s, const struct sim_event *ev)
     if (ev->generation != s->generation || ev->a == STANZA_TYPE_ERROR) {
         return;
     }
+    presence_partner_seen(s->f.p, SLICE_LIT("chat.example"), false);
     sim_attribute(ev->text, "from", from);
     sim_attribute(ev->text, "to", to);
     *(strchr(from, '/') ? strchr(from, '/') : from + strlen(from)) = 0;
@@ -246,6 +263,28 @@ static void undelivered(struct sim *s, const struct sim_event *ev)
     sim_trace(s, "not delivered: %s", ev->text);
     presence_undelivered(s->f.p, &pair, (enum stanza_type)ev->a,
                          STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+}
+
+/* What waited for the stream goes first, in order. */
+static void send_waiting(struct sim *s)
+{
+    for (;;) {
+        struct sim_event *first = NULL;
+
+        for (uint32_t i = 0; i < s->event_count; i++) {
+            struct sim_event *ev = &s->events[i];
+
+            if (ev->kind == EV_UNDELIVERED && ev->generation == s->generation &&
+                (!first || ev->order < first->order)) {
+                first = ev;
+            }
+        }
+        if (!first) {
+            return;
+        }
+        first->kind = EV_STANZA_FROM_GW;
+        first->at = sim_arrival(s, CH_X_FROM);
+    }
 }
 
 static void of_gateway(struct sim *s, const struct sim_event *ev)
@@ -300,7 +339,7 @@ void wire_happen(struct sim *s, const struct sim_event *ev)
         of_gateway(s, ev);
         break;
     case EV_TIMER_F:
-        txn_ends(s, ev->id, 408, "");
+        txn_ends(s, ev->id, (unsigned)ev->a, "");
         break;
     case EV_STORE:
         of_store(s);
@@ -310,6 +349,7 @@ void wire_happen(struct sim *s, const struct sim_event *ev)
         break;
     case EV_STREAM_UP:
         s->is_stream_up = true;
+        send_waiting(s);
         presence_partner_seen(s->f.p, SLICE_LIT("chat.example"), true);
         break;
     case EV_HOP_UP:

@@ -51,7 +51,7 @@ static void cut_stream(struct sim *s, uint64_t up_at, bool reports)
         struct sim_event *ev = &s->events[i];
 
         if (ev->kind == EV_STANZA_TO_GW && sim_is_management(ev->text)) {
-            ev->at = ev->at > up_at ? ev->at : up_at + 5; /* in order */
+            ev->at = ev->at > up_at ? ev->at : up_at; /* in order */
             s->last[CH_X_TO] = s->last[CH_X_TO] > up_at + 60 ? s->last[CH_X_TO] : up_at + 60;
         } else if (ev->kind == EV_STANZA_TO_GW) {
             drop_event(s, i);
@@ -94,6 +94,17 @@ void sim_break_stream(struct sim *s, uint64_t down_ms)
     up_later(s, EV_STREAM_UP, sim_now(s) + down_ms);
 }
 
+/* Who sent it knows of the lost connection. */
+static void fail_txn(struct sim *s, uint64_t id)
+{
+    for (uint32_t i = 0; i < s->event_count; i++) {
+        if (s->events[i].kind == EV_TIMER_F && s->events[i].id == id) {
+            s->events[i].at = sim_now(s) + 1;
+            s->events[i].a = 503;
+        }
+    }
+}
+
 static void cut_hop(struct sim *s)
 {
     for (uint32_t i = 0; i < s->event_count;) {
@@ -101,6 +112,9 @@ static void cut_hop(struct sim *s)
 
         switch ((unsigned)ev->kind) {
         case EV_REQUEST_TO_GW:
+            fail_txn(s, ev->id);
+            drop_event(s, i);
+            break;
         case EV_ANSWER_TO_GW:
         case EV_ANSWER_FROM_GW:
         case EV_REQUEST_FROM_GW:
@@ -118,7 +132,7 @@ static void cut_hop(struct sim *s)
     }
 }
 
-static void break_hop(struct sim *s, uint64_t down_ms)
+void sim_break_hop(struct sim *s, uint64_t down_ms)
 {
     sim_trace(s, "### hop breaks for %llu s", (unsigned long long)(down_ms / SIM_S));
     s->sums.hop_breaks++;
@@ -162,13 +176,13 @@ static void fault(struct sim *s)
         sim_break_stream(s, 100 + sim_random(s, sim_random(s, 4) ? 60000 : 5400000));
         break;
     case 1:
-        break_hop(s, 100 + sim_random(s, sim_random(s, 4) ? 60000 : 3600000));
+        sim_break_hop(s, 100 + sim_random(s, sim_random(s, 4) ? 60000 : 3600000));
         break;
     case 2:
         sim_trace(s, "### pool starts again");
         s->sums.pool_restarts++;
         pool_restart(s);
-        break_hop(s, 100 + sim_random(s, 30000));
+        sim_break_hop(s, 100 + sim_random(s, 30000));
         break;
     case 3:
         sim_trace(s, "### partner starts again");

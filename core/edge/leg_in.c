@@ -12,6 +12,7 @@
 #include "edge/host.h"
 #include "edge/link.h"
 #include "edge/partner_run.h"
+#include "edge/presence_side.h"
 #include "edge/route.h"
 
 #define LINGER_MS 5000u
@@ -113,8 +114,13 @@ static void on_failed(struct leg_in *leg, const struct stream_failure *failure)
         e->stats.streams_in_failed++;
         keep_failure(leg, failure, rule.text);
     } else {
+        struct jid_ascii remote;
+
         e->stats.streams_lost++;
         e->stats.spoofed += failure->condition == STREAM_CONDITION_INVALID_FROM;
+        if (jid_domain_to_ascii(stream_remote(leg->s), &remote) == 0) {
+            presence_side_partner_cut(e, jid_ascii_slice(&remote));
+        }
     }
     LOG_W(stream_error, "dir=in peer=%s remote=%s step=%s condition=%s%s%.140s text=%s",
           conn_peer_text(leg->c), log_quote(stream_remote(leg->s)).text,

@@ -434,6 +434,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
         if (l->is_failed) {
             e->stats.streams_lost++;
             partner_run_failed(e, run, PARTNER_OUT, FAIL_STEP_STREAM, fail_text(l));
+            presence_side_partner_cut(e, link_remote(l));
         }
     }
     if (l->state != LINK_ST_CLOSING) {

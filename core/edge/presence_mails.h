@@ -71,10 +71,12 @@ NODISCARD struct mail_presence_pair *mail_presence_pair_new(enum mail_kind kind,
                                                             const struct presence_pair *pair);
 struct presence_pair mail_presence_pair_view(const struct mail_presence_pair *m);
 
-/* MAIL_PRESENCE_SEEN: the way to a partner's domain is there, or has failed. */
+/* MAIL_PRESENCE_SEEN: the way to a partner's domain is there, has failed, or a stream on it broke
+ * off. */
 struct mail_presence_seen {
     struct mail mail;
     bool is_reachable;
+    bool was_cut; /* is_reachable says nothing then */
     uint16_t domain_len;
     char domain[];
 };

@@ -42,6 +42,8 @@ void presence_side_undeliverable(struct edge *e, const struct stanza *st, struct
                                  struct slice remote, enum stanza_condition condition);
 /* A link's stream is there (true), or it was tried and failed for good. remote: A-label. */
 void presence_side_partner_seen(struct edge *e, struct slice remote, bool is_reachable);
+/* A stream with this domain, authenticated, ended without farewell. remote: A-label. */
+void presence_side_partner_cut(struct edge *e, struct slice remote);
 /* For presence_ops. */
 void presence_side_stanza(void *ctx, const struct presence_pair *pair, enum stanza_type type,
                           struct slice bytes);

@@ -181,9 +181,27 @@ void presence_side_partner_seen(struct edge *e, struct slice remote, bool is_rea
     }
 }
 
+void presence_side_partner_cut(struct edge *e, struct slice remote)
+{
+    const struct partner *p = snapshot_partner(edge_policy(e), remote);
+    struct mail_presence_seen *m = p ? mail_presence_seen_new(remote, false) : NULL;
+
+    if (m) {
+        m->was_cut = true;
+        edge_post(e, edge_home_of_domain(e, remote), &m->mail);
+    }
+}
+
 void presence_side_take_seen(struct presence_side *ps, const struct mail_presence_seen *m)
 {
-    if (!ps->e->is_draining) {
-        presence_partner_seen(ps->core, slice_make(m->domain, m->domain_len), m->is_reachable);
+    struct slice domain = slice_make(m->domain, m->domain_len);
+
+    if (ps->e->is_draining) {
+        return;
+    }
+    if (m->was_cut) {
+        presence_partner_cut(ps->core, domain);
+    } else {
+        presence_partner_seen(ps->core, domain, m->is_reachable);
     }
 }

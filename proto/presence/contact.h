@@ -37,6 +37,8 @@ struct presence_domain {
     struct list seen;        /* in presence.seen while some are */
     struct lane *lanes;      /* pace.c */
     bool is_unreachable;     /* presence_partner_seen */
+    bool was_cut;            /* presence_partner_cut: whoever is told is told of both */
+    uint64_t cut_ms;         /* when it was last told; 0 = never */
     uint64_t unreachable_ms; /* since */
     struct presence_domain_stats stats; /* remote_domain points to names */
     uint16_t ascii_len;

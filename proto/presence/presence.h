@@ -153,6 +153,12 @@ void presence_undelivered(struct presence *p, const struct presence_pair *pair,
                           enum stanza_type type, enum stanza_condition condition);
 /* The stream to this domain is down for good (false), or there again. */
 void presence_partner_seen(struct presence *p, struct slice remote_domain, bool is_reachable);
+/* A stream to or from this domain broke off: what was under way is lost, and its server may have
+ * been started anew. Watchers are told all again, presentities are probed, which shows whether
+ * somebody is there. Not more often than every PRESENCE_CUT_REST_MS: a stream that breaks all the
+ * time would have us send all the time. */
+#define PRESENCE_CUT_REST_MS 30000u
+void presence_partner_cut(struct presence *p, struct slice remote_domain);
 /* The connection to this next hop (presence_rule.hop) is lost, or there again after it was: every
  * subscription to it is refreshed or tried again, at the hop's pace. A presence server that was
  * started anew has forgotten them. */

@@ -76,6 +76,15 @@ bool presence_review(struct presence *p, bool from_start)
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
+static void tell_one(struct contact *c, bool is_reachable)
+{
+    if (c->direction == CONTACT_IN) {
+        subscriber_partner_seen(c, is_reachable);
+    } else {
+        notifier_partner_seen(c, is_reachable);
+    }
+}
+
 /* In turns: told contacts go to the end of the list. One that is made meanwhile may be told, one
  * that goes may cost somebody a second telling: both do no harm. */
 static void tell_next(struct presence_domain *d)
@@ -89,11 +98,10 @@ static void tell_next(struct presence_domain *d)
     if (d->seen_left == 0) {
         list_remove(&d->seen);
     }
-    if (c->direction == CONTACT_IN) {
-        subscriber_partner_seen(c, !d->is_unreachable);
-    } else {
-        notifier_partner_seen(c, !d->is_unreachable);
+    if (d->was_cut && !d->is_unreachable) {
+        tell_one(c, false);
     }
+    tell_one(c, !d->is_unreachable);
     contact_settle(c); /* d may be gone with it */
 }
 
@@ -154,6 +162,14 @@ static void arm_seen(struct presence *p)
     }
 }
 
+static void tell_all(struct presence *p, struct presence_domain *d)
+{
+    d->seen_left = d->remotes;
+    list_remove(&d->seen);
+    list_push_back(&p->seen, &d->seen);
+    arm_seen(p);
+}
+
 void presence_partner_seen(struct presence *p, struct slice remote_domain, bool is_reachable)
 {
     struct presence_domain *d;
@@ -165,10 +181,24 @@ void presence_partner_seen(struct presence *p, struct slice remote_domain, bool 
     }
     d->is_unreachable = !is_reachable;
     d->unreachable_ms = p->ops->now_ms(p->ctx);
-    d->seen_left = d->remotes;
-    list_remove(&d->seen);
-    list_push_back(&p->seen, &d->seen);
-    arm_seen(p);
+    d->was_cut = false;
+    tell_all(p, d);
+}
+
+void presence_partner_cut(struct presence *p, struct slice remote_domain)
+{
+    uint64_t now_ms = p->ops->now_ms(p->ctx);
+    struct presence_domain *d;
+
+    presence_check(p);
+    d = table_domain(p, remote_domain);
+    if (!d || d->remotes == 0 || d->is_unreachable ||
+        (d->cut_ms != 0 && now_ms - d->cut_ms < PRESENCE_CUT_REST_MS)) {
+        return;
+    }
+    d->cut_ms = now_ms;
+    d->was_cut = true;
+    tell_all(p, d);
 }
 
 static struct hop_news *news_of(struct presence *p, struct slice hop)

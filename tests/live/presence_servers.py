@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
+from lab.baresip import Baresip
 from lab.ejabberd import Ejabberd
 from lab.fedgate import Fedgate, corp_dns, partner, sip_hop
 from lab.kamailio import Kamailio
@@ -138,6 +139,30 @@ def contacts(kind, **options):
               ann.presences[-5:])
 
 
+def baresip():
+    """A real phone: what it publishes and shows. It knows open, closed and busy; away is offline
+    to it."""
+    with Lab("presence-baresip") as lab:
+        ground = Ground(lab, "prosody")
+        ground.server.start()
+        ground.kamailio.start()
+        ground.fedgate.start()
+        ground.log_in()
+        bob = Baresip(lab, "bob", ground.ann_jid, presence=True).start()
+        bob.shows_status("Online")
+        ground.ann.show("dnd", "in a call")
+        bob.shows_status("Busy")
+        ground.ann.add(BOB)
+        ground.ann.waits_for_subscription(BOB, "both")
+        ground.ann.sees(BOB, "available")
+        bob.command("presence_offline")
+        ground.ann.sees(BOB, "unavailable")
+        ground.ann.show("available")
+        bob.shows_status("Online")
+        bob.command("presence_online")
+        ground.ann.sees(BOB, "available")
+
+
 def blocked():
     """fedgatectl contact block: the watcher sees nobody any more and cannot come back; allow ends
     it. forget: as if it had never been."""
@@ -212,7 +237,7 @@ def restart(kind, part):
 if __name__ == "__main__":
     main(case("prosody", contacts, "prosody"), case("ejabberd", contacts, "ejabberd"),
          case("prosody_tcp_two_shards", contacts, "prosody", tls=False, shards=2),
-         blocked,
+         baresip, blocked,
          *(case(f"restart_{part}", restart, "prosody", part)
            for part in ("fedgate", "fedgate_killed", "kamailio", "server", "client")),
          *(case(f"restart_{part}_ejabberd", restart, "ejabberd", part)

@@ -21,7 +21,7 @@ module_path {modules}
 module_tmp account.so
 module_app contact.so
 module_app menu.so
-module ctrl_tcp.so
+{more}module ctrl_tcp.so
 module cons.so
 ctrl_tcp_listen {address}:{control}
 cons_listen {address}:{screen}
@@ -32,10 +32,11 @@ audio_alert nothing,nothing
 
 
 class Baresip:
-    """One user with one contact to write to."""
+    """One user with one contact to write to. presence: publishes its own (RFC 3903) and watches
+    the contact's."""
 
     def __init__(self, lab, user, contact, address=plan.PHONES, pool=plan.KAMAILIO,
-                 domain=plan.CORP, modules="/usr/lib/baresip/modules"):
+                 domain=plan.CORP, modules="/usr/lib/baresip/modules", presence=False):
         self.lab = lab
         self.aor = f"sip:{user}@{domain}"
         self.contact = contact
@@ -43,10 +44,13 @@ class Baresip:
         self.folder = lab.folder(f"baresip-{user}")
         files = {
             "config": CONFIG.format(address=address, modules=modules, control=CONTROL_PORT,
-                                    screen=SCREEN_PORT),
+                                    screen=SCREEN_PORT,
+                                    more="module_app presence.so\n" if presence else ""),
             "accounts": f'<{self.aor};transport=tcp>;auth_pass=none;regint=600;'
+                        f'{"pubint=60;" if presence else ""}'
                         f'outbound="sip:{pool}:{plan.SIP_TCP};transport=tcp"\n',
-            "contacts": f'"{contact}" <sip:{contact}>\n'}
+            "contacts": f'"{contact}" <sip:{contact}>'
+                        f'{";presence=p2p" if presence else ""}\n'}
         for name, text in files.items():
             with open(os.path.join(self.folder, name), "w", encoding="utf-8") as out:
                 out.write(text)
@@ -98,3 +102,10 @@ class Baresip:
             return next((line.strip("\r ") for line in self._screen().splitlines()
                          if f'"{text}"' in line), None)
         return wait_until(f"baresip shows {text!r}", shown, timeout)
+
+    def shows_status(self, *words):
+        """Waits until its list of contacts shows the contact as one of these words."""
+        def shown():
+            listed = re.sub(r"\x1b\[[0-9;]*m", "", self.command("contacts"))
+            return any(word in listed for word in words) and listed
+        return wait_until(f"baresip shows {self.contact} {words}", shown)

@@ -118,7 +118,8 @@ enum message_other {
     MESSAGE_OTHER_ANSWERED, /* the answer was appended */
     MESSAGE_OTHER_CONSUMED, /* needs none */
 };
-/* iq and presence to a SIP user, while only messages are carried:
+/* What strangers are told of a SIP user, who may not exist; iq are answered so for everybody, since
+ * only messages and presence are carried:
  *   iq get/set      error service-unavailable, also ping and service discovery
  *   subscribe       `unsubscribed`: a clear no now instead of a request pending for ever
  *   unsubscribe     `unsubscribed`, the confirmation that is due

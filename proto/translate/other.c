@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* other: iq and presence for SIP users, while only messages are carried. */
+/* other: iq for SIP users, and presence of strangers, who learn nothing. */
 #include "translate/message.h"
 #include "xml/writer.h"
 

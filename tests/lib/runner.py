@@ -27,7 +27,7 @@ LIVE_PARALLEL = 5
 LIVE_LONG = ("sip_worn:inwards_overlapping", "reload_storm:thousand",
              "sip_worn:inwards_without_pause", "hostile_pools:pools", "pool:unreachable",
              "million:within_bounds", "tls_storm:slow", "hostile_servers:dialled",
-             "package:contents", "package:life")
+             "package:contents", "package:life", "presence_kill:a_dozen")
 LIVE_TIMEOUT_S = 420
 FUZZ_S = 7  # beside live tests, so with less of the processors than alone
 FUZZ_LONG_S = 450
@@ -39,7 +39,9 @@ THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:relo
                  "gateway:connection_limit_2", "partner_limits:pairs_of_several_partners",
                  "partner_types:one_stream", "partner_types:shards", "access:flips",
                  "admin:several_at_once", "admin:why", "partner_types:knocks_two_shards",
-                 "suffix_match")
+                 "suffix_match", "presence_basic:partner_watches_2",
+                 "presence_basic:ours_watches_2", "presence_basic:restart_2",
+                 "presence_edges:across_shards")
 # Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
 DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",
                "partners:ejabberd_external")

@@ -12,6 +12,16 @@
 static void sweep(struct wheel_timer *timer, void *ctx);
 static void retry(struct wheel_timer *timer, void *ctx);
 
+static bool is_stuck(const struct presence *p)
+{
+    return p->is_full && p->ops->now_ms(p->ctx) - p->full_ms >= PRESENCE_GIVE_UP_MS;
+}
+
+static uint32_t retry_ms(const struct presence *p)
+{
+    return is_stuck(p) ? PRESENCE_RETRY_SLOW_MS : PRESENCE_RETRY_MS;
+}
+
 static void arm_sweep(struct presence *p, uint32_t delay_ms)
 {
     if (!wheel_timer_is_armed(&p->dirty_timer)) {
@@ -22,7 +32,7 @@ static void arm_sweep(struct presence *p, uint32_t delay_ms)
 static void arm_retry(struct presence *p)
 {
     if (!wheel_timer_is_armed(&p->retry_timer)) {
-        wheel_arm(p->wheel, &p->retry_timer, p->ops->now_ms(p->ctx) + PRESENCE_RETRY_MS, retry, p);
+        wheel_arm(p->wheel, &p->retry_timer, p->ops->now_ms(p->ctx) + retry_ms(p), retry, p);
     }
 }
 
@@ -346,7 +356,7 @@ static void sweep(struct wheel_timer *timer, void *ctx)
 
     (void)timer;
     if (!write_some(&p->dirty)) {
-        arm_sweep(p, p->is_full ? PRESENCE_RETRY_MS : PRESENCE_SLICE_MS);
+        arm_sweep(p, p->is_full ? retry_ms(p) : PRESENCE_SLICE_MS);
     }
 }
 
@@ -386,7 +396,7 @@ static void retry(struct wheel_timer *timer, void *ctx)
     if (write_some(&p->urgent)) {
         return;
     }
-    if (p->is_full && p->ops->now_ms(p->ctx) - p->full_ms >= PRESENCE_GIVE_UP_MS) {
+    if (is_stuck(p)) {
         give_up(p);
     }
     if (!list_is_empty(&p->urgent)) {

@@ -9,20 +9,21 @@
 #include "base/slab.h"
 #include "presence/contact.h"
 
-#define PRESENCE_MAGIC            0x50524553u
-#define PRESENCE_CONTACTS_MAX     2000000u
-#define PRESENCE_DOMAIN_MAX       1000000u
-#define PRESENCE_ORDERS_MAX       1024u
-#define PRESENCE_DIRTY_MS         5000u  /* a changed dialog or document waits so long at most */
-#define PRESENCE_DIRTY_MS_MAX     60000u /* while the store refuses */
-#define PRESENCE_RETRY_MS         100u   /* after ERR_FULL */
-#define PRESENCE_GIVE_UP_MS       10000u /* a grant waits so long for a store that takes nothing */
-#define PRESENCE_SLICE            256u   /* contacts at a time in long works */
-#define PRESENCE_SLICE_MS         8u
+#define PRESENCE_MAGIC             0x50524553u
+#define PRESENCE_CONTACTS_MAX      2000000u
+#define PRESENCE_DOMAIN_MAX        1000000u
+#define PRESENCE_ORDERS_MAX        1024u
+#define PRESENCE_DIRTY_MS          5000u  /* a changed dialog or document waits so long at most */
+#define PRESENCE_DIRTY_MS_MAX      60000u /* while the store refuses */
+#define PRESENCE_RETRY_MS          100u   /* after ERR_FULL */
+#define PRESENCE_RETRY_SLOW_MS     1000u  /* after ERR_FULL for PRESENCE_GIVE_UP_MS */
+#define PRESENCE_GIVE_UP_MS        10000u /* a grant waits so long for a store that takes nothing */
+#define PRESENCE_SLICE             256u   /* contacts at a time in long works */
+#define PRESENCE_SLICE_MS          8u
 #define PRESENCE_DIALOGS_BYTES_MAX 65536u /* of a row */
-#define PRESENCE_FIELDS_BYTES_MAX 65536u
-#define PRESENCE_BODY_BYTES_MAX   131072u
-#define PRESENCE_STANZA_BYTES_MAX 262144u
+#define PRESENCE_FIELDS_BYTES_MAX  65536u
+#define PRESENCE_BODY_BYTES_MAX    131072u
+#define PRESENCE_STANZA_BYTES_MAX  262144u
 
 enum contact_dirt {
     CONTACT_CLEAN,
@@ -35,9 +36,9 @@ struct contact_row {
     struct list link;        /* in presence.rows, by ticket */
     struct contact *contact; /* borrowed: stays while its row is on the way */
     uint64_t ticket;
-    uint32_t at_unix_s;      /* when the state in it began, if it is another one */
-    uint8_t wants;           /* CONTACT_WANTS_* that its durability fulfils */
-    uint8_t state;           /* in it */
+    uint32_t at_unix_s; /* when the state in it began, if it is another one */
+    uint8_t wants;      /* CONTACT_WANTS_* that its durability fulfils */
+    uint8_t state;      /* in it */
     uint8_t asker;
     bool is_deleted;
     bool had_row; /* contact.has_row before */
@@ -57,8 +58,8 @@ struct presence {
     struct contact **buckets; /* owned */
     uint32_t bucket_bits;
     uint32_t count;
-    struct map domains; /* by A-label; owned */
-    struct slab slab;   /* contacts, their dialogs and documents */
+    struct map domains;              /* by A-label; owned */
+    struct slab slab;                /* contacts, their dialogs and documents */
     struct sip_dialogs *sip_dialogs; /* owned */
 
     /* authorise.c */
@@ -83,8 +84,8 @@ struct presence {
     uint64_t review_at; /* hash of the next contact */
 
     struct presence_scratch scratch;
-    struct buf dialogs;  /* row.c: of the row being written */
-    struct buf document; /* likewise */
+    struct buf dialogs;        /* row.c: of the row being written */
+    struct buf document;       /* likewise */
     struct buf packed_dialogs; /* likewise, without envelope */
     struct buf packed_document;
     struct presence_stats stats;

@@ -146,7 +146,7 @@ Test(authorise, grant_is_given_up_when_the_store_stays_full)
     cr_expect_eq(puppet.arg[PUPPET_GRANTED], ERR_FULL);
     cr_expect_eq(state(), CONTACT_ASKED);
     say(grant_again);
-    fixture_run(&f, 2 * PRESENCE_RETRY_MS);
+    fixture_run(&f, PRESENCE_RETRY_SLOW_MS + 100);
     cr_expect_eq(puppet.count[PUPPET_GRANTED], 2, "the next one learns it sooner");
     f.store = FIXTURE_STORE_PROMPT;
     fixture_run(&f, 2 * PRESENCE_DIRTY_MS);

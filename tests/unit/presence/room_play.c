@@ -352,7 +352,7 @@ static void step_time(struct play *p)
     static const uint32_t seconds[] = {0, 0, 0, 1, 1, 2, 5, 5, 6, 10, 33, 60, 130, 700};
     uint8_t how = next(p);
 
-    if (how < 4) { /* time is what costs time here */
+    if (how < 4 && p->f.store != FIXTURE_STORE_FULL) { /* time costs time here, retries more */
         fixture_run(&p->f, how < 3 ? 4000000 : 100000000);
         return;
     }

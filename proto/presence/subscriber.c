@@ -36,6 +36,7 @@ void subscriber_from_partner(struct contact *c, const struct stanza *st)
 {
     struct subscriber_step step = {.stanza = st};
 
+    c->in.tell_tries = 0;
     switch ((int)st->type) {
     case STANZA_TYPE_SUBSCRIBE:
         subscriber_step(c, SUBSCRIBER_ON_SUBSCRIBE, &step);
@@ -63,14 +64,25 @@ void subscriber_from_partner(struct contact *c, const struct stanza *st)
 void subscriber_undelivered(struct contact *c, enum stanza_type type,
                             enum stanza_condition condition)
 {
-    /* What could not be told is told when the partner is back: subscriber_partner_seen. */
-    (void)type;
     (void)condition;
-    c->in.is_told = false;
+    switch ((int)type) {
+    case STANZA_TYPE_SUBSCRIBED:
+        c->in.owes_subscribed = true;
+        subscriber_tell_again(c);
+        break;
+    case STANZA_TYPE_AVAILABLE:
+    case STANZA_TYPE_UNAVAILABLE:
+        subscriber_tell_again(c);
+        break;
+    default: /* `unsubscribed`: is said again when he asks */
+        return;
+    }
+    subscriber_settle(c);
 }
 
 void subscriber_partner_seen(struct contact *c, bool is_reachable)
 {
+    c->in.tell_tries = 0;
     if (is_reachable) {
         subscriber_step(c, SUBSCRIBER_ON_BACK, NULL);
     } else {

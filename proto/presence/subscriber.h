@@ -47,6 +47,7 @@ struct subscriber {
     uint8_t failures;           /* in a row: length of the next back-off */
     uint8_t misses;             /* 404s in a row */
     uint8_t quick;              /* new dialogs in a row without a pause */
+    uint8_t tell_tries;         /* tellings in a row that were not delivered */
     bool wants_new : 1;         /* a SUBSCRIBE that makes a dialog is due */
     bool is_paced : 1;          /* contact_pace said: later */
     bool is_told : 1;           /* the watcher knows what we know */

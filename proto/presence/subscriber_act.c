@@ -287,9 +287,15 @@ void subscriber_do_tell_soon(struct contact *c, struct subscriber_step *step)
 void subscriber_do_tell(struct contact *c, struct subscriber_step *step)
 {
     (void)step;
-    if (subscriber_is_granted(c) && !c->in.is_told) {
-        subscriber_tell_all(c, NULL);
+    if (!subscriber_is_granted(c) || (c->in.is_told && !c->in.owes_subscribed)) {
+        return;
     }
+    if (c->in.owes_subscribed) {
+        c->in.owes_subscribed = false;
+        contact_send_type(c, STANZA_TYPE_SUBSCRIBED);
+        contact_touch(c);
+    }
+    subscriber_tell_all(c, NULL);
 }
 
 /* A notifier that was started anew has forgotten its dialogs: 481, and a new one. */
@@ -375,6 +381,10 @@ void subscriber_do_rejudge(struct contact *c, struct subscriber_step *step)
     (void)step;
     contact_rule(c, &rule);
     if (rule.with_notes == c->in.with_notes) {
+        if (subscriber_is_granted(c) && !c->in.is_told) { /* it was not let out before, perhaps */
+            c->in.tell_tries = 0;
+            c->in.tell_s = subscriber_now_s(c) + subscriber_random_s(c, SUBSCRIBER_TELL_S);
+        }
         return;
     }
     /* Notes that may no longer be seen are taken back by telling what remains. */

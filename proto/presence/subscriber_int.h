@@ -45,6 +45,7 @@
 #define SUBSCRIBER_IDLE_S         93600u /* 26 h */
 #define SUBSCRIBER_CUT_S          3600u
 #define SUBSCRIBER_TELL_S         5u
+#define SUBSCRIBER_TELL_TRIES_MAX 9u /* then every 5 s << 9 = 43 min */
 #define SUBSCRIBER_GHOST_S        600u /* that a resource has left may still turn out not to be told */
 #define SUBSCRIBER_END_TRIES_MAX  3u
 /* After a start the loaded dialogs are written before they are used, so that a second crash does
@@ -190,6 +191,8 @@ void subscriber_change_hide(struct contact *c, struct subscriber_change *change)
 void subscriber_change_drop(struct contact *c, struct subscriber_change *change);
 /* Everything, to whom it asked (NULL: the bare address). */
 void subscriber_tell_all(struct contact *c, const struct stanza *probe);
+/* What was said did not arrive, or may not have: is said again, ever more rarely. */
+void subscriber_tell_again(struct contact *c);
 void subscriber_tell_error(struct contact *c, enum stanza_condition condition);
 /* Documents. False: no memory, it is as before. */
 bool subscriber_document_set(struct contact *c, struct subscriber_dialog *d,

@@ -422,6 +422,20 @@ void subscriber_tell_all(struct contact *c, const struct stanza *probe)
     c->in.was_told = true;
 }
 
+void subscriber_tell_again(struct contact *c)
+{
+    uint32_t delay_s = SUBSCRIBER_TELL_S << c->in.tell_tries;
+
+    c->in.is_told = false;
+    if (c->in.tell_s != 0 || c->remote->is_unreachable) { /* SUBSCRIBER_ON_BACK will */
+        return;
+    }
+    if (c->in.tell_tries < SUBSCRIBER_TELL_TRIES_MAX) {
+        c->in.tell_tries++;
+    }
+    c->in.tell_s = subscriber_now_s(c) + delay_s + subscriber_random_s(c, delay_s);
+}
+
 void subscriber_tell_error(struct contact *c, enum stanza_condition condition)
 {
     struct presence_scratch *s = presence_scratch(c->p);

@@ -410,6 +410,59 @@ Test(subscriber_time, who_left_while_the_partner_was_cut_off)
     EXPECT_SAID(&s, "200 unavailable/a1 unavailable = active/granted");
 }
 
+static void lose(enum stanza_type type)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    presence_undelivered(s.f.p, &pair, type, STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+    fixture_settle(&s.f);
+}
+
+Test(subscriber_time, what_did_not_arrive_is_said_again)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    notify(&s, "active;expires=3600", PIDF_HEAD TUPLE("a1", "open") TUPLE("b2", "open") PIDF_TAIL);
+    notify(&s, "active;expires=3600", PIDF_OPEN);
+    EXPECT_SAID(&s, "200 200 available/b2 unavailable/b2 = active/granted");
+    lose(STANZA_TYPE_UNAVAILABLE);
+    EXPECT_SAID(&s, "= active/granted");
+    fixture_run(&s.f, 13000);
+    EXPECT_SAID(&s, "unavailable/b2 available/a1 = active/granted");
+    lose(STANZA_TYPE_SUBSCRIBED);
+    fixture_run(&s.f, 25000);
+    cr_expect(strstr(said(&s), "subscribed"), "%s", s.said);
+    fixture_run(&s.f, 60000);
+    EXPECT_SAID(&s, "= active/granted");
+}
+
+Test(subscriber_time, an_end_that_did_not_arrive_is_said_again)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    until_subscribe(4000);
+    respond(&s, 481, "");
+    respond(&s, 503, "");
+    fixture_run(&s.f, 33000);
+    said(&s);
+    lose(STANZA_TYPE_UNAVAILABLE);
+    fixture_run(&s.f, 12000);
+    said(&s);
+    cr_expect(strstr(s.said, "unavailable/a1"), "%s", s.said);
+}
+
+Test(subscriber_time, a_partner_who_never_takes_anything)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    lose(STANZA_TYPE_AVAILABLE);
+    for (uint32_t t = 0; t < 7200; t += 10) {
+        live(&s, 10, "active;expires=3600");
+        if (fixture_count(&s.f.stanzas) > 0) {
+            said(&s);
+            lose(STANZA_TYPE_AVAILABLE);
+        }
+    }
+    cr_expect_leq(presence_stats(s.f.p)->stanza_out, 30);
+}
+
 /* --- Lync ------------------------------------------------------------------------------------- */
 
 Test(subscriber_time, lync_grants_by_its_2xx)

@@ -7,6 +7,7 @@ import uuid
 from xml.etree import ElementTree
 
 from . import plan
+from .process import HANG_S
 from .sip import Phone
 from .stage import LabError
 
@@ -134,13 +135,13 @@ class PresencePhone(Phone):
     def watch(self, whom, expires=600, headers=()):
         return Watch(self, whom, expires, headers)
 
-    def next_notify(self, timeout=10.0):
+    def next_notify(self, timeout=HANG_S):
         try:
             return Seen(self.notifies.get(timeout=timeout))
         except queue.Empty:
             raise LabError(f"no NOTIFY within {timeout:g} s") from None
 
-    def sees(self, show, note=None, state="active", timeout=20.0):
+    def sees(self, show, note=None, state="active", timeout=HANG_S):
         """Waits for a NOTIFY that says this; those before it are passed over. note: one of its
         notes; False: it must have none."""
         until, passed = time.monotonic() + timeout, []

@@ -13,6 +13,7 @@ from . import plan
 from .fedgate import Fedgate, corp_dns, partner
 from .peer import Peer
 from .presence import Seen, Watch, pidf
+from .process import HANG_S
 from .sip import SipWire, answer_to, compose
 from .stage import LabError, check
 from .xmpp import local
@@ -140,17 +141,17 @@ class PresencePool:
                 return self.wires[-1]
         raise LabError("fedgate has no connection to the pool")
 
-    def next_subscribe(self, timeout=30.0):
+    def next_subscribe(self, timeout=HANG_S):
         try:
             return self.subscribes.get(timeout=timeout)
         except queue.Empty:
             raise LabError(f"no SUBSCRIBE within {timeout:g} s") from None
 
-    def subscription(self, timeout=30.0):
+    def subscription(self, timeout=HANG_S):
         """The dialog of the next SUBSCRIBE."""
         return self.dialogs[self.next_subscribe(timeout).get("call-id")]
 
-    def next_notify(self, timeout=30.0):
+    def next_notify(self, timeout=HANG_S):
         try:
             return self.notifies.get(timeout=timeout)
         except queue.Empty:
@@ -191,7 +192,7 @@ class Ground:
         self.peer.reply(plan.CORP, f"<presence{kind} from='{sender}@{self.domain}' "
                                    f"to='{to}@{plan.CORP}'>{inner}</presence>")
 
-    def hears(self, *kinds, timeout=30):
+    def hears(self, *kinds, timeout=HANG_S):
         """The next presence stanza of one of these types at the partner; others are passed over."""
         while True:
             try:
@@ -202,7 +203,7 @@ class Ground:
             if local(element) == "presence" and kind in kinds:
                 return element
 
-    def notified(self, state, timeout=30):
+    def notified(self, state, timeout=HANG_S):
         """The next NOTIFY in this state at the pool."""
         while True:
             seen = Seen(self.pool.next_notify(timeout))

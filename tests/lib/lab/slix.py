@@ -44,7 +44,7 @@ class Slix:
         self.thread = threading.Thread(target=self._run, args=(jid, password, address, made),
                                        daemon=True)
         self.thread.start()
-        made.wait(10)
+        made.wait(HANG_S)
         if not self.ready.wait(HANG_S) or self.trouble:
             raise LabError(f"{jid} cannot log in: {self.trouble}")
 
@@ -163,4 +163,4 @@ class Slix:
             self.loop.call_later(0.2, self.loop.stop)
         if self.thread.is_alive():
             self.loop.call_soon_threadsafe(end)
-            self.thread.join(10)
+            self.thread.join(HANG_S)

@@ -72,7 +72,6 @@ struct sim_pair {
     enum sim_roster out; /* in x's roster */
     enum sim_policy policy;
     struct sim_view view; /* what x's clients show */
-    uint32_t acks_due;    /* unsubscribes that were not yet answered */
     /* s watches x */
     enum sim_roster in; /* in x's roster */
     struct sim_device devices[SIM_DEVICES];
@@ -149,7 +148,6 @@ struct sim {
     struct sim_shown resources[SIM_USERS][SIM_RESOURCES]; /* of XMPP users */
     struct sim_shown tuples[SIM_USERS][SIM_RESOURCES];    /* of SIP users */
     bool is_stream_up, is_hop_up;
-    bool has_lost; /* a stanza that told of a resource's end was lost: it is not told again */
     bool acknowledges_bare, answers_unavailable, denies_by_notify, keeps_subs; /* habits */
     uint32_t notes;
     uint64_t devices_at;  /* when a device has something to do; UINT64_MAX = never */

@@ -130,8 +130,8 @@ void check_gauges(struct sim *s)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* The same things, whatever the resources are called. has_more: what is gone may still be there. */
-static bool same_view(const struct sim_view *v, const struct sim_shown *shown, bool has_more)
+/* The same things, whatever the resources are called. */
+static bool same_view(const struct sim_view *v, const struct sim_shown *shown)
 {
     bool used[SIM_ITEMS] = {false};
     uint32_t open = 0;
@@ -152,7 +152,7 @@ static bool same_view(const struct sim_view *v, const struct sim_shown *shown, b
             return false;
         }
     }
-    return has_more ? v->count >= open : v->count == open;
+    return v->count == open;
 }
 
 static void say_views(struct sim *s, const struct sim_view *v, const struct sim_shown *shown)
@@ -191,7 +191,7 @@ static void end_in(struct sim *s, struct sim_pair *p)
         sim_fail(s, "%s watches %s: roster %d, gateway %s, pool's policy %d, %u subscriptions%s", x,
                  u, p->out, contact_state_name(state), p->policy, subs,
                  p->is_excused ? " (excused)" : "");
-    } else if (p->out == ROSTER_ON && !same_view(&p->view, s->tuples[p->s], false)) {
+    } else if (p->out == ROSTER_ON && !same_view(&p->view, s->tuples[p->s])) {
         sim_fail(s, "%s sees of %s what is not so", x, u);
         say_views(s, &p->view, s->tuples[p->s]);
     }
@@ -225,7 +225,7 @@ static void end_out_device(struct sim *s, struct sim_pair *p, uint32_t k)
         sim_fail(s, "device %u of %s watches %s: roster %d, gateway %s, dialog %d active %d%s", k,
                  u, x, p->in, contact_state_name(state), d->phase, d->is_active,
                  p->is_excused ? " (excused)" : "");
-    } else if (p->in == ROSTER_ON && !same_view(&d->view, s->resources[p->x], false)) {
+    } else if (p->in == ROSTER_ON && !same_view(&d->view, s->resources[p->x])) {
         sim_fail(s, "device %u of %s sees of %s what is not so", k, u, x);
         say_views(s, &d->view, s->resources[p->x]);
     }
@@ -240,7 +240,7 @@ void check_now(struct sim *s, const char *when)
 
         if (p->out == ROSTER_ON) {
             s->sums.checked++;
-            if (pool_sub_count(s, p) != 1 || !same_view(&p->view, s->tuples[p->s], s->has_lost)) {
+            if (pool_sub_count(s, p) != 1 || !same_view(&p->view, s->tuples[p->s])) {
                 sim_fail(s, "after %s: %s sees of %s what is not so; %u subscriptions", when, x, u,
                          pool_sub_count(s, p));
                 say_views(s, &p->view, s->tuples[p->s]);
@@ -251,7 +251,7 @@ void check_now(struct sim *s, const char *when)
 
             s->sums.checked += d->wants;
             if (d->wants && (d->phase != DEVICE_LIVE || !d->is_active ||
-                             !same_view(&d->view, s->resources[p->x], false))) {
+                             !same_view(&d->view, s->resources[p->x]))) {
                 sim_fail(s, "after %s: device %u of %s sees of %s what is not so; dialog %d", when,
                          k, u, x, d->phase);
                 say_views(s, &d->view, s->resources[p->x]);

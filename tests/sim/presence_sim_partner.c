@@ -141,13 +141,32 @@ static void on_probe(struct sim *s, struct sim_pair *p)
     }
 }
 
-/* One that answers an `unsubscribe` of before may meet a request of after: RFC 6121 cannot tell, so
- * the person will have to say it again.                                                          */
-static void on_unsubscribed(struct sim_pair *p)
+/* Whether something that p's user said about a subscription has hardly arrived, or not yet. */
+static bool is_crossed(const struct sim *s, const struct sim_pair *p)
 {
-    if (p->acks_due > 0 && p->out == ROSTER_PENDING) {
-        p->is_excused = true;
+    char from[SIM_ID];
+    char to[SIM_ID];
+
+    for (uint32_t i = 0; i < s->event_count; i++) {
+        const struct sim_event *ev = &s->events[i];
+
+        if (ev->kind != EV_STANZA_TO_GW || !sim_is_management(ev->text)) {
+            continue;
+        }
+        sim_attribute(ev->text, "from", from);
+        sim_attribute(ev->text, "to", to);
+        if (strcmp(from, sim_x_names[p->x]) == 0 && strcmp(to, sim_s_names[p->s]) == 0) {
+            return true;
+        }
     }
+    return p->in_at != 0 && p->in_at + 10 * SIM_S > sim_now(s);
+}
+
+/* One that answers something of before may meet a request of after: RFC 6121 cannot tell, so the
+ * person will have to say it again.                                                              */
+static void on_unsubscribed(const struct sim *s, struct sim_pair *p)
+{
+    p->is_excused = p->is_excused || (p->out == ROSTER_PENDING && is_crossed(s, p));
     p->out = ROSTER_NONE;
     p->wants = false;
     p->view.count = 0;
@@ -181,6 +200,7 @@ void partner_receive(struct sim *s, const char *text)
         return;
     }
     sim_attribute(text, "type", type);
+    sim_trace(s, "partner hears %s", text);
     if (strcmp(type, "subscribe") == 0) {
         on_subscribe(s, p);
     } else if (strcmp(type, "probe") == 0) {
@@ -188,12 +208,9 @@ void partner_receive(struct sim *s, const char *text)
     } else if (strcmp(type, "subscribed") == 0 && p->out == ROSTER_PENDING) {
         p->out = ROSTER_ON;
         s->sums.granted++;
-    } else if (strcmp(type, "unsubscribed") == 0) {
-        if (p->out != ROSTER_NONE) {
-            on_unsubscribed(p);
-            s->sums.denied++;
-        }
-        p->acks_due -= p->acks_due > 0;
+    } else if (strcmp(type, "unsubscribed") == 0 && p->out != ROSTER_NONE) {
+        on_unsubscribed(s, p);
+        s->sums.denied++;
     } else if (strcmp(type, "unsubscribe") == 0 && p->in != ROSTER_NONE) {
         p->in = ROSTER_NONE;
         send_type(s, p, "unsubscribed");
@@ -218,7 +235,6 @@ void partner_unsubscribe(struct sim *s, struct sim_pair *p)
     p->wants = false;
     p->out = ROSTER_NONE;
     p->view.count = 0;
-    p->acks_due++;
     send_type(s, p, "unsubscribe");
 }
 

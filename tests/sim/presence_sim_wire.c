@@ -244,7 +244,7 @@ static void deliver_request(struct sim *s, const struct sim_event *ev)
 }
 
 /* A stanza for a stream that is down waits a while, in case it comes back; then the domain counts
- * as lost (core/edge/link.c). One that was under way when the stream ended is told of at once.      */
+ * as lost (core/edge/link.c). One that was under way when the stream ended is told of at once. */
 static void undelivered(struct sim *s, const struct sim_event *ev)
 {
     char from[SIM_ID];

@@ -555,7 +555,7 @@ Test(dialog, shared_parts)
 }
 
 /* The budget of 600 bytes a subscription leaves this much to the dialog: a presence server's
- * answer through one and through two proxies. Routes and target are shared by many.                              */
+ * answer through one and through two proxies. Routes and target are shared by many. */
 Test(dialog, bytes)
 {
     struct dialog_text t = {.from =

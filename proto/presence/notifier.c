@@ -272,6 +272,8 @@ void notifier_review(struct contact *c)
     contact_rule(c, &rule);
     if (!rule.is_allowed) {
         plain_event(c, NOTIFIER_EV_RULED_OUT);
+    } else if (c->out.was_down || c->out.is_deaf || c->out.is_lost) {
+        plain_event(c, NOTIFIER_EV_PARTNER_BACK); /* perhaps: the end of a maintenance */
     }
 }
 

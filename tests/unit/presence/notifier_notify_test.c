@@ -608,6 +608,23 @@ Test(notifier_notify, domain_that_no_probe_reaches)
     cr_expect(!contact_of(&f)->out.is_lost);
 }
 
+/* What stood in the way, a maintenance, may be over. */
+Test(notifier_notify, new_rules_are_a_reason_to_try_again)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    begin_granted(&f, &phone, "36000");
+    (void)presence_review(f.p, true);
+    fixture_run(&f, 250);
+    cr_expect_str_eq(told(&f), "= granted/1");
+    presence_undelivered(f.p, &pair, STANZA_TYPE_PROBE, STANZA_CONDITION_POLICY_VIOLATION);
+    fixture_run(&f, 1000);
+    cr_expect_str_eq(told(&f), "= granted/1");
+    (void)presence_review(f.p, true);
+    fixture_run(&f, 250);
+    cr_expect_str_eq(told(&f), "probe = granted/1");
+}
+
 Test(notifier_notify, granted_but_nothing_shown)
 {
     begin_asking(&f, &phone, "3600");

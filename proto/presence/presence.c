@@ -109,6 +109,9 @@ int presence_new(struct presence **out, const struct presence_params *params)
     p->sip_dialogs = sip_dialogs_new();
     err = p->sip_dialogs ? table_init(p) : ERR_NOMEM;
     if (!err) {
+        err = bound_init(p);
+    }
+    if (!err) {
         err = pidf_reader_new(&p->scratch.reader);
     }
     if (err) {
@@ -129,6 +132,7 @@ void presence_free(struct presence *p)
     authorise_deinit(p);
     send_deinit(p);
     table_deinit(p);
+    bound_deinit(p);
     sip_dialogs_free(p->sip_dialogs);
     pace_deinit(p);
     review_deinit(p);
@@ -163,6 +167,7 @@ static void from_watcher(struct presence *p, const struct presence_pair *pair,
                          const struct stanza *st)
 {
     struct contact *c = contact_find(p, CONTACT_IN, pair);
+    bool is_new = !c || (c->state == CONTACT_NONE && st->type == STANZA_TYPE_SUBSCRIBE);
     bool is_end = st->type == STANZA_TYPE_UNSUBSCRIBE;
     int err = 0;
 
@@ -174,7 +179,10 @@ static void from_watcher(struct presence *p, const struct presence_pair *pair,
         gate_answer_stranger(p, pair, st); /* dialogs of before end by presence_review */
         return;
     }
-    if (!c) {
+    if (is_new && !bound_may_ask(p, pair)) {
+        p->stats.refused_full++;
+        err = ERR_LIMIT;
+    } else if (!c) {
         err = contact_get(p, CONTACT_IN, pair, &c);
     }
     if (err && st->type == STANZA_TYPE_SUBSCRIBE) {

@@ -207,6 +207,7 @@ static void count_state(struct contact *c, int32_t by)
 {
     c->p->stats.contacts[c->direction][c->state] += (uint32_t)by;
     c->remote->stats.contacts[c->direction][c->state] += (uint32_t)by;
+    bound_count(c, by);
 }
 
 void contact_raw_set_state(struct contact *c, enum contact_state state)

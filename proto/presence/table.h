@@ -12,6 +12,8 @@
 #define PRESENCE_MAGIC             0x50524553u
 #define PRESENCE_CONTACTS_MAX      2000000u
 #define PRESENCE_DOMAIN_MAX        1000000u
+#define PRESENCE_ASKED_MAX         1000u   /* undecided requests of one user of a partner */
+#define PRESENCE_UNDECIDED_MAX     100000u /* contacts of direction in of one remote domain */
 #define PRESENCE_ORDERS_MAX        1024u
 #define PRESENCE_DIRTY_MS          5000u  /* a changed dialog or document waits so long at most */
 #define PRESENCE_DIRTY_MS_MAX      60000u /* while the store refuses */
@@ -62,6 +64,8 @@ struct presence {
     struct slab slab;                /* contacts, their dialogs and documents */
     struct sip_dialogs *sip_dialogs; /* owned */
 
+    uint32_t *asked; /* owned; bound.c */
+
     /* authorise.c */
     struct list dirty;  /* struct contact.dirty; of those without a row on the way */
     struct list urgent; /* the same: the store was full */
@@ -106,6 +110,14 @@ struct contact *table_next(const struct presence *p, uint64_t hash);
 struct presence_domain *table_domain(const struct presence *p, struct slice ascii);
 /* state, with gauges and nothing else. */
 void contact_raw_set_state(struct contact *c, enum contact_state state);
+
+/* --- bound.c --- */
+NODISCARD int bound_init(struct presence *p);
+void bound_deinit(struct presence *p);
+/* The contact's state begins (1) or ends (-1). */
+void bound_count(const struct contact *c, int32_t by);
+/* May this user of a partner begin to watch one more of ours? */
+bool bound_may_ask(const struct presence *p, const struct presence_pair *pair);
 
 /* --- contact.c --- */
 void contact_settle(struct contact *c);

@@ -250,6 +250,51 @@ Test(table, bound_of_one_remote_domain)
     cr_expect_eq(fixture_state(&f, CONTACT_IN, BOB, "b@talk.example"), CONTACT_ASKED);
 }
 
+static void make_by(const char *remote, uint32_t from, uint32_t to)
+{
+    char local[64];
+
+    for (uint32_t i = from; i < to; i++) {
+        (void)snprintf(local, sizeof(local), "nobody%u@corp.example", i);
+        stanza("subscribe", local, remote);
+    }
+}
+
+static void decide(struct contact *c, enum puppet_event event, int64_t arg)
+{
+    if (event == PUPPET_STANZA) {
+        work(c, event, arg);
+        contact_grant(c, CONTACT_BY_PARTNER);
+    }
+}
+
+/* Of people who do not exist, whom a presence server calls pending. */
+Test(table, bound_of_undecided_requests_of_one_user)
+{
+    const struct presence_stats *s;
+
+    fixture_start(&f);
+    s = presence_stats(f.p);
+    puppet.act = work;
+    make_by(ANN, 0, PRESENCE_ASKED_MAX + 50);
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_ASKED], PRESENCE_ASKED_MAX);
+    cr_expect_eq(s->refused_full, 50);
+    make_by("joe@chat.example", 0, 10);
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_ASKED], PRESENCE_ASKED_MAX + 10, "others may");
+    puppet.act = decide;
+    make_by(ANN, 0, 10); /* decided: there is room again */
+    make_by(ANN, 5000, 5060);
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_GRANTED], 10 + 60,
+                 "what is decided is not bounded");
+    fixture_run(&f, 2 * PRESENCE_DIRTY_MS);
+    fixture_crash(&f, false);
+    s = presence_stats(f.p);
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_ASKED], PRESENCE_ASKED_MAX);
+    puppet.act = work;
+    make_by(ANN, 6000, 6020);
+    cr_expect_eq(s->refused_full, 10, "counted again from the store");
+}
+
 Test(table, no_memory_makes_no_contact_and_loses_none)
 {
     struct presence_pair pair = fixture_pair(BOB, ANN);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bound: how much one partner may leave undecided. A presence server says `pending` for users who do
- * not exist, so whoever asks for a million invented names would fill the table, the store and the
- * hop's pace; what was granted is not touched by these bounds, nor what the store brings back.
+/* bound: how much one partner may leave undecided. A presence server says `pending` for users who
+ * do not exist, so whoever asks for a million invented names would fill the table, the store and
+ * the hop's pace; what was granted is not touched by these bounds, nor what the store brings back.
  * Requests of one user are counted in a slot of his address' keyed hash: two may share one, which
  * costs the other nothing as long as his neighbour behaves, and no memory per user. */
 #include "base/err.h"

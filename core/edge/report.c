@@ -59,7 +59,8 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
     buf_put_lit(out, "],\n");
 }
 
-/* Every figure of the engine, by the name it has in its struct. */
+/* Every figure of the engine, by the name it has in its struct. Signed: a shard that frees what
+ * others allocated holds less than nothing, only the sum of all is a size.                      */
 #define ENGINE_GAUGES(X) \
     X(conn_open) X(handshakes_in_progress) X(handshakes_waiting) X(pool_bytes)
 #define ENGINE_COUNTERS(X)                                                                       \
@@ -89,7 +90,7 @@ static void put_shards(struct buf *out, const struct edge_report *shards,
         buf_put_cstr(out, i ? ",\n    " : "\n    ");
         buf_printf(out, "{\"shard\": %u, \"streams_in\": %u, \"streams_out\": %u", i,
                    shards[i].streams_in_open, shards[i].streams_out_open);
-#define X(name) buf_printf(out, ", \"" #name "\": %lu", engine[i].name);
+#define X(name) buf_printf(out, ", \"" #name "\": %ld", (int64_t)engine[i].name);
         ENGINE_GAUGES(X)
         ENGINE_COUNTERS(X)
 #undef X
@@ -155,7 +156,8 @@ void report_write_metrics(struct buf *out, const struct report_node *node,
 #define Y(name, type)                                                                     \
     buf_put_lit(out, "# TYPE fedgate_engine_" #name " " type "\n");                       \
     for (uint32_t i = 0; i < shard_count; i++) {                                          \
-        buf_printf(out, "fedgate_engine_" #name "{shard=\"%u\"} %lu\n", i, engine[i].name); \
+        buf_printf(out, "fedgate_engine_" #name "{shard=\"%u\"} %ld\n", i,              \
+                   (int64_t)engine[i].name);                                              \
     }
 #define X(name) Y(name, "gauge")
     ENGINE_GAUGES(X)

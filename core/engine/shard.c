@@ -241,7 +241,7 @@ static void publish_gauges(struct shard *sh)
     __atomic_store_n(&sh->stats.handshakes_waiting, admission_waiting_count(&sh->admission),
                      __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.cq_overflows, sh->io->overflow_count, __ATOMIC_RELAXED);
-    __atomic_store_n(&sh->stats.pool_bytes, (uint64_t)pool_used_bytes(), __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.pool_bytes, pool_used_bytes(), __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.log_lost,
                      atomic_load_explicit(&sh->log.lost_count, memory_order_relaxed),
                      __ATOMIC_RELAXED);

@@ -285,10 +285,9 @@ class Stage:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def held(self):
-        """What the shards hold: bytes of their pools; descriptors. A shard that frees what others
-        allocated is below zero, in 64 bits."""
-        pools = sum(shard["pool_bytes"] for shard in self.fedgate.stats()["shards"])
-        return ((pools + (1 << 63)) % (1 << 64) - (1 << 63),
+        """What the shards hold: bytes of their pools; descriptors."""
+        shards = self.fedgate.stats()["shards"]
+        return (sum(shard["pool_bytes"] for shard in shards),
                 len(os.listdir(f"/proc/{self.fedgate.process.popen.pid}/fd")))
 
 

@@ -60,6 +60,7 @@ Test(report, sums_partners_over_shards_and_escapes)
     shards[1] = (struct edge_report){.shard_idx = 1, .partners = &partners[1], .partner_count = 1};
     shards[0].stats.stanzas_in_partner = 1;
     shards[1].stats.stanzas_in_partner = 2;
+    engine[1].pool_bytes = -8; /* it frees what others allocated */
     buf_init(&out, 1 << 20);
     report_write_json(&out, &node, shards, engine, 2);
     buf_putc(&out, 0);
@@ -67,6 +68,7 @@ Test(report, sums_partners_over_shards_and_escapes)
     cr_assert(is_balanced(slice_to(buf_slice(&out), buf_len(&out) - 1)));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"stanzas\": 42"));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"stanzas_in_partner\": 3"));
+    cr_assert_not_null(strstr(buf_slice(&out).ptr, "\"pool_bytes\": -8,"));
     cr_assert_not_null(
         strstr(buf_slice(&out).ptr, "\"bounced\": {\"queue_age\": 7, \"size\": 1}"));
     cr_assert_not_null(strstr(buf_slice(&out).ptr, "tls: \\\"x\\\"\\n\\\\"));

@@ -39,7 +39,7 @@ unsigned watch_number(const char *at, size_t len, char letter)
 
 static void say(struct load *l, unsigned pair, const char *type, const char *inside)
 {
-    if (watch_state.stream) {
+    if (watch_state.stream && watch_state.stream->step == STEP_READY) {
         wire_printf(l, watch_state.stream,
                     "<presence%s%s%s from='w%06u@p0000.%s%s' to='u%06u@%s'>%s</presence>",
                     type ? " type='" : "", type ? type : "", type ? "'" : "", pair, l->suffix,

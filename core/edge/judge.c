@@ -56,13 +56,25 @@ static uint64_t key_of(const struct policy_question *q)
     return reach_key(&pair);
 }
 
+/* Behind SIP the gateway itself grants what is asked for: to whom ours added, not to whomever he
+ * wrote to once. A component's own server asks its user. */
+static bool is_open(const struct edge *e, const struct policy_question *q,
+                    const struct local_domain *domain)
+{
+    bool is_watching = q->act == POLICY_ACT_SUBSCRIBE || q->act == POLICY_ACT_PRESENCE;
+
+    return is_watching && domain && domain->next_hop->kind == NEXT_HOP_SIP
+               ? reach_is_contact(e, key_of(q))
+               : reach_is_open(e, key_of(q));
+}
+
 /* The table is looked at only where it decides, and then in the same way for every user. */
 static void ask(struct edge *e, struct policy_question *q, struct policy_decision *out)
 {
     const struct snapshot *policy = edge_policy(e);
 
     *out = policy_decide(policy, q);
-    if (out->reason == POLICY_NOT_REACHABLE && reach_is_open(e, key_of(q))) {
+    if (out->reason == POLICY_NOT_REACHABLE && is_open(e, q, out->domain)) {
         q->is_reachable = true;
         *out = policy_decide(policy, q);
     }

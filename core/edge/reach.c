@@ -122,6 +122,13 @@ bool reach_was_sent(const struct edge *e, uint64_t key)
     return reach_table_was_sent(e->reach, key, shard_now_ms(e->sh));
 }
 
+bool reach_is_contact(const struct edge *e, uint64_t key)
+{
+    struct reach_state state;
+
+    return reach_table_look(e->reach, key, &state) && (state.is_added || state.is_consented);
+}
+
 bool reach_is_open(const struct edge *e, uint64_t key)
 {
     return reach_table_is_open(e->reach, key, shard_now_ms(e->sh), window_ms(e));

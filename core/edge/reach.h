@@ -50,6 +50,8 @@ void reach_note(struct edge *e, enum reach_what what, const struct reach_pair *p
 void reach_restore(struct edge *e, const struct store_reach *row);
 void reach_receive(struct edge *e, const struct mail_reach *m);
 bool reach_is_open(const struct edge *e, uint64_t key);
+/* The same without the window that writing opens: ours added or approved him. */
+bool reach_is_contact(const struct edge *e, uint64_t key);
 /* Whether a stanza of ours is on its way or was lately, so that an error may answer it. */
 bool reach_was_sent(const struct edge *e, uint64_t key);
 

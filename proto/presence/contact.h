@@ -39,6 +39,8 @@ struct presence_domain {
     bool is_unreachable;     /* presence_partner_seen */
     bool was_cut;            /* presence_partner_cut: whoever is told is told of both */
     uint64_t cut_ms;         /* when it was last told; 0 = never */
+    struct wheel_timer cut_timer; /* a cut that came too soon after that */
+    struct presence *p;           /* borrowed; once it was cut */
     uint64_t unreachable_ms; /* since */
     struct presence_domain_stats stats; /* remote_domain points to names */
     uint16_t ascii_len;

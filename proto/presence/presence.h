@@ -155,8 +155,8 @@ void presence_undelivered(struct presence *p, const struct presence_pair *pair,
 void presence_partner_seen(struct presence *p, struct slice remote_domain, bool is_reachable);
 /* A stream to or from this domain broke off: what was under way is lost, and its server may have
  * been started anew. Watchers are told all again, presentities are probed, which shows whether
- * somebody is there. Not more often than every PRESENCE_CUT_REST_MS: a stream that breaks all the
- * time would have us send all the time. */
+ * somebody is there. At most every PRESENCE_CUT_REST_MS, then: a stream that breaks all the time
+ * would have us send all the time. */
 #define PRESENCE_CUT_REST_MS 30000u
 void presence_partner_cut(struct presence *p, struct slice remote_domain);
 /* The connection to this next hop (presence_rule.hop) is lost, or there again after it was: every

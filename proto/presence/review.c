@@ -185,6 +185,24 @@ void presence_partner_seen(struct presence *p, struct slice remote_domain, bool 
     tell_all(p, d);
 }
 
+static void tell_cut(struct presence_domain *d)
+{
+    d->cut_ms = d->p->ops->now_ms(d->p->ctx);
+    d->was_cut = true;
+    tell_all(d->p, d);
+}
+
+/* It broke again too soon after the last time, and what that lost is not told yet. */
+static void cut_due(struct wheel_timer *timer, void *ctx)
+{
+    struct presence_domain *d = ctx;
+
+    (void)timer;
+    if (!d->is_unreachable) {
+        tell_cut(d);
+    }
+}
+
 void presence_partner_cut(struct presence *p, struct slice remote_domain)
 {
     uint64_t now_ms = p->ops->now_ms(p->ctx);
@@ -192,13 +210,15 @@ void presence_partner_cut(struct presence *p, struct slice remote_domain)
 
     presence_check(p);
     d = table_domain(p, remote_domain);
-    if (!d || d->remotes == 0 || d->is_unreachable ||
-        (d->cut_ms != 0 && now_ms - d->cut_ms < PRESENCE_CUT_REST_MS)) {
+    if (!d || d->remotes == 0 || d->is_unreachable) {
         return;
     }
-    d->cut_ms = now_ms;
-    d->was_cut = true;
-    tell_all(p, d);
+    d->p = p;
+    if (d->cut_ms == 0 || now_ms - d->cut_ms >= PRESENCE_CUT_REST_MS) {
+        tell_cut(d);
+    } else if (!wheel_timer_is_armed(&d->cut_timer)) {
+        wheel_arm(p->wheel, &d->cut_timer, d->cut_ms + PRESENCE_CUT_REST_MS, cut_due, d);
+    }
 }
 
 static struct hop_news *news_of(struct presence *p, struct slice hop)
@@ -238,6 +258,9 @@ void review_forget(struct presence_domain *d)
     list_remove(&d->seen);
     d->seen_left = 0;
     d->is_unreachable = false;
+    if (wheel_timer_is_armed(&d->cut_timer)) {
+        wheel_disarm(d->p->wheel, &d->cut_timer);
+    }
 }
 
 void review_init(struct presence *p)
@@ -248,9 +271,14 @@ void review_init(struct presence *p)
 
 void review_deinit(struct presence *p)
 {
+    struct presence_domain *d;
     struct list *link;
+    size_t cursor = 0;
 
     wheel_disarm(p->wheel, &p->seen_timer);
+    while ((d = map_next(&p->domains, &cursor)) != NULL) {
+        review_forget(d);
+    }
     while ((link = list_pop_front(&p->hop_news)) != NULL) {
         pool_heap_free(LIST_ENTRY(link, struct hop_news, link));
     }

@@ -125,6 +125,23 @@ def allowed():
         ground.hears("unsubscribed")
 
 
+def written_to():
+    """An unverified partner's user whom ours wrote to, and did not add: he may answer, not watch."""
+    with Lab("presence-written-to") as lab:
+        ground = Ground(lab, type="public_unverified")
+        pool = Phone("ann", plan.FEDGATE, domain=plan.CORP)
+        check(pool.say(f"eve@{ground.domain}", "hello").status in (200, 202), "the message")
+        ground.peer.reply(plan.CORP, (f"<message type='chat' from='eve@{ground.domain}' "
+                                      f"to='ann@{plan.CORP}'><body>hi</body></message>"))
+        check(ground.pool.messages.get(timeout=60).text == "hi", "the answer")
+        ground.says("subscribe", "eve", "ann")
+        ground.hears("unsubscribed")
+        ground.says("probe", "eve", "ann")
+        ground.hears("unavailable")
+        check(ground.fedgate.stats()["presence"]["subscribe_sent"] == 0, "SIP was asked")
+        pool.stop()
+
+
 def storm():
     """A partner's server asks for everybody at once: SUBSCRIBEs go at the hop's pace, messages do
     not wait behind them, all are sent in the end."""
@@ -289,5 +306,5 @@ def hostile():
 
 
 if __name__ == "__main__":
-    main(across_shards, stopping, allowed, storm, pool_restarts, maintenance, nobody_there,
-         store_fails, refused_starts, hostile)
+    main(across_shards, stopping, allowed, written_to, storm, pool_restarts, maintenance,
+         nobody_there, store_fails, refused_starts, hostile)

@@ -204,8 +204,8 @@ void subscriber_do_quit(struct contact *c, struct subscriber_step *step)
     subscriber_end_all(c);
     c->in.is_told = false;
     c->in.owes_subscribed = false;
-    /* It follows the answer to Expires 0. Where there is nothing to end his server needs no word, and
-     * one that crosses a new `subscribe` of his would undo that. */
+    /* It follows the answer to Expires 0. Where there is nothing to end his server needs no word,
+     * and one that crosses a new `subscribe` of his would undo that. */
     c->in.owes_unsubscribed = c->in.dialogs != NULL;
     contact_set_state(c, CONTACT_NONE, CONTACT_BY_PARTNER);
     subscriber_set_state(c, SUBSCRIBER_NONE);

@@ -46,7 +46,7 @@
 #define SUBSCRIBER_CUT_S          3600u
 #define SUBSCRIBER_TELL_S         5u
 #define SUBSCRIBER_TELL_TRIES_MAX 9u /* then every 5 s << 9 = 43 min */
-#define SUBSCRIBER_GHOST_S        600u /* that a resource has left may still turn out not to be told */
+#define SUBSCRIBER_GHOST_S        600u /* that somebody left may still turn out not to be told */
 #define SUBSCRIBER_END_TRIES_MAX  3u
 /* After a start the loaded dialogs are written before they are used, so that a second crash does
  * not use their CSeq again (dialog.h). */

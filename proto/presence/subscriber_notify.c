@@ -188,9 +188,9 @@ static void ending_heard(struct contact *c, struct subscriber_dialog *d,
     }
 }
 
-/* The first word of a SUBSCRIBE that may have been forked is `terminated`. If it comes from where the
- * 2xx came from, it counts. Before the 2xx it is held until that comes or Timer N, as another fork
- * may say yes; from elsewhere it says nothing. */
+/* The first word of a SUBSCRIBE that may have been forked is `terminated`. If it comes from where
+ * the 2xx came from, it counts. Before the 2xx it is held until that comes or Timer N, as another
+ * fork may say yes; from elsewhere it says nothing. */
 static void ended_at_once(struct contact *c, struct subscriber_dialog *d, const struct sip_msg *m,
                           const struct sip_notify_view *n)
 {

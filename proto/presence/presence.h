@@ -254,7 +254,7 @@ bool presence_walk(const struct presence *p, const struct presence_filter *filte
     X(granted, "authorisations that became durable")                                               \
     X(denied, "authorisations refused or withdrawn by a presentity")                               \
     X(store_refused, "rows that the store refused")                                                \
-    X(refused_full, "requests refused because the table of contacts is full")
+    X(refused_full, "requests refused because the table of contacts, or a partner's share, is full")
 struct presence_stats {
 #define X(name, help) uint64_t name;
     PRESENCE_COUNTERS(X)

@@ -12,6 +12,7 @@ void sip_framer_init(struct sip_framer *f)
     buf_init(&f->held, SIP_MSG_BYTES_MAX);
     f->line_at = 0;
     f->total = 0;
+    f->skip = 0;
     f->crlf_seen = 0;
     f->body_bytes_max = SIP_BODY_BYTES_MAX;
     f->release_held = false;
@@ -25,7 +26,9 @@ void sip_framer_deinit(struct sip_framer *f)
 
 bool sip_framer_is_inside(const struct sip_framer *f)
 {
-    return !f->is_bad && !f->release_held && (buf_len(&f->held) > 0 || f->crlf_seen % 2 != 0);
+    bool is_held = !f->release_held && (buf_len(&f->held) > 0 || f->crlf_seen % 2 != 0);
+
+    return !f->is_bad && (f->skip > 0 || is_held);
 }
 
 static enum sip_frame give_up(struct sip_framer *f, uint16_t status, const char *why)
@@ -65,6 +68,14 @@ static bool read_head(struct sip_framer *f, struct slice head, enum sip_frame *f
     if (err) {
         *frame = give_up(f, f->bad.status, f->bad.why);
         return false;
+    }
+    if (f->msg.content_length > f->body_bytes_max && f->msg.content_length <= SIP_SKIP_BYTES_MAX) {
+        /* The border is known: one user's huge document is no reason to lose all others' dialogs.
+         * The checks answer the message by its flaw.                                            */
+        f->skip = f->msg.content_length;
+        f->msg.flaw = (struct sip_bad){413, "body too large"};
+        f->total = (uint32_t)head.len;
+        return true;
     }
     if (f->msg.content_length > f->body_bytes_max) {
         *frame = give_up(f, sip_msg_can_answer(&f->msg) ? 413 : 0, "body too large");
@@ -224,6 +235,11 @@ enum sip_frame sip_framer_feed(struct sip_framer *f, const char *bytes, size_t l
         f->release_held = false;
     }
     if (len == 0) {
+        return SIP_FRAME_MORE;
+    }
+    if (f->skip > 0) {
+        *used = len < f->skip ? len : f->skip;
+        f->skip -= (uint32_t)*used;
         return SIP_FRAME_MORE;
     }
     if (buf_len(&f->held) > 0) {

@@ -20,7 +20,8 @@
 
 enum sip_frame {
     SIP_FRAME_MORE, /* all bytes used, no message yet */
-    SIP_FRAME_MSG,  /* f->msg: valid until the next feed, and while the bytes handed in are */
+    SIP_FRAME_MSG,  /* f->msg: valid until the next feed, and while the bytes handed in are. With a
+                       body between body_bytes_max and SIP_SKIP_BYTES_MAX: without it, flaw 413 */
     SIP_FRAME_PONG, /* CRLF between messages: an answer to our ping, or noise */
     SIP_FRAME_PING, /* a second CRLF right behind it: answer SIP_PONG. So a ping is PONG, PING */
     SIP_FRAME_BAD,  /* border lost: if f->bad.status, answer f->msg with it; then close. Sticky. */
@@ -32,6 +33,7 @@ struct sip_framer {
     struct buf held;         /* owned: the beginning of an incomplete message */
     uint32_t line_at;        /* start of the line whose end is being searched, in the message */
     uint32_t total;          /* bytes of the whole message once its head is known, else 0 */
+    uint32_t skip;           /* bytes of a body that is too large, still to be passed over */
     uint8_t crlf_seen;       /* bytes of CR LF CR LF seen between messages */
     uint32_t body_bytes_max; /* SIP_BODY_BYTES_MAX unless changed after init */
     bool release_held;       /* held carries the message of the last SIP_FRAME_MSG */

@@ -3,9 +3,12 @@
 #ifndef FG_SIP_LIMITS_H
 #define FG_SIP_LIMITS_H
 
-#define SIP_HEAD_BYTES_MAX  32768u         /* start line, header fields and the empty line */
-#define SIP_FIELDS_MAX      128u           /* header fields of one message */
-#define SIP_BODY_BYTES_MAX  (256u * 1024u) /* body */
+#define SIP_HEAD_BYTES_MAX 32768u         /* start line, header fields and the empty line */
+#define SIP_FIELDS_MAX     128u           /* header fields of one message */
+#define SIP_BODY_BYTES_MAX (256u * 1024u) /* body */
+/* A larger body up to this is passed over unread, and its message refused; beyond, the connection
+ * is given up. */
+#define SIP_SKIP_BYTES_MAX  (8u * 1024u * 1024u)
 #define SIP_MSG_BYTES_MAX   (SIP_HEAD_BYTES_MAX + SIP_BODY_BYTES_MAX)
 #define SIP_LIST_VALUES_MAX 128u /* comma-separated values looked at per header name */
 #define SIP_VIA_DEPTH_MAX   70u  /* Via values of one request, as Max-Forwards */

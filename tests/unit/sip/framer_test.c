@@ -101,8 +101,8 @@ Test(framer, bad_borders)
     expect_events(SIP_HELP_MESSAGE "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "mb", 0);
     expect_events("SIP/2.0 200 OK\r\nVia: x\r\n\r\n", "b", 0);
     expect_events("ACK sip:a SIP/2.0\r\nVia: x\r\n\r\n", "b", 0);
-    expect_events(OPT "l: 262145\r\n\r\n", "b", 413);
-    expect_events("SIP/2.0 200 OK\r\nl: 262145\r\n\r\n", "b", 0);
+    expect_events(OPT "l: 8388609\r\n\r\n", "b", 413);
+    expect_events("SIP/2.0 200 OK\r\nl: 8388609\r\n\r\n", "b", 0);
     expect_events("\x16\x03\x01\x02\r\n\r\n", "b", 0);
 }
 
@@ -218,9 +218,57 @@ Test(framer, body_limit_can_be_lowered)
 
     sip_framer_init(&f);
     f.body_bytes_max = 4;
-    cr_expect_eq(sip_framer_feed(&f, OPT "l: 5\r\n\r\n", strlen(OPT) + 8, &used), SIP_FRAME_BAD);
-    cr_expect_eq(f.bad.status, 413);
+    cr_expect_eq(sip_framer_feed(&f, OPT "l: 5\r\n\r\n", strlen(OPT) + 8, &used), SIP_FRAME_MSG);
+    cr_expect_eq(f.msg.flaw.status, 413);
+    cr_expect_eq(f.msg.body.len, 0);
+    cr_expect(sip_framer_is_inside(&f), "the body is still to come");
+    cr_expect_eq(sip_framer_feed(&f, "abc", 3, &used), SIP_FRAME_MORE);
+    cr_expect_eq(used, 3);
+    cr_expect_eq(sip_framer_feed(&f, "de" OPT "l: 0\r\n\r\n", strlen(OPT) + 10, &used),
+                 SIP_FRAME_MORE);
+    cr_expect_eq(used, 2);
+    cr_expect_not(sip_framer_is_inside(&f));
+    cr_expect_eq(sip_framer_feed(&f, OPT "l: 0\r\n\r\n", strlen(OPT) + 8, &used), SIP_FRAME_MSG);
+    cr_expect_null(f.msg.flaw.why);
     sip_framer_deinit(&f);
+}
+
+/* P-21: a document of 1 MB is refused, and what follows it on the connection is not lost with it. */
+Test(framer, huge_body_is_passed_over)
+{
+    static const char next[] = OPT "l: 1\r\n\r\nx";
+    size_t body = 1u << 20;
+    size_t head = (size_t)snprintf(NULL, 0, OPT "l: %zu\r\n\r\n", body);
+    size_t len = head + body + sizeof(next) - 1;
+    static const size_t pieces[] = {1, 7, 1000, 16384, 1u << 21};
+    char *text = pool_heap_zalloc(len + 1);
+
+    (void)snprintf(text, head + 1, OPT "l: %zu\r\n\r\n", body);
+    memset(text + head, '\n', body);
+    memcpy(text + head + body, next, sizeof(next) - 1);
+    for (size_t i = 0; i < ARRAY_COUNT(pieces); i++) {
+        struct sip_framer f;
+        unsigned refused = 0;
+        unsigned good = 0;
+
+        sip_framer_init(&f);
+        for (size_t at = 0; at < len;) {
+            size_t piece = len - at < pieces[i] ? len - at : pieces[i];
+            size_t used = 0;
+
+            if (sip_framer_feed(&f, text + at, piece, &used) == SIP_FRAME_MSG) {
+                refused += f.msg.flaw.status == 413;
+                good += !f.msg.flaw.why && f.msg.body.len == 1;
+            }
+            cr_assert_gt(used, 0);
+            at += used;
+        }
+        cr_expect_eq(refused, 1);
+        cr_expect_eq(good, 1);
+        cr_expect_not(sip_framer_is_inside(&f));
+        sip_framer_deinit(&f);
+    }
+    pool_heap_free(text);
 }
 
 Test(framer, no_memory_for_an_incomplete_message)

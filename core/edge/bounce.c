@@ -141,7 +141,7 @@ void bounce_block(struct edge *e, struct block *b, enum bounce_why why, const ch
     if (b->sip.handle != 0) {
         count(e, row);
         sip_outcome_send(e, b->sip, row->sip_status, row->retry_after_s);
-    } else if (!b->may_bounce) {
+    } else if (!b->may_bounce && !b->is_of_presence) {
         e->stats.dropped_error++;
     } else {
         count(e, row);

@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "edge/judge.h"
 #include "edge/presence_side_int.h"
+#include "edge/reach.h"
 #include "edge/sip_side.h"
 #include "xml/parser.h"
 
@@ -47,6 +48,26 @@ static bool is_opened(const struct presence_side *ps, const struct presence_pair
            state == CONTACT_GRANTED && asker == CONTACT_BY_ADMIN;
 }
 
+/* The same for the shards where the other's stanzas arrive. It may be news to them: the partner was
+ * of another type when it came about. */
+static void note_reach(const struct presence_side *ps, const struct presence_pair *pair,
+                       enum contact_direction direction)
+{
+    const struct reach_pair key = {pair->local_user, pair->local_domain, pair->remote_user,
+                                   pair->remote_domain};
+    enum contact_state state;
+    enum contact_asker asker;
+
+    if (!presence_look(ps->core, pair, direction, &state, &asker)) {
+        return;
+    }
+    if (direction == CONTACT_OUT && (state == CONTACT_ASKED || state == CONTACT_GRANTED)) {
+        reach_note(ps->e, REACH_ADDED, &key);
+    } else if (direction == CONTACT_IN && state == CONTACT_GRANTED && asker == CONTACT_BY_ADMIN) {
+        reach_note(ps->e, REACH_CONSENTED, &key);
+    }
+}
+
 static void rule(void *ctx, const struct presence_pair *pair, enum contact_direction direction,
                  struct presence_rule *out)
 {
@@ -59,6 +80,9 @@ static void rule(void *ctx, const struct presence_pair *pair, enum contact_direc
     judge_watch(e, pair, direction == CONTACT_IN ? POLICY_TO_LOCAL : POLICY_TO_PARTNER, &d);
     if (d.reason == POLICY_NOT_REACHABLE && is_opened(ctx, pair)) {
         judge_watch_reachable(e, pair, &d);
+    }
+    if (d.partner && d.partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+        note_reach(ctx, pair, direction);
     }
     hop = d.domain ? d.domain->next_hop : NULL;
     if (!hop || hop->kind != NEXT_HOP_SIP) {

@@ -103,8 +103,8 @@ static void undelivered(struct edge *e, const struct presence_pair *pair, enum s
 {
     struct mail_presence_pair *m;
 
-    if (type != STANZA_TYPE_SUBSCRIBE && type != STANZA_TYPE_PROBE) {
-        return;
+    if (type == STANZA_TYPE_ERROR || e->is_draining) {
+        return; /* what an end interrupts is told anew after the start */
     }
     /* By mail to the own shard, too: this may be from inside of what it tells. */
     m = mail_presence_pair_new(MAIL_PRESENCE_UNDELIVERED, pair);

@@ -21,6 +21,7 @@ TOGETHER = (("style",), ("unit",), ("distro",), ("asan",), ("tsan",), ("fuzz", "
 STAGES = tuple(stage for together in TOGETHER for stage in together)
 KTLS_TIMEOUT_S = 900
 UNIT_PARALLEL = 4  # some wait for time-outs
+LONG_OF_UNIT = {"FEDGATE_TEST_LONG": "1", "PRESENCE_SIM_SEEDS": "10000"}
 # More than processors: most live tests wait most of the time.
 LIVE_PARALLEL = 5
 # Those that take longest begin first, so that none is left alone at the end.
@@ -153,7 +154,7 @@ def ctest(run, preset, label, only):
         argv += ["-R", "^(" + "|".join(map(re.escape, only)) + ")$"]
     status, log = run.command(f"ctest-{preset}", argv, env={
         "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-        **({"FEDGATE_TEST_LONG": "1"} if run.long else {})})
+        **(LONG_OF_UNIT if run.long else {})})
     text = read(log)
     passed = sum(int(m.group(2)) for m in SYNTHESIS.finditer(text))
     if preset == "tsan":  # tests/lib/tsan stands in for Criterion there and has its own lines

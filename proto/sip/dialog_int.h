@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dialog_int: the block of a dialog, for dialog.c, dialog_make.c and dialog_pack.c only. A node keeps
- * 100,000: lengths are as short as the bounds of limits.h allow, and what is the same in many
+/* dialog_int: the block of a dialog, for dialog.c, dialog_make.c and dialog_pack.c only. A node
+ * keeps 100,000: lengths are as short as the bounds of limits.h allow, and what is the same in many
  * dialogs is kept once. */
 #ifndef FG_SIP_DIALOG_INT_H
 #define FG_SIP_DIALOG_INT_H

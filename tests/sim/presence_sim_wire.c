@@ -201,7 +201,10 @@ static void deliver_stanza(struct sim *s, const struct sim_event *ev)
 
     if (!s->is_stream_up) { /* kept until it is up if it is about a subscription */
         if (sim_is_management(ev->text)) {
-            (void)sim_post(s, EV_STANZA_TO_GW, up_at(s), ev->text);
+            uint64_t at = up_at(s);
+
+            (void)sim_post(s, EV_STANZA_TO_GW, at, ev->text);
+            s->last[CH_X_TO] = s->last[CH_X_TO] > at ? s->last[CH_X_TO] : at;
         }
         return;
     }

@@ -233,7 +233,7 @@ Test(framer, body_limit_can_be_lowered)
     sip_framer_deinit(&f);
 }
 
-/* P-21: a document of 1 MB is refused, and what follows it on the connection is not lost with it. */
+/* P-21: a document of 1 MB is refused; what follows it on the connection is not lost with it. */
 Test(framer, huge_body_is_passed_over)
 {
     static const char next[] = OPT "l: 1\r\n\r\nx";

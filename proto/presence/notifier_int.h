@@ -126,7 +126,7 @@ enum notifier_event {
     X(CLEAR, clear)             /* none: may be asked again */                                     \
     X(SHUT, shut)               /* refused; NOTIFY terminated;rejected */                          \
     X(WITHDRAW, withdraw)       /* none; `unsubscribe`; NOTIFY terminated;rejected */              \
-    X(EXPEL, expel)             /* NOTIFY terminated;rejected; the authorisation stays */
+    X(EXPEL, expel)             /* NOTIFY terminated;probation; the authorisation stays */
 
 enum notifier_act {
 #define X(act, function) NOTIFIER_DO_##act,

@@ -306,10 +306,12 @@ void notifier_act_withdraw(struct contact *c, const struct notifier_input *in)
 }
 
 /* What the presentity granted stays granted: when the rule allows it again nobody has to ask. */
+/* "rejected" would have phones stay away for good (RFC 6665 4.1.3) after a mistake in the
+ * configuration is undone; while it stands, their next SUBSCRIBE is answered 403. */
 void notifier_act_expel(struct contact *c, const struct notifier_input *in)
 {
     (void)in;
     c->out.fault = NOTIFIER_FAULT_RULED_OUT;
     notifier_forget_probe(c);
-    notifier_end_all(c, SIP_REASON_REJECTED);
+    notifier_end_all(c, SIP_REASON_PROBATION);
 }

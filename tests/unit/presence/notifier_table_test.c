@@ -268,7 +268,7 @@ static const char *const expected[NOTIFIER_EV_COUNT][NOTIFIER_STATE_COUNT] = {
     ROW(ALLOWED, "= none/0", "= asking/1", "= granted/1", "= none/0"),
     ROW(BLOCKED, "= refused/0", REJECTED "refused/0", REJECTED "refused/0", "= refused/0"),
     ROW(FORGOTTEN, "= none/0", WITHDRAWN, WITHDRAWN, "unsubscribe = none/0"),
-    ROW(RULED_OUT, "= none/0", REJECTED "asking/0", REJECTED "granted/0", "= refused/0"),
+    ROW(RULED_OUT, "= none/0", PROBATION "asking/0", PROBATION "granted/0", "= refused/0"),
 };
 
 /* --- the test --------------------------------------------------------------------------------- */

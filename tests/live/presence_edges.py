@@ -126,7 +126,7 @@ def allowed():
 
 
 def written_to():
-    """An unverified partner's user whom ours wrote to, and did not add: he may answer, not watch."""
+    """An unverified partner's user whom ours wrote to, not added: he may answer, not watch."""
     with Lab("presence-written-to") as lab:
         ground = Ground(lab, type="public_unverified")
         pool = Phone("ann", plan.FEDGATE, domain=plan.CORP)

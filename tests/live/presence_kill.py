@@ -131,14 +131,15 @@ class Watchers:
         self.wire = None
 
     def subscribe(self, ours, theirs):
-        if self.wire is None:
-            self.wire = SipWire(socket.create_connection((plan.FEDGATE, plan.SIP_TCP), HANG_S,
-                                                         (plan.PHONES, 0)))
-            threading.Thread(target=self._drain, args=(self.wire,), daemon=True).start()
+        wire = self.wire  # drop() comes from another thread
+        if wire is None:
+            wire = self.wire = SipWire(socket.create_connection(
+                (plan.FEDGATE, plan.SIP_TCP), HANG_S, (plan.PHONES, 0)))
+            threading.Thread(target=self._drain, args=(wire,), daemon=True).start()
         call_id = uuid.uuid4().hex
         self.pool.watched[call_id] = (ours, theirs)
-        here = "%s:%d" % self.wire.socket.getsockname()[:2]
-        self.wire.send(compose(f"SUBSCRIBE sip:{theirs}@{DOMAIN} SIP/2.0", [
+        here = "%s:%d" % wire.socket.getsockname()[:2]
+        wire.send(compose(f"SUBSCRIBE sip:{theirs}@{DOMAIN} SIP/2.0", [
             ("Via", f"SIP/2.0/TCP {here};branch=z9hG4bK{uuid.uuid4().hex}"),
             ("Max-Forwards", "70"), ("From", f"<sip:{ours}@{plan.CORP}>;tag={call_id[:8]}"),
             ("To", f"<sip:{theirs}@{DOMAIN}>"), ("Call-ID", call_id), ("CSeq", "1 SUBSCRIBE"),
@@ -155,9 +156,9 @@ class Watchers:
             pass
 
     def drop(self):
-        if self.wire:
-            self.wire.socket.close()
-            self.wire = None
+        wire, self.wire = self.wire, None
+        if wire:
+            wire.socket.close()
 
 
 class World:

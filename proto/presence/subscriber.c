@@ -37,6 +37,7 @@ void subscriber_from_partner(struct contact *c, const struct stanza *st)
     struct subscriber_step step = {.stanza = st};
 
     c->in.tell_tries = 0;
+    c->in.is_unheard = false; /* what is owed goes out behind the answer */
     switch ((int)st->type) {
     case STANZA_TYPE_SUBSCRIBE:
         subscriber_step(c, SUBSCRIBER_ON_SUBSCRIBE, &step);
@@ -74,7 +75,14 @@ void subscriber_undelivered(struct contact *c, enum stanza_type type,
     case STANZA_TYPE_UNAVAILABLE:
         subscriber_tell_again(c);
         break;
-    default: /* `unsubscribed`: is said again when he asks */
+    case STANZA_TYPE_UNSUBSCRIBED:
+        if (c->in.state != SUBSCRIBER_NONE && c->in.state != SUBSCRIBER_DENIED) {
+            return; /* he has asked again since */
+        }
+        c->in.owes_unsubscribed = true;
+        c->in.is_unheard = true;
+        break;
+    default:
         return;
     }
     subscriber_settle(c);
@@ -84,6 +92,7 @@ void subscriber_partner_seen(struct contact *c, bool is_reachable)
 {
     c->in.tell_tries = 0;
     if (is_reachable) {
+        subscriber_hear(c);
         subscriber_step(c, SUBSCRIBER_ON_BACK, NULL);
     } else {
         c->in.is_told = false;

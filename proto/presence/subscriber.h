@@ -54,6 +54,7 @@ struct subscriber {
     bool was_told : 1;          /* he may know something, new or old */
     bool owes_subscribed : 1;   /* to be said when the presentity shows himself */
     bool owes_unsubscribed : 1; /* to be said when the dialogs' ends are answered */
+    bool is_unheard : 1;        /* it was said, and lost: to be said when the partner is there */
     bool is_cut : 1;            /* DORMANT because the partner was gone */
     bool with_notes : 1;        /* what is told has its notes */
 };

@@ -236,6 +236,7 @@ static bool take_document(struct contact *c, struct subscriber_step *step,
                         .bytes = step->notify->body,
                         .presentity = &presentity,
                         .before = is_alone ? &change->before : &own,
+                        .now_unix_s = contact_now_unix_s(c),
                     });
     if (why == PIDF_WHY_OK || why == PIDF_WHY_EMPTY) {
         return subscriber_document_set(c, d, now) && is_alone;

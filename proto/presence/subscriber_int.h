@@ -142,6 +142,8 @@ uint32_t subscriber_now_s(const struct contact *c);
 uint32_t subscriber_random_s(const struct contact *c, uint32_t bound_s); /* 0..bound */
 /* After every event: sends what is due, says what is owed, arms the timer. */
 void subscriber_settle(struct contact *c);
+/* The partner is there: an `unsubscribed` that was lost is said again, when settled. */
+void subscriber_hear(struct contact *c);
 
 /* dialogs */
 uint32_t subscriber_count(const struct contact *c, enum subscriber_phase phase);

@@ -220,10 +220,21 @@ static void arm(struct contact *c)
     contact_arm(c, next_s == 0 ? 0 : (uint64_t)next_s * MS_PER_S + c->hash % MS_PER_S);
 }
 
+/* Who was refused while he was away saw our user as he was then. */
+void subscriber_hear(struct contact *c)
+{
+    if (c->in.is_unheard) {
+        c->in.is_unheard = false;
+        if (c->in.owes_unsubscribed) {
+            contact_send_type(c, STANZA_TYPE_UNAVAILABLE);
+        }
+    }
+}
+
 /* `unsubscribed` follows the answer to Expires 0 (RFC 8048 5.2.3). */
 static void pay(struct contact *c)
 {
-    if (!c->in.owes_unsubscribed) {
+    if (!c->in.owes_unsubscribed || c->in.is_unheard) {
         return;
     }
     for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {

@@ -435,6 +435,38 @@ Test(subscriber_time, what_did_not_arrive_is_said_again)
     EXPECT_SAID(&s, "= active/granted");
 }
 
+Test(subscriber_time, refusal_that_did_not_arrive_is_said_again)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    (void)said(&s);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    fixture_run(&s.f, 1000);
+    notify(&s, "terminated;reason=rejected", "");
+    fixture_run(&s.f, 1000);
+    cr_expect(strstr(said(&s), "unsubscribed"), "%s", s.said);
+    lose(STANZA_TYPE_UNSUBSCRIBED);
+    fixture_run(&s.f, 60000);
+    EXPECT_SAID(&s, "= denied/denied");
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 1000);
+    EXPECT_SAID(&s, "unavailable unsubscribed = denied/denied");
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 60000);
+    EXPECT_SAID(&s, "= denied/denied");
+}
+
+Test(subscriber_time, refusal_that_he_asks_for_himself)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    notify(&s, "terminated;reason=rejected", "");
+    fixture_run(&s.f, 1000);
+    lose(STANZA_TYPE_UNSUBSCRIBED);
+    (void)said(&s);
+    ann(&s, "probe");
+    EXPECT_SAID(&s, "unsubscribed = denied/denied");
+}
+
 Test(subscriber_time, an_end_that_did_not_arrive_is_said_again)
 {
     enter(&s, SUBSCRIBER_ACTIVE);

@@ -198,6 +198,8 @@ def life():
         with open(root.at(CONF), encoding="utf-8") as conf:
             text = conf.read().replace("corp.example", "corp.test")
         text = text.replace("/run/fedgate/admin.sock", lab.socket_path(root.path, "run.sock"))
+        # What the unit makes as /var/lib/fedgate (StateDirectory).
+        text = text.replace('"node": {', f'"node": {{ "state_dir": "{lab.folder("state")}",', 1)
         if not os.path.exists("/proc/net/if_inet6"):
             text = re.sub(r', "\[::\]:\d+"', "", text)
         with open(root.at(CONF), "w", encoding="utf-8") as conf:

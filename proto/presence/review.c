@@ -90,6 +90,7 @@ static void tell_one(struct contact *c, bool is_reachable)
 static void tell_next(struct presence_domain *d)
 {
     struct contact *c = LIST_ENTRY(d->contacts.next, struct contact, of_remote);
+    bool was_cut = d->was_cut && !d->is_unreachable;
 
     ASSERT(!list_is_empty(&d->contacts)); /* review_forget else */
     list_remove(&c->of_remote);
@@ -97,8 +98,9 @@ static void tell_next(struct presence_domain *d)
     d->seen_left--;
     if (d->seen_left == 0) {
         list_remove(&d->seen);
+        d->was_cut = false;
     }
-    if (d->was_cut && !d->is_unreachable) {
+    if (was_cut) {
         tell_one(c, false);
     }
     tell_one(c, !d->is_unreachable);
@@ -271,14 +273,9 @@ void review_init(struct presence *p)
 
 void review_deinit(struct presence *p)
 {
-    struct presence_domain *d;
     struct list *link;
-    size_t cursor = 0;
 
     wheel_disarm(p->wheel, &p->seen_timer);
-    while ((d = map_next(&p->domains, &cursor)) != NULL) {
-        review_forget(d);
-    }
     while ((link = list_pop_front(&p->hop_news)) != NULL) {
         pool_heap_free(LIST_ENTRY(link, struct hop_news, link));
     }

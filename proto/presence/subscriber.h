@@ -41,6 +41,7 @@ struct subscriber {
     uint32_t keep_s;  /* what is kept is withdrawn */
     uint32_t away_s;  /* the watcher has left; his grace ends */
     uint32_t tell_s;  /* tell everything again, or begin again after the partner was gone */
+    uint32_t pay_s;   /* `unsubscribed` is not said before */
     uint16_t kept_len;
     uint16_t last_error;        /* SIP status, or enum subscriber_error */
     uint8_t state;              /* enum subscriber_state; subscriber_set_state only */

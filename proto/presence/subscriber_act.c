@@ -207,6 +207,7 @@ void subscriber_do_quit(struct contact *c, struct subscriber_step *step)
     /* It follows the answer to Expires 0. Where there is nothing to end his server needs no word,
      * and one that crosses a new `subscribe` of his would undo that. */
     c->in.owes_unsubscribed = c->in.dialogs != NULL;
+    c->in.pay_s = subscriber_now_s(c) + SUBSCRIBER_PAY_S;
     contact_set_state(c, CONTACT_NONE, CONTACT_BY_PARTNER);
     subscriber_set_state(c, SUBSCRIBER_NONE);
 }

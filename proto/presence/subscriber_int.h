@@ -46,6 +46,7 @@
 #define SUBSCRIBER_CUT_S          3600u
 #define SUBSCRIBER_TELL_S         5u
 #define SUBSCRIBER_TELL_TRIES_MAX 9u /* then every 5 s << 9 = 43 min */
+#define SUBSCRIBER_PAY_S          2u /* a new `subscribe` may be right behind the `unsubscribe` */
 #define SUBSCRIBER_GHOST_S        600u /* that somebody left may still turn out not to be told */
 #define SUBSCRIBER_END_TRIES_MAX  3u
 /* After a start the loaded dialogs are written before they are used, so that a second crash does

@@ -241,6 +241,19 @@ static void tell_whole(const struct telling *t, const struct presence_state *now
     }
 }
 
+/* Who had left before, and is not in what is known now either: what said so may have been lost. */
+static void tell_ghosts(const struct telling *t, const struct presence_state *before,
+                        const struct presence_state *now)
+{
+    for (uint32_t i = 0; i < before->item_count; i++) {
+        const struct presence_item *was = &before->items[i];
+
+        if (was->show == PRESENCE_SHOW_UNAVAILABLE && !presence_find(now, was->resource)) {
+            tell_left(t, &(struct presence_change){.item = was});
+        }
+    }
+}
+
 static void told(struct contact *c)
 {
     c->in.is_told = !c->remote->is_unreachable;
@@ -348,6 +361,7 @@ void subscriber_change_end(struct contact *c, struct subscriber_change *change,
             tell_changes(&t, &changes, !c->in.is_told);
         }
         if (!c->in.is_told) {
+            tell_ghosts(&t, &change->before, now);
             tell_whole(&t, now);
         }
         told(c);

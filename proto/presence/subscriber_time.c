@@ -214,6 +214,9 @@ static void arm(struct contact *c)
     uint32_t next_s = earlier(earlier(sub->retry_s, keep_s(c)), earlier(sub->away_s, sub->tell_s));
 
     next_s = earlier(next_s, earlier(idle_s(c), cut_s(c)));
+    if (sub->owes_unsubscribed && !sub->is_unheard && subscriber_now_s(c) < sub->pay_s) {
+        next_s = earlier(next_s, sub->pay_s);
+    }
     for (const struct subscriber_dialog *d = sub->dialogs; d; d = d->next) {
         next_s = earlier(next_s, dialog_next_s(d));
     }
@@ -234,7 +237,7 @@ void subscriber_hear(struct contact *c)
 /* `unsubscribed` follows the answer to Expires 0 (RFC 8048 5.2.3). */
 static void pay(struct contact *c)
 {
-    if (!c->in.owes_unsubscribed || c->in.is_unheard) {
+    if (!c->in.owes_unsubscribed || c->in.is_unheard || subscriber_now_s(c) < c->in.pay_s) {
         return;
     }
     for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {

@@ -144,7 +144,7 @@ Test(subscriber_end, asking_and_leaving_in_a_loop)
     while (is_in_flight(&s)) {
         respond(&s, 603, "");
     }
-    fixture_run(&s.f, 1000);
+    fixture_run(&s.f, (SUBSCRIBER_PAY_S + 2) * 1000);
     cr_expect_null(contact_of(&s));
 }
 

@@ -221,9 +221,19 @@ static const char *stanza_word(const struct said *stanza, char *out, size_t out_
     return out;
 }
 
-const char *said(struct scene *s)
+/* `unsubscribed` is held back for a moment. */
+static void wait_for_the_owed(struct scene *s)
 {
     struct contact *c = contact_of(s);
+
+    if (c && c->in.owes_unsubscribed && !c->in.is_unheard && !is_in_flight(s)) {
+        fixture_run(&s->f, (SUBSCRIBER_PAY_S + 2) * 1000);
+    }
+}
+
+const char *said(struct scene *s)
+{
+    struct contact *c = (wait_for_the_owed(s), contact_of(s));
     struct said *one;
     char word[128];
 

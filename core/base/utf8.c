@@ -69,12 +69,23 @@ bool utf8_is_valid(struct slice s)
 
 bool utf8_is_ascii(struct slice s)
 {
-    unsigned char all = 0;
+    uint64_t all = 0;
+    uint64_t word;
+    size_t at = 0;
 
-    for (size_t i = 0; i < s.len; i++) {
-        all |= (unsigned char)s.ptr[i];
+    for (; s.len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, s.ptr + at, sizeof(word));
+        all |= word;
     }
-    return all < 0x80;
+    if (s.len >= sizeof(word)) {
+        memcpy(&word, s.ptr + s.len - sizeof(word), sizeof(word)); /* overlaps, no loop */
+        all |= word;
+    } else {
+        for (; at < s.len; at++) {
+            all |= (unsigned char)s.ptr[at];
+        }
+    }
+    return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 size_t utf8_put(char out[4], uint32_t c)

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/utf8.h"
 #include "xmpp/jid_prep.h"
 
 int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
@@ -160,6 +161,14 @@ int jid_domain_to_ascii(struct slice domain, struct jid_ascii *out)
     }
     *out = prep.ascii;
     return 0;
+}
+
+struct slice jid_domain_ascii(const struct jid *j, struct jid_ascii *mem)
+{
+    if (utf8_is_ascii(j->domain)) {
+        return j->domain;
+    }
+    return jid_domain_to_ascii(j->domain, mem) ? SLICE_NONE : jid_ascii_slice(mem);
 }
 
 const char *jid_domain_fault(struct slice domain)

@@ -87,6 +87,11 @@ static inline struct slice jid_ascii_slice(const struct jid_ascii *a)
 {
     return slice_make(a->text, a->len);
 }
+/* The A-label form of the domain of a normalised address, for everyone who needs it with each
+ * stanza: a domain in ASCII is its own A-label form and comes back as it is, without a copy (valid
+ * as long as j's parts), another is converted into *mem (valid as long as that). An IP literal is
+ * its canonical text. Not NUL-terminated. Empty: it cannot be converted (no memory). */
+struct slice jid_domain_ascii(const struct jid *j, struct jid_ascii *mem);
 /* For configuration: NULL when domain can be an XMPP domain of a partner or of ours, else a static
  * text saying what is wrong. IP literals are wrong here.                                        */
 const char *jid_domain_fault(struct slice domain);

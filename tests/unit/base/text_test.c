@@ -119,6 +119,16 @@ Test(utf8, ascii_only)
     cr_assert(utf8_is_ascii(SLICE_LIT("")));
     cr_assert(utf8_is_ascii(SLICE_LIT("fabrikam.test\x7f")));
     cr_assert_not(utf8_is_ascii(SLICE_LIT("b\xc3\xbc")));
+    for (size_t len = 1; len <= 40; len++) {
+        for (size_t at = 0; at < len; at++) {
+            char text[40];
+
+            memset(text, 0x7f, sizeof(text));
+            cr_assert(utf8_is_ascii(slice_make(text, len)));
+            text[at] = (char)0x80;
+            cr_assert_not(utf8_is_ascii(slice_make(text, len)), "%zu of %zu", at, len);
+        }
+    }
 }
 
 Test(utf8, cut_keeps_characters_whole)

@@ -139,6 +139,29 @@ Test(jid, remembered_domains_stay_what_they_are)
     }
 }
 
+/* The shortcut for normalised addresses says what jid_domain_to_ascii() says, and copies only what
+ * is not ASCII. */
+Test(jid, ascii_form_of_an_address)
+{
+    static const char *const forms[] = {
+        "A@Corp.example./x", "b\u00fccher.example", "xn--bcher-kva.example", "[2001:DB8::0:1]",
+        "a@192.0.2.7",       "\uff11\uff19\uff12.0.2.7", "x", "\u65e5\u672c.jp"};
+    struct jid_storage mem;
+    struct jid_ascii converted, expected;
+    struct jid j;
+
+    for (size_t i = 0; i < ARRAY_COUNT(forms); i++) {
+        cr_assert_eq(jid_parse(&mem, slice_from_cstr(forms[i]), &j), 0);
+        cr_assert_eq(jid_domain_to_ascii(j.domain, &expected), 0);
+        struct slice ascii = jid_domain_ascii(&j, &converted);
+        cr_assert(slice_eq(ascii, jid_ascii_slice(&expected)), "%s", forms[i]);
+        bool is_alias = slice_eq(ascii, j.domain);
+        cr_assert(ascii.ptr == (is_alias ? j.domain.ptr : converted.text));
+    }
+    j.domain = SLICE_LIT("b\u00fc..cher");
+    cr_assert_eq(jid_domain_ascii(&j, &converted).len, 0);
+}
+
 Test(jid, domain_trailing_dot)
 {
     expect("juliet@example.com./x", "juliet", "example.com", "x");

@@ -30,7 +30,7 @@ def build(preset):
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         subprocess.run(["cmake", "--preset", preset], cwd=TREE, check=True,
                        stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", folder, "--target", "fedgate", "fedgate-load"], cwd=TREE,
+    subprocess.run(["cmake", "--build", folder, "--target", "fedgate", "fedgate-watch"], cwd=TREE,
                    check=True, stdout=subprocess.DEVNULL)
 
 
@@ -120,10 +120,10 @@ class Profile:
 
 # -- the load tool ---------------------------------------------------------------------------------
 class Tool:
-    """A run of fedgate-load. It stops at each "ready" until go(); its last line is the result."""
+    """A run of fedgate-watch. It stops at each "ready" until go(); its last line is the result."""
 
     def __init__(self, preset, options):
-        command = [os.path.join(TREE, "build", preset, "bench", "fedgate-load"), *options]
+        command = [os.path.join(TREE, "build", preset, "bench", "fedgate-watch"), *options]
         self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       text=True)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fedgate-load: options, the phases of a run, the result. What it plays: load.h.
+/* fedgate-watch: options, the phases of a run, the result. What it plays: load.h.
  *
- *   fedgate-load --mode in|out|relay|setup|watch --workload bulk|fan-in|idle --count N
+ *   fedgate-watch --mode in|out|relay|setup|watch --workload bulk|fan-in|idle --count N
  *                --cert FILE --key FILE [--ca FILE --ca-key FILE] [--groups LIST]
  *                [--streams N] [--first N] [--parallel N]
  *                [--target IP:PORT] [--component IP:PORT] [--listen IP:PORT] [--secret S]
@@ -51,7 +51,7 @@ void die(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    (void)fputs("fedgate-load: ", stderr);
+    (void)fputs("fedgate-watch: ", stderr);
     (void)vfprintf(stderr, fmt, args);
     (void)fputc('\n', stderr);
     va_end(args);
@@ -75,7 +75,7 @@ static double own_cpu_s(void)
 
 __attribute__((noreturn)) static void usage(const char *what)
 {
-    (void)fprintf(stderr, "fedgate-load: %s (see the head of bench/load/main.c)\n", what);
+    (void)fprintf(stderr, "fedgate-watch: %s (see the head of bench/watch/main.c)\n", what);
     exit(USAGE_STATUS);
 }
 

@@ -12,6 +12,7 @@ import signal
 from lab import Lab, plan
 from lab.fedgate import Fedgate, partner
 from lab.process import Process
+from nginx import Nginx
 
 SECRET = "inside"
 SUFFIX = "fan.test"
@@ -218,6 +219,25 @@ class HaproxyServer:
         self.process.stop(signal.SIGTERM)
 
 
+class NginxServer:
+    """The same of nginx."""
+
+    modes = ("relay",)
+    load_options = []
+
+    def __init__(self, lab):
+        self.target = (RELAY, plan.XMPPS_SERVER)
+        self.component = None
+        self.nginx = Nginx(lab, *self.target, LISTEN, listening)
+
+    def start(self):
+        self.nginx.start()
+        self.process = self.nginx.process
+
+    def stop(self):
+        self.nginx.stop()
+
+
 def listening(address, port):
     """True when somebody listens there, seen without connecting."""
     packed = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
@@ -260,4 +280,5 @@ SERVERS = {
     "prosody": lambda lab, *_: ProsodyServer(lab),
     "ejabberd": lambda lab, *_: EjabberdServer(lab),
     "haproxy": lambda lab, *_: HaproxyServer(lab),
+    "nginx": lambda lab, *_: NginxServer(lab),
 }

@@ -150,6 +150,13 @@ void xml_out_value(struct xml_out *o, struct slice value)
     put_escaped(o, value, ESCAPE_ATTR);
 }
 
+size_t xml_out_value_bytes_max(struct slice value)
+{
+    size_t plain = plain_len(value.ptr, value.len, ESCAPE_ATTR);
+
+    return plain + (value.len - plain) * (sizeof("&quot;") - 1);
+}
+
 void xml_write_text(struct buf *out, struct slice text)
 {
     struct xml_out o;

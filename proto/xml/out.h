@@ -66,5 +66,7 @@ static inline void xml_out_putc(struct xml_out *o, char c)
 /* Character data; what stands between the double quotes of an attribute. */
 void xml_out_text(struct xml_out *o, struct slice text);
 void xml_out_value(struct xml_out *o, struct slice value);
+/* How long that gets at most. */
+size_t xml_out_value_bytes_max(struct slice value);
 
 #endif

@@ -32,6 +32,17 @@ static enum xml_step check_start(struct xml_parser *p, const char *cur)
     return XML_STEP_OK;
 }
 
+/* A tag of the root was taken, from at to next, or another one. */
+static void note_content(struct xml_parser *p, size_t at, size_t next, bool is_end_tag)
+{
+    if (p->depth == 1 && p->tree.node_count == 1) {
+        p->content_at = next;
+    } else if (p->depth == 0) {
+        p->content_at = is_end_tag ? p->content_at : next;
+        p->content_end = is_end_tag ? at : next;
+    }
+}
+
 /* '<' and what follows it decide the kind of a token. */
 static enum xml_step take_markup(struct xml_parser *p, const char *base, const char *cur,
                                  const char *end, const char **next)
@@ -78,6 +89,7 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
     step =
         cur[1] == '/' ? xml_take_end_tag(p, cur, end, next) : xml_take_start_tag(p, cur, end, next);
     if (LIKELY(step == XML_STEP_OK)) {
+        note_content(p, at, (size_t)(*next - base), cur[1] == '/');
         return p->depth == 0 || p->place != XML_PLACE_STREAM ? XML_STEP_DONE : XML_STEP_OK;
     }
     if (step == XML_STEP_BAD && p->why == XML_WHY_NOMEM) {
@@ -281,8 +293,8 @@ static enum xml_step keep_header(struct xml_parser *p)
     return xml_ns_keep_stream(p, name);
 }
 
-/* The unit is complete. XML_MORE: it makes no event of its own. */
-static enum xml_event unit_done(struct xml_parser *p)
+/* The unit is complete in the window at base. XML_MORE: it makes no event of its own. */
+static enum xml_event unit_done(struct xml_parser *p, const char *base)
 {
     p->in_unit = false;
     p->tree.wire_bytes = p->token_at;
@@ -296,6 +308,7 @@ static enum xml_event unit_done(struct xml_parser *p)
         return XML_STREAM_CLOSE;
     }
     if (p->place == XML_PLACE_STREAM) {
+        p->tree.content = slice_make(base + p->content_at, p->content_end - p->content_at);
         return XML_ELEMENT;
     }
     if (keep_header(p) != XML_STEP_OK) {
@@ -370,7 +383,8 @@ enum xml_event xml_parser_feed(struct xml_parser *p, const char *bytes, size_t l
             return bad(p);
         }
         if (step == XML_STEP_DONE) {
-            enum xml_event event = unit_done(p);
+            const char *base = p->assembly_len ? p->assembly : bytes + at - used;
+            enum xml_event event = unit_done(p, base);
 
             if (event != XML_MORE) {
                 return event;

@@ -75,6 +75,8 @@ struct xml_parser {
     uint32_t open;         /* open element, index into nodes */
     uint32_t last_sibling; /* last child so far of the open element, or XML_NO_NODE */
     uint32_t element_count;
+    size_t content_at;  /* offset in the window of what stands behind the root's start tag */
+    size_t content_end; /* and of its end tag */
 
     struct xml_tree tree;   /* nodes and attrs below, with counts */
     struct xml_node *nodes; /* owned */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* writer: XML out. Always double quotes, '>' escaped, no CDATA, no declaration unless asked: what
- * every peer's framer understands. Input slices must be valid UTF-8 of XML characters; whatever
+/* writer: XML out. Double quotes, '>' escaped, no CDATA, no declaration unless asked: what every
+ * peer's framer understands. Canonical content of a stanza keeps its own quotes. Input slices must be valid UTF-8 of XML characters; whatever
  * came through the parser is; other sources use xml_write_text_clean.
  * Appends to a buf (sticky failure there). No ownership. Any thread.                            */
 #ifndef FG_XML_WRITER_H
@@ -36,8 +36,18 @@ struct xml_write_params {
     struct slice without;
 };
 
-/* The element and its descendants. parse(write(tree)) equals tree but for the changes asked. */
+/* The element and its descendants. parse(write(tree)) equals tree but for the changes asked.
+ *
+ * Canonical content (struct xml_tree) is copied as received instead of being made from the nodes.
+ * It is by definition the same bytes but for quotes: attribute values may stand in single ones, and
+ * text may hold both kinds as they are. That is as safe: a value holds neither kind unescaped, so
+ * it ends at the same place for every reader, and quotes mean nothing in text. Bytes that were not
+ * parsed, or that params would change, are never copied.                                         */
 void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
                     const struct xml_write_params *params);
+/* How many bytes that takes at most, near to what it takes: a buf over memory of that size (data,
+ * cap and bytes_max set by hand) does not grow. 0: only writing tells.                           */
+size_t xml_write_tree_bytes_max(const struct xml_tree *t, uint32_t node,
+                                const struct xml_write_params *params);
 
 #endif

@@ -44,6 +44,15 @@ struct xml_tree {
     uint32_t node_count;
     uint32_t attr_count;
     size_t wire_bytes; /* from '<' to '>', as received: what size limits count */
+    /* What stands between the root's start tag and its end tag, as received: text and elements,
+     * references and all. Empty for <x/> and for a stream header. Borrowed as the names are.     */
+    struct slice content;
+    /* These bytes are what xml_write_tree writes for the root's children, but for the kind of
+     * quotes: see writer.h. False says nothing: it may only be unknown. Set by the parser only.  */
+    bool content_is_canonical;
+    /* Of canonical content: bit n is set when an element in it declares a default namespace whose
+     * name has n bytes, bit 63 for 63 and more. What has no bit is not in there.                 */
+    uint64_t content_ns_lens;
 };
 
 /* Child elements of parent in order: start with previous = XML_NO_NODE. Text nodes are skipped.

@@ -68,6 +68,7 @@ struct conn {
     uint32_t stanzas; /* counted for acks */
     bool wants_out;   /* EPOLLOUT is asked for */
     bool held;        /* not read now */
+    bool corked;      /* what is written waits for more */
     bool gone;        /* closed; freed at the end of the turn */
     struct scan scan;
     size_t in_len;
@@ -100,6 +101,7 @@ struct load {
     bool fan;    /* one stanza per write, a stream from each of many domains */
     bool direct; /* TLS at once */
     bool sm;     /* offer XEP-0198 to who dials us */
+    bool sip_plain; /* mode watch: SIP over TCP */
     bool pings;  /* mode out: dial the server, too, and answer its pings there */
     unsigned streams;
     unsigned first;  /* workload idle: streams before the first look; 0 = no such look */
@@ -194,6 +196,11 @@ int watch_play(struct load *l);
 /* A stanza has arrived from the server; a connection is over. */
 void watch_stanza(struct load *l, const char *at, size_t len);
 void watch_ended(struct load *l, const struct conn *c);
+
+/* message.c: a message has arrived; a request of ours has its 2xx; a round of them. */
+void message_arrived(const char *at, size_t len);
+void message_answered(void);
+void message_round(struct load *l, bool to_sip, uint64_t count, unsigned window);
 
 /* phone.c: SIP of mode watch. */
 void phone_received(struct load *l, struct conn *c);

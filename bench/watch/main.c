@@ -187,6 +187,9 @@ static void take_option(struct load *l, int which, const char *value)
     case 'H':
         l->hold_s = strtod(value, NULL);
         break;
+    case 'T':
+        l->sip_plain = true;
+        break;
     case 'S':
         l->stall_s = strtod(value, NULL);
         break;
@@ -207,6 +210,7 @@ static void read_options(struct load *l, int argc, char **argv)
         {"ca", 1, NULL, 'A'},       {"ca-key", 1, NULL, 'K'},    {"groups", 1, NULL, 'g'},
         {"streams", 1, NULL, 'N'},  {"first", 1, NULL, 'f'},     {"parallel", 1, NULL, 'y'},
         {"sip", 1, NULL, 'q'},      {"sip-listen", 1, NULL, 'Q'},
+        {"sip-plain", 0, NULL, 'T'},
         {NULL, 0, NULL, 0}};
     l->sm = true;
     l->stall_s = STALL_S;

@@ -192,17 +192,28 @@ void phone_subscribe(struct load *l, unsigned pair)
                 pair, EXPIRES_S);
 }
 
+/* Answered with the others of the same read: phone_received sends. */
+static void take_message(struct load *l, struct conn *c, const struct sip_text *m)
+{
+    message_arrived(m->at + m->head, m->body);
+    answer(l, c, m, ";tag=pool", "");
+}
+
 static void take(struct load *l, struct conn *c, const struct sip_text *m)
 {
     if (strncmp(m->at, "SUBSCRIBE ", 10) == 0) {
         take_subscribe(l, c, m);
     } else if (strncmp(m->at, "NOTIFY ", 7) == 0) {
         take_notify(l, c, m);
+    } else if (strncmp(m->at, "MESSAGE ", 8) == 0) {
+        take_message(l, c, m);
     } else if (strncmp(m->at, "OPTIONS ", 8) == 0) {
         answer(l, c, m, ";tag=options", "");
     } else if (strncmp(m->at, "SIP/2.0 ", 8) == 0) {
         if (m->at[8] != '1' && m->at[8] != '2') {
             watch_error("%.60s", m->at);
+        } else if (memmem(m->at, m->head, " MESSAGE\r\n", 10)) {
+            message_answered();
         }
     } else {
         die("unexpected on SIP: %.*s", (int)m->head, m->at);
@@ -212,6 +223,7 @@ static void take(struct load *l, struct conn *c, const struct sip_text *m)
 void phone_received(struct load *l, struct conn *c)
 {
     size_t at = 0;
+    c->corked = true;
     for (;;) {
         struct sip_text m = {.at = c->in + at};
         char length[FIELD_BYTES];
@@ -234,4 +246,6 @@ void phone_received(struct load *l, struct conn *c)
     }
     memmove(c->in, c->in + at, c->in_len - at);
     c->in_len -= at;
+    c->corked = false;
+    wire_flush(l, c);
 }

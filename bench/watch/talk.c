@@ -86,8 +86,10 @@ void talk_connected(struct load *l, struct conn *c)
 {
     char name[NAME_SIZE];
     (void)snprintf(name, sizeof name, "%s", l->inside);
-    if (l->mode == MODE_RELAY || c->role == ROLE_POOL || c->role == ROLE_PHONE ||
-        (l->direct && c->role != ROLE_COMPONENT)) {
+    bool is_sip = c->role == ROLE_POOL || c->role == ROLE_PHONE;
+    if (is_sip && l->sip_plain) {
+        become_ready(l, c);
+    } else if (l->mode == MODE_RELAY || is_sip || (l->direct && c->role != ROLE_COMPONENT)) {
         wire_start_tls(l, c, name);
     } else if (c->role == ROLE_DIALLED) {
         send_header(l, c);
@@ -235,7 +237,11 @@ static void on_ready(struct load *l, struct conn *c, const char *at, size_t len)
 {
     if (starts(at, len, "<message")) {
         c->stanzas++;
-        tally_message(l, at, len);
+        if (l->mode == MODE_WATCH) {
+            message_arrived(at, len);
+        } else {
+            tally_message(l, at, len);
+        }
     } else if (starts(at, len, "<r")) {
         wire_printf(l, c, "<a xmlns='" NS_SM "' h='%u'/>", c->stanzas);
     } else if (starts(at, len, "<enable")) {

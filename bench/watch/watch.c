@@ -8,6 +8,8 @@
  *   probe A B        the partner's users come online: each sends a probe; done when all heard
  *   notify A B       users of the pool show something else; done when the partner heard all
  *   presence A B     the partner's users do; done when the pool was notified of all
+ *   to-sip N W       N messages of the partner's, at most W on the way (message.c)
+ *   to-xmpp N W      N messages of the phone's
  *   idle S           serves for S seconds                                                        */
 #include <poll.h>
 #include <stdio.h>
@@ -198,6 +200,10 @@ static void obey(struct load *l, char *line)
     line[len] = '\0';
     unsigned from = (unsigned)strtoul(rest, &rest, 10);
     unsigned to = (unsigned)strtoul(rest, NULL, 10);
+    if (strcmp(name, "to-sip") == 0 || strcmp(name, "to-xmpp") == 0) {
+        message_round(l, strcmp(name, "to-sip") == 0, from, to);
+        return;
+    }
     for (unsigned i = 0; i < sizeof rounds / sizeof *rounds; i++) {
         if (strcmp(name, rounds[i].name) == 0) {
             watch_round(l, rounds[i].round, from, to, rounds[i].window, rounds[i].begin);

@@ -186,7 +186,9 @@ void wire_printf(struct load *l, struct conn *c, const char *fmt, ...)
         die("no room for an answer: the server does not read");
     }
     c->out_len += (size_t)len;
-    wire_flush(l, c);
+    if (!c->corked) {
+        wire_flush(l, c);
+    }
 }
 
 /* Bytes written, 0 = not now. */

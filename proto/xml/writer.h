@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* writer: XML out. Double quotes, '>' escaped, no CDATA, no declaration unless asked: what every
- * peer's framer understands. Canonical content of a stanza keeps its own quotes. Input slices must be valid UTF-8 of XML characters; whatever
- * came through the parser is; other sources use xml_write_text_clean.
+ * peer's framer understands. Canonical content of a stanza keeps its own quotes. Input slices must
+ * be valid UTF-8 of XML characters; whatever came through the parser is; other sources use
+ * xml_write_text_clean.
  * Appends to a buf (sticky failure there). No ownership. Any thread.                            */
 #ifndef FG_XML_WRITER_H
 #define FG_XML_WRITER_H

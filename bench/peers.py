@@ -253,8 +253,9 @@ def make(name, lab, preset, partners=PARTNERS):
 
 
 @contextlib.contextmanager
-def serving(name, preset, partners):
-    """A lab in which that server runs, and nothing else: (lab, server)."""
+def serving(name, preset, partners, prepare=None):
+    """A lab in which that server runs, and nothing else: (lab, server). prepare(lab, server) may
+    change its configuration before it starts."""
     with Lab("bench") as lab:
         for domain in (plan.CORP, plan.APP):
             lab.dns.xmpp(domain, plan.NOBODY)
@@ -263,6 +264,8 @@ def serving(name, preset, partners):
         lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
         server = make(name, lab, preset, partners)
         server.name = name
+        if prepare:
+            prepare(lab, server)
         server.start()
         try:
             yield lab, server

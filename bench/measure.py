@@ -27,13 +27,13 @@ def enter(preset):
     os.execv(ENTER, [ENTER, sys.executable, *sys.argv])
 
 
-def build(preset):
+def build(preset, targets=("fedgate", "fedgate-watch")):
     folder = os.path.join(TREE, "build", preset)
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         subprocess.run(["cmake", "--preset", preset], cwd=TREE, check=True,
                        stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", folder, "--target", "fedgate", "fedgate-watch"], cwd=TREE,
-                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", folder, "--target", *targets], cwd=TREE, check=True,
+                   stdout=subprocess.DEVNULL)
 
 
 # -- what a process tree has used ------------------------------------------------------------------

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* presence_bench: what the translation of one presence change costs: a PIDF document of an ordinary
  * size read, compared and written as stanzas; a stanza taken into a packed state and written as
- * PIDF. Best of ROUNDS, so that a busy machine shows least.
- * Usage: presence_bench [ROUNDS]                                                                 */
+ * PIDF. race.h: options. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "base/check.h"
+#include "race.h"
 #include "translate/pidf.h"
 #include "translate/presence.h"
 #include "xml/parser.h"
 
-#define LOOPS 20000u
+#define LOOPS       20000u
+#define CHECK_LOOPS 20u
 #define NOW INT64_C(1795176000)
 
 struct world {
@@ -61,7 +60,7 @@ static void read_document(struct world *w)
                          .before = &w->before,
                          .now_unix_s = NOW};
 
-    ASSERT(pidf_read(w->reader, &w->state, &in) == PIDF_WHY_OK);
+    RACE_MUST(pidf_read(w->reader, &w->state, &in) == PIDF_WHY_OK);
 }
 
 static void run_read(struct world *w)
@@ -73,13 +72,13 @@ static void run_read(struct world *w)
 /* SIP to XMPP: the last state from its bytes, the document, the stanza, the new bytes. */
 static void run_sip_to_xmpp(struct world *w)
 {
-    ASSERT(presence_unpack(&w->before, buf_slice(&w->packed)) == 0);
+    RACE_MUST(presence_unpack(&w->before, buf_slice(&w->packed)) == 0);
     read_document(w);
     buf_clear(&w->out);
-    ASSERT(presence_write_changes(&w->out, &w->before, &w->state, &stanza_options) == 2);
+    RACE_MUST(presence_write_changes(&w->out, &w->before, &w->state, &stanza_options) == 2);
     w->bytes_seen += buf_len(&w->out);
     buf_clear(&w->out);
-    ASSERT(presence_pack(&w->out, &w->state) == 0);
+    RACE_MUST(presence_pack(&w->out, &w->state) == 0);
 }
 
 static void run_write(struct world *w)
@@ -94,33 +93,45 @@ static void run_xmpp_to_sip(struct world *w)
 {
     struct presence_item item;
 
-    ASSERT(presence_unpack(&w->state, buf_slice(&w->packed)) == 0);
+    RACE_MUST(presence_unpack(&w->state, buf_slice(&w->packed)) == 0);
     presence_read_stanza(&item, &w->st, NOW);
-    ASSERT(presence_apply(&w->state, &item) == PRESENCE_CHANGED);
+    RACE_MUST(presence_apply(&w->state, &item) == PRESENCE_CHANGED);
     buf_clear(&w->out);
     pidf_write(&w->out, &w->state, &pidf_options);
     w->bytes_seen += buf_len(&w->out);
     buf_clear(&w->out);
-    ASSERT(presence_pack(&w->out, &w->state) == 0);
+    RACE_MUST(presence_pack(&w->out, &w->state) == 0);
 }
 
-static double best_of(struct world *w, void (*run)(struct world *), unsigned rounds)
+static void race_read(void *world, uint32_t loops)
 {
-    double best = 0;
-
-    for (unsigned r = 0; r < rounds; r++) {
-        struct timespec from, to;
-
-        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-        for (unsigned i = 0; i < LOOPS; i++) {
-            run(w);
-        }
-        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-        double ns = ((double)(to.tv_sec - from.tv_sec) * 1e9 +
-                     (double)(to.tv_nsec - from.tv_nsec)) / LOOPS;
-        best = r == 0 || ns < best ? ns : best;
+    for (uint32_t i = 0; i < loops; i++) {
+        run_read(world);
     }
-    return best;
+}
+
+static void race_to_xmpp(void *world, uint32_t loops)
+{
+    for (uint32_t i = 0; i < loops; i++) {
+        run_sip_to_xmpp(world);
+    }
+}
+
+static void race_write(void *world, uint32_t loops)
+{
+    struct world *w = world;
+
+    RACE_MUST(presence_unpack(&w->before, buf_slice(&w->packed)) == 0);
+    for (uint32_t i = 0; i < loops; i++) {
+        run_write(w);
+    }
+}
+
+static void race_to_sip(void *world, uint32_t loops)
+{
+    for (uint32_t i = 0; i < loops; i++) {
+        run_xmpp_to_sip(world);
+    }
 }
 
 static void set_up(struct world *w)
@@ -130,31 +141,35 @@ static void set_up(struct world *w)
     static const char other[] = "\1\1\x1a\5\xe0\xb6\x80\xd8\6\5phone\0\4late";
     size_t used;
 
-    ASSERT(pidf_reader_new(&w->reader) == 0);
-    ASSERT(jid_parse(&w->mem, SLICE_LIT("bob@corp.example"), &w->bob) == 0);
+    RACE_MUST(pidf_reader_new(&w->reader) == 0);
+    RACE_MUST(jid_parse(&w->mem, SLICE_LIT("bob@corp.example"), &w->bob) == 0);
     buf_init(&w->packed, PRESENCE_PACKED_BYTES_MAX);
     buf_init(&w->out, PIDF_BYTES_MAX);
     buf_append(&w->packed, other, sizeof(other) - 1);
-    ASSERT(presence_unpack(&w->before, buf_slice(&w->packed)) == 0);
-    ASSERT(xml_parser_new(&w->parser, &xml_limits_authenticated) == 0);
-    ASSERT(xml_parser_feed(w->parser, header, sizeof(header) - 1, &used) == XML_STREAM_OPEN);
-    ASSERT(xml_parser_feed(w->parser, stanza, sizeof(stanza) - 1, &used) == XML_ELEMENT);
-    ASSERT(stanza_view(&w->st, xml_parser_tree(w->parser), SLICE_LIT("jabber:server"),
+    RACE_MUST(presence_unpack(&w->before, buf_slice(&w->packed)) == 0);
+    RACE_MUST(xml_parser_new(&w->parser, &xml_limits_authenticated) == 0);
+    RACE_MUST(xml_parser_feed(w->parser, header, sizeof(header) - 1, &used) == XML_STREAM_OPEN);
+    RACE_MUST(xml_parser_feed(w->parser, stanza, sizeof(stanza) - 1, &used) == XML_ELEMENT);
+    RACE_MUST(stanza_view(&w->st, xml_parser_tree(w->parser), SLICE_LIT("jabber:server"),
                        SLICE_NONE) == STANZA_OK);
 }
 
 int main(int argc, char **argv)
 {
+    static struct racer all[] = {
+        {.name = "PIDF of 603 bytes read", .run = race_read, .against = RACE_ALONE},
+        {.name = "SIP to XMPP, all of it", .run = race_to_xmpp, .against = RACE_ALONE},
+        {.name = "PIDF written, one tuple", .run = race_write, .against = RACE_ALONE},
+        {.name = "XMPP to SIP, all of it", .run = race_to_sip, .against = RACE_ALONE},
+    };
+    static struct race race = {.bench = "presence_bench", .unit = "change of presence",
+                               .loops = LOOPS};
     static struct world w;
-    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 9;
 
+    race_options(&race, argc, argv, CHECK_LOOPS);
     set_up(&w);
-    printf("pidf_read, %zu bytes      %7.0f ns\n", sizeof(document) - 1,
-           best_of(&w, run_read, rounds));
-    printf("SIP to XMPP, all of it    %7.0f ns\n", best_of(&w, run_sip_to_xmpp, rounds));
-    ASSERT(presence_unpack(&w.before, buf_slice(&w.packed)) == 0);
-    printf("pidf_write, one tuple     %7.0f ns\n", best_of(&w, run_write, rounds));
-    printf("XMPP to SIP, all of it    %7.0f ns\n", best_of(&w, run_xmpp_to_sip, rounds));
+    race_run(&race, all, ARRAY_COUNT(all), &w);
+    race_print(&race, all, ARRAY_COUNT(all));
     pidf_reader_free(w.reader);
     xml_parser_free(w.parser);
     buf_deinit(&w.packed);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_bench: one MESSAGE of a pool, 729 bytes with three Via values, Record-Route and the usual
- * extras: parsed by this room and by libosip2 in one run, and carried through checks and a server
- * transaction. Rounds of all contestants alternate; medians are printed with the spread.
- * Usage: sip_bench [ROUNDS]                                                                      */
-#include <osipparser2/osip_parser.h>
+ * extras: parsed by this room, by libosip2 and by libre in one run, and carried through checks and
+ * transactions. All three decode the same: start line with Request-URI, every Via value,
+ * Record-Route, Max-Forwards, From, To, Call-ID, CSeq, Content-Type, Content-Length (libosip2 and
+ * libre by themselves, or by their functions for what they leave raw: sip_osip.c, sip_libre.c).
+ * race.h: options. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/pool.h"
+#include "race.h"
 #include "sip/framer.h"
 #include "sip/transaction.h"
 #include "sip/write.h"
+#include "sip_bench.h"
 
-#define BODY_BYTES 50u
-#define LOOPS      20000u
-#define ROUNDS_MAX 101u
+#define BODY_BYTES  50u
+#define LOOPS       20000u
+#define CHECK_LOOPS 40u
 
 struct world {
     struct buf message;
@@ -27,14 +29,7 @@ struct world {
     struct buf out;
     uint64_t now_ms;
     uint64_t bytes_seen;
-};
-
-typedef void contest_fn(struct world *w);
-
-struct contestant {
-    const char *name;
-    contest_fn *run; /* LOOPS times */
-    double ns[ROUNDS_MAX];
+    struct sip_bench_peer *libre;
 };
 
 static const struct slice accept_types[] = {SLICE_LIT("text/plain")};
@@ -71,60 +66,116 @@ static void make_message(struct buf *b)
     }
 }
 
-static void run_framer(struct world *w)
+/* Border of the message and where its header fields are: what a proxy needs first. */
+static void run_framer(void *world, uint32_t loops)
 {
+    struct world *w = world;
     struct slice bytes = buf_slice(&w->message);
     struct sip_framer f;
 
     sip_framer_init(&f);
-    for (unsigned i = 0; i < LOOPS; i++) {
+    for (unsigned i = 0; i < loops; i++) {
         size_t used;
 
-        ASSERT(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
+        RACE_MUST(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
         w->bytes_seen += f.msg.body.len + f.msg.field_count;
     }
     sip_framer_deinit(&f);
 }
 
-static void run_checks(struct world *w)
+static bool decode_list(const struct sip_msg *m)
 {
+    struct sip_list vias;
+    struct slice value;
+    struct sip_via via;
+    unsigned count = 0;
+
+    sip_list_init(&vias, m, SIP_HDR_VIA);
+    while (sip_list_next(&vias, &value)) {
+        if (sip_via_parse(value, &via) != 0 || !via.has_cookie) {
+            return false;
+        }
+        count++;
+    }
+    return count == SIP_BENCH_VIAS;
+}
+
+static bool decode(const struct sip_msg *m)
+{
+    struct sip_uri uri;
+    struct sip_addr addr;
+    struct sip_cseq cseq;
+    struct sip_media_type type;
+    struct slice call_id;
+    uint32_t forwards;
+
+    return decode_list(m) && sip_msg_uri(m, &uri) == 0 &&
+           sip_msg_addr(m, SIP_HDR_RECORD_ROUTE, &addr) == 0 &&
+           sip_msg_addr(m, SIP_HDR_FROM, &addr) == 0 &&
+           slice_eq_cstr(addr.uri.user, "romeo") && sip_msg_addr(m, SIP_HDR_TO, &addr) == 0 &&
+           sip_msg_cseq(m, &cseq) == 0 && cseq.method == SIP_METHOD_MESSAGE &&
+           sip_msg_call_id(m, &call_id) == 0 && sip_msg_content_type(m, &type) == 0 &&
+           sip_msg_u32(m, SIP_HDR_MAX_FORWARDS, &forwards) == 0 &&
+           forwards == SIP_BENCH_FORWARDS && m->body.len == BODY_BYTES;
+}
+
+static void run_parse(void *world, uint32_t loops)
+{
+    struct world *w = world;
     struct slice bytes = buf_slice(&w->message);
     struct sip_framer f;
 
     sip_framer_init(&f);
-    for (unsigned i = 0; i < LOOPS; i++) {
+    for (unsigned i = 0; i < loops; i++) {
+        size_t used;
+
+        RACE_MUST(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
+        RACE_MUST(decode(&f.msg));
+    }
+    sip_framer_deinit(&f);
+}
+
+static void run_checks(void *world, uint32_t loops)
+{
+    struct world *w = world;
+    struct slice bytes = buf_slice(&w->message);
+    struct sip_framer f;
+
+    sip_framer_init(&f);
+    for (unsigned i = 0; i < loops; i++) {
         struct sip_verdict verdict;
         size_t used;
 
-        ASSERT(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
-        ASSERT(sip_check_request(&f.msg, &policy, &verdict));
+        RACE_MUST(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
+        RACE_MUST(sip_check_request(&f.msg, &policy, &verdict));
         w->bytes_seen += f.msg.body.len;
     }
     sip_framer_deinit(&f);
 }
 
 /* Frame, check, new server transaction, 202. The CSeq is changed so that none is a repetition. */
-static void run_server(struct world *w)
+static void run_server(void *world, uint32_t loops)
 {
+    struct world *w = world;
     struct slice bytes = buf_slice(&w->message);
     char *number = strstr(w->message.data, "CSeq: ") + 6;
     char *branch = strstr(w->message.data, "z9hG4bK") + 7;
     struct sip_framer f;
 
     sip_framer_init(&f);
-    for (unsigned i = 0; i < LOOPS; i++) {
+    for (unsigned i = 0; i < loops; i++) {
         struct sip_server_result result;
-        char digits[9];
+        char digits[16];
         size_t used;
 
         (void)snprintf(digits, sizeof(digits), "%08u", i);
         memcpy(number, digits, 8);
         memcpy(branch, digits, 8);
         w->now_ms += 2;
-        ASSERT(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
+        RACE_MUST(sip_framer_feed(&f, bytes.ptr, bytes.len, &used) == SIP_FRAME_MSG);
         result = sip_server_receive(w->txns, &w->link, &f.msg, &policy, w->now_ms);
-        ASSERT(result.in == SIP_SERVER_NEW);
-        ASSERT(sip_server_respond(w->txns, result.ref, &(struct sip_answer){.status = 202},
+        RACE_MUST(result.in == SIP_SERVER_NEW);
+        RACE_MUST(sip_server_respond(w->txns, result.ref, &(struct sip_answer){.status = 202},
                                   w->now_ms) == 0);
         w->bytes_seen += buf_len(&w->out);
         buf_clear(&w->out);
@@ -133,9 +184,11 @@ static void run_server(struct world *w)
     sip_framer_deinit(&f);
 }
 
-static void run_client(struct world *w)
+static void run_client(void *world, uint32_t loops)
 {
-    for (unsigned i = 0; i < LOOPS; i++) {
+    struct world *w = world;
+
+    for (unsigned i = 0; i < loops; i++) {
         struct sip_id branch = sip_ids_branch(&w->ids);
         struct sip_id call_id = sip_ids_call_id(&w->ids);
         struct sip_id tag = sip_ids_tag(&w->ids);
@@ -160,7 +213,7 @@ static void run_client(struct world *w)
         };
         struct sip_txn_ref ref;
 
-        ASSERT(sip_client_start(w->txns, &client, &ref) == 0);
+        RACE_MUST(sip_client_start(w->txns, &client, &ref) == 0);
         sip_write_request(&w->out, &request);
         sip_write_end(&w->out, SLICE_LIT("text/plain;charset=UTF-8"), SLICE_LIT("hello there"));
         sip_client_forget(w->txns, ref);
@@ -169,17 +222,22 @@ static void run_client(struct world *w)
     }
 }
 
-static void run_osip(struct world *w)
+static void run_osip(void *world, uint32_t loops)
 {
+    const struct world *w = world;
     struct slice bytes = buf_slice(&w->message);
 
-    for (unsigned i = 0; i < LOOPS; i++) {
-        osip_message_t *m = NULL;
+    for (unsigned i = 0; i < loops; i++) {
+        RACE_MUST(sip_bench_osip(bytes.ptr, bytes.len));
+    }
+}
 
-        ASSERT(osip_message_init(&m) == 0);
-        ASSERT(osip_message_parse(m, bytes.ptr, bytes.len) == 0);
-        w->bytes_seen += (size_t)osip_list_size(&m->vias);
-        osip_message_free(m);
+static void run_libre(void *world, uint32_t loops)
+{
+    const struct world *w = world;
+
+    for (unsigned i = 0; i < loops; i++) {
+        RACE_MUST(sip_bench_libre(w->libre));
     }
 }
 
@@ -206,23 +264,6 @@ static void server_ended(struct sip_txn_ref ref, void *owner, enum sip_server_en
     (void)why;
 }
 
-/* Time on the CPU: other work on the machine must not count. */
-static double now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double *x = a;
-    const double *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
 static void open_world(struct world *w)
 {
     static const struct sip_txn_ops ops = {link_out, link_flush, client_done, server_ended};
@@ -231,48 +272,45 @@ static void open_world(struct world *w)
     sip_ids_init_seeded(&w->ids, 1);
     buf_init(&w->out, 1 << 20);
     make_message(&w->message);
-    ASSERT(sip_txns_new(&w->txns, &(struct sip_txns_params){
-                                      .ops = &ops, .wheel = &w->wheel, .ids = &w->ids}) == 0);
+    RACE_MUST(sip_txns_new(&w->txns, &(struct sip_txns_params){
+                                         .ops = &ops, .wheel = &w->wheel, .ids = &w->ids}) == 0);
     sip_link_init(&w->link, w->txns, &w->out, SLICE_LIT("192.0.2.10"), 49221);
-    ASSERT(parser_init() == 0);
+    sip_bench_osip_init();
+    w->libre = sip_bench_libre_new(w->message.data, buf_len(&w->message));
 }
 
 int main(int argc, char **argv)
 {
-    static struct contestant all[] = {
-        {.name = "sip_framer_feed (parse)", .run = run_framer},
-        {.name = "parse + checks", .run = run_checks},
-        {.name = "parse + checks + server txn + 202", .run = run_server},
-        {.name = "client txn + written MESSAGE", .run = run_client},
-        {.name = "libosip2 parse", .run = run_osip},
+    enum { PARSE, FRAMER, CHECKS, SERVER, CLIENT, OSIP, LIBRE };
+    static struct racer all[] = {
+        [PARSE] = {.name = "parse, all values", .run = run_parse, .against = OSIP},
+        [FRAMER] = {.name = "framing and index only", .run = run_framer, .against = RACE_ALONE},
+        [CHECKS] = {.name = "parse + checks", .run = run_checks, .against = RACE_ALONE},
+        [SERVER] = {.name = "parse + checks + server txn + 202",
+                    .run = run_server, .against = RACE_ALONE},
+        [CLIENT] = {.name = "client txn + written MESSAGE",
+                    .run = run_client, .against = RACE_ALONE},
+        [OSIP] = {.name = "libosip2 parse", .run = run_osip, .against = RACE_ALONE},
+        [LIBRE] = {.name = "libre parse", .run = run_libre, .against = OSIP},
     };
+    static struct race race = {.bench = "sip_bench", .unit = "MESSAGE of 729 bytes",
+                               .loops = LOOPS};
     static struct world w;
-    uint64_t wanted = 15;
-    unsigned rounds;
 
-    if (argc > 1 && (!slice_parse_u64(slice_from_cstr(argv[1]), &wanted) || wanted < 1 ||
-                     wanted > ROUNDS_MAX)) {
-        (void)fprintf(stderr, "usage: sip_bench [1..%u]\n", ROUNDS_MAX);
-        return 64;
-    }
-    rounds = (unsigned)wanted;
+    race_options(&race, argc, argv, CHECK_LOOPS);
     open_world(&w);
-    for (unsigned r = 0; r < rounds; r++) {
-        for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
-            double start = now_ns();
+    race_run(&race, all, ARRAY_COUNT(all), &w);
+    race_print(&race, all, ARRAY_COUNT(all));
+    if (!race.is_json && !race.is_check) {
+        double ours = race_median(&race, &all[PARSE]);
+        double osip = race_median(&race, &all[OSIP]);
+        double libre = race_median(&race, &all[LIBRE]);
 
-            all[i].run(&w);
-            all[i].ns[r] = (now_ns() - start) / LOOPS;
-        }
+        printf("SIP MESSAGE parse: fedgate %.0f ns, libosip2 %.0f ns (%.1f x), libre %.0f ns "
+               "(%.1f x)\n", ours, osip, osip / ours, libre, libre / ours);
     }
-    printf("MESSAGE of %zu bytes, %u rounds of %u; ns per message\n", buf_len(&w.message), rounds,
-           LOOPS);
-    for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
-        qsort(all[i].ns, rounds, sizeof(all[i].ns[0]), compare);
-        printf("%-36s median %7.0f  min %7.0f  max %7.0f\n", all[i].name, all[i].ns[rounds / 2],
-               all[i].ns[0], all[i].ns[rounds - 1]);
-    }
+    sip_bench_libre_free(w.libre);
     sip_link_down(&w.link, 0);
     sip_txns_free(w.txns);
-    return w.bytes_seen == 0;
+    return 0;
 }

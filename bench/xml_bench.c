@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xml_bench: the XML parser beside expat on the same stanzas in one run, and the writer. Messages
  * of 251 bytes each: most plain ASCII, one in eight with entities, one in eight not ASCII; fed in
- * blocks of 16 KiB and one stanza per call. Rounds of all contestants alternate; medians are
- * printed with the spread, and the median ratio of times within a round.
- * Usage: xml_bench [ROUNDS]                                                                      */
+ * blocks of 16 KiB and one stanza per call. expat resolves namespaces, as ours does; it only calls
+ * back, ours builds a tree. race.h: options. */
 #include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/buf.h"
+#include "race.h"
 #include "xml/parser.h"
 #include "xml/scan.h"
 #include "xml/writer.h"
 
 #define STANZA_BYTES 251u
 #define STANZA_COUNT 4096u
+#define CHECK_COUNT  64u
 #define BLOCK_BYTES  16384u
-#define ROUNDS_MAX   101u
 #define HEADER                                                                                     \
     "<stream:stream xmlns='jabber:server' xmlns:db='jabber:server:dialback' "                      \
     "xmlns:stream='http://etherx.jabber.org/streams' from='a' to='b' version='1.0'>"
@@ -26,26 +25,6 @@ struct corpus {
     struct buf bytes;
     struct buf out; /* the writer's */
 };
-
-/* Every contestant reads the corpus once and returns how many stanzas it saw. */
-typedef size_t contest_fn(struct corpus *c, size_t block_bytes);
-
-struct contestant {
-    const char *name;
-    contest_fn *run;
-    size_t block_bytes;
-    const struct xml_scan *scan; /* NULL = best */
-    bool is_wide;                /* the corpus without ASCII bodies */
-    size_t against;              /* index of the contestant it is compared with */
-    double ns[ROUNDS_MAX];       /* per stanza */
-    double ratio[ROUNDS_MAX];    /* of its rival's time to its own, in the same round */
-};
-
-static void die(const char *what)
-{
-    (void)fprintf(stderr, "xml_bench: %s\n", what);
-    exit(70);
-}
 
 /* Bodies as told above, or (is_wide) Cyrillic and Chinese ones only. */
 static void put_stanza(struct buf *out, unsigned i, bool is_wide)
@@ -81,15 +60,15 @@ static void put_stanza(struct buf *out, unsigned i, bool is_wide)
     buf_put_lit(out, "</body></message>");
 }
 
-static void make_corpus(struct corpus *c, bool is_wide)
+static void make_corpus(struct corpus *c, uint32_t count, bool is_wide)
 {
-    buf_init(&c->bytes, STANZA_COUNT * STANZA_BYTES);
+    buf_init(&c->bytes, count * STANZA_BYTES);
     buf_init(&c->out, (size_t)4 << 20);
-    for (unsigned i = 0; i < STANZA_COUNT; i++) {
+    for (unsigned i = 0; i < count; i++) {
         put_stanza(&c->bytes, i, is_wide);
     }
-    if (c->bytes.failed || buf_len(&c->bytes) != STANZA_COUNT * STANZA_BYTES) {
-        die("corpus");
+    if (c->bytes.failed || buf_len(&c->bytes) != count * STANZA_BYTES) {
+        race_die("corpus");
     }
 }
 
@@ -107,7 +86,7 @@ static size_t ours(struct corpus *c, size_t block_bytes, bool write)
 
     if (xml_parser_new(&p, &xml_limits_authenticated) < 0 ||
         xml_parser_feed(p, HEADER, strlen(HEADER), &used) != XML_STREAM_OPEN) {
-        die("no parser");
+        race_die("no parser");
     }
     buf_clear(&c->out);
     while (left.len) {
@@ -123,24 +102,14 @@ static size_t ours(struct corpus *c, size_t block_bytes, bool write)
             }
         }
         if (event != XML_MORE) {
-            die(xml_parser_why_text(p));
+            race_die("%s", xml_parser_why_text(p));
         }
     }
     xml_parser_free(p);
     if (c->out.failed) {
-        die("writer failed");
+        race_die("writer failed");
     }
     return count;
-}
-
-static size_t ours_parse(struct corpus *c, size_t block_bytes)
-{
-    return ours(c, block_bytes, false);
-}
-
-static size_t ours_parse_and_write(struct corpus *c, size_t block_bytes)
-{
-    return ours(c, block_bytes, true);
 }
 
 struct expat_sum {
@@ -181,135 +150,120 @@ static size_t expat(struct corpus *c, size_t block_bytes, XML_Parser p)
     struct slice left = buf_slice(&c->bytes);
 
     if (!p) {
-        die("no expat");
+        race_die("no expat");
     }
     XML_SetUserData(p, &sum);
     XML_SetElementHandler(p, on_start, on_end);
     XML_SetCharacterDataHandler(p, on_text);
     if (XML_Parse(p, HEADER, (int)strlen(HEADER), 0) != XML_STATUS_OK) {
-        die("expat: header");
+        race_die("expat: header");
     }
     while (left.len) {
         struct slice block = slice_to(left, block_bytes);
 
         left = slice_from(left, block_bytes);
         if (XML_Parse(p, block.ptr, (int)block.len, 0) != XML_STATUS_OK) {
-            die(XML_ErrorString(XML_GetErrorCode(p)));
+            race_die("%s", XML_ErrorString(XML_GetErrorCode(p)));
         }
     }
     XML_ParserFree(p);
     return sum.stanzas;
 }
 
-static size_t expat_plain(struct corpus *c, size_t block_bytes)
+struct world {
+    struct corpus mixed;
+    struct corpus wide; /* bodies without ASCII */
+};
+
+static void ours_blocks(void *world, uint32_t loops)
 {
-    return expat(c, block_bytes, XML_ParserCreate("UTF-8"));
+    RACE_MUST(ours(&((struct world *)world)->mixed, BLOCK_BYTES, false) == loops);
 }
 
-static size_t expat_ns(struct corpus *c, size_t block_bytes)
+static void ours_scalar(void *world, uint32_t loops)
 {
-    return expat(c, block_bytes, XML_ParserCreateNS("UTF-8", '\x01'));
-}
-
-/* CPU time: a neighbour on the machine must not decide the comparison. */
-static double now_ns(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static void run_once(struct contestant *who, struct corpus *c, size_t round)
-{
-    double start;
-
-    xml_scan_use(who->scan);
-    start = now_ns();
-    if (who->run(c, who->block_bytes) != STANZA_COUNT) {
-        die("stanzas are missing");
-    }
-    who->ns[round] = (now_ns() - start) / STANZA_COUNT;
+    xml_scan_use(&xml_scan_scalar);
+    RACE_MUST(ours(&((struct world *)world)->mixed, BLOCK_BYTES, false) == loops);
     xml_scan_use(NULL);
 }
 
-static int by_value(const void *a, const void *b)
+static void ours_writing(void *world, uint32_t loops)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
+    RACE_MUST(ours(&((struct world *)world)->mixed, BLOCK_BYTES, true) == loops);
 }
 
-/* Sorts and returns the middle. */
-static double median(double *values, size_t count)
+static void ours_singly(void *world, uint32_t loops)
 {
-    qsort(values, count, sizeof(values[0]), by_value);
-    return values[count / 2];
+    RACE_MUST(ours(&((struct world *)world)->mixed, STANZA_BYTES, false) == loops);
 }
 
-static void print(struct contestant *who, size_t rounds)
+static void ours_wide(void *world, uint32_t loops)
 {
-    double ns = median(who->ns, rounds);
+    RACE_MUST(ours(&((struct world *)world)->wide, BLOCK_BYTES, false) == loops);
+}
 
-    (void)printf("%-26s %6zu %9.0f %9.1f %9.1f..%-9.1f %6.1fx\n", who->name, who->block_bytes,
-                 STANZA_BYTES * 1e3 / ns, ns, who->ns[0], who->ns[rounds - 1],
-                 median(who->ratio, rounds));
+static XML_Parser with_namespaces(void)
+{
+    return XML_ParserCreateNS("UTF-8", '\x01');
+}
+
+static void expat_blocks(void *world, uint32_t loops)
+{
+    RACE_MUST(expat(&((struct world *)world)->mixed, BLOCK_BYTES, with_namespaces()) == loops);
+}
+
+static void expat_plain(void *world, uint32_t loops)
+{
+    RACE_MUST(expat(&((struct world *)world)->mixed, BLOCK_BYTES, XML_ParserCreate("UTF-8")) ==
+              loops);
+}
+
+static void expat_singly(void *world, uint32_t loops)
+{
+    RACE_MUST(expat(&((struct world *)world)->mixed, STANZA_BYTES, with_namespaces()) == loops);
+}
+
+static void expat_wide(void *world, uint32_t loops)
+{
+    RACE_MUST(expat(&((struct world *)world)->wide, BLOCK_BYTES, with_namespaces()) == loops);
 }
 
 int main(int argc, char **argv)
 {
-    static struct contestant field[] = {
-        {.name = "expat, namespaces", .run = expat_ns, .block_bytes = BLOCK_BYTES},
-        {.name = "expat, no namespaces", .run = expat_plain, .block_bytes = BLOCK_BYTES},
-        {.name = "fedgate", .run = ours_parse, .block_bytes = BLOCK_BYTES},
-        {.name = "fedgate, scalar",
-         .run = ours_parse,
-         .block_bytes = BLOCK_BYTES,
-         .scan = &xml_scan_scalar},
-        {.name = "fedgate, parse and write",
-         .run = ours_parse_and_write,
-         .block_bytes = BLOCK_BYTES},
-        {.name = "expat, namespaces", .run = expat_ns, .block_bytes = STANZA_BYTES, .against = 5},
-        {.name = "fedgate", .run = ours_parse, .block_bytes = STANZA_BYTES, .against = 5},
-        {.name = "expat, ns, not ASCII",
-         .run = expat_ns,
-         .block_bytes = BLOCK_BYTES,
-         .is_wide = true,
-         .against = 7},
-        {.name = "fedgate, not ASCII",
-         .run = ours_parse,
-         .block_bytes = BLOCK_BYTES,
-         .is_wide = true,
-         .against = 7},
+    enum { OURS, EXPAT, PLAIN, SCALAR, WRITING, OURS_1, EXPAT_1, OURS_WIDE, EXPAT_WIDE };
+    static struct racer field[] = {
+        [OURS] = {.name = "parse, 16 KiB blocks", .run = ours_blocks, .against = EXPAT},
+        [EXPAT] = {.name = "expat, namespaces", .run = expat_blocks, .against = RACE_ALONE},
+        [PLAIN] = {.name = "expat, no namespaces", .run = expat_plain, .against = RACE_ALONE},
+        [SCALAR] = {.name = "parse, scalar scanner", .run = ours_scalar, .against = EXPAT},
+        [WRITING] = {.name = "parse and write", .run = ours_writing, .against = EXPAT},
+        [OURS_1] = {.name = "parse, a stanza per call", .run = ours_singly, .against = EXPAT_1},
+        [EXPAT_1] = {.name = "expat, a stanza per call",
+                     .run = expat_singly, .against = RACE_ALONE},
+        [OURS_WIDE] = {.name = "parse, not ASCII", .run = ours_wide, .against = EXPAT_WIDE},
+        [EXPAT_WIDE] = {.name = "expat, not ASCII", .run = expat_wide, .against = RACE_ALONE},
     };
-    struct corpus c[2] = {0}; /* mixed, wide */
-    uint64_t rounds = 15;
+    static struct race race = {.bench = "xml_bench", .unit = "stanza of 251 bytes",
+                               .loops = STANZA_COUNT};
+    static struct world w;
 
-    if (argc > 1 && (!slice_parse_u64(slice_from_cstr(argv[1]), &rounds) || rounds == 0 ||
-                     rounds > ROUNDS_MAX)) {
-        (void)fprintf(stderr, "usage: xml_bench [ROUNDS up to %u]\n", ROUNDS_MAX);
-        return 64;
-    }
-    for (size_t which = 0; which < ARRAY_COUNT(c); which++) {
-        make_corpus(&c[which], which == 1);
-    }
-    for (size_t round = 0; round < rounds; round++) {
-        for (size_t i = 0; i < ARRAY_COUNT(field); i++) {
-            run_once(&field[i], &c[field[i].is_wide], round);
-            field[i].ratio[round] = field[field[i].against].ns[round] / field[i].ns[round];
-        }
-    }
-    (void)printf("%u stanzas of %u bytes, %zu rounds, %s\n", STANZA_COUNT, STANZA_BYTES,
-                 (size_t)rounds, XML_ExpatVersion());
-    (void)printf("%-26s %6s %9s %9s %20s %7s\n", "parser", "feed", "MB/s", "ns/stanza",
-                 "fastest..slowest", "ratio");
+    race_options(&race, argc, argv, CHECK_COUNT);
     for (size_t i = 0; i < ARRAY_COUNT(field); i++) {
-        print(&field[i], (size_t)rounds);
+        field[i].bytes = STANZA_BYTES;
     }
-    for (size_t which = 0; which < ARRAY_COUNT(c); which++) {
-        buf_deinit(&c[which].bytes);
-        buf_deinit(&c[which].out);
+    make_corpus(&w.mixed, race.loops, false);
+    make_corpus(&w.wide, race.loops, true);
+    race_run(&race, field, ARRAY_COUNT(field), &w);
+    race_print(&race, field, ARRAY_COUNT(field));
+    if (!race.is_json && !race.is_check) {
+        printf("XML parse: fedgate %.0f MB/s, %s %.0f MB/s, %.2f x\n",
+               STANZA_BYTES * 1e3 / race_median(&race, &field[OURS]), XML_ExpatVersion(),
+               STANZA_BYTES * 1e3 / race_median(&race, &field[EXPAT]),
+               race_ratio(&race, &field[OURS]));
     }
+    buf_deinit(&w.mixed.bytes);
+    buf_deinit(&w.mixed.out);
+    buf_deinit(&w.wide.bytes);
+    buf_deinit(&w.wide.out);
     return 0;
 }

@@ -4,7 +4,7 @@
  * (base/map.h) over the same names in the same rounds, and by policy_pair and policy_decide.
  * Names that are looked up stand in a row, as a stanza's address is warm in the cache when it is
  * asked about; the tables are not. Medians of the rounds.
- * Usage: partners_bench [PARTNERS] [ROUNDS]                                                      */
+ * Usage: partners_bench [PARTNERS] [ROUNDS] [--json | --check]                                   */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,6 +20,7 @@
 #define ROUNDS       9u
 #define ROUNDS_MAX   101u
 #define LOOKUPS      1000000u
+#define CHECK_ROUNDS 1u
 #define NAME_BYTES   32u
 
 static double cpu_s(void)
@@ -207,30 +208,62 @@ static void run_round(struct slice text, const char *names, struct figures *out)
 struct line {
     const char *what;
     const char *unit;
+    const char *name; /* in JSON */
     size_t offset; /* in struct figures */
     double scale;
 };
 
 static const struct line lines[] = {
-    {"load: text to snapshot, CPU", "ms", offsetof(struct figures, load_s), 1e3},
-    {"free, CPU", "ms", offsetof(struct figures, free_s), 1e3},
-    {"resident per partner, beyond the text", "bytes", offsetof(struct figures, resident), 1},
-    {"lookup: snapshot_partner", "ns", offsetof(struct figures, lookup_ns), 1},
-    {"lookup: base/map over the same names", "ns", offsetof(struct figures, map_ns), 1},
-    {"verdict on a pair: policy_pair", "ns", offsetof(struct figures, pair_ns), 1},
-    {"verdict on a stanza: policy_decide", "ns", offsetof(struct figures, decide_ns), 1},
+    {"load: text to snapshot, CPU", "ms", "load", offsetof(struct figures, load_s), 1e3},
+    {"free, CPU", "ms", "free", offsetof(struct figures, free_s), 1e3},
+    {"resident per partner, beyond the text", "bytes", "resident per partner",
+     offsetof(struct figures, resident), 1},
+    {"lookup: snapshot_partner", "ns", "snapshot_partner", offsetof(struct figures, lookup_ns), 1},
+    {"lookup: base/map over the same names", "ns", "base/map",
+     offsetof(struct figures, map_ns), 1},
+    {"verdict on a pair: policy_pair", "ns", "policy_pair", offsetof(struct figures, pair_ns), 1},
+    {"verdict on a stanza: policy_decide", "ns", "policy_decide",
+     offsetof(struct figures, decide_ns), 1},
 };
+
+static void print(const struct figures *all, uint32_t count, uint32_t rounds, size_t text_bytes)
+{
+    (void)printf("%u partners, %.1f MB of text, %u rounds, medians\n", count,
+                 (double)text_bytes / 1e6, rounds);
+    for (size_t i = 0; i < ARRAY_COUNT(lines); i++) {
+        (void)printf("%-40s %9.1f %s\n", lines[i].what,
+                     median_of(all, rounds, lines[i].offset) * lines[i].scale, lines[i].unit);
+    }
+}
+
+/* As the rows of race.h, where a figure is one of ns. */
+static void print_json(const struct figures *all, uint32_t count, uint32_t rounds)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(lines); i++) {
+        (void)printf("{\"bench\": \"partners_bench\", \"name\": \"%s, %u partners\", "
+                     "\"unit\": \"%s\", \"value\": %.1f, \"of\": \"%s\", \"rounds\": %u}\n",
+                     lines[i].name, count, lines[i].unit[0] == 'n' ? "lookup" : "configuration",
+                     median_of(all, rounds, lines[i].offset) * lines[i].scale, lines[i].unit,
+                     rounds);
+    }
+}
 
 int main(int argc, char **argv)
 {
+    const char *last = argc > 1 ? argv[argc - 1] : "";
+    bool is_json = strcmp(last, "--json") == 0;
+    bool is_check = strcmp(last, "--check") == 0;
+
+    argc -= is_json || is_check;
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : PARTNERS;
     uint32_t rounds = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : ROUNDS;
     static struct figures all[ROUNDS_MAX];
     struct slice text;
     char *names;
 
+    rounds = is_check ? CHECK_ROUNDS : rounds;
     if (count == 0 || rounds == 0 || rounds > ROUNDS_MAX) {
-        (void)fputs("usage: partners_bench [PARTNERS] [ROUNDS]\n", stderr);
+        (void)fputs("usage: partners_bench [PARTNERS] [ROUNDS] [--json | --check]\n", stderr);
         return 64;
     }
     text = make_config(count);
@@ -242,11 +275,12 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < rounds; i++) {
         run_round(text, names, &all[i]);
     }
-    (void)printf("%u partners, %.1f MB of text, %u rounds, medians\n", count,
-                 (double)text.len / 1e6, rounds);
-    for (size_t i = 0; i < ARRAY_COUNT(lines); i++) {
-        (void)printf("%-40s %9.1f %s\n", lines[i].what,
-                     median_of(all, rounds, lines[i].offset) * lines[i].scale, lines[i].unit);
+    if (is_json) {
+        print_json(all, count, rounds);
+    } else if (is_check) {
+        (void)puts("partners_bench: checked");
+    } else {
+        print(all, count, rounds, text.len);
     }
     pool_heap_free(names);
     return 0;

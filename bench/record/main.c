@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* record_bench [ROUNDS] [NAME]: see bench.h. Rounds of all contestants alternate; the median of
+/* record_bench [ROUNDS] [NAME] [--check]: see bench.h. Rounds of all contestants alternate; the median of
  * each is printed with its spread, and the median of the ratios to OpenSSL within a round. One JSON
- * object a line. NAME: this contestant alone, for a profile.                                   */
+ * object a line. NAME: this contestant alone, for a profile. --check: one round, no figures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -116,11 +116,13 @@ static void print(size_t who, size_t size_idx, size_t rounds)
 {
     struct cell *c = &cells[who][size_idx];
     double ns = median(c->ns, rounds);
-    (void)printf("{\"bytes\": %zu, \"name\": \"%s\", \"ns\": %.1f, \"least\": %.1f, "
-                 "\"most\": %.1f",
-                 sizes[size_idx], field[who]->name, ns, c->ns[0], c->ns[rounds - 1]);
+    (void)printf("{\"bench\": \"record_bench\", \"bytes\": %zu, \"name\": \"%s, %zu bytes\", "
+                 "\"unit\": \"record\", \"ns\": %.1f, \"least\": %.1f, \"most\": %.1f",
+                 sizes[size_idx], field[who]->name, sizes[size_idx], ns, c->ns[0],
+                 c->ns[rounds - 1]);
     if (cells[0][size_idx].turns > 0) {
-        (void)printf(", \"times_faster_than_openssl\": %.2f", median(c->ratio, rounds));
+        (void)printf(", \"against\": \"%s\", \"ratio\": %.2f", field[0]->name,
+                     median(c->ratio, rounds));
     }
     (void)printf("}\n");
 }
@@ -140,10 +142,12 @@ static void print_libraries(size_t rounds)
 int main(int argc, char **argv)
 {
     uint64_t rounds = 31;
+    bool is_check = argc > 1 && strcmp(argv[argc - 1], "--check") == 0;
+    argc -= is_check || (argc > 1 && strcmp(argv[argc - 1], "--json") == 0); /* always */
     const char *only = argc > 2 ? argv[2] : NULL;
     if (argc > 3 || (argc > 1 && (!slice_parse_u64(slice_from_cstr(argv[1]), &rounds) ||
                                   rounds == 0 || rounds > ROUNDS_MAX))) {
-        (void)fprintf(stderr, "usage: record_bench [ROUNDS up to %u] [NAME]\n", ROUNDS_MAX);
+        (void)fprintf(stderr, "usage: record_bench [ROUNDS up to %u] [NAME] [--check]\n", ROUNDS_MAX);
         return 64;
     }
     for (size_t i = 0; i < sizeof(text); i++) {
@@ -153,7 +157,11 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "record_bench: no contestant is called %s\n", only);
         return 64;
     }
-    print_libraries((size_t)rounds);
+    if (is_check) {
+        rounds = 1;
+    } else {
+        print_libraries((size_t)rounds);
+    }
     for (size_t who = 0; who < ARRAY_COUNT(field); who++) {
         for (size_t i = 0; pairs[who] && i < ARRAY_COUNT(sizes); i++) { /* warm; turns of a round */
             (void)run(who, sizes[i], 200);
@@ -173,7 +181,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
         for (size_t who = 0; who < ARRAY_COUNT(field); who++) {
-            if (pairs[who]) {
+            if (pairs[who] && !is_check) {
                 print(who, i, (size_t)rounds);
             }
         }

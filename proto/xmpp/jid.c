@@ -5,13 +5,40 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/utf8.h"
+#include "xmpp/jid_plain.h"
 #include "xmpp/jid_prep.h"
+
+static struct slice copy_part(char *to, struct slice part)
+{
+    ASSERT(part.len <= JID_PART_BYTES_MAX);
+    if (part.len == 0) {
+        return SLICE_NONE;
+    }
+    memcpy(to, part.ptr, part.len);
+    return slice_make(to, part.len);
+}
+
+static int make_domain(char *to, struct slice domain, struct jid *out)
+{
+    const char *why = NULL;
+    UNINITIALIZED struct jid_prep_domain prep;
+
+    if (jid_plain_domain(domain)) {
+        out->domain = copy_part(to, domain);
+        return 0;
+    }
+    int err = jid_prep_domain(domain, &prep, &why);
+    if (!err) {
+        out->domain = copy_part(to, slice_make(prep.unicode, prep.len));
+        out->domain_is_ip = prep.is_ip;
+    }
+    return err;
+}
 
 int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
              struct slice resource, struct jid *out)
 {
     const char *why = NULL;
-    struct jid_prep_domain prep;
     char *at = mem->bytes;
     size_t len;
     int err;
@@ -25,13 +52,10 @@ int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
         out->local = slice_make(at, len);
     }
     at += JID_PART_BYTES_MAX;
-    err = jid_prep_domain(domain, &prep, &why);
+    err = make_domain(at, domain, out);
     if (err) {
         return err;
     }
-    memcpy(at, prep.unicode, prep.len);
-    out->domain = slice_make(at, prep.len);
-    out->domain_is_ip = prep.is_ip;
     at += JID_PART_BYTES_MAX;
     if (resource.len > 0) {
         err = jid_prep_resource(resource, at, &len, &why);
@@ -43,14 +67,14 @@ int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
     return 0;
 }
 
-int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
+/* RFC 7622 3.2: first the resource is cut off at the first '/', then the local part at the first
+ * '@' of what is left. */
+static int parse(struct jid_storage *mem, struct slice text, struct jid *out)
 {
     struct slice local = SLICE_NONE;
     struct slice resource = SLICE_NONE;
     struct slice domain = text;
 
-    /* RFC 7622 3.2: first the resource is cut off at the first '/', then the local part at the
-     * first '@' of what is left. */
     *out = (struct jid){0};
     ptrdiff_t slash = slice_find(text, '/');
     if (slash >= 0) {
@@ -71,6 +95,22 @@ int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
     return jid_make(mem, local, domain, resource, out);
 }
 
+int jid_view(struct jid_storage *mem, struct slice text, struct jid *out)
+{
+    return jid_plain_split(text, out) ? 0 : parse(mem, text, out);
+}
+
+int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
+{
+    struct jid plain;
+
+    if (!jid_plain_split(text, &plain)) {
+        return parse(mem, text, out);
+    }
+    jid_copy(mem, &plain, out);
+    return 0;
+}
+
 int jid_local_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len)
 {
     const char *why = NULL;
@@ -83,16 +123,6 @@ int jid_resource_normalise(struct slice in, char out[JID_PART_BYTES_MAX], size_t
     const char *why = NULL;
 
     return jid_prep_resource(in, out, len, &why);
-}
-
-static struct slice copy_part(char *to, struct slice part)
-{
-    ASSERT(part.len <= JID_PART_BYTES_MAX);
-    if (part.len == 0) {
-        return SLICE_NONE;
-    }
-    memcpy(to, part.ptr, part.len);
-    return slice_make(to, part.len);
 }
 
 void jid_copy(struct jid_storage *mem, const struct jid *from, struct jid *out)
@@ -151,9 +181,15 @@ void jid_write(struct buf *out, const struct jid *j)
 int jid_domain_to_ascii(struct slice domain, struct jid_ascii *out)
 {
     const char *why = NULL;
-    struct jid_prep_domain prep;
-    int err = jid_prep_domain(domain, &prep, &why);
+    UNINITIALIZED struct jid_prep_domain prep;
 
+    if (jid_plain_domain(domain)) {
+        out->len = domain.len;
+        memcpy(out->text, domain.ptr, domain.len);
+        out->text[domain.len] = '\0';
+        return 0;
+    }
+    int err = jid_prep_domain(domain, &prep, &why);
     if (err) {
         out->len = 0;
         out->text[0] = '\0';
@@ -174,7 +210,7 @@ struct slice jid_domain_ascii(const struct jid *j, struct jid_ascii *mem)
 const char *jid_domain_fault(struct slice domain)
 {
     const char *why = NULL;
-    struct jid_prep_domain prep;
+    UNINITIALIZED struct jid_prep_domain prep;
 
     if (jid_prep_domain(domain, &prep, &why)) {
         return why;

@@ -9,7 +9,7 @@
  *
  * Threads: any; no state but a thread's memory of names that it normalised lately. Ownership: the
  * parts point into the caller's jid_storage and live as long as it does (do not copy a jid_storage:
- * the slices keep pointing to the old one). ASCII addresses need no heap, nor do domains that the
+ * the slices keep pointing to the old one); after jid_view() they may point into the text. ASCII addresses need no heap, nor do domains that the
  * thread met lately. Errors: ERR_JID for whatever is not an address (stanza error jid-malformed, or
  * improper-addressing on a stream), ERR_NOMEM. */
 #ifndef FG_XMPP_JID_H
@@ -31,7 +31,7 @@
 #define JID_LABEL_BYTES_MAX 63u
 
 struct jid {
-    struct slice local;    /* empty = none; borrowed from the storage */
+    struct slice local;    /* empty = none; borrowed from the storage (jid_view: or the text) */
     struct slice domain;   /* never empty after a successful parse */
     struct slice resource; /* empty = none */
     bool domain_is_ip;     /* "192.0.2.1" or "[2001:db8::1]": no partner can prove it */
@@ -50,6 +50,9 @@ struct jid_ascii {
 
 /* "[local@]domain[/resource]" */
 NODISCARD int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out);
+/* The same without copies where there is nothing to change: each part points into mem or into text,
+ * and is valid as long as both. Whoever keeps the address longer than the text takes jid_copy(). */
+NODISCARD int jid_view(struct jid_storage *mem, struct slice text, struct jid *out);
 /* From parts that were not normalised yet; an empty slice = part absent. */
 NODISCARD int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
                        struct slice resource, struct jid *out);

@@ -13,6 +13,7 @@
 #include <stringprep.h>
 
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/utf8.h"
 #include "xmpp/jid_memo.h"
@@ -32,16 +33,6 @@ static int fail(const char **why, const char *text)
 {
     *why = text;
     return ERR_JID;
-}
-
-static bool is_ascii(struct slice s)
-{
-    unsigned char all = 0;
-
-    for (size_t i = 0; i < s.len; i++) {
-        all |= (unsigned char)s.ptr[i];
-    }
-    return all < 0x80;
 }
 
 static int decode(struct slice in, struct points *out, const char **why)
@@ -169,7 +160,7 @@ static bool points_eq(const struct points *a, const struct points *b)
 static int prep(struct points *p, const Stringprep_profile *profile, const char **why)
 {
     Stringprep_profile steps[PROFILE_STEPS_MAX];
-    struct points mapped;
+    UNINITIALIZED struct points mapped;
     unsigned pass = 0;
 
     select_steps(profile, true, steps);
@@ -195,7 +186,7 @@ static int prep(struct points *p, const Stringprep_profile *profile, const char 
 static int prep_text(struct slice in, const Stringprep_profile *profile,
                      char out[JID_PART_BYTES_MAX], size_t *len, const char **why)
 {
-    struct points p;
+    UNINITIALIZED struct points p;
     int err = decode(in, &p, why);
 
     if (!err) {
@@ -212,7 +203,7 @@ static int prep_text(struct slice in, const Stringprep_profile *profile,
 
 int jid_prep_local(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len, const char **why)
 {
-    if (!is_ascii(in)) {
+    if (!utf8_is_ascii(in)) {
         return prep_text(in, stringprep_xmpp_nodeprep, out, len, why);
     }
     if (in.len == 0 || in.len > JID_PART_BYTES_MAX) {
@@ -233,7 +224,7 @@ int jid_prep_local(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len, c
 
 int jid_prep_resource(struct slice in, char out[JID_PART_BYTES_MAX], size_t *len, const char **why)
 {
-    if (!is_ascii(in)) {
+    if (!utf8_is_ascii(in)) {
         return prep_text(in, stringprep_xmpp_resourceprep, out, len, why);
     }
     if (in.len == 0 || in.len > JID_PART_BYTES_MAX) {
@@ -342,7 +333,7 @@ static int put_ascii_label(const struct points *p, struct jid_ascii *out, struct
  * spelling of what it decodes to (RFC 5891 4.2.1). */
 static int read_label(struct slice label, struct points *p, bool *was_ace, const char **why)
 {
-    struct points decoded;
+    UNINITIALIZED struct points decoded;
     int err = 0;
 
     *was_ace = slice_starts(label, SLICE_LIT("xn--"));
@@ -376,8 +367,8 @@ static int read_label(struct slice label, struct points *p, bool *was_ace, const
 /* One label: appended to out->unicode and to out->ascii. */
 static int add_label(struct slice label, struct jid_prep_domain *out, const char **why)
 {
-    char low[JID_PREP_INPUT_BYTES_MAX];
-    struct points p;
+    char low[JID_PREP_INPUT_BYTES_MAX] UNINITIALIZED;
+    UNINITIALIZED struct points p;
     struct slice ace;
     bool was_ace;
     size_t len;
@@ -506,7 +497,7 @@ static int prep_domain(struct slice in, bool is_ascii_only, struct jid_prep_doma
 
 int jid_prep_domain(struct slice in, struct jid_prep_domain *out, const char **why)
 {
-    bool is_ascii_only = is_ascii(in);
+    bool is_ascii_only = utf8_is_ascii(in);
     bool is_memorable = !is_ascii_only || (in.len > 4 && memmem(in.ptr, in.len, "xn--", 4));
     int err;
 

@@ -11,23 +11,24 @@
 static const char *const kind_names[] = {
     [STANZA_MESSAGE] = "message", [STANZA_PRESENCE] = "presence", [STANZA_IQ] = "iq"};
 
-static const char *const type_names[] = {
-    [STANZA_TYPE_NORMAL] = "",
-    [STANZA_TYPE_CHAT] = "chat",
-    [STANZA_TYPE_GROUPCHAT] = "groupchat",
-    [STANZA_TYPE_HEADLINE] = "headline",
-    [STANZA_TYPE_AVAILABLE] = "",
-    [STANZA_TYPE_UNAVAILABLE] = "unavailable",
-    [STANZA_TYPE_SUBSCRIBE] = "subscribe",
-    [STANZA_TYPE_SUBSCRIBED] = "subscribed",
-    [STANZA_TYPE_UNSUBSCRIBE] = "unsubscribe",
-    [STANZA_TYPE_UNSUBSCRIBED] = "unsubscribed",
-    [STANZA_TYPE_PROBE] = "probe",
-    [STANZA_TYPE_GET] = "get",
-    [STANZA_TYPE_SET] = "set",
-    [STANZA_TYPE_RESULT] = "result",
-    [STANZA_TYPE_ERROR] = "error",
-    [STANZA_TYPE_BAD] = "",
+#define NAME(text) {"" text, sizeof(text) - 1}
+static const struct slice type_names[] = {
+    [STANZA_TYPE_NORMAL] = NAME(""),
+    [STANZA_TYPE_CHAT] = NAME("chat"),
+    [STANZA_TYPE_GROUPCHAT] = NAME("groupchat"),
+    [STANZA_TYPE_HEADLINE] = NAME("headline"),
+    [STANZA_TYPE_AVAILABLE] = NAME(""),
+    [STANZA_TYPE_UNAVAILABLE] = NAME("unavailable"),
+    [STANZA_TYPE_SUBSCRIBE] = NAME("subscribe"),
+    [STANZA_TYPE_SUBSCRIBED] = NAME("subscribed"),
+    [STANZA_TYPE_UNSUBSCRIBE] = NAME("unsubscribe"),
+    [STANZA_TYPE_UNSUBSCRIBED] = NAME("unsubscribed"),
+    [STANZA_TYPE_PROBE] = NAME("probe"),
+    [STANZA_TYPE_GET] = NAME("get"),
+    [STANZA_TYPE_SET] = NAME("set"),
+    [STANZA_TYPE_RESULT] = NAME("result"),
+    [STANZA_TYPE_ERROR] = NAME("error"),
+    [STANZA_TYPE_BAD] = NAME(""),
 };
 
 /* Types of each kind: the first and last of its own; error belongs to all. */
@@ -50,52 +51,86 @@ const char *stanza_kind_name(enum stanza_kind k)
     return kind_names[k];
 }
 
+/* Literals, not the table: comparing with a constant takes no call. */
 static bool find_kind(struct slice name, enum stanza_kind *out)
 {
-    for (size_t k = 0; k < ARRAY_COUNT(kind_names); k++) {
-        if (slice_eq_cstr(name, kind_names[k])) {
-            *out = (enum stanza_kind)k;
-            return true;
-        }
+    if (slice_eq(name, SLICE_LIT("message"))) {
+        *out = STANZA_MESSAGE;
+    } else if (slice_eq(name, SLICE_LIT("presence"))) {
+        *out = STANZA_PRESENCE;
+    } else if (slice_eq(name, SLICE_LIT("iq"))) {
+        *out = STANZA_IQ;
+    } else {
+        return false;
     }
-    return false;
+    return true;
 }
 
-static enum stanza_type find_type(enum stanza_kind kind, const struct xml_tree *t)
+static enum stanza_type find_type(enum stanza_kind kind, const struct xml_attr *type)
 {
-    const struct xml_attr *type = xml_attr(t, 0, SLICE_LIT("type"));
-
     if (!type) {
         return kind_types[kind].when_absent;
     }
-    if (slice_eq(type->value, SLICE_LIT("error"))) {
-        return STANZA_TYPE_ERROR;
-    }
     for (int i = (int)kind_types[kind].first; i <= (int)kind_types[kind].last; i++) {
-        if (type_names[i][0] && slice_eq_cstr(type->value, type_names[i])) {
+        if (type_names[i].len > 0 && slice_eq(type->value, type_names[i])) {
             return (enum stanza_type)i;
         }
     }
-    return kind_types[kind].when_unknown;
+    return slice_eq(type->value, SLICE_LIT("error")) ? STANZA_TYPE_ERROR
+                                                     : kind_types[kind].when_unknown;
 }
 
-static enum stanza_fault read_addresses(struct stanza *st)
+/* What a stanza's start tag says; NULL = absent. */
+struct start_tag {
+    const struct xml_attr *from;
+    const struct xml_attr *to;
+    const struct xml_attr *type;
+    const struct xml_attr *id;
+    const struct xml_attr *lang;
+};
+
+/* The parser has seen to it that no name is there twice. */
+static void read_start_tag(const struct xml_tree *t, struct start_tag *out)
 {
-    const struct xml_attr *from = xml_attr(st->tree, 0, SLICE_LIT("from"));
-    const struct xml_attr *to = xml_attr(st->tree, 0, SLICE_LIT("to"));
+    const struct xml_attr *attr = &t->attrs[t->nodes[0].attr_first];
+    const struct xml_attr *end = attr + t->nodes[0].attr_count;
+
+    *out = (struct start_tag){0};
+    for (; attr != end; attr++) {
+        if (attr->ns.len > 0) {
+            out->lang = slice_eq(attr->name, SLICE_LIT("lang")) ? xml_lang(t, 0) : out->lang;
+        } else if (slice_eq(attr->name, SLICE_LIT("from"))) {
+            out->from = attr;
+        } else if (slice_eq(attr->name, SLICE_LIT("to"))) {
+            out->to = attr;
+        } else if (slice_eq(attr->name, SLICE_LIT("type"))) {
+            out->type = attr;
+        } else if (slice_eq(attr->name, SLICE_LIT("id"))) {
+            out->id = attr;
+        }
+    }
+}
+
+static bool is_absent(const struct xml_attr *address)
+{
+    return !address || slice_is_empty(address->value);
+}
+
+static enum stanza_fault read_addresses(struct stanza *st, const struct start_tag *tag)
+{
     int err;
 
-    if (!from || slice_is_empty(from->value)) {
+    if (is_absent(tag->from)) {
         return STANZA_FAULT_FROM_MISSING;
     }
-    err = jid_parse(&st->from_mem, from->value, &st->from);
+    err = jid_view(&st->from_mem, tag->from->value, &st->from);
     if (err) {
         return err == ERR_NOMEM ? STANZA_FAULT_NOMEM : STANZA_FAULT_FROM;
     }
-    if (!to || slice_is_empty(to->value)) {
+    if (is_absent(tag->to)) {
         return STANZA_FAULT_TO_MISSING;
     }
-    err = jid_parse(&st->to_mem, to->value, &st->to);
+    err = jid_view(&st->to_mem, tag->to->value, &st->to);
     if (err) {
         st->to = (struct jid){0};
         return err == ERR_NOMEM ? STANZA_FAULT_NOMEM : STANZA_FAULT_TO;
@@ -125,7 +160,7 @@ static enum stanza_fault read_iq(struct stanza *st)
 enum stanza_fault stanza_view(struct stanza *st, const struct xml_tree *t, struct slice ns,
                               struct slice lang)
 {
-    const struct xml_attr *own_lang = xml_lang(t, 0);
+    struct start_tag tag;
     enum stanza_fault fault;
 
     st->tree = t;
@@ -135,10 +170,11 @@ enum stanza_fault stanza_view(struct stanza *st, const struct xml_tree *t, struc
     if (!slice_eq(t->nodes[0].ns, ns) || !find_kind(t->nodes[0].name, &st->kind)) {
         return STANZA_FAULT_KIND;
     }
-    st->type = find_type(st->kind, t);
-    st->id = xml_attr_value(t, 0, SLICE_LIT("id"));
-    st->lang = own_lang ? own_lang->value : lang;
-    fault = read_addresses(st);
+    read_start_tag(t, &tag);
+    st->type = find_type(st->kind, tag.type);
+    st->id = tag.id ? tag.id->value : SLICE_NONE;
+    st->lang = tag.lang ? tag.lang->value : lang;
+    fault = read_addresses(st, &tag);
     if (fault != STANZA_OK) {
         return fault;
     }

@@ -2,8 +2,9 @@
 /* stanza: view of a message, presence or iq over a parsed element; the rules of RFC 6120 8 and the
  * error answer. Addresses are parsed and normalised once, here; everyone decides on and forwards
  * the normalised form.
- * Ownership: a struct stanza holds its addresses' memory (do not copy it: slices point into it) and
- * borrows everything else from the tree, valid as long as that is. One thread.                   */
+ * Ownership: a struct stanza borrows from the tree and is valid as long as that is, its addresses
+ * (jid_view) as well: they point into the tree where they are in normal form there, else into the
+ * struct (do not copy it). Whoever keeps an address longer takes jid_copy(). One thread.         */
 #ifndef FG_XMPP_STANZA_H
 #define FG_XMPP_STANZA_H
 

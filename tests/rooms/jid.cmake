@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-fg_unit(jid SOURCES unit/xmpp/jid_test.c NEEDS fg_xmpp)
+fg_unit(jid SOURCES unit/xmpp/jid_test.c unit/xmpp/jid_plain_test.c NEEDS fg_xmpp)
 fg_fuzz(jid SOURCES fuzz/jid_fuzz.c NEEDS fg_xmpp)

@@ -92,11 +92,12 @@ struct start_tag {
 /* The parser has seen to it that no name is there twice. */
 static void read_start_tag(const struct xml_tree *t, struct start_tag *out)
 {
-    const struct xml_attr *attr = &t->attrs[t->nodes[0].attr_first];
-    const struct xml_attr *end = attr + t->nodes[0].attr_count;
+    const struct xml_node *n = &t->nodes[0];
 
     *out = (struct start_tag){0};
-    for (; attr != end; attr++) {
+    for (uint32_t i = 0; i < n->attr_count; i++) {
+        const struct xml_attr *attr = &t->attrs[n->attr_first + i];
+
         if (attr->ns.len > 0) {
             out->lang = slice_eq(attr->name, SLICE_LIT("lang")) ? xml_lang(t, 0) : out->lang;
         } else if (slice_eq(attr->name, SLICE_LIT("from"))) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* jid_fuzz: what parses has parts within their bounds, and its written form parses to itself; every
- * domain has one A-label form. What is recognised without a copy is what the general way returns. */
+ * domain has one A-label form. What is recognised without a copy is what the general way returns
+ * (jid_oracle). */
 #include <stdint.h>
 
-#include "../unit/xmpp/jid_oracle.h"
+#include "jid_oracle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
 /* jid_oracle: an address taken apart by the letter of RFC 7622 3.2, each part normalised by
  * jid_prep alone, without any of the shortcuts of jid_view(); and the two compared. A difference
  * aborts. For a unit test and the fuzzer. */
-#ifndef TESTS_JID_ORACLE_H
-#define TESTS_JID_ORACLE_H
+#ifndef FG_TEST_JID_ORACLE_H
+#define FG_TEST_JID_ORACLE_H
 
 #include "base/check.h"
 #include "base/err.h"

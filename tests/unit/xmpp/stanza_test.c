@@ -116,6 +116,7 @@ Test(stanza, faults_are_found_in_order)
 {
     cr_assert_eq(fault_of("<thing from='a' to='b'/>"), STANZA_FAULT_KIND);
     cr_assert_eq(fault_of("<message xmlns='jabber:client' from='a' to='b'/>"), STANZA_FAULT_KIND);
+    cr_assert_eq(fault_of("<message/>"), STANZA_FAULT_FROM_MISSING);
     cr_assert_eq(fault_of("<message to='b'/>"), STANZA_FAULT_FROM_MISSING);
     cr_assert_eq(fault_of("<message from='' to='b'/>"), STANZA_FAULT_FROM_MISSING);
     cr_assert_eq(fault_of("<message from='@' to='b'/>"), STANZA_FAULT_FROM);

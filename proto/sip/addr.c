@@ -6,16 +6,18 @@
 #include "sip/chars.h"
 #include "sip/limits.h"
 
-/* One ";name[=value]" without its ';', from *at on. 0 = the text ended after white space only. */
+/* One ";name[=value]" without its ';', from w->at on. END = the text ended after white space. */
 enum param_step { PARAM_OK, PARAM_END, PARAM_BAD };
 
-static enum param_step step_param(struct slice s, size_t *at, struct slice *name,
+static enum param_step step_param(struct sip_param_walk *w, struct slice *name,
                                   struct slice *value)
 {
-    size_t i = sip_skip_lws(s, *at);
+    struct slice s = w->params;
+    size_t i = sip_skip_lws(s, w->at);
     size_t end;
 
     *value = SLICE_NONE;
+    w->classes = 0;
     if (i == s.len) {
         return PARAM_END;
     }
@@ -32,7 +34,7 @@ static enum param_step step_param(struct slice s, size_t *at, struct slice *name
                 return PARAM_BAD;
             }
         } else {
-            end = i + sip_span(s, i, SIP_CHAR_VALUE);
+            end = i + sip_span_common(s, i, SIP_CHAR_VALUE, &w->classes);
         }
         *value = sip_sub(s, i, end);
         if (end == i) {
@@ -40,19 +42,20 @@ static enum param_step step_param(struct slice s, size_t *at, struct slice *name
         }
         i = sip_skip_lws(s, end);
     }
-    *at = i;
+    w->at = i;
     return PARAM_OK;
 }
 
 bool sip_params_next(struct slice *params, struct slice *name, struct slice *value)
 {
-    size_t at = 0;
+    struct sip_param_walk w = {.params = *params};
 
-    if (step_param(*params, &at, name, value) != PARAM_OK) {
+    if (step_param(&w, name, value) != PARAM_OK) {
         *params = SLICE_NONE;
         return false;
     }
-    *params = at < params->len && params->ptr[at] == ';' ? slice_from(*params, at + 1) : SLICE_NONE;
+    *params = w.at < params->len && params->ptr[w.at] == ';' ? slice_from(*params, w.at + 1)
+                                                             : SLICE_NONE;
     return true;
 }
 
@@ -64,7 +67,7 @@ enum sip_walk sip_param_walk(struct sip_param_walk *w, struct slice *name, struc
     if (w->count > 0 && w->params.ptr[w->at++] != ';') {
         return SIP_WALK_BAD;
     }
-    if (++w->count > SIP_PARAMS_MAX || step_param(w->params, &w->at, name, value) != PARAM_OK) {
+    if (++w->count > SIP_PARAMS_MAX || step_param(w, name, value) != PARAM_OK) {
         return SIP_WALK_BAD;
     }
     return SIP_WALK_NEXT;
@@ -171,10 +174,10 @@ static int parse_params(struct slice value, size_t at, struct sip_addr *out)
     out->params = slice_from(value, at + 1);
     walk = (struct sip_param_walk){.params = out->params};
     while ((step = sip_param_walk(&walk, &name, &text)) == SIP_WALK_NEXT) {
-        if (name.len != 3 || !slice_eq_nocase(name, SLICE_LIT("tag"))) {
+        if (!sip_is_name(name, "tag")) {
             continue;
         }
-        if (out->tag.len > 0 || !sip_all_are(text, SIP_CHAR_TOKEN)) {
+        if (out->tag.len > 0 || !(walk.classes & SIP_CHAR_TOKEN)) {
             return ERR_SIP_SYNTAX;
         }
         out->tag = text;

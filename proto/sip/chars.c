@@ -2,8 +2,6 @@
 /* chars: the table and the two scanners that need more than one character. */
 #include "sip/chars.h"
 
-#include "base/ascii.h"
-
 const uint16_t sip_chars[256] = {
 #include "sip/chars_table.def"
 };
@@ -31,22 +29,21 @@ bool sip_quoted_end(struct slice s, size_t at, size_t *end)
     return false;
 }
 
+size_t sip_escaped_span(struct slice s, size_t at, unsigned classes)
+{
+    size_t i = at;
+
+    for (;;) {
+        i += sip_span(s, i, classes);
+        if (i >= s.len || s.ptr[i] != '%' || s.len - i < 3 || ascii_hex_value(s.ptr[i + 1]) < 0 ||
+            ascii_hex_value(s.ptr[i + 2]) < 0) {
+            return i - at;
+        }
+        i += 3;
+    }
+}
+
 bool sip_escaped_are(struct slice s, unsigned classes)
 {
-    size_t i = 0;
-
-    while (i < s.len) {
-        if (s.ptr[i] == '%') {
-            if (s.len - i < 3 || ascii_hex_value(s.ptr[i + 1]) < 0 ||
-                ascii_hex_value(s.ptr[i + 2]) < 0) {
-                return false;
-            }
-            i += 3;
-        } else if (sip_char_is(s.ptr[i], classes)) {
-            i++;
-        } else {
-            return false;
-        }
-    }
-    return true;
+    return sip_escaped_span(s, 0, classes) == s.len;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/ascii.h"
 #include "base/slice.h"
 
 /* Bit order as in names_gen.py. */
@@ -41,6 +42,19 @@ static inline size_t sip_span(struct slice s, size_t at, unsigned classes)
     return end - at;
 }
 
+/* The same; *common gets the classes that all of these bytes have. */
+static inline size_t sip_span_common(struct slice s, size_t at, unsigned classes, unsigned *common)
+{
+    unsigned all = UINT16_MAX;
+    size_t end = at;
+
+    while (end < s.len && (sip_chars[(unsigned char)s.ptr[end]] & classes) != 0) {
+        all &= sip_chars[(unsigned char)s.ptr[end++]];
+    }
+    *common = all;
+    return end - at;
+}
+
 static inline bool sip_all_are(struct slice s, unsigned classes)
 {
     return s.len > 0 && sip_span(s, 0, classes) == s.len;
@@ -61,6 +75,22 @@ static inline struct slice sip_sub(struct slice s, size_t from, size_t to)
 bool sip_quoted_end(struct slice s, size_t at, size_t *end);
 /* Like sip_all_are with %HH allowed and checked; true for the empty slice. */
 bool sip_escaped_are(struct slice s, unsigned classes);
+/* Like sip_span with %HH allowed: ends before an escape that is broken, too. */
+size_t sip_escaped_span(struct slice s, size_t at, unsigned classes);
+/* Equal without case to a name in lower case, which is a literal. */
+#define sip_is_name(s, lower) sip_is_word((s), "" lower, sizeof(lower) - 1)
+static inline bool sip_is_word(struct slice s, const char *lower, size_t len)
+{
+    if (s.len != len) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (ascii_lower(s.ptr[i]) != lower[i]) {
+            return false;
+        }
+    }
+    return true;
+}
 
 /* Checked walk over ";"-separated parameters: start with at = count = 0 on text that is not empty.
  * NEXT hands one out; END = all were well-formed; BAD = broken, or more than SIP_PARAMS_MAX.     */
@@ -69,6 +99,7 @@ struct sip_param_walk {
     struct slice params;
     size_t at;
     unsigned count;
+    unsigned classes; /* that all characters of the value have; 0 = none, quoted, no value */
 };
 enum sip_walk sip_param_walk(struct sip_param_walk *w, struct slice *name, struct slice *value);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* checks: the order of RFC 3261 8.2 and 16.3, one small function per step. */
-#include "sip/checks_int.h"
+#include "sip/checks.h"
 
 #include "base/err.h"
+#include "sip/chars.h"
+#include "sip/write.h"
 
 #define CSEQ_MAX         0x7FFFFFFFu /* RFC 3261 8.1.1.5 */
 #define MAX_FORWARDS_MAX 255u        /* 20.22 */
@@ -15,34 +17,23 @@ static bool refuse(struct sip_verdict *v, uint16_t status, const char *why)
 
 static bool version_is_ours(const struct sip_msg *m)
 {
-    return slice_eq_nocase(m->version, SLICE_LIT("SIP/2.0"));
+    return sip_is_name(m->version, "sip/2.0");
 }
 
-static bool singles_are_single(const struct sip_msg *m)
+/* A sent-by without a port means that of the transport. */
+static uint16_t port_of(const struct sip_host *sent_by, struct slice transport)
 {
-    for (unsigned i = 0; i < m->field_count; i++) {
-        if (m->fields[i].next != SIP_FIELD_NONE &&
-            sip_header_is_single((enum sip_header)m->fields[i].id)) {
-            return false;
-        }
+    if (sent_by->port) {
+        return sent_by->port;
     }
-    return true;
-}
-
-static uint16_t port_of(const struct sip_via *via)
-{
-    if (via->sent_by.port) {
-        return via->sent_by.port;
-    }
-    return slice_eq_nocase(via->transport, SLICE_LIT("TLS")) ? 5061 : 5060;
+    return sip_is_name(transport, "tls") ? 5061 : 5060;
 }
 
 static bool is_own(const struct sip_check_policy *p, const struct sip_via *via)
 {
     for (uint32_t i = 0; i < p->own_count; i++) {
-        struct sip_via own = {.sent_by = p->own[i], .transport = via->transport};
-
-        if (port_of(&own) == port_of(via) && sip_host_eq(&own.sent_by, &via->sent_by)) {
+        if (port_of(&p->own[i], via->transport) == port_of(&via->sent_by, via->transport) &&
+            sip_host_eq(&p->own[i], &via->sent_by)) {
             return true;
         }
     }
@@ -55,7 +46,7 @@ static bool read_vias(const struct sip_msg *m, const struct sip_check_policy *p,
 {
     struct sip_list list;
     struct slice value;
-    struct sip_via via;
+    struct sip_via via UNINITIALIZED;
 
     keys->via_count = 0;
     keys->is_loop = false;
@@ -78,7 +69,7 @@ static bool read_vias(const struct sip_msg *m, const struct sip_check_policy *p,
 static const char *read_keys(const struct sip_msg *m, const struct sip_check_policy *p,
                              struct sip_keys *keys)
 {
-    if (!singles_are_single(m)) {
+    if (m->has_double) {
         return "header field may occur only once";
     }
     if (!read_vias(m, p, keys)) {
@@ -103,8 +94,12 @@ static bool addrs_are_valid(const struct sip_msg *m, enum sip_header id, bool st
 {
     struct sip_list list;
     struct slice value;
-    struct sip_addr addr;
+    struct sip_addr addr UNINITIALIZED;
     unsigned count = 0;
+
+    if (!sip_msg_has(m, id)) {
+        return true;
+    }
 
     sip_list_init(&list, m, id);
     while (sip_list_next(&list, &value)) {
@@ -116,12 +111,12 @@ static bool addrs_are_valid(const struct sip_msg *m, enum sip_header id, bool st
     return true;
 }
 
-static const char *check_fields(const struct sip_msg *m)
+/* *hops: Max-Forwards, or the largest there is. */
+static const char *check_fields(const struct sip_msg *m, uint32_t *hops)
 {
-    uint32_t hops;
-
+    *hops = MAX_FORWARDS_MAX;
     if (sip_msg_has(m, SIP_HDR_MAX_FORWARDS) &&
-        (sip_msg_u32(m, SIP_HDR_MAX_FORWARDS, &hops) || hops > MAX_FORWARDS_MAX)) {
+        (sip_msg_u32(m, SIP_HDR_MAX_FORWARDS, hops) || *hops > MAX_FORWARDS_MAX)) {
         return "Max-Forwards malformed";
     }
     if (!addrs_are_valid(m, SIP_HDR_CONTACT, true)) {
@@ -282,7 +277,7 @@ bool sip_check_request_keys(const struct sip_msg *m, const struct sip_check_poli
     if (!check_method(m, p, keys, v)) {
         return false;
     }
-    why = check_fields(m);
+    why = check_fields(m, &hops);
     if (why) {
         return refuse(v, 400, why);
     }
@@ -293,7 +288,7 @@ bool sip_check_request_keys(const struct sip_msg *m, const struct sip_check_poli
         return false;
     }
     if (m->method != SIP_METHOD_OPTIONS && m->method != SIP_METHOD_CANCEL &&
-        sip_msg_u32(m, SIP_HDR_MAX_FORWARDS, &hops) == 0 && hops == 0) {
+        hops == 0) {
         return refuse(v, 483, "Max-Forwards is 0");
     }
     if (keys->is_loop) {
@@ -308,7 +303,7 @@ bool sip_check_request_keys(const struct sip_msg *m, const struct sip_check_poli
 bool sip_check_request(const struct sip_msg *m, const struct sip_check_policy *p,
                        struct sip_verdict *verdict)
 {
-    struct sip_keys keys;
+    struct sip_keys keys UNINITIALIZED;
 
     return sip_check_request_keys(m, p, &keys, verdict);
 }
@@ -316,7 +311,14 @@ bool sip_check_request(const struct sip_msg *m, const struct sip_check_policy *p
 bool sip_check_response(const struct sip_msg *m, const struct sip_check_policy *p,
                         struct sip_verdict *verdict)
 {
-    struct sip_keys keys;
+    struct sip_keys keys UNINITIALIZED;
+
+    return sip_check_response_keys(m, p, &keys, verdict);
+}
+
+bool sip_check_response_keys(const struct sip_msg *m, const struct sip_check_policy *p,
+                             struct sip_keys *keys, struct sip_verdict *verdict)
+{
     const char *why;
 
     *verdict = (struct sip_verdict){0, ""};
@@ -326,14 +328,14 @@ bool sip_check_response(const struct sip_msg *m, const struct sip_check_policy *
     if (!version_is_ours(m)) {
         return refuse(verdict, 0, "SIP version not supported");
     }
-    why = read_keys(m, p, &keys);
+    why = read_keys(m, p, keys);
     if (why) {
         return refuse(verdict, 0, why);
     }
-    if (keys.via_count != 1) {
+    if (keys->via_count != 1) {
         return refuse(verdict, 0, "more than one Via: meant for someone else"); /* 8.1.3.3 */
     }
-    if (p->own_count > 0 && !keys.is_loop) {
+    if (p->own_count > 0 && !keys->is_loop) {
         return refuse(verdict, 0, "Via is not ours"); /* 18.1.2 */
     }
     return true;

@@ -40,11 +40,30 @@ struct sip_verdict {
     const char *why; /* static text for log and reason phrase use, never NULL */
 };
 
+/* What the checks decode on their way, so that nobody has to do so again. All slices point into
+ * the message.                                                                                   */
+struct sip_keys {
+    struct sip_uri uri; /* requests that got as far as their Request-URI */
+    struct sip_via via; /* top */
+    struct slice via_text;
+    struct sip_addr from;
+    struct sip_addr to;
+    struct sip_cseq cseq;
+    struct slice call_id;
+    uint32_t via_count;
+    bool is_loop; /* one of the Via values is our own */
+};
+
 /* False: verdict says why not; nothing may be answered to an ACK or where sip_msg_can_answer is
- * false. The response's extra fields come from sip_verdict_put.                                 */
+ * false. The response's extra fields come from sip_verdict_put. *keys, which need not be
+ * initialised, is complete when it returns true.                                                */
+bool sip_check_request_keys(const struct sip_msg *m, const struct sip_check_policy *p,
+                            struct sip_keys *keys, struct sip_verdict *verdict);
 bool sip_check_request(const struct sip_msg *m, const struct sip_check_policy *p,
                        struct sip_verdict *verdict);
-/* False: drop the response; status is 0, why says the reason. */
+/* False: drop the response; status is 0, why says the reason. *keys as above, without uri. */
+bool sip_check_response_keys(const struct sip_msg *m, const struct sip_check_policy *p,
+                             struct sip_keys *keys, struct sip_verdict *verdict);
 bool sip_check_response(const struct sip_msg *m, const struct sip_check_policy *p,
                         struct sip_verdict *verdict);
 /* Header fields that belong to the verdict: Allow (405, 501), Unsupported (420), Accept as m's

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* host: hostport of RFC 3261 25.1: names, IPv4 and IPv6 addresses, ports. */
-#include "sip/uri.h"
+#include "sip/uri_int.h"
 
 #include <arpa/inet.h>
 
@@ -10,23 +10,54 @@
 
 #define NAME_BYTES_MAX  255u
 #define LABEL_BYTES_MAX 63u
+#define PORT_DIGITS_MAX 5u
 
-static bool parse_port(struct slice text, uint16_t *port)
+/* A port at the beginning of text, *used digits long: five at most, as zeros before it are of no
+ * use here.                                                                                      */
+static bool take_port(struct slice text, uint16_t *port, size_t *used)
 {
-    uint64_t value;
+    uint32_t value = 0;
+    size_t i = 0;
 
-    if (text.len > 5 || !slice_parse_u64(text, &value) || value == 0 || value > UINT16_MAX) {
+    while (i < text.len && i <= PORT_DIGITS_MAX && ascii_is_digit(text.ptr[i])) {
+        value = value * 10 + (uint32_t)(text.ptr[i++] - '0');
+    }
+    if (i == 0 || i > PORT_DIGITS_MAX || value == 0 || value > UINT16_MAX) {
         return false;
     }
     *port = (uint16_t)value;
+    *used = i;
     return true;
 }
 
-static bool parse_ipv4(struct slice text, struct in_addr *addr)
+/* Dotted quad as inet_pton has it: four numbers up to 255 without zeros before them. */
+static bool is_ipv4(struct slice text)
 {
-    char copy[INET_ADDRSTRLEN];
+    unsigned parts = 1;
+    unsigned value = 0;
+    unsigned digits = 0;
 
-    return slice_to_cstr(text, copy, sizeof(copy)) && inet_pton(AF_INET, copy, addr) == 1;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+
+        if (c == '.') {
+            if (digits == 0 || ++parts > 4) {
+                return false;
+            }
+            value = 0;
+            digits = 0;
+            continue;
+        }
+        if (!ascii_is_digit(c) || (digits > 0 && value == 0)) {
+            return false;
+        }
+        value = value * 10 + (unsigned)(c - '0');
+        digits++;
+        if (value > UINT8_MAX) {
+            return false;
+        }
+    }
+    return parts == 4 && digits > 0;
 }
 
 static bool parse_ipv6(struct slice text, struct in6_addr *addr)
@@ -36,77 +67,88 @@ static bool parse_ipv6(struct slice text, struct in6_addr *addr)
     return slice_to_cstr(text, copy, sizeof(copy)) && inet_pton(AF_INET6, copy, addr) == 1;
 }
 
-static bool label_is_valid(struct slice label)
+/* The label from at to end, in the text. */
+static bool label_is_valid(const char *text, size_t at, size_t end)
 {
-    return label.len > 0 && label.len <= LABEL_BYTES_MAX && label.ptr[0] != '-' &&
-           label.ptr[label.len - 1] != '-';
+    return end > at && end - at <= LABEL_BYTES_MAX && text[at] != '-' && text[end - 1] != '-';
 }
 
-/* hostname: labels, the last one starts with a letter, one dot may end it. */
-static bool name_is_valid(struct slice name)
+/* Reads the host's characters, *used of them. True: a hostname, that is valid labels of which the
+ * last one starts with a letter; one dot may end it. Addresses are looked at once it is none.    */
+static bool take_name(struct slice text, size_t *used)
 {
-    struct slice label = SLICE_NONE;
-    bool more;
+    bool are_valid = true;
+    size_t label_at = 0;
+    size_t last_at = 0; /* start of the label that was last closed */
+    size_t i = 0;
 
-    if (name.len > 0 && name.ptr[name.len - 1] == '.') {
-        name.len--;
-    }
-    if (name.len == 0 || name.len > NAME_BYTES_MAX) {
-        return false;
-    }
-    do {
-        more = slice_cut(&name, '.', &label);
-        if (!label_is_valid(label)) {
-            return false;
+    while (i < text.len && sip_char_is(text.ptr[i], SIP_CHAR_HOST)) {
+        if (text.ptr[i++] == '.') {
+            are_valid = are_valid && label_is_valid(text.ptr, label_at, i - 1);
+            last_at = label_at;
+            label_at = i;
         }
-    } while (more);
-    return ascii_is_alpha(label.ptr[0]);
+    }
+    *used = i;
+    if (i > label_at) {
+        are_valid = are_valid && label_is_valid(text.ptr, label_at, i);
+        last_at = label_at;
+    } else if (i > 0) {
+        i--; /* the dot at its end */
+    }
+    return are_valid && i > 0 && i <= NAME_BYTES_MAX && ascii_is_alpha(text.ptr[last_at]);
 }
 
-static int parse_reference(struct slice text, struct sip_host *out)
+static int take_reference(struct slice text, struct sip_host *out, size_t *used)
 {
     ptrdiff_t end = slice_find(text, ']');
     struct in6_addr addr;
-    struct slice rest;
 
     if (end < 0) {
         return ERR_SIP_URI;
     }
     out->kind = SIP_HOST_IPV6;
     out->text = sip_sub(text, 1, (size_t)end);
-    if (!parse_ipv6(out->text, &addr)) {
+    *used = (size_t)end + 1;
+    return parse_ipv6(out->text, &addr) ? 0 : ERR_SIP_URI;
+}
+
+int sip_host_take(struct slice text, struct sip_host *out, size_t *used)
+{
+    *out = (struct sip_host){.kind = SIP_HOST_NONE};
+    *used = 0;
+    if (text.len > 0 && text.ptr[0] == '[') {
+        return take_reference(text, out, used);
+    }
+    out->kind = take_name(text, used) ? SIP_HOST_NAME : SIP_HOST_NONE;
+    out->text = slice_to(text, *used);
+    if (out->kind == SIP_HOST_NONE && is_ipv4(out->text)) {
+        out->kind = SIP_HOST_IPV4;
+    }
+    return out->kind != SIP_HOST_NONE ? 0 : ERR_SIP_URI;
+}
+
+int sip_hostport_take(struct slice text, struct sip_host *out, size_t *used)
+{
+    size_t digits;
+    int err = sip_host_take(text, out, used);
+
+    if (err || *used >= text.len || text.ptr[*used] != ':') {
+        return err;
+    }
+    if (!take_port(slice_from(text, *used + 1), &out->port, &digits)) {
         return ERR_SIP_URI;
     }
-    rest = slice_from(text, (size_t)end + 1);
-    if (rest.len == 0) {
-        return 0;
-    }
-    return rest.ptr[0] == ':' && parse_port(slice_from(rest, 1), &out->port) ? 0 : ERR_SIP_URI;
+    *used += 1 + digits;
+    return 0;
 }
 
 int sip_host_parse(struct slice text, struct sip_host *out)
 {
-    size_t len = sip_span(text, 0, SIP_CHAR_HOST);
-    struct in_addr addr;
+    size_t used;
+    int err = sip_hostport_take(text, out, &used);
 
-    *out = (struct sip_host){.kind = SIP_HOST_NONE};
-    if (text.len > 0 && text.ptr[0] == '[') {
-        return parse_reference(text, out);
-    }
-    out->text = slice_to(text, len);
-    if (len < text.len &&
-        (text.ptr[len] != ':' || !parse_port(slice_from(text, len + 1), &out->port))) {
-        return ERR_SIP_URI;
-    }
-    if (name_is_valid(out->text)) {
-        out->kind = SIP_HOST_NAME;
-        return 0;
-    }
-    if (parse_ipv4(out->text, &addr)) {
-        out->kind = SIP_HOST_IPV4;
-        return 0;
-    }
-    return ERR_SIP_URI;
+    return err ? err : used == text.len ? 0 : ERR_SIP_URI;
 }
 
 static struct slice without_dot(struct slice name)

@@ -124,12 +124,14 @@ static void add_field(struct sip_msg *m, const struct sip_field *field)
         m->first[slot->id] = at;
     } else {
         m->fields[m->last[slot->id]].next = at;
+        m->has_double = m->has_double || sip_header_is_single((enum sip_header)slot->id);
     }
     m->last[slot->id] = at;
 }
 
 /* One field without its line end, folds included: name, HCOLON, value. */
-static void index_field(struct sip_msg *m, const char *base, size_t at, size_t end)
+static void index_field(struct sip_msg *m, const char *base, size_t at, size_t end,
+                        bool has_line_ends)
 {
     struct slice line = slice_make(base + at, end - at);
     size_t name_len = sip_span(line, 0, SIP_CHAR_TOKEN);
@@ -149,6 +151,7 @@ static void index_field(struct sip_msg *m, const char *base, size_t at, size_t e
     }
     field = (struct sip_field){
         .id = (uint8_t)sip_header_from(slice_to(line, name_len)),
+        .has_line_ends = has_line_ends,
         .name_at = (uint16_t)at,
         .name_len = (uint16_t)name_len,
         .value_at = (uint16_t)(at + i),
@@ -198,6 +201,7 @@ static bool index_head(struct sip_msg *m, struct slice head, struct sip_bad *bad
     }
     while (at < head.len && head.ptr[at] != '\r') {
         size_t start = at;
+        bool is_folded = false;
 
         /* A field goes on as long as the next line starts with white space. */
         do {
@@ -205,13 +209,15 @@ static bool index_head(struct sip_msg *m, struct slice head, struct sip_bad *bad
             if (lf >= head.len) {
                 return true;
             }
+            is_folded = at != start;
             at = lf + 1;
         } while (at < head.len && (head.ptr[at] == ' ' || head.ptr[at] == '\t'));
         if (m->field_count >= SIP_FIELDS_MAX) {
             *bad = (struct sip_bad){513, "too many header fields"};
             return false;
         }
-        index_field(m, head.ptr, start, lf - 1);
+        /* A bare CR, which may stand in any line, is a flaw: from then on all are looked at. */
+        index_field(m, head.ptr, start, lf - 1, is_folded || m->flaw.why);
     }
     if (at + 2 != head.len) {
         set_flaw(m, 400, "CR without LF"); /* the line behind the fields is not the empty one */

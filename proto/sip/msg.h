@@ -40,6 +40,7 @@ enum sip_header {
 struct sip_field {
     uint8_t id;   /* enum sip_header */
     uint8_t next; /* index of the next field of this id, SIP_FIELD_NONE = last */
+    bool has_line_ends; /* CR or LF in its value: folds, if the message has no flaw */
     uint16_t name_at;
     uint16_t name_len;
     uint16_t value_at;
@@ -67,6 +68,7 @@ struct sip_msg {
     uint32_t head_bytes;      /* start line to empty line, included */
     uint32_t content_length;
     bool has_content_length;
+    bool has_double; /* a field that may occur only once is there twice */
     uint8_t field_count;
     uint8_t first[SIP_HDR_COUNT]; /* index of the first field of an id, SIP_FIELD_NONE = none */
     uint8_t last[SIP_HDR_COUNT];
@@ -111,6 +113,8 @@ struct slice sip_field_value(const struct sip_msg *m, const struct sip_field *f)
 const struct sip_field *sip_msg_find_other(const struct sip_msg *m, struct slice name);
 /* Appends the value with each fold (CRLF + white space) as one space (RFC 3261 7.3.1). */
 void sip_unfold(struct buf *out, struct slice value);
+/* The same for the whole value of a field: only what has folds is searched for them. */
+void sip_field_unfold(struct buf *out, const struct sip_msg *m, const struct sip_field *f);
 
 /* Comma-separated values over all fields of one name, in order; quotes and <> are honoured. */
 struct sip_list {

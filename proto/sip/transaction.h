@@ -136,8 +136,10 @@ enum sip_client_in {
     SIP_CLIENT_PROVISIONAL, /* 1xx: nothing to do */
     SIP_CLIENT_STRAY,       /* no such transaction (any more), or malformed: drop it */
 };
-/* A response that sip_check_response accepts. */
+/* A response that sip_check_response accepts; with keys as sip_check_response_keys decoded them. */
 enum sip_client_in sip_client_receive(struct sip_txns *t, const struct sip_msg *response);
+enum sip_client_in sip_client_receive_keys(struct sip_txns *t, const struct sip_msg *response,
+                                           const struct sip_keys *keys);
 
 /* --- server ----------------------------------------------------------------------------------- */
 
@@ -150,6 +152,8 @@ enum sip_server_in {
 struct sip_server_result {
     enum sip_server_in in;
     struct sip_txn_ref ref;
+    const struct sip_keys *keys; /* NEW: what was decoded; valid as the message, and until the next
+                                    request is received. Else NULL */
     uint16_t status; /* REFUSED: what was answered; DROPPED: what would have been; else 0 */
     const char *why; /* static text, never NULL */
 };

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 
 struct sip_client {
+    struct sip_node node;     /* first: in client_by_branch */
     struct sip_txns *table;   /* borrowed */
     struct sip_link *link;    /* borrowed until sip_link_down */
     struct list link_node;    /* in link->clients */
@@ -17,20 +18,48 @@ struct sip_client {
     struct sip_txn_ref ref;
     enum sip_method method;
     uint32_t branch_len;
-    char branch[]; /* key of client_by_branch */
+    char branch[];
 };
+
+STATIC_ASSERT(offsetof(struct sip_client, node) == 0, "a node is its transaction");
 
 static struct slice branch_of(const struct sip_client *c)
 {
     return slice_make(c->branch, c->branch_len);
 }
 
+/* Only branches that we made are filed, which end in what a peer cannot choose (ids.h): their last
+ * bytes are as good as a hash.                                                                   */
+static uint64_t hash_of(struct slice branch)
+{
+    size_t len = branch.len < sizeof(uint64_t) ? branch.len : sizeof(uint64_t);
+    uint64_t word = branch.len;
+
+    memcpy(&word, branch.ptr + branch.len - len, len);
+    word *= 0x9E3779B97F4A7C15u; /* the digits differ in few bits: spread them */
+    return word ^ word >> 32;
+}
+
+static bool has_branch(const struct sip_node *node, const void *what)
+{
+    const struct sip_client *c = (const struct sip_client *)(const void *)node;
+
+    return slice_eq(branch_of(c), *(const struct slice *)what);
+}
+
+static struct sip_client *find(const struct sip_txns *t, struct slice branch)
+{
+    struct sip_node *node =
+        sip_index_find(&t->client_by_branch, hash_of(branch), has_branch, &branch);
+
+    return node ? CONTAINER_OF(node, struct sip_client, node) : NULL;
+}
+
 static void discard(struct sip_client *c)
 {
     struct sip_txns *t = c->table;
-    void *removed = map_remove(&t->client_by_branch, branch_of(c));
 
-    ASSERT(removed == c);
+    sip_index_remove(&t->client_by_branch, &c->node);
     wheel_disarm(t->wheel, &c->timer);
     list_remove(&c->link_node);
     sip_slots_give(&t->clients, c->ref);
@@ -73,7 +102,7 @@ int sip_client_start(struct sip_txns *t, const struct sip_client_params *params,
     if (!params->link->is_up) {
         return ERR_CLOSED;
     }
-    if (map_get(&t->client_by_branch, params->branch)) {
+    if (find(t, params->branch)) {
         return ERR_STATE;
     }
     c = pool_alloc(sizeof(*c) + params->branch.len);
@@ -92,7 +121,7 @@ int sip_client_start(struct sip_txns *t, const struct sip_client_params *params,
         pool_free(c);
         return ERR_FULL;
     }
-    (void)map_add(&t->client_by_branch, branch_of(c), c);
+    sip_index_add(&t->client_by_branch, &c->node, hash_of(params->branch));
     list_push_back(&params->link->clients, &c->link_node);
     wheel_arm(t->wheel, &c->timer,
               params->now_ms + (params->timeout_ms ? params->timeout_ms : SIP_TIMER_F_MS),
@@ -113,26 +142,35 @@ void sip_client_forget(struct sip_txns *t, struct sip_txn_ref ref)
 }
 
 /* RFC 3261 17.1.3: branch of the top Via and method of CSeq. */
-static struct sip_client *match(struct sip_txns *t, const struct sip_msg *response)
+static struct sip_client *match(const struct sip_txns *t, const struct sip_msg *response,
+                                struct slice branch, enum sip_method method)
 {
-    struct sip_via via;
-    struct sip_cseq cseq;
     struct sip_client *c;
 
-    if (response->is_request || response->status < 100 || sip_msg_via_top(response, &via) ||
-        via.branch.len == 0 || sip_msg_cseq(response, &cseq)) {
+    if (response->is_request || response->status < 100 || branch.len == 0) {
         return NULL;
     }
-    c = map_get(&t->client_by_branch, via.branch);
-    return c && c->method == cseq.method ? c : NULL;
+    c = find(t, branch);
+    return c && c->method == method ? c : NULL;
 }
 
 enum sip_client_in sip_client_receive(struct sip_txns *t, const struct sip_msg *response)
 {
+    struct sip_keys keys = {.via_count = 0};
+
+    if (sip_msg_via_top(response, &keys.via) || sip_msg_cseq(response, &keys.cseq)) {
+        keys.via.branch = SLICE_NONE;
+    }
+    return sip_client_receive_keys(t, response, &keys);
+}
+
+enum sip_client_in sip_client_receive_keys(struct sip_txns *t, const struct sip_msg *response,
+                                           const struct sip_keys *keys)
+{
     struct sip_client *c;
 
     ASSERT(t->magic == SIP_TXNS_MAGIC);
-    c = match(t, response);
+    c = match(t, response, keys->via.branch, keys->cseq.method);
     if (!c) {
         t->stats.client_stray++;
         return SIP_CLIENT_STRAY;

@@ -3,10 +3,10 @@
 #ifndef FG_SIP_TXN_INT_H
 #define FG_SIP_TXN_INT_H
 
-#include "base/map.h"
-#include "sip/checks_int.h"
+#include "sip/checks.h"
 #include "sip/merge.h"
 #include "sip/transaction.h"
+#include "sip/write.h"
 
 #define SIP_TXNS_MAGIC      0x53495054u /* "SIPT" */
 #define SIP_TXN_DEFAULT_MAX 65536u
@@ -27,6 +27,19 @@ struct sip_slots {
     uint32_t used_max;
 };
 
+/* Transactions by what matches them. The hashes are given by the caller and are such that no peer
+ * can choose them: keyed, or of values that only this node makes.                                */
+struct sip_node {
+    struct sip_node *next; /* in its chain */
+    uint64_t hash;
+};
+
+struct sip_index {
+    struct sip_node **heads; /* owned, heap */
+    uint32_t head_count;     /* power of two, or 0 */
+    uint32_t count;
+};
+
 struct sip_txns {
     uint32_t magic;
     const struct sip_txn_ops *ops; /* borrowed */
@@ -34,9 +47,10 @@ struct sip_txns {
     struct sip_ids *ids;           /* borrowed */
     struct sip_slots clients;
     struct sip_slots servers;
-    struct map client_by_branch; /* key: bytes of struct sip_client */
-    struct map server_by_key;    /* key: bytes of struct sip_server */
+    struct sip_index client_by_branch;
+    struct sip_index server_by_key;
     struct sip_merge merge;
+    struct sip_keys keys; /* of the request in hand */
     struct buf scratch; /* response stem being made */
     struct sip_txn_stats stats;
 };
@@ -52,6 +66,15 @@ NODISCARD bool sip_slots_take(struct sip_slots *s, void *txn, struct sip_txn_ref
 void sip_slots_give(struct sip_slots *s, struct sip_txn_ref ref);
 /* NULL when stale. */
 void *sip_slots_get(const struct sip_slots *s, struct sip_txn_ref ref);
+
+void sip_index_deinit(struct sip_index *x);
+void sip_index_add(struct sip_index *x, struct sip_node *node, uint64_t hash);
+/* It must be there. */
+void sip_index_remove(struct sip_index *x, struct sip_node *node);
+/* The first one with this hash that matches; NULL = none. */
+typedef bool sip_match_fn(const struct sip_node *node, const void *what);
+struct sip_node *sip_index_find(const struct sip_index *x, uint64_t hash, sip_match_fn *match,
+                                const void *what);
 
 /* RFC 3261 17.2.3. The method is left to the caller: ACK and CANCEL look for another's entry.
  * Without the cookie the parts are those of RFC 2543, To tag left out (an ACK has gained one).   */

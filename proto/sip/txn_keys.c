@@ -4,13 +4,45 @@
 
 #include "base/check.h"
 
-/* Two keyed hashes over the hashes of the parts, so that the borders of the parts count. */
+#define PARTS_BYTES_MAX 480u
+
+/* The parts in one piece, each with its length before it, so that their borders count. False: too
+ * long for that.                                                                                 */
+static bool join(const struct slice *parts, unsigned count, char *mem, size_t *len)
+{
+    size_t at = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        size_t part_len = parts[i].len;
+
+        if (part_len > PARTS_BYTES_MAX || at + sizeof(part_len) + part_len > PARTS_BYTES_MAX) {
+            return false;
+        }
+        memcpy(mem + at, &part_len, sizeof(part_len));
+        at += sizeof(part_len);
+        if (part_len > 0) {
+            memcpy(mem + at, parts[i].ptr, part_len);
+            at += part_len;
+        }
+    }
+    *len = at;
+    return true;
+}
+
+/* Two keyed hashes over the parts, or, of long ones, over their hashes. */
 static void hash_parts(const struct sip_ids *ids, const struct slice *parts, unsigned count,
                        uint64_t out[2])
 {
-    uint64_t hashes[8];
+    char mem[PARTS_BYTES_MAX] UNINITIALIZED;
+    uint64_t hashes[8] UNINITIALIZED;
+    size_t len;
 
     ASSERT(count <= ARRAY_COUNT(hashes));
+    if (join(parts, count, mem, &len)) {
+        out[0] = hash_bytes_keyed(ids->key[0], slice_make(mem, len));
+        out[1] = hash_bytes_keyed(ids->key[1], slice_make(mem, len));
+        return;
+    }
     for (unsigned half = 0; half < 2; half++) {
         for (unsigned i = 0; i < count; i++) {
             hashes[i] = hash_bytes_keyed(ids->key[half], parts[i]);

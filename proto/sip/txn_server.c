@@ -9,7 +9,8 @@
 #include "base/pool.h"
 
 struct sip_server {
-    uint64_t key[2];          /* key of server_by_key */
+    struct sip_node node;     /* first: in server_by_key */
+    uint64_t key[2];          /* keyed hashes, of which the first is the node's */
     struct sip_txns *table;   /* borrowed */
     struct sip_link *link;    /* borrowed until sip_link_down, then NULL */
     struct list link_node;    /* in link->servers */
@@ -27,9 +28,20 @@ struct sip_server {
     char stem[];
 };
 
-static struct slice key_slice(const uint64_t key[2])
+STATIC_ASSERT(offsetof(struct sip_server, node) == 0, "a node is its transaction");
+
+static bool has_key(const struct sip_node *node, const void *what)
 {
-    return slice_make((const char *)key, 2 * sizeof(key[0]));
+    const struct sip_server *s = (const struct sip_server *)(const void *)node;
+
+    return memcmp(s->key, what, sizeof(s->key)) == 0;
+}
+
+static struct sip_server *find_by_key(const struct sip_txns *t, const uint64_t key[2])
+{
+    struct sip_node *node = sip_index_find(&t->server_by_key, key[0], has_key, key);
+
+    return node ? CONTAINER_OF(node, struct sip_server, node) : NULL;
 }
 
 /* The edges of 17.2.1 and 17.2.2 between states that last; all others end the object. */
@@ -51,9 +63,8 @@ static void leave_link(struct sip_server *s)
 static void discard(struct sip_server *s)
 {
     struct sip_txns *t = s->table;
-    void *removed = map_remove(&t->server_by_key, key_slice(s->key));
 
-    ASSERT(removed == s);
+    sip_index_remove(&t->server_by_key, &s->node);
     wheel_disarm(t->wheel, &s->timer);
     leave_link(s);
     sip_slots_give(&t->servers, s->ref);
@@ -271,6 +282,7 @@ static bool make_stem(struct sip_txns *t, struct sip_link *link, const struct si
                       const struct sip_id *to_tag, uint32_t *stem_len)
 {
     const struct sip_response_params params = {
+        .keys = &t->keys,
         .to_tag = sip_id_slice(to_tag),
         .received = link->peer_host,
         .rport = link->peer_port,
@@ -286,7 +298,7 @@ static bool make_stem(struct sip_txns *t, struct sip_link *link, const struct si
 }
 
 static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
-                                     const struct sip_msg *m, const struct sip_keys *keys,
+                                     const struct sip_msg *m, const uint64_t key[2],
                                      uint64_t now_ms)
 {
     struct sip_id tag = sip_ids_tag(t->ids);
@@ -303,6 +315,7 @@ static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
         return NULL;
     }
     *s = (struct sip_server){
+        .key = {key[0], key[1]},
         .table = t,
         .link = link,
         .method = m->method,
@@ -312,12 +325,11 @@ static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
         .timestamp_len = all_len - stem_len,
     };
     memcpy(s->stem, buf_slice(&t->scratch).ptr, all_len);
-    sip_txn_key(t->ids, m, keys, s->key);
     if (!sip_slots_take(&t->servers, s, &s->ref)) {
         pool_free(s);
         return NULL;
     }
-    (void)map_add(&t->server_by_key, key_slice(s->key), s);
+    sip_index_add(&t->server_by_key, &s->node, s->key[0]);
     list_push_back(&link->servers, &s->link_node);
     wheel_arm(t->wheel, &s->timer, now_ms + (is_invite ? SIP_TRYING_INVITE_MS : SIP_TRYING_MS),
               on_trying, NULL);
@@ -327,20 +339,20 @@ static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
 
 /* A new request that passed the checks. */
 static struct sip_server_result take_new(struct sip_txns *t, struct sip_link *link,
-                                         const struct sip_msg *m, const struct sip_keys *keys,
+                                         const struct sip_msg *m, const uint64_t key[2],
                                          uint64_t now_ms)
 {
     const struct sip_verdict merged = {482, "merged: the request came before, another way"};
     const struct sip_verdict overload = {503, "too many transactions"};
-    bool is_merge_kept = keys->to.tag.len == 0;
-    struct sip_merge_key merge_key = sip_txn_merge_key(t->ids, keys);
+    bool is_merge_kept = t->keys.to.tag.len == 0;
+    struct sip_merge_key merge_key = sip_txn_merge_key(t->ids, &t->keys);
     struct sip_server *s;
 
     if (is_merge_kept && !sip_merge_add(&t->merge, merge_key, now_ms)) {
         t->stats.server_merged++;
         return refused(t, link, m, NULL, &merged);
     }
-    s = new_server(t, link, m, keys, now_ms);
+    s = new_server(t, link, m, key, now_ms);
     if (!s) {
         if (is_merge_kept) {
             sip_merge_forget(&t->merge, merge_key);
@@ -352,7 +364,8 @@ static struct sip_server_result take_new(struct sip_txns *t, struct sip_link *li
     s->merge_key = merge_key;
     s->is_merge_kept = is_merge_kept;
     t->stats.server_new++;
-    return (struct sip_server_result){.in = SIP_SERVER_NEW, .ref = s->ref, .why = ""};
+    return (struct sip_server_result){
+        .in = SIP_SERVER_NEW, .ref = s->ref, .keys = &t->keys, .why = ""};
 }
 
 struct sip_server_result sip_server_receive(struct sip_txns *t, struct sip_link *link,
@@ -360,17 +373,16 @@ struct sip_server_result sip_server_receive(struct sip_txns *t, struct sip_link 
                                             const struct sip_check_policy *policy, uint64_t now_ms)
 {
     struct sip_verdict verdict;
-    struct sip_keys keys;
     struct sip_server *s;
     uint64_t key[2];
 
     ASSERT(t->magic == SIP_TXNS_MAGIC);
     ASSERT(link->txns == t);
-    if (!sip_check_request_keys(request, policy, &keys, &verdict)) {
+    if (!sip_check_request_keys(request, policy, &t->keys, &verdict)) {
         return refused(t, link, request, policy, &verdict);
     }
-    sip_txn_key(t->ids, request, &keys, key);
-    s = map_get(&t->server_by_key, key_slice(key));
+    sip_txn_key(t->ids, request, &t->keys, key);
+    s = find_by_key(t, key);
     if (request->method == SIP_METHOD_ACK) {
         return take_ack(t, s);
     }
@@ -389,7 +401,7 @@ struct sip_server_result sip_server_receive(struct sip_txns *t, struct sip_link 
         verdict = (struct sip_verdict){400, "branch in use by another method"};
         return refused(t, link, request, NULL, &verdict);
     }
-    return take_new(t, link, request, &keys, now_ms);
+    return take_new(t, link, request, key, now_ms);
 }
 
 void sip_server_answer_bad(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m,

@@ -76,6 +76,71 @@ void *sip_slots_get(const struct sip_slots *s, struct sip_txn_ref ref)
     return s->slots[ref.slot].txn;
 }
 
+void sip_index_deinit(struct sip_index *x)
+{
+    pool_heap_free(x->heads);
+    *x = (struct sip_index){.count = 0};
+}
+
+static struct sip_node **head_of(const struct sip_index *x, uint64_t hash)
+{
+    return &x->heads[(uint32_t)hash & (x->head_count - 1)];
+}
+
+/* One chain for each node on average at most; the table only grows, as the slots do. */
+static void grow_index(struct sip_index *x)
+{
+    struct sip_index bigger = {.head_count = x->head_count ? x->head_count * 2 : SLOT_COUNT_MIN};
+
+    bigger.heads = pool_heap_zalloc(sizeof(struct sip_node *) * bigger.head_count);
+    for (uint32_t i = 0; i < x->head_count; i++) {
+        struct sip_node *node;
+
+        while ((node = x->heads[i])) {
+            x->heads[i] = node->next;
+            sip_index_add(&bigger, node, node->hash);
+        }
+    }
+    sip_index_deinit(x);
+    *x = bigger;
+}
+
+void sip_index_add(struct sip_index *x, struct sip_node *node, uint64_t hash)
+{
+    struct sip_node **head;
+
+    if (x->count >= x->head_count) {
+        grow_index(x);
+    }
+    head = head_of(x, hash);
+    *node = (struct sip_node){.next = *head, .hash = hash};
+    *head = node;
+    x->count++;
+}
+
+void sip_index_remove(struct sip_index *x, struct sip_node *node)
+{
+    struct sip_node **at = head_of(x, node->hash);
+
+    while (*at != node) {
+        ASSERT(*at);
+        at = &(*at)->next;
+    }
+    *at = node->next;
+    x->count--;
+}
+
+struct sip_node *sip_index_find(const struct sip_index *x, uint64_t hash, sip_match_fn *match,
+                                const void *what)
+{
+    struct sip_node *node = x->count > 0 ? *head_of(x, hash) : NULL;
+
+    while (node && (node->hash != hash || !match(node, what))) {
+        node = node->next;
+    }
+    return node;
+}
+
 static uint32_t limit_or_default(uint32_t limit)
 {
     return limit ? limit : SIP_TXN_DEFAULT_MAX;
@@ -108,8 +173,8 @@ void sip_txns_free(struct sip_txns *t)
     sip_servers_free_all(t);
     sip_slots_deinit(&t->clients);
     sip_slots_deinit(&t->servers);
-    map_deinit(&t->client_by_branch);
-    map_deinit(&t->server_by_key);
+    sip_index_deinit(&t->client_by_branch);
+    sip_index_deinit(&t->server_by_key);
     sip_merge_deinit(&t->merge);
     buf_deinit(&t->scratch);
     t->magic = 0;

@@ -1,72 +1,79 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* uri: the URI schemes of uri.h, strictly by RFC 3261 25.1. */
-#include "sip/uri.h"
+#include "sip/uri_int.h"
 
-#include "base/ascii.h"
 #include "base/err.h"
 #include "sip/chars.h"
 #include "sip/limits.h"
 
 static enum sip_scheme scheme_from(struct slice text)
 {
-    static const struct {
-        struct slice name;
-        enum sip_scheme scheme;
-    } known[] = {
-        {SLICE_LIT("sip"), SIP_SCHEME_SIP},   {SLICE_LIT("sips"), SIP_SCHEME_SIPS},
-        {SLICE_LIT("tel"), SIP_SCHEME_TEL},   {SLICE_LIT("im"), SIP_SCHEME_IM},
-        {SLICE_LIT("pres"), SIP_SCHEME_PRES},
-    };
-
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
-        if (slice_eq_nocase(text, known[i].name)) {
-            return known[i].scheme;
-        }
+    if (sip_is_name(text, "sip")) {
+        return SIP_SCHEME_SIP;
     }
-    return SIP_SCHEME_OTHER;
+    if (sip_is_name(text, "sips")) {
+        return SIP_SCHEME_SIPS;
+    }
+    if (sip_is_name(text, "tel")) {
+        return SIP_SCHEME_TEL;
+    }
+    if (sip_is_name(text, "im")) {
+        return SIP_SCHEME_IM;
+    }
+    return sip_is_name(text, "pres") ? SIP_SCHEME_PRES : SIP_SCHEME_OTHER;
 }
 
 /* userinfo of "user[:password]@". */
 static bool parse_userinfo(struct slice info, struct sip_uri *out)
 {
-    struct slice rest = info;
+    size_t len = sip_escaped_span(info, 0, SIP_CHAR_USER);
 
-    out->has_password = slice_cut(&rest, ':', &out->user);
-    if (out->has_password && !sip_escaped_are(rest, SIP_CHAR_PASSWORD)) {
-        return false;
-    }
     out->has_user = true;
-    return out->user.len > 0 && sip_escaped_are(out->user, SIP_CHAR_USER);
+    out->user = slice_to(info, len);
+    if (len == info.len) {
+        return len > 0;
+    }
+    out->has_password = info.ptr[len] == ':';
+    return len > 0 && out->has_password &&
+           sip_escaped_are(slice_from(info, len + 1), SIP_CHAR_PASSWORD);
 }
 
-/* RFC 3261 19.1.1: a name may occur once; two would be read differently by different people. */
-static bool uri_params_are_valid(struct slice params)
+/* The parameters that text begins with, up to its end or a '?'. RFC 3261 19.1.1: a name may occur
+ * once; two would be read differently by different people.                                       */
+static bool take_params(struct slice text, struct slice *params)
 {
-    struct sip_uri before = {.params = slice_to(params, 0)};
-    struct slice rest = params;
-    struct slice param;
+    struct sip_uri before = {.params = slice_to(text, 0)};
     unsigned count = 0;
-    bool more;
+    size_t at = 0;
 
-    do {
-        struct slice value;
-        struct slice name;
+    for (;;) {
+        size_t name_len = sip_escaped_span(text, at, SIP_CHAR_PARAM);
+        struct slice name = slice_make(text.ptr + at, name_len);
 
-        more = slice_cut(&rest, ';', &param);
-        value = param;
-        if (slice_cut(&value, '=', &name) && value.len == 0) {
+        if (name_len == 0 || ++count > SIP_PARAMS_MAX) {
             return false;
         }
-        if (name.len == 0 || !sip_escaped_are(name, SIP_CHAR_PARAM) || ++count > SIP_PARAMS_MAX) {
+        at += name_len;
+        if (at < text.len && text.ptr[at] == '=') {
+            size_t value_len = sip_escaped_span(text, at + 1, SIP_CHAR_PARAM);
+
+            if (value_len == 0) {
+                return false;
+            }
+            at += 1 + value_len;
+        }
+        if (count > 1 && sip_uri_param(&before, name, NULL)) {
             return false;
         }
-        /* Without '=' the cut left value empty; an escaped value may not hold another '='. */
-        if (!sip_escaped_are(value, SIP_CHAR_PARAM) || sip_uri_param(&before, name, NULL)) {
+        before.params.len = at;
+        if (at == text.len || text.ptr[at] == '?') {
+            *params = slice_to(text, at);
+            return true;
+        }
+        if (text.ptr[at++] != ';') {
             return false;
         }
-        before.params.len = (size_t)(param.ptr + param.len - params.ptr);
-    } while (more);
-    return true;
+    }
 }
 
 /* headers of "?name=value&...". */
@@ -93,8 +100,7 @@ static bool uri_headers_are_valid(struct slice headers)
 static int parse_hierarchy(struct slice rest, struct sip_uri *out)
 {
     ptrdiff_t at = slice_find(rest, '@');
-    size_t host_len = 0;
-    bool in_reference = false;
+    size_t used;
 
     if (at >= 0) {
         if (!parse_userinfo(slice_to(rest, (size_t)at), out)) {
@@ -104,43 +110,30 @@ static int parse_hierarchy(struct slice rest, struct sip_uri *out)
     } else if (out->scheme == SIP_SCHEME_IM || out->scheme == SIP_SCHEME_PRES) {
         return ERR_SIP_URI; /* RFC 3859, 3860: a mailbox */
     }
-    while (host_len < rest.len &&
-           (in_reference || (rest.ptr[host_len] != ';' && rest.ptr[host_len] != '?'))) {
-        in_reference = rest.ptr[host_len] == '[' || (in_reference && rest.ptr[host_len] != ']');
-        host_len++;
-    }
-    if (sip_host_parse(slice_to(rest, host_len), &out->host)) {
+    if (sip_hostport_take(rest, &out->host, &used)) {
         return ERR_SIP_URI;
     }
-    rest = slice_from(rest, host_len);
+    rest = slice_from(rest, used);
     if (rest.len > 0 && rest.ptr[0] == ';') {
-        struct slice params = slice_from(rest, 1);
-        bool has_headers = slice_cut(&params, '?', &out->params);
-
-        if (!uri_params_are_valid(out->params)) {
+        if (!take_params(slice_from(rest, 1), &out->params)) {
             return ERR_SIP_URI;
         }
-        if (!has_headers) {
-            return 0;
-        }
-        out->headers = params;
-        return uri_headers_are_valid(out->headers) ? 0 : ERR_SIP_URI;
+        rest = slice_from(rest, 1 + out->params.len);
     }
-    if (rest.len > 0) {
-        out->headers = slice_from(rest, 1);
-        return uri_headers_are_valid(out->headers) ? 0 : ERR_SIP_URI;
+    if (rest.len == 0) {
+        return 0;
     }
-    return 0;
+    out->headers = slice_from(rest, 1);
+    return rest.ptr[0] == '?' && uri_headers_are_valid(out->headers) ? 0 : ERR_SIP_URI;
 }
 
 int sip_uri_parse(struct slice text, struct sip_uri *out)
 {
-    struct slice rest = text;
+    size_t len = sip_span(text, 0, SIP_CHAR_SCHEME);
+    struct slice rest = slice_from(text, len + 1);
 
-    *out = (struct sip_uri){.text = text};
-    if (!slice_cut(&rest, ':', &out->scheme_text) || out->scheme_text.len == 0 ||
-        !ascii_is_alpha(out->scheme_text.ptr[0]) ||
-        !sip_all_are(out->scheme_text, SIP_CHAR_SCHEME) || rest.len == 0) {
+    *out = (struct sip_uri){.text = text, .scheme_text = slice_to(text, len)};
+    if (rest.len == 0 || text.ptr[len] != ':' || len == 0 || !ascii_is_alpha(text.ptr[0])) {
         return ERR_SIP_URI;
     }
     out->scheme = scheme_from(out->scheme_text);

@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "sip/chars.h"
+#include "sip/uri_int.h"
 
 struct slice sip_field_name(const struct sip_msg *m, const struct sip_field *f)
 {
@@ -52,6 +53,15 @@ void sip_unfold(struct buf *out, struct slice value)
             buf_append(out, value.ptr + i, len);
         }
         i += len;
+    }
+}
+
+void sip_field_unfold(struct buf *out, const struct sip_msg *m, const struct sip_field *f)
+{
+    if (f->has_line_ends) {
+        sip_unfold(out, sip_field_value(m, f));
+    } else {
+        buf_put(out, sip_field_value(m, f));
     }
 }
 
@@ -147,18 +157,19 @@ static bool take_char(struct slice s, size_t *at, char c)
     return true;
 }
 
-static int read_via_param(struct slice name, struct slice value, struct sip_via *out)
+static int read_via_param(const struct sip_param_walk *walk, struct slice name, struct slice value,
+                          struct sip_via *out)
 {
     uint64_t port;
 
-    if (slice_eq_nocase(name, SLICE_LIT("branch"))) {
-        if (out->branch.len > 0 || !sip_all_are(value, SIP_CHAR_TOKEN)) {
+    if (sip_is_name(name, "branch")) {
+        if (out->branch.len > 0 || !(walk->classes & SIP_CHAR_TOKEN)) {
             return ERR_SIP_SYNTAX;
         }
         out->branch = value;
-    } else if (slice_eq_nocase(name, SLICE_LIT("received"))) {
+    } else if (sip_is_name(name, "received")) {
         out->received = value;
-    } else if (slice_eq_nocase(name, SLICE_LIT("rport"))) {
+    } else if (sip_is_name(name, "rport")) {
         out->has_rport = true;
         if (value.len == 0) {
             return 0;
@@ -167,7 +178,7 @@ static int read_via_param(struct slice name, struct slice value, struct sip_via 
             return ERR_SIP_SYNTAX;
         }
         out->rport = (uint16_t)port;
-    } else if (slice_eq_nocase(name, SLICE_LIT("alias"))) {
+    } else if (sip_is_name(name, "alias")) {
         out->has_alias = true;
     }
     return 0;
@@ -181,25 +192,23 @@ static int read_via_params(struct sip_via *out)
     enum sip_walk step;
 
     while ((step = sip_param_walk(&walk, &name, &value)) == SIP_WALK_NEXT) {
-        int err = read_via_param(name, value, out);
+        int err = read_via_param(&walk, name, value, out);
 
         if (err) {
             return err;
         }
     }
     /* The cookie alone identifies nothing (RFC 4475 3.2.1). */
-    out->has_cookie =
-        out->branch.len > 7 && slice_eq_nocase(slice_to(out->branch, 7), SLICE_LIT("z9hG4bK"));
+    out->has_cookie = out->branch.len > 7 && sip_is_name(slice_to(out->branch, 7), "z9hg4bk");
     return step == SIP_WALK_END ? 0 : ERR_SIP_SYNTAX;
 }
 
 /* sent-by = host [COLON port]: unlike hostport it may have white space around the colon. */
 static int parse_sent_by(struct slice text, struct sip_host *out)
 {
-    ptrdiff_t bracket = slice_find(text, ']');
-    size_t at = bracket >= 0 ? (size_t)bracket + 1 : sip_span(text, 0, SIP_CHAR_HOST);
     uint64_t port;
-    int err = sip_host_parse(slice_to(text, at), out);
+    size_t at;
+    int err = sip_host_take(text, out, &at);
 
     at = sip_skip_lws(text, at);
     if (err || at == text.len) {
@@ -213,26 +222,36 @@ static int parse_sent_by(struct slice text, struct sip_host *out)
     return 0;
 }
 
-int sip_via_parse(struct slice value, struct sip_via *out)
+/* "SIP/2.0/TLS ", with white space around its parts. */
+static bool take_protocol(struct slice value, size_t *at, struct sip_via *out)
 {
     struct slice protocol;
+
+    if (slice_starts(value, SLICE_LIT("SIP/2.0/"))) {
+        out->version = sip_sub(value, 4, 7); /* as almost everybody writes it */
+        *at = sip_skip_lws(value, 8);
+    } else if (!take_token(value, at, &protocol) || !sip_is_name(protocol, "sip") ||
+               !take_char(value, at, '/') || !take_token(value, at, &out->version) ||
+               !take_char(value, at, '/')) {
+        return false;
+    }
+    /* LWS between transport and sent-by is mandatory. */
+    return take_token(value, at, &out->transport) &&
+           sip_char_is(value.ptr[*at - 1], SIP_CHAR_LWS);
+}
+
+int sip_via_parse(struct slice value, struct sip_via *out)
+{
+    ptrdiff_t params_at;
     size_t at = 0;
     size_t end;
 
     *out = (struct sip_via){.rport = 0};
-    if (!take_token(value, &at, &protocol) || !slice_eq_nocase(protocol, SLICE_LIT("SIP")) ||
-        !take_char(value, &at, '/') || !take_token(value, &at, &out->version) ||
-        !take_char(value, &at, '/') || !take_token(value, &at, &out->transport)) {
+    if (!take_protocol(value, &at, out)) {
         return ERR_SIP_SYNTAX;
     }
-    /* LWS between transport and sent-by is mandatory. */
-    if (!sip_char_is(value.ptr[at - 1], SIP_CHAR_LWS)) {
-        return ERR_SIP_SYNTAX;
-    }
-    end = at;
-    while (end < value.len && value.ptr[end] != ';') {
-        end++;
-    }
+    params_at = slice_find(value, ';');
+    end = params_at < 0 ? value.len : (size_t)params_at;
     if (parse_sent_by(slice_trim(sip_sub(value, at, end)), &out->sent_by)) {
         return ERR_SIP_SYNTAX;
     }

@@ -37,7 +37,10 @@ struct sip_request_params {
 /* Request line, Via, Max-Forwards, Route, From, To, Call-ID, CSeq. */
 void sip_write_request(struct buf *out, const struct sip_request_params *p);
 
+struct sip_keys;
 struct sip_response_params {
+    const struct sip_keys *keys; /* borrowed: of the request, if it passed the checks; NULL = its
+                                    fields are decoded once more, as far as they can be */
     unsigned status;
     struct slice reason;   /* empty = the standard phrase */
     struct slice to_tag;   /* put if the request's To has none; empty = none (100 Trying only) */

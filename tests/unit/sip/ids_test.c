@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ids: form, uniqueness, and that the secret decides. */
+#include <stdio.h>
+
 #include "base/map.h"
 #include "base/pool.h"
 #include "sip/ids.h"
@@ -74,4 +76,19 @@ Test(ids, tag_of_is_stable)
     cr_expect(slice_eq(sip_id_slice(&a), sip_id_slice(&b)));
     b = sip_ids_tag_of(&ids, SLICE_LIT("y"));
     cr_expect_not(slice_eq(sip_id_slice(&a), sip_id_slice(&b)));
+}
+
+Test(ids, digits_are_those_of_the_hash)
+{
+    struct sip_ids ids;
+    char text[17];
+
+    sip_ids_init_seeded(&ids, 3);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct slice what = slice_make((const char *)&i, sizeof(i));
+        struct sip_id id = sip_ids_tag_of(&ids, what);
+
+        (void)snprintf(text, sizeof(text), "%016lx", hash_bytes_keyed(ids.key[0], what));
+        cr_assert_str_eq(id.text, text);
+    }
 }

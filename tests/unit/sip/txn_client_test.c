@@ -300,3 +300,34 @@ Test(txn_client, conservation)
     cr_expect_gt(w_stats()->client_timeout, 100);
     cr_expect_gt(w_stats()->client_link, 10);
 }
+
+/* The table grows meanwhile; branches that end alike share a chain. */
+Test(txn_client, many_at_once_are_each_found_by_their_branch)
+{
+    static int owners[2000];
+    struct sip_txn_ref ref;
+    char branch[64];
+
+    for (unsigned i = 0; i < ARRAY_COUNT(owners); i++) {
+        (void)snprintf(branch, sizeof(branch), "z9hG4bK%u%s", i, i % 2 ? "-the-same-end" : "");
+        cr_assert_eq(sip_client_start(w.txns,
+                                      &(struct sip_client_params){
+                                          .link = &w.link[i % 2],
+                                          .method = SIP_METHOD_MESSAGE,
+                                          .branch = slice_from_cstr(branch),
+                                          .owner = &owners[i],
+                                          .now_ms = w.now_ms,
+                                      },
+                                      &ref),
+                     0);
+    }
+    for (unsigned n = 0; n < ARRAY_COUNT(owners); n++) {
+        unsigned i = n * 1201 % ARRAY_COUNT(owners); /* every one once, in another order */
+
+        (void)snprintf(branch, sizeof(branch), "z9hG4bK%u%s", i, i % 2 ? "-the-same-end" : "");
+        cr_assert_eq(receive(branch, 202, "MESSAGE"), SIP_CLIENT_DONE);
+        cr_assert_eq(w.done_owner, &owners[i]);
+        cr_assert_eq(receive(branch, 202, "MESSAGE"), SIP_CLIENT_STRAY);
+    }
+    cr_expect_eq(w_stats()->client_now, 0);
+}

@@ -608,3 +608,74 @@ Test(txn_server, conservation)
     cr_expect_gt(w_stats()->cancel_matched, 10);
     cr_expect_gt(w_stats()->ack_matched, 10);
 }
+
+Test(txn_server, many_at_once_are_each_found_by_their_key)
+{
+    static struct sip_txn_ref refs[1500];
+    char branch[32];
+    char call_id[32];
+
+    for (unsigned n = 0; n < 2 * ARRAY_COUNT(refs); n++) {
+        unsigned i = n % ARRAY_COUNT(refs);
+        struct req r = {.method = "MESSAGE", .branch = branch, .call_id = call_id};
+
+        (void)snprintf(branch, sizeof(branch), "z9hG4bK%u", i);
+        (void)snprintf(call_id, sizeof(call_id), "c%u", i);
+        if (n < ARRAY_COUNT(refs)) {
+            refs[i] = receive_new(r);
+        } else {
+            cr_assert_eq(receive(r).in, SIP_SERVER_ABSORBED, "all are open: a repetition");
+        }
+    }
+    for (unsigned n = 0; n < ARRAY_COUNT(refs); n++) {
+        unsigned i = n * 1201 % ARRAY_COUNT(refs);
+
+        cr_assert_eq(respond(refs[i], 202), 0);
+        cr_assert_eq(w_take(0, NULL), 202);
+        cr_assert_not(sip_server_is_open(w.txns, refs[i]));
+    }
+    cr_expect_eq(w_stats()->server_now, 0);
+}
+
+/* Parts that are hashed one by one because they are long: every byte of them counts. */
+Test(txn_server, long_keys_tell_apart)
+{
+    char branch[900] = "z9hG4bK";
+    char call_id[900];
+    struct req r = {.method = "MESSAGE", .branch = branch, .call_id = call_id};
+
+    memset(branch + 7, 'b', sizeof(branch) - 8);
+    branch[sizeof(branch) - 1] = '\0';
+    memset(call_id, 'c', sizeof(call_id) - 1);
+    call_id[sizeof(call_id) - 1] = '\0';
+    (void)receive_new(r);
+    cr_expect_eq(receive(r).in, SIP_SERVER_ABSORBED);
+    branch[sizeof(branch) - 2] = 'x';
+    cr_expect_eq(receive(r).status, 482, "another transaction, the same request");
+    call_id[0] = 'x';
+    (void)receive_new(r);
+}
+
+Test(txn_server, decoded_values_are_handed_on)
+{
+    struct sip_server_result result;
+    struct sip_msg m;
+
+    sip_help_parse(&m, "MESSAGE sip:bob@corp.example;gr=x SIP/2.0\r\n"
+                       "Via: SIP/2.0/TLS h.example:5061;branch=z9hG4bKk, SIP/2.0/TCP i.example\r\n"
+                       "From: \"A\" <sip:ann@chat.example>;tag=ft\r\nTo: <sip:b@c.example>\r\n"
+                       "Call-ID: cid\r\nCSeq: 9 MESSAGE\r\nContent-Length: 0\r\n\r\n");
+    result = sip_server_receive(w.txns, &w.link[0], &m, &w.policy, w.now_ms);
+    cr_assert_eq(result.in, SIP_SERVER_NEW);
+    EXPECT_SLICE(result.keys->uri.text, "sip:bob@corp.example;gr=x");
+    EXPECT_SLICE(result.keys->via.sent_by.text, "h.example");
+    EXPECT_SLICE(result.keys->from.uri.user, "ann");
+    EXPECT_SLICE(result.keys->from.tag, "ft");
+    EXPECT_SLICE(result.keys->to.uri.host.text, "c.example");
+    EXPECT_SLICE(result.keys->call_id, "cid");
+    cr_expect_eq(result.keys->cseq.number, 9);
+    cr_expect_eq(result.keys->via_count, 2);
+    result = sip_server_receive(w.txns, &w.link[0], &m, &w.policy, w.now_ms);
+    cr_expect_eq(result.in, SIP_SERVER_ABSORBED);
+    cr_expect_null(result.keys);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* uri: URIs, hosts, escapes, equality. */
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -298,4 +299,29 @@ Test(uri, host_name_limits)
     }
     cr_expect_eq(sip_host_parse(slice_make(text, 255), &h), 0);
     cr_expect_eq(sip_host_parse(slice_make(text, 257), &h), ERR_SIP_URI);
+}
+
+/* An IPv4 address is what inet_pton takes, and nothing else. */
+Test(uri, addresses_are_those_of_inet_pton)
+{
+    static const char alphabet[] = "01259.x";
+    static const char *const frames[][2] = {{"1.1.1.", ""}, {"", ".1.1.1"}, {"1.", ".25.1"}};
+    char text[32];
+
+    for (unsigned i = 0; i < 7 * 7 * 7 * 7; i++) {
+        for (unsigned f = 0; f < ARRAY_COUNT(frames); f++) {
+            for (int len = 0; len <= 4; len++) {
+                const char middle[] = {alphabet[i % 7], alphabet[i / 7 % 7], alphabet[i / 49 % 7],
+                                       alphabet[i / 343]};
+                struct in_addr addr;
+                struct sip_host h;
+
+                (void)snprintf(text, sizeof(text), "%s%.*s%s", frames[f][0], len, middle,
+                               frames[f][1]);
+                cr_assert_eq(sip_host_parse(slice_from_cstr(text), &h) == 0 &&
+                                 h.kind == SIP_HOST_IPV4,
+                             inet_pton(AF_INET, text, &addr) == 1, "%s", text);
+            }
+        }
+    }
 }

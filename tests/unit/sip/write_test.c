@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* write: requests, responses, sanitising; every written message is parsed again. */
+#include <stdio.h>
+
 #include "sip/write.h"
 #include "sip_help.h"
 
@@ -269,4 +271,71 @@ Test(write, parts_of_a_value)
     sip_put_quoted(&out, SLICE_LIT("say \"x\\y\"\n"));
     sip_write_header_end(&out);
     EXPECT_SLICE(buf_slice(&out), "Warning: 399 edge1 \"say \\\"x\\\\y\\\" \"\r\n");
+}
+
+/* Eight characters are looked at together: every byte counts in every place. */
+Test(write, no_place_hides_a_bad_character)
+{
+    char tag[21];
+
+    for (unsigned len = 1; len < sizeof(tag); len++) {
+        for (unsigned at = 0; at < len; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                struct sip_request_params p = params();
+                bool is_bad = c <= ' ' || c == 0x7F || c == '<' || c == '>';
+
+                memset(tag, 'x', sizeof(tag));
+                tag[at] = (char)c;
+                p.from_tag = slice_make(tag, len);
+                buf_clear(&out);
+                sip_write_request(&out, &p);
+                cr_assert_eq(out.failed, is_bad, "%u at %u of %u", c, at, len);
+            }
+        }
+    }
+}
+
+/* What the checks have decoded gives the same response as decoding it again. */
+Test(write, response_from_decoded_values_is_the_same)
+{
+    static const char *const froms[] = {"<sip:a@b>;tag=1", "\"x\"\r\n <sip:a@b>\r\n\t;tag=1"};
+    static const char *const tos[] = {"<sip:c@d>", "sip:c@d;tag=z", "<sip:c@d>\r\n ;tag=z"};
+    static const char *const vias[] = {
+        "SIP/2.0/TLS h.example;branch=z9hG4bKa",
+        "SIP/2.0/TLS h.example;rport;branch=z9hG4bKa,\r\n SIP/2.0/TCP i.example",
+        "SIP/2.0/TLS 192.0.2.9:7\r\n ;branch=z9hG4bKa",
+        "SIP/2.0/TLS h.example;received=192.0.2.1;rport=9\r\nVia: SIP/2.0/TCP i.example",
+    };
+    const struct sip_check_policy policy = sip_help_policy();
+    char text[1024];
+    struct buf again;
+
+    buf_init(&again, 65536);
+    for (unsigned i = 0; i < ARRAY_COUNT(froms) * ARRAY_COUNT(tos) * ARRAY_COUNT(vias); i++) {
+        struct sip_response_params p = {
+            .status = 200,
+            .to_tag = SLICE_LIT("new"),
+            .received = SLICE_LIT("192.0.2.9"),
+            .rport = 7,
+        };
+        struct sip_verdict verdict;
+        struct sip_keys keys;
+        struct sip_msg m;
+
+        (void)snprintf(text, sizeof(text),
+                       "MESSAGE sip:bob@corp.example SIP/2.0\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\n"
+                       "Call-ID: c\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+                       vias[i % 4], froms[i / 4 % 2], tos[i / 8]);
+        sip_help_parse(&m, text);
+        cr_assert(sip_check_request_keys(&m, &policy, &keys, &verdict), "%s", verdict.why);
+        buf_clear(&out);
+        buf_clear(&again);
+        sip_write_response(&again, &m, &p);
+        p.keys = &keys;
+        sip_write_response(&out, &m, &p);
+        cr_assert_gt(buf_len(&out), 0);
+        cr_assert(slice_eq(buf_slice(&out), buf_slice(&again)), "%s", text);
+        cr_assert_null(memmem(out.data, buf_len(&out), "\r\n ", 3), "no fold is copied");
+    }
+    buf_deinit(&again);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* race: what the micro-benchmarks share: contestants whose rounds alternate, so that a change of the
- * machine's pace meets all of them; medians, spread, the median of ratios within a round; a table
- * for people or one JSON object a line for bench/micro.
+/* race: what the micro-benchmarks share: contestants whose rounds alternate, so that a change of
+ * the machine's pace meets all of them; medians, spread, the median of ratios within a round; a
+ * table for people or one JSON object a line for bench/micro.
  *   --json    objects
  *   --check   one short round: is what is measured right? Times mean nothing then
  *   N         rounds; the default is RACE_ROUNDS

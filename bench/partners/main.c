@@ -283,5 +283,6 @@ int main(int argc, char **argv)
         print(all, count, rounds, text.len);
     }
     pool_heap_free(names);
+    pool_heap_free((void *)(uintptr_t)text.ptr);
     return 0;
 }

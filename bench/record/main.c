@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* record_bench [ROUNDS] [NAME] [--check]: see bench.h. Rounds of all contestants alternate; the median of
- * each is printed with its spread, and the median of the ratios to OpenSSL within a round. One JSON
- * object a line. NAME: this contestant alone, for a profile. --check: one round, no figures. */
+/* record_bench [ROUNDS] [NAME] [--check]: see bench.h. Rounds of all contestants alternate; the
+ * median of each is printed with its spread, and the median of the ratios to OpenSSL within a
+ * round. One JSON object a line. NAME: this contestant alone, for a profile. --check: one round, no figures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -147,7 +147,8 @@ int main(int argc, char **argv)
     const char *only = argc > 2 ? argv[2] : NULL;
     if (argc > 3 || (argc > 1 && (!slice_parse_u64(slice_from_cstr(argv[1]), &rounds) ||
                                   rounds == 0 || rounds > ROUNDS_MAX))) {
-        (void)fprintf(stderr, "usage: record_bench [ROUNDS up to %u] [NAME] [--check]\n", ROUNDS_MAX);
+        (void)fprintf(stderr, "usage: record_bench [ROUNDS up to %u] [NAME] [--check]\n",
+                      ROUNDS_MAX);
         return 64;
     }
     for (size_t i = 0; i < sizeof(text); i++) {

@@ -118,6 +118,7 @@ struct load {
     struct sockaddr_in sip_listen; /* and where its next hop is */
     const char *secret;
     const char *inside; /* domain of the component */
+    const char *gateway; /* mode watch: we play the XMPP server of a component of this name */
     const char *suffix; /* partners are pNNN.<suffix> */
     const char *certificate;
     const char *key;

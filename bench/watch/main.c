@@ -124,7 +124,8 @@ static bool take_name(struct load *l, int which, const char *value)
 {
     const char **names[UINT8_MAX + 1] = {
         ['s'] = &l->secret, ['i'] = &l->inside, ['x'] = &l->suffix, ['c'] = &l->certificate,
-        ['k'] = &l->key,    ['A'] = &l->ca,     ['K'] = &l->ca_key, ['g'] = &l->groups};
+        ['k'] = &l->key,    ['A'] = &l->ca,     ['K'] = &l->ca_key, ['g'] = &l->groups,
+        ['G'] = &l->gateway};
     if (which < 0 || which > UINT8_MAX || !names[which]) {
         return false;
     }
@@ -210,7 +211,7 @@ static void read_options(struct load *l, int argc, char **argv)
         {"ca", 1, NULL, 'A'},       {"ca-key", 1, NULL, 'K'},    {"groups", 1, NULL, 'g'},
         {"streams", 1, NULL, 'N'},  {"first", 1, NULL, 'f'},     {"parallel", 1, NULL, 'y'},
         {"sip", 1, NULL, 'q'},      {"sip-listen", 1, NULL, 'Q'},
-        {"sip-plain", 0, NULL, 'T'},
+        {"sip-plain", 0, NULL, 'T'},  {"gateway", 1, NULL, 'G'},
         {NULL, 0, NULL, 0}};
     l->sm = true;
     l->stall_s = STALL_S;

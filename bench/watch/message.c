@@ -74,23 +74,26 @@ __attribute__((format(printf, 2, 3))) static void put(struct conn *c, const char
 static void put_stanza(const struct load *l, unsigned pair, uint32_t number)
 {
     put(watch_state.stream,
-        "<message from='w%06u@p0000.%s/home' to='u%06u@%s' type='chat' id='purple%u-%u'><body>" BODY
-        "</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
-        pair, l->suffix, pair, l->inside, pair, number, pair, number);
+        "<message from='w%06u@p0000.%s/home' to='u%06u%s%s@%s' type='chat' id='purple%u-%u'><body>"
+        BODY "</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
+        pair, l->suffix, pair, l->gateway ? "*" : "", l->gateway ? l->inside : "",
+        l->gateway ? l->gateway : l->inside, pair, number, pair, number);
 }
 
 static void put_request(const struct load *l, unsigned pair, uint32_t number)
 {
     char body[128];
+    char to[128];
     int len = snprintf(body, sizeof body, BODY, pair, number);
+    (void)snprintf(to, sizeof to, "w%06u%cp0000.%s%s%s", pair, l->gateway ? '*' : '@', l->suffix,
+                   l->gateway ? "@" : "", l->gateway ? l->gateway : "");
     put(watch_state.phone,
-        "MESSAGE sip:w%06u@p0000.%s SIP/2.0\r\nVia: SIP/2.0/TCP " WATCH_POOL_NAME
+        "MESSAGE sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP " WATCH_POOL_NAME
         ":5060;branch=z9hG4bKm%u.%u\r\nMax-Forwards: 70\r\n"
-        "From: <sip:u%06u@%s>;tag=phone%u.%u\r\nTo: <sip:w%06u@p0000.%s>\r\n"
+        "From: <sip:u%06u@%s>;tag=phone%u.%u\r\nTo: <sip:%s>\r\n"
         "Call-ID: %u-%u-3c2670b2@" WATCH_POOL_NAME "\r\nCSeq: 1 MESSAGE\r\n"
         "Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s",
-        pair, l->suffix, pair, number, pair, l->inside, pair, number, pair, l->suffix, pair,
-        number, len, body);
+        to, pair, number, pair, l->inside, pair, number, to, pair, number, len, body);
 }
 
 /* What may still go out now. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.h"
+#include "watch.h"
 
 #define NS_TLS    "urn:ietf:params:xml:ns:xmpp-tls"
 #define NS_SASL   "urn:ietf:params:xml:ns:xmpp-sasl"
@@ -151,9 +151,23 @@ static void on_dialled(struct load *l, struct conn *c, const char *at, size_t le
     }
 }
 
+/* A component's stream (XEP-0114); whatever it proves is right. */
+static void answer_component(struct load *l, struct conn *c)
+{
+    wire_printf(l, c,
+                "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
+                "xmlns:stream='http://etherx.jabber.org/streams' id='load-%d' from='%s'>",
+                c->fd, l->gateway);
+    set_step(c, STEP_HANDSHAKE);
+}
+
 /* Somebody's header: ours, and the features that are due. */
 static void answer_header(struct load *l, struct conn *c, const char *at, size_t len)
 {
+    if (l->gateway) {
+        answer_component(l, c);
+        return;
+    }
     char from[NAME_SIZE];
     char to[NAME_SIZE];
     attribute(at, len, " from=", from);
@@ -175,7 +189,11 @@ static void answer_header(struct load *l, struct conn *c, const char *at, size_t
 
 static void on_accepted(struct load *l, struct conn *c, const char *at, size_t len)
 {
-    if (!c->ssl && starts(at, len, "<starttls")) {
+    if (c->step == STEP_HANDSHAKE && starts(at, len, "<handshake")) {
+        wire_printf(l, c, "<handshake/>");
+        become_ready(l, c);
+        watch_state.stream = c;
+    } else if (!c->ssl && starts(at, len, "<starttls")) {
         wire_printf(l, c, "<proceed xmlns='" NS_TLS "'/>");
         wire_start_tls(l, c, NULL);
     } else if (c->ssl && !c->authenticated && starts(at, len, "<auth")) {

@@ -145,6 +145,17 @@ static void dial(struct load *l, struct conn **to, enum role role, const struct 
     }
 }
 
+static void await_component(struct load *l)
+{
+    double until = now_s() + CONNECT_S;
+    while (!watch_state.stream) {
+        wire_turn(l, TURN_MS);
+        if (now_s() > until) {
+            die("no component came in %.0f s", CONNECT_S);
+        }
+    }
+}
+
 static void drop(struct load *l)
 {
     for (unsigned i = 0; i < l->conn_count; i++) {
@@ -166,7 +177,11 @@ static void idle(struct load *l, double seconds)
 static bool obey_simple(struct load *l, const char *name, unsigned from)
 {
     if (strcmp(name, "connect") == 0) {
-        dial(l, &watch_state.stream, ROLE_DIALLED, &l->target);
+        if (l->gateway) {
+            await_component(l);
+        } else {
+            dial(l, &watch_state.stream, ROLE_DIALLED, &l->target);
+        }
         dial(l, &watch_state.phone, ROLE_PHONE, &l->sip);
     } else if (strcmp(name, "drop") == 0) {
         drop(l);

@@ -10,8 +10,8 @@
  * Threads: any; no state but a thread's memory of names that it normalised lately. Ownership: the
  * parts point into the caller's jid_storage and live as long as it does (do not copy a jid_storage:
  * the slices keep pointing to the old one); after jid_view() they may point into the text. ASCII
- * addresses need no heap, nor do domains that the thread met lately. Errors: ERR_JID for whatever is
- * not an address (stanza error jid-malformed, or improper-addressing on a stream), ERR_NOMEM. */
+ * addresses need no heap, nor do domains that the thread met lately. Errors: ERR_JID for whatever
+ * is not an address (stanza error jid-malformed, or improper-addressing on a stream), ERR_NOMEM. */
 #ifndef FG_XMPP_JID_H
 #define FG_XMPP_JID_H
 

@@ -9,7 +9,6 @@
 #define FG_XMPP_JID_PLAIN_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/slice.h"
 #include "xmpp/jid.h"
@@ -22,18 +21,20 @@ bool jid_plain_split(struct slice text, struct jid *out);
 /* True: a domain name (no IP literal) in normal form, and so its own A-label form. */
 bool jid_plain_domain(struct slice domain);
 
-/* A bit for each byte, the first is bit 0; bits behind the text mean nothing. */
-struct jid_marks {
-    uint64_t at;
-    uint64_t slash;
-    uint64_t dot;
-    uint64_t dash;
-    uint64_t not_local;    /* not allowed in a local part, or not as it stands */
-    uint64_t domain;       /* letter in lower case, digit, '-', '.', and '/' between them */
-    uint64_t not_resource; /* not allowed in a resource, or no ASCII */
+/* The same by other means of the machine; all answer alike. */
+struct jid_plain {
+    const char *name;
+    bool (*split)(struct slice text, struct jid *out);
+    bool (*domain)(struct slice domain);
 };
-/* len: 1 to JID_PLAIN_BYTES_MAX. By the machine's means; and the same byte by byte. */
-void jid_mark(const char *text, size_t len, struct jid_marks *out);
-void jid_mark_scalar(const char *text, size_t len, struct jid_marks *out);
+extern const struct jid_plain jid_plain_scalar;
+#if defined(__x86_64__)
+extern const struct jid_plain jid_plain_sse2;
+extern const struct jid_plain jid_plain_avx2;
+#endif
+/* The best that this machine has. */
+const struct jid_plain *jid_plain_best(void);
+/* For tests: these instead, NULL = the best again. Before there are other threads. */
+void jid_plain_use(const struct jid_plain *means);
 
 #endif

@@ -16,7 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice text = slice_make((const char *)data, size);
     struct buf out;
 
-    (void)jid_oracle_check(text);
+    jid_plain_use(&jid_plain_scalar);
+    bool is_plain = jid_oracle_check(text);
+    jid_plain_use(NULL);
+    ASSERT(jid_oracle_check(text) == is_plain);
     if (jid_parse(&mem, text, &jid)) {
         return 0;
     }

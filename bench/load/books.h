@@ -7,7 +7,7 @@
  * Numbers in flight are bounded by ring_count per flow: who sends asks books_room() first.
  * Threads: books_send* by the shard that sends the flow; books_arrive, books_refuse by any shard
  * (is_shared: under the flow's lock); counts may be read by anyone at any time.
- * Memory: heap of the control thread; 8 bytes and 1 bit per number in flight, 64 per flow.        */
+ * Memory: heap of the control thread; 8 bytes and 1 bit per number in flight, 64 per flow.       */
 #ifndef FG_LOAD_BOOKS_H
 #define FG_LOAD_BOOKS_H
 

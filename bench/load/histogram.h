@@ -38,8 +38,8 @@ uint64_t histogram_quantile(const struct histogram *h, double q);
 uint32_t histogram_bucket(uint64_t ns);
 uint64_t histogram_bucket_max_ns(uint32_t bucket);
 
-/* {"count": 1, "mean_us": 1.000, "p50_us": ..., "p90_us", "p99_us", "p99_9_us", "max_us"} as the
- * value due in out. */
-void histogram_write(const struct histogram *h, struct jout *out);
+/* {"count": 1, "mean_us": 1.000, "p50_us": ..., "p90_us", "p99_us", "p99_9_us", "max_us"}
+ * as member key. */
+void histogram_write(const struct histogram *h, struct jout *out, const char *key);
 
 #endif

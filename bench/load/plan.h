@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* plan: what a run is to do: the options, checked and completed. Constant once the engine runs; any
- * thread reads it. options.c has the table of options: a new one is a field here and a row there. */
+ * thread reads it. options.c has the table of options: a new one is a field here, a row there. */
 #ifndef FG_LOAD_PLAN_H
 #define FG_LOAD_PLAN_H
 
@@ -26,6 +26,7 @@ struct plan {
     const char *mode;
     const char *kind_name[SIDES];
     const struct party_kind *kind[SIDES];
+    bool is_inside_out; /* from the component's or SIP's side to the partners */
 
     /* What is sent. */
     const char *workload;

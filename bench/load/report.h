@@ -46,7 +46,7 @@ struct report_result {
 /* Nothing lost, repeated, disordered, damaged or refused. */
 bool report_is_clean(const struct report_figures *f);
 void report_result(const struct plan *plan, const struct report_result *r);
-/* Of a run of cycles: streams that came and went. */
-void report_cycles(const struct plan *plan, const struct report_result *r, uint64_t cut);
+/* Of a run of cycles: plan->cycles streams came and went in order. */
+void report_cycles(const struct plan *plan, const struct report_result *r);
 
 #endif

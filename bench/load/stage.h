@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/list.h"
 #include "base/slice.h"
 #include "load/books.h"
 #include "load/histogram.h"
@@ -18,18 +19,38 @@
 struct run;
 struct shard;
 struct conn;
+struct mail;
+struct schedule_params;
+
+/* Lines of one side that are being opened, in their order; see stage_open_lines(). */
+struct stage_opening {
+    uint32_t next;
+    uint32_t until;
+    uint32_t in_progress;
+    bool is_cycle; /* each is closed again as soon as it is there */
+};
 
 struct stage {
-    struct shard *sh;        /* borrowed */
-    struct run *run;         /* shared */
-    const struct plan *plan; /* shared, constant */
-    struct books *books;     /* shared */
-    struct schedule *schedule; /* owned */
+    struct shard *sh;          /* borrowed */
+    struct run *run;           /* shared */
+    const struct plan *plan;   /* shared, constant */
+    struct books *books;       /* shared */
+    struct schedule *schedule; /* owned; NULL = nothing is sent */
     void *party[SIDES];        /* owned: what kind->start made */
-    struct histogram latency;  /* arrivals here, since the last start */
-    struct histogram lag;      /* how late the tool itself sent: now less intended */
-    uint64_t now_ns;           /* 0 = the clock was not read in this turn */
+    uint32_t line_count[SIDES];
+    struct stage_opening opening[SIDES];
+    struct list leaving; /* struct stage_leave: lines that were closed and come again */
+    struct histogram latency; /* arrivals here, since the last start */
+    struct histogram lag;     /* how late the tool itself sent: now less intended; OPEN */
+    uint64_t now_ns;          /* 0 = the clock was not read in this turn */
+    int timer_fd;             /* OPEN: wakes us when the next stanza is due */
+    uint64_t timer_ns;        /* armed for */
+    struct stage_credit **credit; /* owned; per shard: what arrived here of flows sent there */
 };
+
+/* Mail between the shards of a run. */
+enum stage_mail { STAGE_MAIL_COMMAND, STAGE_MAIL_CREDIT };
+#define STAGE_CREDIT_FLOWS 1000u
 
 /* Monotonic, read once per turn or batch of received bytes. */
 uint64_t stage_now_ns(struct stage *st);
@@ -57,7 +78,23 @@ void stage_damaged(struct stage *st, const char *what, struct slice seen);
 /* No stanza of ours: counted. */
 void stage_other(struct stage *st);
 
-/* The run cannot go on: it ends with status 70 and this text. */
+/* The run cannot go on: it ends with status 70 and this text. Only the first is heard. */
 void stage_fail(struct stage *st, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* --- by the run (run.h), as commands; on the shard's thread, too --- */
+struct stage *stage_new(struct run *run, struct shard *sh);
+void stage_free(struct stage *st);
+/* The end of a turn: sends what the schedule says. */
+void stage_pump(struct stage *st);
+/* Opens those of the lines from..until that are this shard's, at most `parallel` in negotiation. */
+void stage_open_lines(struct stage *st, enum side side, const struct stage_opening *which);
+/* Quota of this shard for these flows; figures of latency begin anew. */
+void stage_start(struct stage *st, const struct schedule_params *params, uint64_t quota,
+                 uint32_t from, uint32_t until);
+/* A line of the source goes, and comes again after away_ms. */
+void stage_leave(struct stage *st, uint32_t line, uint32_t away_ms);
+void stage_hold(struct stage *st, bool is_held);
+/* STAGE_MAIL_CREDIT has come: these flows may send again. Takes the mail over. */
+void stage_take_credit(struct stage *st, struct mail *m);
 
 #endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* component: the component behind the measured server (XEP-0114), as source and as sink: one
+ * connection, which carries all flows.                                                           */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "load/certs.h"
+#include "load/party.h"
+#include "load/wire.h"
+
+#define NS_COMPONENT "jabber:component:accept"
+#define NS_STREAM "http://etherx.jabber.org/streams"
+#define PROOF_BYTES 2048u
+
+struct component_party {
+    struct stage *stage;
+    enum side side;
+    struct reader_forms forms;
+    struct wire *line;
+};
+
+static int check(const struct plan *plan, enum side side, char *why, size_t why_bytes)
+{
+    if (plan->component.sin_port == 0) {
+        (void)snprintf(why, why_bytes, "a component as %s needs --component",
+                       side == SIDE_SOURCE ? "source" : "sink");
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+static uint32_t line_count(const struct plan *plan, enum side side)
+{
+    (void)plan;
+    (void)side;
+    return 1;
+}
+
+static const struct sockaddr_in *listen_at(const struct plan *plan, enum side side)
+{
+    (void)plan;
+    (void)side;
+    return NULL;
+}
+
+static void *start(struct stage *st, enum side side)
+{
+    struct component_party *p = pool_heap_zalloc(sizeof(*p));
+    const char *fault = reader_forms_init(&p->forms, st->plan);
+
+    p->stage = st;
+    p->side = side;
+    if (fault) {
+        stage_fail(st, "%s", fault);
+    }
+    return p;
+}
+
+static void stop(void *party)
+{
+    struct component_party *p = party;
+
+    reader_forms_deinit(&p->forms);
+    pool_heap_free(p);
+}
+
+static void send_header(struct wire *w)
+{
+    wire_printf(w,
+                "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='%s' to='%s'>",
+                NS_COMPONENT, NS_STREAM, w->stage->plan->inside);
+    wire_set_state(w, WIRE_HEADER);
+}
+
+/* XEP-0114 3: SHA-1 of the stream's id and the secret, in hexadecimal. */
+static void on_header(void *owner, const struct xml_tree *t)
+{
+    struct wire *w = owner;
+    unsigned char hash[CRYPTO_SHA1_BYTES];
+    char proof[PROOF_BYTES];
+    int len = snprintf(proof, sizeof(proof), "%.*s%s",
+                       SLICE_FMT(xml_attr_value(t, 0, SLICE_LIT("id"))), w->stage->plan->secret);
+
+    if (len < 0 || (size_t)len >= sizeof(proof)) {
+        stage_fail(w->stage, "the server's stream id is too long");
+        return;
+    }
+    certs_crypto()->sha1(slice_make(proof, (size_t)len), hash);
+    wire_put(w, SLICE_LIT("<handshake>"));
+    hex_put(wire_out(w), slice_make((const char *)hash, sizeof(hash)));
+    wire_put(w, SLICE_LIT("</handshake>"));
+    wire_set_state(w, WIRE_PROOF);
+}
+
+static void on_element(void *owner, const struct xml_tree *t)
+{
+    struct wire *w = owner;
+    const struct component_party *p = w->party;
+
+    if (w->state == WIRE_PROOF && slice_eq_cstr(t->nodes[0].name, "handshake")) {
+        wire_set_state(w, WIRE_READY);
+        w->reader.carries = true;
+        stage_opened(w->stage, p->side, w->line);
+    } else if (w->state == WIRE_READY && !slice_eq_cstr(t->nodes[0].ns, NS_STREAM)) {
+        stage_other(w->stage);
+    } else {
+        uint32_t child = xml_next_child(t, 0, XML_NO_NODE, SLICE_NONE, SLICE_NONE);
+
+        stage_fail(w->stage, "the component is refused: <%s/>",
+                   log_quote(t->nodes[child == XML_NO_NODE ? 0 : child].name).text);
+    }
+}
+
+static void on_ended(void *owner)
+{
+    struct wire *w = owner;
+
+    if (w->state != WIRE_CLOSING) {
+        wire_put(w, SLICE_LIT("</stream:stream>"));
+    }
+    wire_set_state(w, WIRE_ENDED);
+    wire_end(w);
+}
+
+static void on_writable(struct wire *w)
+{
+    stage_writable(w->stage, w->line);
+}
+
+static void on_gone(struct wire *w, const char *text)
+{
+    struct component_party *p = w->party;
+    enum side side = p->side;
+
+    p->line = NULL;
+    if (text) {
+        stage_fail(w->stage, "%s", text);
+    } else {
+        stage_closed(w->stage, side, w->line);
+    }
+}
+
+static const struct wire_ops ops = {
+    .reader = {.header = on_header, .element = on_element, .ended = on_ended},
+    .connected = send_header,
+    .secured = send_header,
+    .writable = on_writable,
+    .gone = on_gone,
+};
+
+static void open_line(void *party, uint32_t line)
+{
+    struct component_party *p = party;
+
+    p->line = wire_dial(&(struct wire_params){
+        .stage = p->stage,
+        .forms = &p->forms,
+        .ops = &ops,
+        .party = p,
+        .to = &p->stage->plan->component,
+        .line = line,
+    });
+}
+
+static void close_line(void *party, uint32_t line)
+{
+    struct component_party *p = party;
+
+    (void)line;
+    if (p->line && p->line->state == WIRE_READY) {
+        wire_put(p->line, SLICE_LIT("</stream:stream>"));
+        wire_set_state(p->line, WIRE_CLOSING);
+    }
+}
+
+static void accepted(void *party, struct conn *c)
+{
+    (void)party;
+    conn_abort(c, ERR_STATE, "nobody is expected here");
+}
+
+static bool write_order(void *party, const struct schedule_order *order)
+{
+    struct component_party *p = party;
+
+    return p->line && wire_write(p->line, order);
+}
+
+static void hold(void *party, bool is_held, bool first_only)
+{
+    struct component_party *p = party;
+
+    (void)first_only;
+    if (p->line) {
+        wire_hold(p->line, is_held);
+    }
+}
+
+const struct party_kind party_component = {
+    .name = "component",
+    .check = check,
+    .start = start,
+    .stop = stop,
+    .line_count = line_count,
+    .listen = listen_at,
+    .open = open_line,
+    .close = close_line,
+    .accepted = accepted,
+    .write = write_order,
+    .hold = hold,
+};

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* s2s: the partners' servers that the tool plays: connections. */
+#include "load/s2s.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "load/certs.h"
+#include "xml/writer.h"
+
+bool s2s_has_dialback(const struct plan *plan)
+{
+    return strcmp(plan->auth, "external") != 0;
+}
+
+bool s2s_has_tls(const struct plan *plan)
+{
+    return strcmp(plan->auth, "plain-dialback") != 0;
+}
+
+static int check(const struct plan *plan, enum side side, char *why, size_t why_bytes)
+{
+    bool dials = side == SIDE_SOURCE || plan->has_pings || s2s_has_dialback(plan);
+    bool accepts = side == SIDE_SINK || s2s_has_dialback(plan);
+    const char *missing = dials && plan->target.sin_port == 0     ? "--target"
+                          : accepts && plan->listen.sin_port == 0 ? "--listen"
+                          : s2s_has_tls(plan) && !plan->certificate ? "--cert and --key"
+                                                                    : NULL;
+
+    if (missing) {
+        (void)snprintf(why, why_bytes, "s2s as %s needs %s",
+                       side == SIDE_SOURCE ? "source" : "sink", missing);
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+static uint32_t line_count(const struct plan *plan, enum side side)
+{
+    if (side == SIDE_SOURCE) {
+        return (uint32_t)plan->streams;
+    }
+    return plan->has_pings ? (uint32_t)plan->domains : 0;
+}
+
+static const struct sockaddr_in *listen_at(const struct plan *plan, enum side side)
+{
+    return side == SIDE_SINK || s2s_has_dialback(plan) ? &plan->listen : NULL;
+}
+
+static void *start(struct stage *st, enum side side)
+{
+    struct s2s *p = pool_heap_zalloc(sizeof(*p));
+    const char *fault = reader_forms_init(&p->forms, st->plan);
+
+    p->stage = st;
+    p->side = side;
+    p->line_count = line_count(st->plan, side);
+    p->lines = pool_heap_zalloc((p->line_count + 1) * sizeof(struct wire *));
+    list_init(&p->accepted);
+    dialback_secret_init(&p->secret, certs_crypto(), slice_from_cstr(st->plan->dialback_secret));
+    if (fault) {
+        stage_fail(st, "%s", fault);
+    }
+    return p;
+}
+
+static void stop(void *party)
+{
+    struct s2s *p = party;
+
+    reader_forms_deinit(&p->forms);
+    pool_heap_free(p->lines);
+    pool_heap_free(p);
+}
+
+static void open_line(void *party, uint32_t line)
+{
+    struct s2s *p = party;
+
+    p->lines[line] = wire_dial(&(struct wire_params){
+        .stage = p->stage,
+        .forms = &p->forms,
+        .ops = &s2s_dialled_ops,
+        .party = p,
+        .to = &p->stage->plan->target,
+        .is_direct = p->stage->plan->is_direct,
+        .line = line,
+        .domain = plan_domain_of(p->stage->plan, line),
+        .role = S2S_LINE,
+    });
+}
+
+static void close_line(void *party, uint32_t line)
+{
+    struct s2s *p = party;
+    struct wire *w = p->lines[line];
+
+    if (w && w->state == WIRE_READY) {
+        wire_put(w, SLICE_LIT("</stream:stream>"));
+        wire_set_state(w, WIRE_CLOSING);
+    }
+}
+
+static void accepted(void *party, struct conn *c)
+{
+    struct s2s *p = party;
+    struct wire *w = wire_accept(
+        &(struct wire_params){
+            .stage = p->stage,
+            .forms = &p->forms,
+            .ops = &s2s_accepted_ops,
+            .party = p,
+            .is_direct = p->stage->plan->is_direct,
+            .role = S2S_ACCEPTED,
+        },
+        c);
+
+    if (w) {
+        list_push_back(&p->accepted, &w->all);
+    }
+}
+
+static bool write_order(void *party, const struct schedule_order *order)
+{
+    struct s2s *p = party;
+    struct wire *w = p->lines[order->flow];
+
+    return w && wire_write(w, order);
+}
+
+static void hold(void *party, bool is_held, bool first_only)
+{
+    struct s2s *p = party;
+
+    for (struct list *at = p->accepted.next; at != &p->accepted; at = at->next) {
+        struct wire *w = LIST_ENTRY(at, struct wire, all);
+
+        if (w->is_receiving) {
+            wire_hold(w, is_held);
+            if (first_only) {
+                return;
+            }
+        }
+    }
+}
+
+void s2s_verify(struct s2s *p, const struct s2s_question *q)
+{
+    struct s2s_question *kept = pool_alloc(sizeof(*kept));
+    struct wire *w = wire_dial(&(struct wire_params){
+        .stage = p->stage,
+        .forms = &p->forms,
+        .ops = &s2s_dialled_ops,
+        .party = p,
+        .to = &p->stage->plan->target,
+        .is_direct = p->stage->plan->is_direct,
+        .domain = q->domain,
+        .role = S2S_VERIFY,
+    });
+
+    if (!w || !kept) {
+        pool_free(kept);
+        stage_fail(p->stage, "a dialback key cannot be verified: no memory");
+        return;
+    }
+    *kept = *q;
+    w->own = kept;
+}
+
+void s2s_answer_iq(struct s2s *p, const struct xml_tree *t)
+{
+    struct slice to = xml_attr_value(t, 0, SLICE_LIT("to"));
+    uint32_t domain;
+    struct wire *w;
+
+    if (!slice_eq_cstr(xml_attr_value(t, 0, SLICE_LIT("type")), "get") ||
+        !plan_partner_number(p->stage->plan, to.ptr, to.len, &domain)) {
+        return;
+    }
+    w = domain < p->line_count ? p->lines[domain] : NULL;
+    if (!w || w->state != WIRE_READY) {
+        return; /* it will be asked again */
+    }
+    wire_put(w, SLICE_LIT("<iq type='result'"));
+    xml_write_attr(wire_out(w), "id", xml_attr_value(t, 0, SLICE_LIT("id")));
+    xml_write_attr(wire_out(w), "from", to);
+    xml_write_attr(wire_out(w), "to", xml_attr_value(t, 0, SLICE_LIT("from")));
+    wire_put(w, SLICE_LIT("/>"));
+}
+
+void s2s_stream_ended(void *wire)
+{
+    struct wire *w = wire;
+
+    if (w->state != WIRE_CLOSING) {
+        wire_put(w, SLICE_LIT("</stream:stream>"));
+    }
+    wire_set_state(w, WIRE_ENDED);
+    wire_end(w);
+}
+
+void s2s_unexpected(struct wire *w, const struct xml_tree *t)
+{
+    uint32_t child = xml_next_child(t, 0, XML_NO_NODE, SLICE_NONE, SLICE_NONE);
+    uint32_t text = xml_child(t, 0, SLICE_LIT("text"), SLICE_NONE);
+
+    stage_fail(w->stage,
+               "unexpected in state %s of domain %u: <%.*s xmlns='%.*s'>, in it <%.*s> %s",
+               wire_state_name(w->state), (unsigned)w->domain, SLICE_FMT(t->nodes[0].name),
+               SLICE_FMT(t->nodes[0].ns),
+               SLICE_FMT(child == XML_NO_NODE ? SLICE_NONE : t->nodes[child].name),
+               text == XML_NO_NODE ? "" : log_quote(xml_text(t, text)).text);
+}
+
+const struct party_kind party_s2s = {
+    .name = "s2s",
+    .check = check,
+    .start = start,
+    .stop = stop,
+    .line_count = line_count,
+    .listen = listen_at,
+    .open = open_line,
+    .close = close_line,
+    .accepted = accepted,
+    .write = write_order,
+    .hold = hold,
+};

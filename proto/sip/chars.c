@@ -29,12 +29,12 @@ bool sip_quoted_end(struct slice s, size_t at, size_t *end)
     return false;
 }
 
-size_t sip_escaped_span(struct slice s, size_t at, unsigned classes)
+size_t sip_escaped_span(struct slice s, size_t at, enum sip_char class)
 {
     size_t i = at;
 
     for (;;) {
-        i += sip_span(s, i, classes);
+        i += sip_span(s, i, class);
         if (i >= s.len || s.ptr[i] != '%' || s.len - i < 3 || ascii_hex_value(s.ptr[i + 1]) < 0 ||
             ascii_hex_value(s.ptr[i + 2]) < 0) {
             return i - at;
@@ -43,7 +43,7 @@ size_t sip_escaped_span(struct slice s, size_t at, unsigned classes)
     }
 }
 
-bool sip_escaped_are(struct slice s, unsigned classes)
+bool sip_escaped_are(struct slice s, enum sip_char class)
 {
-    return sip_escaped_span(s, 0, classes) == s.len;
+    return sip_escaped_span(s, 0, class) == s.len;
 }

@@ -22,6 +22,7 @@ enum sip_char {
     SIP_CHAR_VALUE = 1 << 8,    /* unquoted parameter value, wider than the grammar's */
     SIP_CHAR_LWS = 1 << 9,      /* space, tab, and the CR LF of a fold */
     SIP_CHAR_SCHEME = 1 << 10,
+    SIP_CHAR_LABEL = 1 << 11,   /* of a host name: letters, digits, '-' */
 };
 
 extern const uint16_t sip_chars[256];
@@ -31,24 +32,41 @@ static inline bool sip_char_is(char c, unsigned classes)
     return (sip_chars[(unsigned char)c] & classes) != 0;
 }
 
-/* Bytes from at on that are of the classes. */
-static inline size_t sip_span(struct slice s, size_t at, unsigned classes)
+/* What the four characters at at have in common. */
+static inline unsigned sip_chars_common4(struct slice s, size_t at)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr + at;
+
+    return (unsigned)(sip_chars[p[0]] & sip_chars[p[1]] & sip_chars[p[2]] & sip_chars[p[3]]);
+}
+
+/* Bytes from at on that are of the class: one class, so that four can be looked at together. */
+static inline size_t sip_span(struct slice s, size_t at, enum sip_char class)
 {
     size_t end = at;
 
-    while (end < s.len && sip_char_is(s.ptr[end], classes)) {
+    while (end + 4 <= s.len && (sip_chars_common4(s, end) & (unsigned)class) != 0) {
+        end += 4;
+    }
+    while (end < s.len && sip_char_is(s.ptr[end], (unsigned)class)) {
         end++;
     }
     return end - at;
 }
 
 /* The same; *common gets the classes that all of these bytes have. */
-static inline size_t sip_span_common(struct slice s, size_t at, unsigned classes, unsigned *common)
+static inline size_t sip_span_common(struct slice s, size_t at, enum sip_char class,
+                                     unsigned *common)
 {
     unsigned all = UINT16_MAX;
+    unsigned four;
     size_t end = at;
 
-    while (end < s.len && (sip_chars[(unsigned char)s.ptr[end]] & classes) != 0) {
+    while (end + 4 <= s.len && ((four = sip_chars_common4(s, end)) & (unsigned)class) != 0) {
+        all &= four;
+        end += 4;
+    }
+    while (end < s.len && sip_char_is(s.ptr[end], (unsigned)class)) {
         all &= sip_chars[(unsigned char)s.ptr[end++]];
     }
     *common = all;
@@ -60,9 +78,13 @@ static inline bool sip_all_are(struct slice s, unsigned classes)
     return s.len > 0 && sip_span(s, 0, classes) == s.len;
 }
 
+/* There is none, mostly, or one space. */
 static inline size_t sip_skip_lws(struct slice s, size_t at)
 {
-    return at + sip_span(s, at, SIP_CHAR_LWS);
+    while (at < s.len && sip_char_is(s.ptr[at], SIP_CHAR_LWS)) {
+        at++;
+    }
+    return at;
 }
 
 static inline struct slice sip_sub(struct slice s, size_t from, size_t to)
@@ -74,9 +96,9 @@ static inline struct slice sip_sub(struct slice s, size_t from, size_t to)
  * control character that is not escaped.                                                        */
 bool sip_quoted_end(struct slice s, size_t at, size_t *end);
 /* Like sip_all_are with %HH allowed and checked; true for the empty slice. */
-bool sip_escaped_are(struct slice s, unsigned classes);
+bool sip_escaped_are(struct slice s, enum sip_char class);
 /* Like sip_span with %HH allowed: ends before an escape that is broken, too. */
-size_t sip_escaped_span(struct slice s, size_t at, unsigned classes);
+size_t sip_escaped_span(struct slice s, size_t at, enum sip_char class);
 /* Equal without case to a name in lower case, which is a literal. */
 #define sip_is_name(s, lower) sip_is_word((s), "" lower, sizeof(lower) - 1)
 static inline bool sip_is_word(struct slice s, const char *lower, size_t len)

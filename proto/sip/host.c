@@ -67,36 +67,33 @@ static bool parse_ipv6(struct slice text, struct in6_addr *addr)
     return slice_to_cstr(text, copy, sizeof(copy)) && inet_pton(AF_INET6, copy, addr) == 1;
 }
 
-/* The label from at to end, in the text. */
-static bool label_is_valid(const char *text, size_t at, size_t end)
-{
-    return end > at && end - at <= LABEL_BYTES_MAX && text[at] != '-' && text[end - 1] != '-';
-}
-
-/* Reads the host's characters, *used of them. True: a hostname, that is valid labels of which the
- * last one starts with a letter; one dot may end it. Addresses are looked at once it is none.    */
+/* Reads the host's characters, *used of them. True: a hostname, that is labels of at most 63
+ * characters that begin and end with no hyphen, of which the last one starts with a letter; one dot
+ * may end it. Addresses are looked at once it is none.                                           */
 static bool take_name(struct slice text, size_t *used)
 {
     bool are_valid = true;
-    size_t label_at = 0;
-    size_t last_at = 0; /* start of the label that was last closed */
-    size_t i = 0;
+    bool is_alpha = false; /* the last label starts with a letter */
+    size_t at = 0;
 
-    while (i < text.len && sip_char_is(text.ptr[i], SIP_CHAR_HOST)) {
-        if (text.ptr[i++] == '.') {
-            are_valid = are_valid && label_is_valid(text.ptr, label_at, i - 1);
-            last_at = label_at;
-            label_at = i;
+    for (;;) {
+        size_t len = sip_span(text, at, SIP_CHAR_LABEL);
+
+        if (len > 0) {
+            are_valid = are_valid && len <= LABEL_BYTES_MAX && text.ptr[at] != '-' &&
+                        text.ptr[at + len - 1] != '-';
+            is_alpha = ascii_is_alpha(text.ptr[at]);
+            at += len;
         }
+        if (at >= text.len || text.ptr[at] != '.') {
+            size_t name_len = len == 0 && at > 0 ? at - 1 : at; /* without the dot at its end */
+
+            *used = at;
+            return are_valid && is_alpha && name_len <= NAME_BYTES_MAX;
+        }
+        are_valid = are_valid && len > 0;
+        at++;
     }
-    *used = i;
-    if (i > label_at) {
-        are_valid = are_valid && label_is_valid(text.ptr, label_at, i);
-        last_at = label_at;
-    } else if (i > 0) {
-        i--; /* the dot at its end */
-    }
-    return are_valid && i > 0 && i <= NAME_BYTES_MAX && ascii_is_alpha(text.ptr[last_at]);
 }
 
 static int take_reference(struct slice text, struct sip_host *out, size_t *used)

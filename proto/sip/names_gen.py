@@ -68,6 +68,7 @@ def write_chars():
          | set(chr(c) for c in range(0x80, 0x100))),
         ("LWS", set(" \t\r\n")),
         ("SCHEME", alnum | set("+-.")),
+        ("LABEL", alnum | set("-")),
     ]
     with open("chars_table.def", "w", encoding="ascii") as out:
         out.write("/* SPDX-License-Identifier: GPL-2.0-or-later */\n")

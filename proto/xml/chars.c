@@ -5,12 +5,27 @@
 #include "base/utf8.h"
 
 #define START (XML_CLASS_NAME_START | XML_CLASS_NAME)
+#define STOP  (XML_CLASS_TEXT_STOP | XML_CLASS_VALUE_STOP)
 
 const uint8_t xml_class[256] = {
-    ['\t'] = XML_CLASS_SPACE,       ['\n'] = XML_CLASS_SPACE, ['\r'] = XML_CLASS_SPACE,
-    [' '] = XML_CLASS_SPACE,        ['-'] = XML_CLASS_NAME,   ['.'] = XML_CLASS_NAME,
-    ['0' ... '9'] = XML_CLASS_NAME, ['A' ... 'Z'] = START,    ['_'] = START,
+    [0 ... 0x08] = STOP,
+    ['\t'] = XML_CLASS_SPACE | XML_CLASS_VALUE_STOP,
+    ['\n'] = XML_CLASS_SPACE | XML_CLASS_VALUE_STOP,
+    [0x0b ... 0x0c] = STOP,
+    ['\r'] = XML_CLASS_SPACE | STOP,
+    [0x0e ... 0x1f] = STOP,
+    [' '] = XML_CLASS_SPACE,
+    ['"'] = XML_CLASS_VALUE_STOP,
+    ['&'] = STOP,
+    ['\''] = XML_CLASS_VALUE_STOP,
+    ['-' ... '.'] = XML_CLASS_NAME,
+    ['0' ... '9'] = XML_CLASS_NAME,
+    ['<'] = STOP,
+    ['>'] = STOP,
+    ['A' ... 'Z'] = START,
+    ['_'] = START,
     ['a' ... 'z'] = START,
+    [0x80 ... 0xff] = STOP,
 };
 
 size_t xml_wide_decode(const char *s, const char *end, uint32_t *code_point)

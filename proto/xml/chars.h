@@ -12,11 +12,13 @@
 #define XML_NS_XML   "http://www.w3.org/XML/1998/namespace"
 #define XML_NS_XMLNS "http://www.w3.org/2000/xmlns/"
 
-/* Bits of xml_class[]; only ASCII has any. */
+/* Bits of xml_class[]. Those of names and space only ASCII has. */
 enum {
     XML_CLASS_NAME_START = 1, /* without ':' */
     XML_CLASS_NAME = 2,       /* without ':' */
     XML_CLASS_SPACE = 4,
+    XML_CLASS_TEXT_STOP = 8,   /* < > &, control characters but tab and LF, above 0x7f */
+    XML_CLASS_VALUE_STOP = 16, /* < > & " ', control characters, above 0x7f */
 };
 extern const uint8_t xml_class[256];
 

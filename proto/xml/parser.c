@@ -32,17 +32,6 @@ static enum xml_step check_start(struct xml_parser *p, const char *cur)
     return XML_STEP_OK;
 }
 
-/* A tag of the root was taken, from at to next, or another one. */
-static void note_content(struct xml_parser *p, size_t at, size_t next, bool is_end_tag)
-{
-    if (p->depth == 1 && p->tree.node_count == 1) {
-        p->content_at = next;
-    } else if (p->depth == 0) {
-        p->content_at = is_end_tag ? p->content_at : next;
-        p->content_end = is_end_tag ? at : next;
-    }
-}
-
 /* '<' and what follows it decide the kind of a token. */
 static enum xml_step take_markup(struct xml_parser *p, const char *base, const char *cur,
                                  const char *end, const char **next)
@@ -89,7 +78,6 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
     step =
         cur[1] == '/' ? xml_take_end_tag(p, cur, end, next) : xml_take_start_tag(p, cur, end, next);
     if (LIKELY(step == XML_STEP_OK)) {
-        note_content(p, at, (size_t)(*next - base), cur[1] == '/');
         return p->depth == 0 || p->place != XML_PLACE_STREAM ? XML_STEP_DONE : XML_STEP_OK;
     }
     if (step == XML_STEP_BAD && p->why == XML_WHY_NOMEM) {
@@ -108,8 +96,42 @@ static enum xml_step take_markup(struct xml_parser *p, const char *base, const c
     return step;
 }
 
+/* One token, whatever it is, by the general lexer. */
+static enum xml_step take_token(struct xml_parser *p, const char *base, const char *cur,
+                                const char *end, const char **next)
+{
+    enum xml_step step;
+
+    if (*cur == '<') {
+        return take_markup(p, base, cur, end, next);
+    }
+    step = xml_take_text(p, cur, end, next);
+    if (step == XML_STEP_MORE) {
+        xml_token_begin(p, XML_TOKEN_TEXT, (size_t)(cur - base));
+        p->scan_at = (size_t)(end - base);
+    }
+    return step;
+}
+
+/* What a token of the general lexer, from at to next, says about the content. is_root: it is the
+ * root's start tag.                                                                             */
+static void note_content(struct xml_parser *p, size_t at, size_t next, bool is_root)
+{
+    if (is_root) {
+        p->content_at = next;
+        p->content_end = next;
+        p->content_ns_lens = 0;
+        p->is_canonical = p->nodes[0].prefix.len == 0;
+    } else if (p->depth == 0) {
+        p->content_end = at;
+    } else {
+        p->is_canonical = false;
+    }
+}
+
 enum xml_step xml_run_tokens(struct xml_parser *p, const char *base, const char *end)
 {
+    xml_fast_fn *fast = p->place == XML_PLACE_STREAM ? p->scan->fast : NULL;
     const char *cur = base + p->token_at;
 
     if (p->token != XML_TOKEN_NONE) {
@@ -119,21 +141,25 @@ enum xml_step xml_run_tokens(struct xml_parser *p, const char *base, const char 
         p->token = XML_TOKEN_NONE;
     }
     while (cur < end) {
+        const char *start;
         enum xml_step step;
+        bool is_root;
 
-        if (*cur == '<') {
-            step = take_markup(p, base, cur, end, &cur);
-        } else {
-            const char *start = cur;
-
-            step = xml_take_text(p, cur, end, &cur);
-            if (step == XML_STEP_MORE) {
-                xml_token_begin(p, XML_TOKEN_TEXT, (size_t)(start - base));
-                p->scan_at = (size_t)(end - base);
-            }
+        if (fast && fast(p, base, &cur, end)) {
+            p->token_at = (size_t)(cur - base);
+            return XML_STEP_DONE;
         }
+        if (cur == end) {
+            break;
+        }
+        start = cur;
+        is_root = p->depth == 0;
+        step = take_token(p, base, cur, end, &cur);
         if (step == XML_STEP_DONE) {
             p->token_at = (size_t)(cur - base);
+        }
+        if ((step == XML_STEP_OK || step == XML_STEP_DONE) && p->tree.node_count != 0) {
+            note_content(p, (size_t)(start - base), (size_t)(cur - base), is_root);
         }
         if (step != XML_STEP_OK) {
             return step;
@@ -309,6 +335,8 @@ static enum xml_event unit_done(struct xml_parser *p, const char *base)
     }
     if (p->place == XML_PLACE_STREAM) {
         p->tree.content = slice_make(base + p->content_at, p->content_end - p->content_at);
+        p->tree.content_is_canonical = p->is_canonical;
+        p->tree.content_ns_lens = p->content_ns_lens;
         return XML_ELEMENT;
     }
     if (keep_header(p) != XML_STEP_OK) {

@@ -75,8 +75,11 @@ struct xml_parser {
     uint32_t open;         /* open element, index into nodes */
     uint32_t last_sibling; /* last child so far of the open element, or XML_NO_NODE */
     uint32_t element_count;
-    size_t content_at;  /* offset in the window of what stands behind the root's start tag */
-    size_t content_end; /* and of its end tag */
+    /* Of the root's content; see xml.h. Offsets in the window. */
+    size_t content_at;
+    size_t content_end;
+    uint64_t content_ns_lens;
+    bool is_canonical;
 
     struct xml_tree tree;   /* nodes and attrs below, with counts */
     struct xml_node *nodes; /* owned */
@@ -159,6 +162,8 @@ enum xml_step xml_tree_text(struct xml_parser *p, struct slice text);
 struct slice *xml_tree_last_text(struct xml_parser *p);
 /* A slot behind the last attribute; tree.attr_count is the caller's to raise. NULL: no memory. */
 struct xml_attr *xml_tree_attr(struct xml_parser *p);
+/* A node behind the last one, linked to it and to its parent, not filled. NULL: no memory. */
+struct xml_node *xml_tree_node(struct xml_parser *p);
 void xml_tree_clear(struct xml_parser *p);
 /* Gives back the memory of the last unit, which must be dropped. */
 void xml_tree_release(struct xml_parser *p);

@@ -28,7 +28,8 @@ static const char *scalar_value(const char *s, const char *end, char quote)
     return s;
 }
 
-const struct xml_scan xml_scan_scalar = {"scalar", scalar_text, scalar_value};
+const struct xml_scan xml_scan_general = {"general", NULL, scalar_text, scalar_value};
+const struct xml_scan xml_scan_scalar = {"scalar", xml_fast_scalar, scalar_text, scalar_value};
 
 static const struct xml_scan *forced; /* written by tests only, before threads exist */
 

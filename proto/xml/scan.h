@@ -6,8 +6,11 @@
 
 #include <stddef.h>
 
+#include "xml/fast.h"
+
 struct xml_scan {
     const char *name;
+    xml_fast_fn *fast; /* NULL = every token goes through the general lexer */
     /* First byte of s..end that is not plain character data: '<' '&' ']' CR, a control character
      * other than tab and LF, or above 0x7f; end when there is none.                             */
     const char *(*text)(const char *s, const char *end);
@@ -16,6 +19,7 @@ struct xml_scan {
     const char *(*value)(const char *s, const char *end, char quote);
 };
 
+extern const struct xml_scan xml_scan_general; /* scalar, without the fast pass */
 extern const struct xml_scan xml_scan_scalar;
 #if defined(__x86_64__)
 extern const struct xml_scan xml_scan_sse2;

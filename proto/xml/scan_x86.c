@@ -62,7 +62,7 @@ static const char *sse2_value(const char *s, const char *end, char quote)
     return xml_scan_scalar.value(s, end, quote);
 }
 
-const struct xml_scan xml_scan_sse2 = {"sse2", sse2_text, sse2_value};
+const struct xml_scan xml_scan_sse2 = {"sse2", xml_fast_sse2, sse2_text, sse2_value};
 
 AVX2 static inline __m256i eq32(__m256i bytes, char c)
 {
@@ -120,6 +120,6 @@ AVX2 static const char *avx2_value(const char *s, const char *end, char quote)
     return sse2_value(s, end, quote);
 }
 
-const struct xml_scan xml_scan_avx2 = {"avx2", avx2_text, avx2_value};
+const struct xml_scan xml_scan_avx2 = {"avx2", xml_fast_avx2, avx2_text, avx2_value};
 
 #endif

@@ -27,7 +27,7 @@ bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_byt
     return true;
 }
 
-static struct xml_node *node_add(struct xml_parser *p)
+struct xml_node *xml_tree_node(struct xml_parser *p)
 {
     void *nodes = p->nodes;
     uint32_t idx = p->tree.node_count;
@@ -56,7 +56,7 @@ enum xml_step xml_tree_open(struct xml_parser *p, const struct xml_node *element
     if (p->element_count >= p->limits.elements_max) {
         return xml_refuse(p, XML_WHY_TOO_BIG, "too many elements");
     }
-    node = node_add(p);
+    node = xml_tree_node(p);
     if (!node) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
     }
@@ -118,7 +118,7 @@ enum xml_step xml_tree_text(struct xml_parser *p, struct slice text)
     if (UNLIKELY(last != NULL)) {
         return text_append(p, last, text);
     }
-    node = node_add(p);
+    node = xml_tree_node(p);
     if (!node) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
     }

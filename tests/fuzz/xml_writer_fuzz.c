@@ -3,6 +3,7 @@
  * Any bytes come out of the cleaning writer as text that both take.                              */
 #include <stdlib.h>
 
+#include "canon.h"
 #include "oracle.h"
 #include "base/pool.h"
 #include "xml/writer.h"
@@ -35,6 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         event = xml_parser_feed(p, doc.ptr, doc.len, &used);
         doc = slice_from(doc, used);
         if (event == XML_ELEMENT) {
+            if (canon_fault_any(xml_parser_tree(p))) {
+                abort();
+            }
             dump_tree(&lines, xml_parser_tree(p), 0, false);
             xml_write_tree(&out, xml_parser_tree(p), 0, &params);
         }

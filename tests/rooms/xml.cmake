@@ -9,11 +9,15 @@ fg_unit(xml_strict SOURCES unit/xml/strict_test.c ${xml_kit} NEEDS ${xml_needs})
 fg_unit(xml_limits SOURCES unit/xml/limits_test.c ${xml_kit} NEEDS ${xml_needs})
 fg_unit(xml_diff SOURCES unit/xml/diff_test.c ${xml_kit} NEEDS ${xml_needs})
 fg_unit(xml_document SOURCES unit/xml/document_test.c ${xml_kit} NEEDS ${xml_needs})
-fg_unit(xml_writer SOURCES unit/xml/writer_test.c ${xml_kit} NEEDS ${xml_needs})
+fg_unit(xml_writer SOURCES unit/xml/writer_test.c unit/xml/canon.c ${xml_kit}
+        NEEDS ${xml_needs})
 fg_unit(xml_tree SOURCES unit/xml/tree_test.c unit/xml/scan_test.c ${xml_kit} NEEDS ${xml_needs})
+fg_unit(xml_canonical SOURCES unit/xml/canonical_test.c unit/xml/canon.c ${xml_kit}
+        NEEDS ${xml_needs})
 fg_fuzz(xml SOURCES fuzz/xml_fuzz.c ${xml_kit} NEEDS ${xml_needs})
 fg_fuzz(xml_document SOURCES fuzz/xml_document_fuzz.c ${xml_kit} NEEDS ${xml_needs})
-fg_fuzz(xml_writer SOURCES fuzz/xml_writer_fuzz.c ${xml_kit} NEEDS ${xml_needs})
+fg_fuzz(xml_writer SOURCES fuzz/xml_writer_fuzz.c unit/xml/canon.c ${xml_kit}
+        NEEDS ${xml_needs})
 if(FEDGATE_FUZZ)
   foreach(target xml_fuzz xml_document_fuzz xml_writer_fuzz)
     target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/xml)

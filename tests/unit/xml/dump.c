@@ -126,9 +126,27 @@ static void check_links(const struct xml_tree *t)
     }
 }
 
+static uint64_t mix(uint64_t sum, uint64_t value)
+{
+    return (sum ^ value) * 0x100000001b3u + 1;
+}
+
+static void take_content(struct dump_result *r, const struct xml_tree *t)
+{
+    for (size_t i = 0; i < t->content.len; i++) {
+        r->contents = mix(r->contents, (unsigned char)t->content.ptr[i]);
+    }
+    r->contents = mix(r->contents, t->content.len + 256);
+    r->canonical = mix(r->canonical, t->content_is_canonical);
+    if (t->content_is_canonical) {
+        r->canonical = mix(r->canonical, t->content_ns_lens);
+    }
+}
+
 static void take_event(struct dump_result *r, const struct xml_tree *t, enum xml_event event)
 {
     r->event_count++;
+    take_content(r, t);
     if (event == XML_STREAM_CLOSE) {
         r->is_closed = true;
         dump_end(&r->events);
@@ -215,4 +233,11 @@ void dump_ours(struct dump_result *r, struct slice input, const struct xml_limit
 void dump_result_deinit(struct dump_result *r)
 {
     buf_deinit(&r->events);
+}
+
+bool dump_is_same(const struct dump_result *a, const struct dump_result *b)
+{
+    return a->why == b->why && strcmp(a->why_text, b->why_text) == 0 &&
+           a->is_closed == b->is_closed && a->contents == b->contents &&
+           slice_eq(buf_slice(&a->events), buf_slice(&b->events));
 }

@@ -22,6 +22,8 @@ struct dump_result {
     const char *why_text; /* static */
     size_t event_count;   /* stream open, elements, stream close */
     bool is_closed;       /* the stream's end was seen */
+    uint64_t contents;    /* of the bytes of all contents */
+    uint64_t canonical;   /* of what is said about them */
 };
 
 /* Feeds all of input to a new parser. Each piece is handed over as a heap copy of exactly its
@@ -29,6 +31,8 @@ struct dump_result {
 void dump_ours(struct dump_result *r, struct slice input, const struct xml_limits *limits,
                enum dump_cuts cuts, uint64_t seed);
 void dump_result_deinit(struct dump_result *r);
+/* Whether both saw the same and came to the same verdict; canonical is not compared. */
+bool dump_is_same(const struct dump_result *a, const struct dump_result *b);
 
 /* The lines of one element. */
 void dump_tree(struct buf *out, const struct xml_tree *t, uint32_t root, bool is_open_only);

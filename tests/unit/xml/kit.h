@@ -15,11 +15,9 @@
     "from='a.example' to='b.example' version='1.0'>"
 #define CLOSE "</stream:stream>"
 
-/* Whether both saw the same and came to the same verdict. */
 static inline bool kit_same(const struct dump_result *a, const struct dump_result *b)
 {
-    return a->why == b->why && strcmp(a->why_text, b->why_text) == 0 &&
-           a->is_closed == b->is_closed && slice_eq(buf_slice(&a->events), buf_slice(&b->events));
+    return dump_is_same(a, b) && a->canonical == b->canonical;
 }
 
 /* Feeds input whole, byte by byte and in random pieces; demands the same from all. The caller

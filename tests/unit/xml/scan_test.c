@@ -9,7 +9,7 @@
 
 #define BYTES 96u
 
-static const struct xml_scan *variants[3];
+static const struct xml_scan *variants[3]; /* without the general one */
 static size_t variant_count;
 
 static void list_variants(void)

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* canonical_test: which content counts as canonical, that copying it is the same as writing it, and
+ * that neither cuts nor the instruction set make a difference.                                   */
+#include "kit.h"
+
+#include <stdio.h>
+
+#include "base/pool.h"
+#include "canon.h"
+#include "xml/scan.h"
+
+#define LONG_NS "a:namespace:whose:name:is:longer:than:sixty:three:bytes:in:all:of:it"
+
+static const struct xml_write_params to_component = {
+    .ns_default = {"jabber:component:accept", 23},
+    .ns_from = {"jabber:server", 13},
+    .ns_to = {"jabber:component:accept", 23},
+};
+
+/* Parses HEADER and stanza, cut after at bytes; the caller frees the parser. */
+static struct xml_parser *parse_cut(const char *stanza, size_t at)
+{
+    size_t len = strlen(stanza);
+    struct xml_parser *p;
+    size_t used;
+
+    cr_assert_eq(xml_parser_new(&p, &xml_limits_authenticated), 0);
+    cr_assert_eq(xml_parser_feed(p, HEADER, strlen(HEADER), &used), XML_STREAM_OPEN);
+    if (at > 0 && at < len) {
+        cr_assert_eq(xml_parser_feed(p, stanza, at, &used), XML_MORE, "%s", stanza);
+    }
+    cr_assert_eq(xml_parser_feed(p, stanza + at, len - at, &used), XML_ELEMENT, "%s: %s", stanza,
+                 xml_parser_why_text(p));
+    return p;
+}
+
+static void expect(const char *stanza, const char *content, bool is_canonical)
+{
+    for (size_t at = 0; at < strlen(stanza); at++) {
+        struct xml_parser *p = parse_cut(stanza, at);
+        const struct xml_tree *t = xml_parser_tree(p);
+        const char *fault = canon_fault_any(t);
+
+        cr_assert(slice_eq_cstr(t->content, content), "%s cut at %zu: %.*s", stanza, at,
+                  SLICE_FMT(t->content));
+        cr_assert_eq(t->content_is_canonical, is_canonical, "%s cut at %zu", stanza, at);
+        cr_assert_null(fault, "%s cut at %zu: %s", stanza, at, fault);
+        xml_parser_free(p);
+    }
+}
+
+/* content as that of a message. */
+static void expect_content(const char *content, bool is_canonical)
+{
+    char stanza[600];
+
+    cr_assert_lt(snprintf(stanza, sizeof(stanza), "<message id='1'>%s</message>", content), 600);
+    expect(stanza, content, is_canonical);
+}
+
+Test(canonical, what_peers_write)
+{
+    expect_content("<body>shall we meet at noon?</body>", true);
+    expect_content("<body>it&apos;s &lt;late&gt; &amp; &quot;dark&quot;</body>", true);
+    expect_content("<body>it's \"late\"\n\tnow</body>", true);
+    expect_content("<body xml:lang='de'>\xc3\xa4</body><body xml:lang=\"en\">a</body>", true);
+    expect_content("<body>a</body><active xmlns='http://jabber.org/protocol/chatstates'/>", true);
+    expect_content("<x xmlns=\"jabber:x:oob\"><url>http://a/?b&amp;c</url></x>", true);
+    expect_content("<f xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' to='a'><body>b"
+                   "</body></message><message xmlns='jabber:component:accept'/>"
+                   "<message xmlns='jabber:server'/></f><thread/>", true);
+    expect_content("<a xmlns=''/><b xmlns='u'><c xmlns=''><d/></c></b>", true);
+    expect_content("text", true);
+    expect_content(" <a/> \n", true);
+    expect_content("", true);
+    expect("<message/>", "", true);
+    expect("<message  id = '1'\n/>", "", true);
+    expect("<message id='&#65;'><body>a</body></message >", "<body>a</body>", true);
+    expect("<message xmlns='jabber:server' xmlns:q='u' q:a='b'><body/></message>", "<body/>", true);
+    expect("<message xmlns='u'><body/></message>", "<body/>", true);
+}
+
+Test(canonical, what_would_be_written_differently)
+{
+    static const char *const contents[] = {
+        "<body ></body >",
+        "<a></a>",
+        "<a><b></b></a>",
+        "<a />",
+        "<a  b='c'/>",
+        "<a b ='c'/>",
+        "<a b= 'c'/>",
+        "<a\tb='c'/>",
+        "<a\nb='c'/>",
+        "<a b='c' />",
+        "<a b='c\td'/>",
+        "<a b='c\"d'/>",
+        "<a b=\"c'd\"/>",
+        "<a b='c>d'/>",
+        "<a b='&#65;'/>",
+        "<a b='&amp;'/>", /* it is, but not worth another way through the tag */
+        "<a>b</a >",
+        "<a>b>c</a>",
+        "<a>b]]</a>c>",
+        "<a>&#65;</a>",
+        "<a>&#38;</a>",
+        "<a>b\r\nc</a>",
+        "<a>b&#13;</a>",
+        "<a><![CDATA[b]]></a>",
+        "<![CDATA[]]>",
+        "<a>b<![CDATA[]]></a>",
+        "<a b='c' xmlns='u'/>",
+        "<a xmlns='jabber:server'/>",
+        "<a xmlns='u'><b xmlns='u'/></a>",
+        "<a xmlns:p='u'/>",
+        "<p:a xmlns:p='u'/>",
+        "<a xmlns:p='u' p:b='c'/>",
+        "<db:a/>",
+        "<a db:b='c'/>",
+        "<xml:a/>",
+        "<\xc3\xa9/>",
+        "<a \xc3\xa9='b'/>",
+    };
+
+    for (size_t i = 0; i < ARRAY_COUNT(contents); i++) {
+        expect_content(contents[i], false);
+    }
+    expect("<q:message xmlns:q='jabber:server'><a xmlns='u'/></q:message>", "<a xmlns='u'/>",
+           false);
+    expect("<q:message xmlns:q='jabber:server'/>", "", false);
+}
+
+static void expect_written(const char *stanza, const struct xml_write_params *params,
+                           const char *expected)
+{
+    struct xml_parser *p = parse_cut(stanza, 0);
+    struct buf out;
+
+    cr_assert(xml_parser_tree(p)->content_is_canonical, "%s", stanza);
+    buf_init(&out, 65536);
+    xml_write_tree(&out, xml_parser_tree(p), 0, params);
+    cr_assert(slice_eq_cstr(buf_slice(&out), expected), "%.*s", SLICE_FMT(buf_slice(&out)));
+    buf_deinit(&out);
+    xml_parser_free(p);
+}
+
+/* Canonical content is not copied where something in it has to change. */
+Test(canonical, what_is_left_out_stays_left_out)
+{
+    struct xml_write_params params = to_component;
+
+    expect_written("<message><body xmlns='jabber:component:accept'>x</body><body>it's</body>"
+                   "</message>", &params, "<message><body>it&apos;s</body></message>");
+    expect_written("<message><a><body xmlns='jabber:component:accept'>x</body></a></message>",
+                   &params, "<message><a></a></message>");
+    expect_written("<message><a xmlns='twenty-three-bytes-long'/>it's</message>", &params,
+                   "<message><a xmlns='twenty-three-bytes-long'/>it's</message>");
+    expect_written("<message>it's</message>", &params, "<message>it's</message>");
+    params.without = SLICE_LIT("status");
+    expect_written("<presence><status>it's</status><show/></presence>", &params,
+                   "<presence><show/></presence>");
+    expect_written("<presence>it's<show><status/></show></presence>", &params,
+                   "<presence>it's<show><status/></show></presence>");
+    params = to_component;
+    params.ns_to = SLICE_LIT(LONG_NS);
+    expect_written("<m><a xmlns='" LONG_NS "'/>it's</m>", &params,
+                   "<m xmlns=\"" LONG_NS "\">it&apos;s</m>");
+}
+
+/* Every stanza of doc under every parameter; how many were canonical and not empty. */
+static unsigned compare(struct slice doc, uint64_t seed)
+{
+    struct xml_parser *p;
+    unsigned count = 0;
+    enum xml_event event = XML_MORE;
+
+    cr_assert_eq(xml_parser_new(&p, &xml_limits_authenticated), 0);
+    do {
+        const struct xml_tree *t = xml_parser_tree(p);
+        size_t used;
+
+        event = xml_parser_feed(p, doc.ptr, doc.len, &used);
+        doc = slice_from(doc, used);
+        if (event == XML_ELEMENT) {
+            const char *fault = canon_fault_any(t);
+
+            cr_assert_null(fault, "seed %llu: %s: %.*s", (unsigned long long)seed, fault,
+                           SLICE_FMT(t->content));
+            count += t->content_is_canonical && t->content.len != 0;
+        }
+    } while (event == XML_STREAM_OPEN || event == XML_ELEMENT);
+    xml_parser_free(p);
+    return count;
+}
+
+static void make(struct buf *doc, uint64_t seed)
+{
+    struct buf plain;
+
+    buf_init(doc, (size_t)1 << 20);
+    if (seed % 4 == 3) {
+        gen_wild(doc, seed);
+        return;
+    }
+    if (seed % 4 < 2) {
+        canon_gen(doc, seed);
+        return;
+    }
+    buf_init(&plain, (size_t)1 << 20);
+    canon_gen(&plain, seed);
+    gen_mutate(doc, buf_slice(&plain), seed);
+    buf_deinit(&plain);
+}
+
+Test(canonical, copied_is_written, .timeout = 200)
+{
+    unsigned count = 0;
+
+    for (uint64_t seed = 0; seed < 12000; seed++) {
+        struct buf doc;
+
+        make(&doc, seed);
+        count += compare(buf_slice(&doc), seed);
+        buf_deinit(&doc);
+    }
+    cr_assert_gt(count, 10000, "%u", count);
+}
+
+/* Cuts and scans; expat takes what we take (kit_run has no oracle). */
+Test(canonical, plain_tokens_in_every_way, .timeout = 200)
+{
+    static const struct xml_scan *const scans[] = {
+        &xml_scan_general,
+        &xml_scan_scalar,
+#if defined(__x86_64__)
+        &xml_scan_sse2,
+#endif
+    };
+
+    for (uint64_t seed = 0; seed < 3000; seed++) {
+        struct dump_result best;
+        struct dump_result other;
+        struct oracle_result expat;
+        struct buf doc;
+        const char *wrong;
+
+        make(&doc, seed);
+        kit_run(&best, buf_slice(&doc), &xml_limits_authenticated);
+        for (size_t i = 0; i < ARRAY_COUNT(scans); i++) {
+            xml_scan_use(scans[i]);
+            dump_ours(&other, buf_slice(&doc), &xml_limits_authenticated, DUMP_WHOLE, 0);
+            xml_scan_use(NULL);
+            cr_assert(i == 0 ? dump_is_same(&best, &other) : kit_same(&best, &other),
+                      "seed %llu: %s", (unsigned long long)seed, scans[i]->name);
+            dump_result_deinit(&other);
+        }
+        oracle_run(&expat, buf_slice(&doc), &xml_limits_authenticated);
+        wrong = oracle_disagreement(&best, &expat);
+        cr_assert_null(wrong, "seed %llu: %s", (unsigned long long)seed, wrong);
+        oracle_result_deinit(&expat);
+        dump_result_deinit(&best);
+        buf_deinit(&doc);
+    }
+}
+
+/* The fast pass refuses nothing by itself: limits are those of the general lexer. */
+Test(canonical, limits_hold_in_plain_tokens)
+{
+    struct xml_limits limits = xml_limits_authenticated;
+
+    limits.attrs_max = 2;
+    kit_expect_why(SLICE_LIT("<s><a xmlns='u' b='1'/><a b='1' c='2'/></s>"), &limits, XML_WHY_NONE);
+    kit_expect_why(SLICE_LIT("<s><a xmlns='u' b='1' c='2'/></s>"), &limits, XML_WHY_TOO_BIG);
+    kit_expect_why(SLICE_LIT("<s><a b='1' c='2' d='3'/></s>"), &limits, XML_WHY_TOO_BIG);
+    kit_expect_why(SLICE_LIT("<s><a b='1' c='2' xmlns='u'/></s>"), &limits, XML_WHY_TOO_BIG);
+    limits = xml_limits_authenticated;
+    limits.elements_max = 2;
+    limits.depth_max = 2;
+    kit_expect_why(SLICE_LIT("<s><a><b/></a><a/></s>"), &limits, XML_WHY_NONE);
+    kit_expect_why(SLICE_LIT("<s><a><b/><c/></a></s>"), &limits, XML_WHY_TOO_BIG);
+    limits.elements_max = 9;
+    kit_expect_why(SLICE_LIT("<s><a><b><c/></b></a></s>"), &limits, XML_WHY_TOO_BIG);
+    limits.ns_decls_max = 1;
+    limits.ns_bytes_max = 3;
+    kit_expect_why(SLICE_LIT("<s xmlns='u'><a/></s>"), &limits, XML_WHY_NONE);
+    kit_expect_why(SLICE_LIT("<s><a xmlns='v'/></s>"), &limits, XML_WHY_NONE);
+    kit_expect_why(SLICE_LIT("<s xmlns='u'><a xmlns='v'/></s>"), &limits, XML_WHY_TOO_BIG);
+    kit_expect_why(SLICE_LIT("<s><a xmlns='four'/></s>"), &limits, XML_WHY_TOO_BIG);
+    limits.name_bytes_max = 4;
+    kit_expect_why(SLICE_LIT("<s><abcd efgh='' xml:efgi=''/></s>"), &limits, XML_WHY_NONE);
+    kit_expect_why(SLICE_LIT("<s><abcde/></s>"), &limits, XML_WHY_TOO_BIG);
+    kit_expect_why(SLICE_LIT("<s><a abcde=''/></s>"), &limits, XML_WHY_TOO_BIG);
+}
+
+Test(canonical, attributes_twice)
+{
+    static const char *const faults[] = {
+        "<a from='1' to='2' from='3'/>",         "<a b='1' b='2'/>",
+        "<a xml:lang='1' lang='2' xml:lang=''/>", "<a xmlns='u' xmlns='u'/>",
+        "<a xmlns='http://www.w3.org/XML/1998/namespace'/>",
+        "<a xmlns='http://www.w3.org/2000/xmlns/'/>",
+    };
+
+    for (size_t i = 0; i < ARRAY_COUNT(faults); i++) {
+        kit_expect_stanza_why(slice_from_cstr(faults[i]), XML_WHY_NOT_WELL_FORMED);
+    }
+    expect_content("<a lang='1' xml:lang='2' to='3' bo='4' mlang='5'/>", true);
+    expect_content("<a b='1' c='2' bb='3' cb='4'/>", true);
+}

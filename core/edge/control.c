@@ -33,13 +33,15 @@ int control_check(const char *config_path)
 {
     struct control ctl = {.config_path = config_path};
     struct setup *setup;
+    int status;
 
     ktls_probe(&ctl.kernel);
     if (control_load(&ctl, &setup, NULL) != 0) {
         return EX_CONFIG;
     }
+    status = control_store_look(setup->policy);
     setup_free(setup);
-    return EX_OK;
+    return status;
 }
 
 static void random_bytes(void *out, size_t len)

@@ -50,6 +50,18 @@ static int refuse(int err, const char *why)
     return exit_code_of(err);
 }
 
+int control_store_look(const struct snapshot *policy)
+{
+    char why[WHY_BYTES];
+    int err = store_look(policy->store_target, why, sizeof(why));
+
+    if (err != 0) {
+        (void)fprintf(stderr, "fedgate: %s\n", why);
+        return exit_code_of(err);
+    }
+    return EX_OK;
+}
+
 int control_store_open(struct control *ctl, const struct snapshot *policy, uint32_t shard_count)
 {
     struct store_params params = {.target = policy->store_target,

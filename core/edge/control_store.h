@@ -8,6 +8,8 @@
 #include "edge/control_int.h"
 
 /* Each: EX_OK, or the exit code and a line on stderr that names the path and the remedy. */
+/* For --check, in a process that opens no store: would the next start be refused? */
+NODISCARD int control_store_look(const struct snapshot *policy);
 NODISCARD int control_store_open(struct control *ctl, const struct snapshot *policy,
                                  uint32_t shard_count);
 NODISCARD int control_store_start(struct control *ctl);

@@ -95,6 +95,7 @@ static void put_store(struct buf *out, const struct report_store *r)
     } else {
         buf_put_lit(out, "null, \"failing_unix_s\": null, \"text\": \"\"");
     }
+    buf_printf(out, ", \"lost_at_start\": %s", s->was_lost ? "true" : "false");
     buf_printf(out,
                ", \"queue_items\": %lu, \"queue_bytes\": %lu, \"queue_full\": %lu,"
                " \"commits\": %lu, \"rows\": %lu, \"failures\": %lu, \"rows_refused\": %lu,"
@@ -206,6 +207,8 @@ static void put_store_metrics(struct buf *out, const struct report_store *r)
     uint64_t sum = 0;
 
     put_gauge(out, "store_failing", "1: it cannot be written", r->health.err != 0);
+    put_gauge(out, "store_lost_at_start",
+              "1: the database was gone at this start, which made an empty one", s->was_lost);
     put_gauge(out, "store_queue_items", "rows not yet durable", s->queue_items);
     put_gauge(out, "store_queue_bytes", "of these", s->queue_bytes);
     put_gauge(out, "store_file_bytes", "the database with its log", s->file_bytes);

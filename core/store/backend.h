@@ -12,8 +12,12 @@
 struct store_backend {
     const char *name; /* for logs */
 
+    /* As store_look says. */
+    int (*look)(const char *target, char *why, size_t why_bytes);
     /* As store_open says. *self is owned by the caller and ends with close. */
     int (*open)(void **self, const struct store_params *params, char *why, size_t why_bytes);
+    /* open made an empty database where there had been one. NULL: this kind cannot tell. */
+    bool (*was_lost)(const void *self);
     int (*load)(void *self, const struct store_reader *reader, struct store_load_report *report,
                 char *why, size_t why_bytes);
 

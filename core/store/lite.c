@@ -289,7 +289,7 @@ static int open_database(struct lite *l, const char *target, char *why, size_t w
 {
     size_t path_len;
     int code;
-    int err = lite_file_open(target, &l->path, &l->lock_fd, why, why_bytes);
+    int err = lite_file_open(target, l, why, why_bytes);
 
     if (err) {
         return err;
@@ -331,8 +331,19 @@ static int lite_open(void **self, const struct store_params *params, char *why, 
     LOG_I(store_opened, "file=%s clean=%d bytes=%llu",
           log_quote(slice_from_cstr(l->path)).text, l->was_clean,
           (unsigned long long)store_lite.bytes(l));
+    if (l->was_lost) {
+        LOG_E(store_lost,
+              "file=%s: was gone, and with it all contacts: an empty one was made; if that was not "
+              "meant stop fedgate and put it back",
+              log_quote(slice_from_cstr(l->path)).text);
+    }
     *self = l;
     return 0;
+}
+
+static bool lite_was_lost(const void *self)
+{
+    return ((const struct lite *)self)->was_lost;
 }
 
 static uint64_t lite_bytes(void *self)
@@ -371,7 +382,9 @@ static void lite_close(void *self, bool is_clean)
 
 const struct store_backend store_lite = {
     .name = "sqlite",
+    .look = lite_file_look,
     .open = lite_open,
+    .was_lost = lite_was_lost,
     .load = lite_load,
     .begin = lite_begin,
     .apply = lite_apply,

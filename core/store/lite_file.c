@@ -25,6 +25,7 @@
 #define HEADER_ID_AT       68u
 #define WAL_HEADER_BYTES   32u
 #define LOCK_NAP_MS        50u
+#define MARK_SUFFIX        ".was-here"
 #define WAL_MAGIC          0x377f0682u /* or 1 more: byte order of its sums */
 static const char header_magic[16] = "SQLite format 3";
 
@@ -46,15 +47,21 @@ int lite_inode_of(const char *path, struct lite_inode *out)
     return 0;
 }
 
+static void folder_of(const char *path, char folder[PATH_BYTES_MAX])
+{
+    const char *slash = strrchr(path, '/');
+
+    slice_to_cstr_cut(slash ? slice_make(path, (size_t)(slash - path) + 1) : SLICE_LIT("."), folder,
+                      PATH_BYTES_MAX);
+}
+
 static int sync_folder_of(const char *path)
 {
     char folder[PATH_BYTES_MAX];
-    const char *slash = strrchr(path, '/');
     int err = 0;
     int fd;
 
-    slice_to_cstr_cut(slash ? slice_make(path, (size_t)(slash - path) + 1) : SLICE_LIT("."), folder,
-                      sizeof(folder));
+    folder_of(path, folder);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return -errno;
@@ -167,7 +174,7 @@ static int check_header(const char *path, const uint8_t *header, ssize_t len, ch
     return 0;
 }
 
-static int open_file(const char *path, int *fd, char *why, size_t why_bytes)
+static int check_kind(const char *path, char *why, size_t why_bytes)
 {
     struct stat st;
 
@@ -176,12 +183,28 @@ static int open_file(const char *path, int *fd, char *why, size_t why_bytes)
             S_ISDIR(st.st_mode) ? "a directory" : "a device or the like");
         return ERR_STORE_OPEN;
     }
+    return 0;
+}
+
+static int refuse_opening(const char *path, int err, char *why, size_t why_bytes)
+{
+    SAY("store: %s cannot be opened for writing: %s: it must belong to the user that runs "
+        "fedgate (chown), and its disk must be writable",
+        path, err_text(err));
+    return ERR_STORE_OPEN;
+}
+
+static int open_file(const char *path, int *fd, char *why, size_t why_bytes)
+{
+    struct stat st;
+    int err = check_kind(path, why, why_bytes);
+
+    if (err) {
+        return err;
+    }
     *fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0) {
-        SAY("store: %s cannot be opened for writing: %s: it must belong to the user that runs "
-            "fedgate (chown), and its disk must be writable",
-            path, err_text(-errno));
-        return ERR_STORE_OPEN;
+        return refuse_opening(path, -errno, why, why_bytes);
     }
     if (fstat(*fd, &st) || ((st.st_mode & 0777) != FILE_MODE && fchmod(*fd, FILE_MODE))) {
         SAY("store: %s is open to others and cannot be closed to them: %s: it must belong to the "
@@ -220,15 +243,11 @@ static int lock(int fd, const char *path, char *why, size_t why_bytes)
     return 0;
 }
 
-static int check_file(int fd, const char *path, char *why, size_t why_bytes)
+static int check_content(int fd, const char *path, char *why, size_t why_bytes)
 {
     uint8_t header[HEADER_BYTES] = {0};
     ssize_t len;
-    int err = lock(fd, path, why, why_bytes);
 
-    if (err) {
-        return err;
-    }
     len = pread(fd, header, sizeof(header), 0);
     if (len < 0) {
         SAY("store: %s cannot be read: %s: look after its disk", path, err_text(-errno));
@@ -253,7 +272,95 @@ static int check_orphan(const char *path, char *why, size_t why_bytes)
     return ERR_STORE_DAMAGED;
 }
 
-int lite_file_open(const char *target, char **path, int *lock_fd, char *why, size_t why_bytes)
+/* --- the mark --------------------------------------------------------------------------------- */
+
+static int mark_of(const char *path, char mark[PATH_BYTES_MAX])
+{
+    int len = snprintf(mark, PATH_BYTES_MAX, "%s" MARK_SUFFIX, path);
+
+    return len < (int)PATH_BYTES_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* A file beside the database says that there was one: without it a start after the database was
+ * lost would look like the first of all. */
+static bool is_marked(const char *path)
+{
+    char mark[PATH_BYTES_MAX];
+    struct stat st;
+
+    return mark_of(path, mark) == 0 && lstat(mark, &st) == 0;
+}
+
+static int make_mark(const char *path)
+{
+    static const char text[] =
+        "Beside this file there was a database of fedgate. When it is gone at a start, fedgate\n"
+        "begins with an empty one and says so. This file may be removed with the database.\n";
+    char mark[PATH_BYTES_MAX];
+    int err = mark_of(path, mark);
+    int fd = err ? -1 : open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+
+    if (err || fd < 0) {
+        return err ? err : -errno;
+    }
+    (void)!write(fd, text, sizeof(text) - 1); /* for people: that it is there is enough */
+    (void)close(fd);
+    return sync_folder_of(path);
+}
+
+static void set_mark(const char *path)
+{
+    int err = is_marked(path) ? 0 : make_mark(path);
+
+    if (err && err != -EEXIST) {
+        LOG_W(store_untidy, "mark=%s%s cause=%s: if the database gets lost no start will notice",
+              path, MARK_SUFFIX, err_text(err));
+    }
+}
+
+/* --- open ------------------------------------------------------------------------------------- */
+
+static int find(const char *target, char real[PATH_BYTES_MAX], char *why, size_t why_bytes)
+{
+    if (realpath(target, real)) {
+        return 0;
+    }
+    SAY("store: %s cannot be opened: %s%s", target, err_text(-errno),
+        errno == ENOENT ? ": it is a link to a file that does not exist" : "");
+    return ERR_STORE_OPEN;
+}
+
+int lite_file_look(const char *target, char *why, size_t why_bytes)
+{
+    char real[PATH_BYTES_MAX];
+    char folder[PATH_BYTES_MAX];
+    struct stat st;
+    int fd;
+    int err;
+
+    folder_of(target, folder);
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS)) {
+        return refuse_making(target, -errno, why, why_bytes);
+    }
+    if (lstat(target, &st)) {
+        return errno == ENOENT ? check_orphan(target, why, why_bytes)
+                               : refuse_making(target, -errno, why, why_bytes);
+    }
+    err = find(target, real, why, why_bytes);
+    err = err ? err : check_kind(real, why, why_bytes);
+    if (err) {
+        return err;
+    }
+    fd = faccessat(AT_FDCWD, real, W_OK, AT_EACCESS) ? -1 : open(real, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return refuse_opening(real, -errno, why, why_bytes);
+    }
+    err = check_content(fd, real, why, why_bytes);
+    (void)close(fd);
+    return err;
+}
+
+int lite_file_open(const char *target, struct lite *l, char *why, size_t why_bytes)
 {
     char real[PATH_BYTES_MAX];
     struct stat st;
@@ -269,22 +376,21 @@ int lite_file_open(const char *target, char **path, int *lock_fd, char *why, siz
         if (err) {
             return err;
         }
+        l->was_lost = is_marked(target);
     }
-    if (!realpath(target, real)) {
-        SAY("store: %s cannot be opened: %s%s", target, err_text(-errno),
-            errno == ENOENT ? ": it is a link to a file that does not exist" : "");
-        return ERR_STORE_OPEN;
-    }
-    err = open_file(real, &fd, why, why_bytes);
-    err = err ? err : check_file(fd, real, why, why_bytes);
+    err = find(target, real, why, why_bytes);
+    err = err ? err : open_file(real, &fd, why, why_bytes);
+    err = err ? err : lock(fd, real, why, why_bytes);
+    err = err ? err : check_content(fd, real, why, why_bytes);
     if (err) {
         if (fd >= 0) {
             (void)close(fd);
         }
         return err;
     }
-    *path = pool_heap_strdup(real, strlen(real));
-    *lock_fd = fd;
+    l->path = pool_heap_strdup(real, strlen(real));
+    l->lock_fd = fd;
+    set_mark(target);
     return 0;
 }
 

@@ -63,14 +63,17 @@ struct lite {
     uint64_t reach_rows;     /* counted at times; an upper bound in between */
     uint64_t reach_rows_max;
     bool was_clean; /* the last stop */
+    bool was_lost;  /* there was a database, which is gone: this one was made at this start */
 };
 
 /* lite_file.c. All: why gets the line for people. */
 /* Makes an empty database (layout of today, mode 0600) when there is no file; locks it; refuses
- * what is no database of ours. *path: the real one, heap. *lock_fd: holds the lock; must be closed
+ * what is no database of ours. Fills l->path, l->was_lost and l->lock_fd, which must be closed
  * after SQLite's connection, or SQLite's locks on the file would go with it. */
-NODISCARD int lite_file_open(const char *target, char **path, int *lock_fd, char *why,
-                             size_t why_bytes);
+NODISCARD int lite_file_open(const char *target, struct lite *l, char *why, size_t why_bytes);
+/* Would that be refused? Nothing is made, changed or locked. Not in a process that has a database
+ * open: SQLite's locks on it would go. */
+NODISCARD int lite_file_look(const char *target, char *why, size_t why_bytes);
 int lite_refuse_locked(const char *path, char *why, size_t why_bytes);
 /* A log beside it that is none is moved away, so that it is not lost; says so in the log. */
 NODISCARD int lite_file_check_wal(const char *wal_path, char *why, size_t why_bytes);

@@ -79,6 +79,20 @@ static struct store *make(const struct store_params *params)
     return s;
 }
 
+static int refuse_postgresql(char *why, size_t why_bytes)
+{
+    /* The target may hold a password: it is not repeated. */
+    (void)snprintf(why, why_bytes,
+                   "store: PostgreSQL comes with a later version: write \"sqlite:FILE\"");
+    return ERR_UNSUPPORTED;
+}
+
+int store_look(const char *target, char *why, size_t why_bytes)
+{
+    return is_postgresql(target) ? refuse_postgresql(why, why_bytes)
+                                 : store_lite.look(target, why, why_bytes);
+}
+
 int store_open(struct store **out, const struct store_params *params, char *why, size_t why_bytes)
 {
     struct store *s;
@@ -86,10 +100,7 @@ int store_open(struct store **out, const struct store_params *params, char *why,
 
     ASSERT(params->shard_count >= 1 && params->shard_count <= STORE_SHARDS_MAX && params->done);
     if (!params->backend && is_postgresql(params->target)) {
-        /* The target may hold a password: it is not repeated. */
-        (void)snprintf(why, why_bytes, "store: PostgreSQL comes with a later version: write "
-                                       "\"sqlite:FILE\"");
-        return ERR_UNSUPPORTED;
+        return refuse_postgresql(why, why_bytes);
     }
     s = make(params);
     if (s->wake_fd < 0 || s->end_fd < 0) {
@@ -102,6 +113,7 @@ int store_open(struct store **out, const struct store_params *params, char *why,
         discard(s);
         return err;
     }
+    s->was_lost = s->backend->was_lost && s->backend->was_lost(s->self);
     *out = s;
     return 0;
 }
@@ -233,6 +245,7 @@ void store_stats_read(const struct store *s, struct store_stats *out)
     READ(checkpoints);
     READ(checkpoint_us_max);
     READ(file_bytes);
+    out->was_lost = s->was_lost;
     for (uint32_t i = 0; i < STORE_LATENCY_BUCKETS; i++) {
         READ(commit_buckets[i]);
     }

@@ -118,6 +118,11 @@ struct store_params {
 #define STORE_LAZY_MS     1000u
 #define STORE_QUEUE_BYTES ((uint32_t)4 << 20) /* rounded up to a power of two, 2 MiB or more */
 
+/* Whether store_open would refuse the target for a reason that stands beside who else is using it:
+ * folder, file, permissions, beginning of the file. Changes nothing. For a process that has no
+ * store open. Errors as of store_open; why: one line for people. */
+NODISCARD int store_look(const char *target, char *why, size_t why_bytes);
+
 /* Opens or makes the database, alone: until store_free no other process can use it. It is checked;
  * older layouts are brought up to date. On failure why gets one line
  * for people that names the path, what is wrong and what to do: ERR_STORE_LOCKED,
@@ -204,6 +209,7 @@ struct store_stats {
     uint64_t checkpoints;
     uint64_t checkpoint_us_max;
     uint64_t file_bytes; /* gauge: the database with its log */
+    bool was_lost; /* it was gone at this start, which made an empty one: logged as store_lost */
 };
 void store_stats_read(const struct store *s, struct store_stats *out);
 /* Lines of the store's thread, to be drained by the control thread from store_open to store_free.

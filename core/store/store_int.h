@@ -56,6 +56,7 @@ struct store {
     /* control thread */
     pthread_t thread;
     bool is_loaded;
+    bool was_lost; /* store_stats; constant after store_open */
     bool is_started;
     bool is_joined;
     /* shared: control writes (release), shards and the store's thread read */

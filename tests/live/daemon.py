@@ -37,6 +37,14 @@ def check_option():
         fedgate.write_config()
         good = run(fedgate, "--check")
         check(good.returncode == 0, "good file:", good.returncode, good.stderr)
+        folder = fedgate.config["node"]["state_dir"]
+        check(not any(name.startswith("fedgate.db") for name in os.listdir(folder)), "made a store")
+        fedgate.config["node"]["state_dir"] = os.path.join(folder, "missing")
+        fedgate.write_config()
+        missing = run(fedgate, "--check")
+        check(missing.returncode == EX_CONFIG and "missing/fedgate.db cannot be made: its folder "
+              "does not exist" in missing.stderr, "no folder:", missing.returncode, missing.stderr)
+        fedgate.config["node"]["state_dir"] = folder
         fedgate.config["tls"]["backend"] = "opensll"
         fedgate.config["partners"].append({"domain": "x..y", "tlss": "required"})
         fedgate.config["domains"][0]["next_hop"] = "nowhere"

@@ -126,7 +126,11 @@ def starting_configuration():
     """Refused with what is missing; valid as soon as the certificate is there."""
     with Lab("deb-conf") as lab:
         folder = lab.folder("etc")
-        path = shutil.copy(os.path.join(TREE, "deploy/deb/fedgate.conf"), folder)
+        path = os.path.join(folder, "fedgate.conf")
+        with open(os.path.join(TREE, "deploy/deb/fedgate.conf"), encoding="utf-8") as conf:
+            text = conf.read()
+        with open(path, "w", encoding="utf-8") as conf: # /var/lib/fedgate is the machine's
+            conf.write(text.replace('"node": {', f'"node": {{ "state_dir": "{folder}",', 1))
         said = out_of(binary(), "--config", path, "--check", status=EX_CONFIG)
         check(os.path.join(folder, "edge.pem") in said, "the missing file is not named:", said)
         give_certificate(lab, folder)
@@ -198,7 +202,7 @@ def life():
         with open(root.at(CONF), encoding="utf-8") as conf:
             text = conf.read().replace("corp.example", "corp.test")
         text = text.replace("/run/fedgate/admin.sock", lab.socket_path(root.path, "run.sock"))
-        # What the unit makes as /var/lib/fedgate (StateDirectory).
+        # For /var/lib/fedgate, which is that of the machine.
         text = text.replace('"node": {', f'"node": {{ "state_dir": "{lab.folder("state")}",', 1)
         if not os.path.exists("/proc/net/if_inet6"):
             text = re.sub(r', "\[::\]:\d+"', "", text)
@@ -212,7 +216,7 @@ def life():
         check("the file is what runs" in said, "fedgatectl status:", said)
         check(daemon.stop(timeout=2 * HANG_S) == 0, "did not end well", daemon.tail())
 
-        os.makedirs(root.at("var/lib/fedgate"))
+        check(stat.S_IMODE(os.stat(root.at("var/lib/fedgate")).st_mode) == 0o750, "state folder")
         os.chmod(root.at(CONF), 0o600)
         root.dpkg("--install", package)
         with open(root.at(CONF), encoding="utf-8") as conf:

@@ -56,6 +56,17 @@ Test(report_presence, sums_over_shards)
     expect("\"store\": {\"state\": \"good\", \"error\": null, \"failing_unix_s\": null");
 }
 
+Test(report_presence, a_store_that_was_lost_says_so)
+{
+    struct report_store store = {.is_there = true, .stats = {.was_lost = true}};
+
+    report_presence_write_json(&out, &store, two_shards(), 2);
+    expect("\"text\": \"\", \"lost_at_start\": true, \"queue_items\": 0");
+    buf_clear(&out);
+    report_presence_write_metrics(&out, &store, two_shards(), 2);
+    expect("fedgate_store_lost_at_start 1\n");
+}
+
 Test(report_presence, a_store_that_fails_says_so)
 {
     struct report_store store = {.is_there = true,

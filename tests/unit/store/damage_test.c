@@ -105,6 +105,65 @@ Test(damage, no_folder)
     help_deinit(&h);
 }
 
+/* --check: the same refusals, and nothing is made. */
+Test(damage, looking_changes_nothing)
+{
+    struct stat st;
+    struct help h;
+
+    help_init(&h);
+    cr_expect_eq(store_look(h.path, h.why, sizeof(h.why)), 0, "%s", h.why);
+    cr_expect_neq(stat(h.path, &st), 0, "made");
+    fill(&h, 1);
+    cr_expect_eq(store_look(h.path, h.why, sizeof(h.why)), 0, "%s", h.why);
+    overwrite(h.path, 0, "nonsense", 8);
+    cr_expect_eq(store_look(h.path, h.why, sizeof(h.why)), ERR_STORE_DAMAGED);
+    cr_expect(help_contains(h.why, "is no database"));
+    cr_expect_eq(store_look(h.folder, h.why, sizeof(h.why)), ERR_STORE_OPEN);
+    cr_expect(help_contains(h.why, "is a directory"));
+    cr_expect_eq(store_look("/nowhere/at/all.db", h.why, sizeof(h.why)), ERR_STORE_OPEN);
+    cr_expect(help_contains(h.why, "folder does not exist"));
+    cr_expect_eq(store_look("postgresql://x", h.why, sizeof(h.why)), ERR_UNSUPPORTED);
+    help_deinit(&h);
+}
+
+static bool was_lost(struct help *h)
+{
+    struct store_stats stats;
+
+    store_stats_read(h->store, &stats);
+    return stats.was_lost;
+}
+
+/* Somebody removed it: that must not look like the first start of all. */
+Test(damage, gone_without_a_word)
+{
+    struct help h;
+    char mark[200];
+
+    help_init(&h);
+    help_start(&h);
+    cr_expect_not(was_lost(&h), "the first of all");
+    help_stop(&h);
+    help_start(&h);
+    cr_expect_not(was_lost(&h), "it is there");
+    help_stop(&h);
+    cr_assert_eq(unlink(h.path), 0);
+    help_start(&h);
+    cr_expect(was_lost(&h));
+    help_stop(&h);
+    help_start(&h);
+    cr_expect_not(was_lost(&h), "told once");
+    help_stop(&h);
+    (void)snprintf(mark, sizeof(mark), "%s.was-here", h.path);
+    cr_assert_eq(unlink(mark), 0);
+    cr_assert_eq(unlink(h.path), 0);
+    help_start(&h);
+    cr_expect_not(was_lost(&h), "on purpose");
+    help_stop(&h);
+    help_deinit(&h);
+}
+
 Test(damage, a_directory_instead_of_a_file)
 {
     struct help h;

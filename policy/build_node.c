@@ -69,6 +69,8 @@ void build_limits(struct load *l, const struct schema_values *root)
     m->handshakes_per_address_max = schema_u32(&v, KEY_limits_handshakes_per_address_max);
     m->connections_per_shard_max = schema_u32(&v, KEY_limits_connections_per_shard_max);
     m->memory_per_shard_bytes_max = schema_get(&v, KEY_limits_memory_per_shard_bytes_max)->number;
+    m->undecided_per_user_max = schema_u32(&v, KEY_limits_undecided_per_user_max);
+    m->undecided_per_domain_max = schema_u32(&v, KEY_limits_undecided_per_domain_max);
     m->drain_timeout_s = schema_u32(&v, KEY_limits_drain_timeout_s);
     if (m->queue_bytes_max < m->stanza_bytes_max) {
         schema_error(l, &v, KEY_limits_queue_bytes_max,

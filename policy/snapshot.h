@@ -109,6 +109,8 @@ struct limit_settings {
     uint32_t handshakes_per_address_max;
     uint32_t connections_per_shard_max;
     uint64_t memory_per_shard_bytes_max; /* 0 = no cap */
+    uint32_t undecided_per_user_max;     /* presence requests of one user of a partner */
+    uint32_t undecided_per_domain_max;   /* of all users of one domain of a partner */
     uint32_t drain_timeout_s;            /* bound of an orderly stop */
 };
 

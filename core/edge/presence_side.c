@@ -95,6 +95,8 @@ static void rule(void *ctx, const struct presence_pair *pair, enum contact_direc
     out->hop = hop->name;
     out->expires_s = out->is_lync || longest_s < SIMPLE_EXPIRES_S ? longest_s : SIMPLE_EXPIRES_S;
     out->subscribe_rate_max = rate_of_shard(e, hop);
+    out->undecided_user_max = edge_policy(e)->limits.undecided_per_user_max;
+    out->undecided_domain_max = edge_policy(e)->limits.undecided_per_domain_max;
 }
 
 /* Where the inside of a domain is; NULL: it is not SIP, or it is ours no more. */

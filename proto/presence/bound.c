@@ -39,18 +39,22 @@ void bound_count(const struct contact *c, int32_t by)
     }
 }
 
-bool bound_may_ask(const struct presence *p, const struct presence_pair *pair)
+bool bound_may_ask(const struct presence *p, const struct presence_pair *pair,
+                   const struct presence_rule *rule)
 {
     const struct presence_domain *d = table_domain(p, pair->remote_domain);
+    uint32_t user_max =
+        rule->undecided_user_max ? rule->undecided_user_max : PRESENCE_UNDECIDED_USER;
+    uint32_t domain_max =
+        rule->undecided_domain_max ? rule->undecided_domain_max : PRESENCE_UNDECIDED_DOMAIN;
     const uint32_t *count;
 
-    if (*slot_of(p, pair) >= PRESENCE_ASKED_MAX) {
+    if (*slot_of(p, pair) >= user_max) {
         return false;
     }
     if (!d) {
         return true;
     }
     count = d->stats.contacts[CONTACT_IN];
-    return count[CONTACT_NONE] + count[CONTACT_ASKED] + count[CONTACT_DENIED] <
-           PRESENCE_UNDECIDED_MAX;
+    return count[CONTACT_NONE] + count[CONTACT_ASKED] + count[CONTACT_DENIED] < domain_max;
 }

@@ -169,17 +169,19 @@ static void from_watcher(struct presence *p, const struct presence_pair *pair,
     struct contact *c = contact_find(p, CONTACT_IN, pair);
     bool is_new = !c || (c->state == CONTACT_NONE && st->type == STANZA_TYPE_SUBSCRIBE);
     bool is_end = st->type == STANZA_TYPE_UNSUBSCRIBE;
+    struct presence_rule rule = {0};
     int err = 0;
 
     if (c ? c->state == CONTACT_BLOCKED : is_end) {
         gate_answer_stranger(p, pair, st);
         return;
     }
-    if (!is_end && !is_allowed(p, pair, CONTACT_IN)) {
+    p->ops->rule(p->ctx, pair, CONTACT_IN, &rule);
+    if (!is_end && !rule.is_allowed) {
         gate_answer_stranger(p, pair, st); /* dialogs of before end by presence_review */
         return;
     }
-    if (is_new && !bound_may_ask(p, pair)) {
+    if (is_new && !bound_may_ask(p, pair, &rule)) {
         p->stats.refused_full++;
         err = ERR_LIMIT;
     } else if (!c) {

@@ -65,7 +65,18 @@ struct presence_rule {
     struct slice hop; /* its name: whose pace counts; borrowed for the call */
     uint32_t expires_s;          /* asked for in SUBSCRIBE; longest that is granted to a watcher */
     uint32_t subscribe_rate_max; /* SUBSCRIBEs per second to that hop from this shard; 0 = none */
+    /* Direction in: requests that nobody has decided yet, of one user of a partner and of one
+     * remote domain; 0 = PRESENCE_UNDECIDED_* */
+    uint32_t undecided_user_max;
+    uint32_t undecided_domain_max;
 };
+
+#define PRESENCE_UNDECIDED_USER   1000u
+#define PRESENCE_UNDECIDED_DOMAIN 100000u
+/* A request that nobody has decided, and a refusal, are forgotten after so long; who still wants to
+ * watch is a new one (his server asks again, RFC 6121 3.1.2). */
+#define PRESENCE_ASKED_LIFE_S  (90u * 86400u)
+#define PRESENCE_DENIED_LIFE_S (30u * 86400u)
 
 /* A server transaction, wherever it lives. */
 struct presence_txn {
@@ -253,6 +264,7 @@ bool presence_walk(const struct presence *p, const struct presence_filter *filte
     X(probe_cached, "probes answered from the cached document")                                    \
     X(granted, "authorisations that became durable")                                               \
     X(denied, "authorisations refused or withdrawn by a presentity")                               \
+    X(lapsed, "requests that nobody decided, and refusals, forgotten for their age")               \
     X(store_refused, "rows that the store refused")                                                \
     X(refused_full, "requests refused because the table of contacts, or a partner's share, is full")
 struct presence_stats {

@@ -37,6 +37,9 @@ void subscriber_from_partner(struct contact *c, const struct stanza *st)
     struct subscriber_step step = {.stanza = st};
 
     c->in.tell_tries = 0;
+    if (c->in.is_unheard && st->type == STANZA_TYPE_UNSUBSCRIBE) {
+        c->in.owes_unsubscribed = false; /* there is nothing left that it would end */
+    }
     c->in.is_unheard = false; /* what is owed goes out behind the answer */
     switch ((int)st->type) {
     case STANZA_TYPE_SUBSCRIBE:

@@ -278,6 +278,20 @@ void subscriber_do_cut(struct contact *c, struct subscriber_step *step)
     c->in.is_cut = c->state != CONTACT_NONE;
 }
 
+/* To say `unsubscribed` would be a denial, which nobody has spoken. */
+void subscriber_do_fade(struct contact *c, struct subscriber_step *step)
+{
+    (void)step;
+    presence_counters(c->p)->lapsed++;
+    subscriber_kept_drop(c);
+    subscriber_end_all(c);
+    c->in.is_told = false;
+    c->in.owes_subscribed = false;
+    c->in.owes_unsubscribed = false;
+    contact_set_state(c, CONTACT_NONE, CONTACT_BY_PARTNER);
+    subscriber_set_state(c, SUBSCRIBER_NONE);
+}
+
 void subscriber_do_tell_soon(struct contact *c, struct subscriber_step *step)
 {
     (void)step;
@@ -306,6 +320,7 @@ void subscriber_do_refresh(struct contact *c, struct subscriber_step *step)
 {
     (void)step;
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
+        subscriber_dialog_doubt(c, d);
         if (d->phase == SUBSCRIBER_LIVE && !d->wants && !d->call && !d->is_loaded) {
             d->refresh_s = subscriber_now_s(c) + subscriber_random_s(c, SUBSCRIBER_TELL_S);
         }
@@ -438,6 +453,7 @@ void subscriber_do_carry_on(struct contact *c, struct subscriber_step *step)
     }
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
         if (d->phase == SUBSCRIBER_LIVE) {
+            subscriber_dialog_doubt(c, d);
             subscriber_dialog_wait(c, d);
         }
     }

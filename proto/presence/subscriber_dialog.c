@@ -118,6 +118,20 @@ static uint32_t refresh_after_s(const struct contact *c, uint32_t interval_s)
     return delay_s < interval_s ? delay_s : 0;
 }
 
+void subscriber_dialog_doubt(struct contact *c, struct subscriber_dialog *d)
+{
+    d->doubt_s = subscriber_now_s(c) + SUBSCRIBER_DOUBT_S;
+}
+
+/* The refresh of a dialog in doubt is not enough: there is one more when doubt is over. */
+static uint32_t sooner_in_doubt(const struct contact *c, const struct subscriber_dialog *d,
+                                uint32_t refresh_s)
+{
+    uint32_t soon_s = d->doubt_s + subscriber_random_s(c, SUBSCRIBER_TELL_S);
+
+    return d->doubt_s != 0 && soon_s < refresh_s ? soon_s : refresh_s;
+}
+
 void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uint32_t interval_s)
 {
     uint32_t now_s = subscriber_now_s(c);
@@ -133,7 +147,7 @@ void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uin
     }
     refresh_s = refresh_after_s(c, interval_s);
     d->expires_s = now_s + interval_s;
-    d->refresh_s = refresh_s == 0 ? 0 : now_s + refresh_s;
+    d->refresh_s = refresh_s == 0 ? 0 : sooner_in_doubt(c, d, now_s + refresh_s);
     contact_touch(c);
 }
 

@@ -47,6 +47,9 @@
 #define SUBSCRIBER_TELL_S         5u
 #define SUBSCRIBER_TELL_TRIES_MAX 9u /* then every 5 s << 9 = 43 min */
 #define SUBSCRIBER_PAY_S          2u /* a new `subscribe` may be right behind the `unsubscribe` */
+/* By then a notifier has given up every NOTIFY that was under way (Timer F is as long as N), and
+ * the subscription with it (RFC 6665 4.2.2). */
+#define SUBSCRIBER_DOUBT_S        (SIP_TIMER_N_S + SUBSCRIBER_SLACK_S)
 #define SUBSCRIBER_GHOST_S        600u /* that somebody left may still turn out not to be told */
 #define SUBSCRIBER_END_TRIES_MAX  3u
 /* After a start the loaded dialogs are written before they are used, so that a second crash does
@@ -71,6 +74,7 @@ struct subscriber_dialog {
     uint32_t expires_s;             /* when it ends; 0 = not known yet. Held: Retry-After */
     uint32_t refresh_s;             /* next SUBSCRIBE in it; 0 = not planned */
     uint32_t timer_n_s;             /* NOTIFY must have come by then; 0 = has */
+    uint32_t doubt_s; /* until then what a lost connection took with it may still end it */
     uint32_t cseq_packed;           /* in the row on its way to the store */
     uint16_t document_len;
     uint8_t phase; /* enum subscriber_phase */
@@ -157,6 +161,10 @@ void subscriber_dialogs_free(struct contact *c);
 void subscriber_dialog_end(struct contact *c, struct subscriber_dialog *d);
 /* Until its row is written again: SUBSCRIBER_LOAD_S. */
 void subscriber_dialog_wait(struct contact *c, struct subscriber_dialog *d);
+/* The connection to the notifier was lost, or we were: its NOTIFY may have been lost with it. It
+ * says yes to the refresh that follows, and ends the dialog all the same when that NOTIFY times
+ * out; nobody would notice until the next refresh, the better part of an hour. */
+void subscriber_dialog_doubt(struct contact *c, struct subscriber_dialog *d);
 void subscriber_end_all(struct contact *c); /* those that are NASCENT or LIVE */
 /* Interval as negotiated by a SUBSCRIBE: expiry and time of refresh. */
 void subscriber_dialog_lasts(struct contact *c, struct subscriber_dialog *d, uint32_t interval_s);

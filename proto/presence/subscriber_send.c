@@ -126,6 +126,9 @@ static void send_refresh(struct contact *c, struct subscriber_dialog *d)
     d->wants = false;
     d->refresh_s = 0;
     d->timer_n_s = subscriber_now_s(c) + SIP_TIMER_N_S;
+    if (subscriber_now_s(c) > d->doubt_s) {
+        d->doubt_s = 0;
+    }
     if (!send_subscribe(c, d, SUBSCRIBER_CALL_REFRESH)) {
         fail(c, d);
     }

@@ -5,6 +5,7 @@
 
 #define MS_PER_S 1000u
 #define DUE_MAX  64u /* deadlines handled at a time; the rest at once after */
+#define FOR_EVER INT64_MAX
 
 /* Never 0, which is no time. */
 uint32_t subscriber_now_s(const struct contact *c)
@@ -54,6 +55,20 @@ static uint32_t cut_s(const struct contact *c)
         return 0;
     }
     return (uint32_t)(c->remote->unreachable_ms / MS_PER_S) + 1 + SUBSCRIBER_CUT_S;
+}
+
+/* How long until a request that nobody decides, or a refusal, has been kept for long enough; below
+ * 0: long since; FOR_EVER: not such a one. */
+static int64_t life_s(const struct contact *c)
+{
+    uint32_t life_s = c->state == CONTACT_ASKED    ? PRESENCE_ASKED_LIFE_S
+                      : c->state == CONTACT_DENIED ? PRESENCE_DENIED_LIFE_S
+                                                   : 0;
+
+    if (life_s == 0 || c->changed_unix_s == 0 || contact_is_granting(c)) {
+        return FOR_EVER;
+    }
+    return (int64_t)c->changed_unix_s + life_s - contact_now_unix_s(c);
 }
 
 /* What is kept for a new dialog is not withdrawn while that one waits for its turn. */
@@ -167,6 +182,8 @@ static bool contact_due(struct contact *c, uint32_t now_s)
         subscriber_step(c, SUBSCRIBER_ON_IDLE, NULL);
     } else if (is_reached(cut_s(c), now_s)) {
         subscriber_step(c, SUBSCRIBER_ON_CUT, NULL);
+    } else if (life_s(c) < 0) {
+        subscriber_step(c, SUBSCRIBER_ON_LAPSED, NULL);
     } else {
         return false;
     }
@@ -208,12 +225,20 @@ static uint32_t dialog_next_s(const struct subscriber_dialog *d)
     return d->phase == SUBSCRIBER_LIVE ? earlier(next_s, d->expires_s) : next_s;
 }
 
+static uint32_t lapse_s(const struct contact *c)
+{
+    int64_t left_s = life_s(c);
+
+    left_s = left_s < 0 ? 0 : left_s;
+    return left_s >= UINT32_MAX / 2 ? 0 : subscriber_now_s(c) + (uint32_t)left_s;
+}
+
 static void arm(struct contact *c)
 {
     const struct subscriber *sub = &c->in;
     uint32_t next_s = earlier(earlier(sub->retry_s, keep_s(c)), earlier(sub->away_s, sub->tell_s));
 
-    next_s = earlier(next_s, earlier(idle_s(c), cut_s(c)));
+    next_s = earlier(next_s, earlier(lapse_s(c), earlier(idle_s(c), cut_s(c))));
     if (sub->owes_unsubscribed && !sub->is_unheard && subscriber_now_s(c) < sub->pay_s) {
         next_s = earlier(next_s, sub->pay_s);
     }

@@ -12,8 +12,6 @@
 #define PRESENCE_MAGIC             0x50524553u
 #define PRESENCE_CONTACTS_MAX      2000000u
 #define PRESENCE_DOMAIN_MAX        1000000u
-#define PRESENCE_ASKED_MAX         1000u   /* undecided requests of one user of a partner */
-#define PRESENCE_UNDECIDED_MAX     100000u /* contacts of direction in of one remote domain */
 #define PRESENCE_ORDERS_MAX        1024u
 #define PRESENCE_DIRTY_MS          5000u  /* a changed dialog or document waits so long at most */
 #define PRESENCE_DIRTY_MS_MAX      60000u /* while the store refuses */
@@ -116,8 +114,9 @@ NODISCARD int bound_init(struct presence *p);
 void bound_deinit(struct presence *p);
 /* The contact's state begins (1) or ends (-1). */
 void bound_count(const struct contact *c, int32_t by);
-/* May this user of a partner begin to watch one more of ours? */
-bool bound_may_ask(const struct presence *p, const struct presence_pair *pair);
+/* May this user of a partner begin to watch one more of ours? rule: of direction in. */
+bool bound_may_ask(const struct presence *p, const struct presence_pair *pair,
+                   const struct presence_rule *rule);
 
 /* --- contact.c --- */
 void contact_settle(struct contact *c);

@@ -31,7 +31,9 @@ static void write_presence(struct buf *out, const struct stanza *st, const char 
 
 static enum message_other answer_presence(struct buf *out, const struct stanza *st)
 {
-    if (st->type == STANZA_TYPE_SUBSCRIBE || st->type == STANZA_TYPE_UNSUBSCRIBE) {
+    /* `unsubscribe` ends nothing here, and its user's server has ended it already: RFC 6121 3.3.3
+     * ignores it. A word back would undo a `subscribe` that is right behind it. */
+    if (st->type == STANZA_TYPE_SUBSCRIBE) {
         write_presence(out, st, "unsubscribed");
         return MESSAGE_OTHER_ANSWERED;
     }

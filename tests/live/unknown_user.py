@@ -44,7 +44,7 @@ PROBES = {
     "unavailable": "<presence type='unavailable' {0}/>",
 }
 ANSWERED = {"chat", "normal", "headline", "groupchat", "typing", "receipt", "vcard", "disco", "set",
-            "subscribe", "unsubscribe", "probe"}
+            "subscribe", "probe"}
 
 
 def answers_to(ground, domain, user, ours, name, resource=""):

@@ -86,7 +86,8 @@ Test(config, every_setting_is_taken_over)
                   "\"stanza_bytes_max\":10000,\"unauthenticated_bytes_max\":10001,"
                   "\"handshakes_per_shard_max\":5,\"handshakes_per_address_max\":4,"
                   "\"connections_per_address_max\":0,\"connections_per_shard_max\":17,"
-                  "\"memory_per_shard_bytes_max\":0,\"drain_timeout_s\":9}",
+                  "\"memory_per_shard_bytes_max\":0,\"undecided_per_user_max\":1,"
+                  "\"undecided_per_domain_max\":2000000,\"drain_timeout_s\":9}",
         .log = "{\"level\":\"debug\",\"file\":\"/l\"}",
         .store = "\"sqlite:sub/other.db\""});
 
@@ -117,6 +118,8 @@ Test(config, every_setting_is_taken_over)
     cr_expect_eq(s->limits.connections_per_address_max, 0);
     cr_expect_eq(s->limits.connections_per_shard_max, 17);
     cr_expect_eq(s->limits.memory_per_shard_bytes_max, 0);
+    cr_expect_eq(s->limits.undecided_per_user_max, 1);
+    cr_expect_eq(s->limits.undecided_per_domain_max, 2000000);
     cr_expect_eq(s->limits.drain_timeout_s, 9);
     cr_expect_eq(s->log_level, LOG_LEVEL_DEBUG);
     cr_expect_str_eq(s->log_path, "/l");

@@ -238,6 +238,8 @@ Test(snapshot, defaults_are_those_of_the_manual)
     cr_expect_eq(s->limits.queue_count_max, 4096);
     cr_expect_eq(s->limits.queue_age_s_max, 60);
     cr_expect_eq(s->limits.stanza_bytes_max, 262144);
+    cr_expect_eq(s->limits.undecided_per_user_max, 1000);
+    cr_expect_eq(s->limits.undecided_per_domain_max, 100000);
     cr_expect_eq(s->limits.drain_timeout_s, 20);
     cr_expect_str_eq(s->store_target, "/var/lib/fedgate/fedgate.db");
     cr_expect_null(s->log_path);

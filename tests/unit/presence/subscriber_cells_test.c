@@ -135,6 +135,16 @@ static void call_grant_failed(struct scene *s)
     }
 }
 
+/* Its age alone counts. */
+static void grow_old(struct scene *s)
+{
+    if (contact_of(s)) {
+        contact_of(s)->changed_unix_s = 1;
+        subscriber_due(contact_of(s));
+        fixture_settle(&s->f);
+    }
+}
+
 static void restart(struct scene *s)
 {
     fixture_run(&s->f, 7000); /* rows are written */
@@ -228,6 +238,9 @@ static void raise_other(struct scene *s, enum subscriber_event event)
         break;
     case SUBSCRIBER_ON_CUT:
         get_cut(s);
+        break;
+    case SUBSCRIBER_ON_LAPSED:
+        grow_old(s);
         break;
     case SUBSCRIBER_ON_BACK:
     case SUBSCRIBER_ON_TELL:

@@ -134,6 +134,75 @@ Test(subscriber_end, she_asks_again_at_once)
     EXPECT_SAID(&s, "200 subscribed available/a1 = active/granted");
 }
 
+/* It waited an hour for the partner's stream; RFC 6121 3.3.3: ignored. */
+Test(subscriber_end, unsubscribe_of_before_undoes_nothing)
+{
+    ann(&s, "unsubscribe");
+    ann(&s, "subscribe");
+    EXPECT_SAID(&s, "new = trying/asked");
+    ann(&s, "unsubscribe");
+    respond(&s, 603, "");
+    fixture_run(&s.f, (SUBSCRIBER_PAY_S + 2) * 1000);
+    said(&s);
+    ann(&s, "unsubscribe");
+    EXPECT_SAID(&s, "= none/none");
+}
+
+/* The `unsubscribed` of her denial was lost, and waits until she is there; she has left herself. */
+Test(subscriber_end, what_she_ends_herself_is_not_owed)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    enter(&s, SUBSCRIBER_DENIED);
+    presence_undelivered(s.f.p, &pair, STANZA_TYPE_UNSUBSCRIBED,
+                         STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+    ann(&s, "unsubscribe");
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 8000);
+    EXPECT_SAID(&s, "= denied/denied");
+}
+
+static void serve_refresh(void)
+{
+    respond(&s, 200, "");
+    notify(&s, "active;expires=3600", PIDF_OPEN);
+    said(&s);
+}
+
+/* Its NOTIFY went down with the connection: it says yes to the refresh, and ends the dialog when
+ * that NOTIFY times out. */
+Test(subscriber_end, notifier_that_gives_up_late_is_noticed)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    presence_hop_seen(s.f.p, SLICE_LIT("pool"), false);
+    presence_hop_seen(s.f.p, SLICE_LIT("pool"), true);
+    fixture_run(&s.f, 8000);
+    EXPECT_SAID(&s, "refresh = active/granted");
+    serve_refresh();
+    fixture_run(&s.f, (SIP_TIMER_N_S - 8) * 1000);
+    EXPECT_SAID(&s, "= active/granted");
+    fixture_run(&s.f, 15000);
+    EXPECT_SAID(&s, "refresh = active/granted");
+    respond(&s, 481, "");
+    EXPECT_SAID(&s, "new = trying/granted");
+}
+
+/* Once: a refresh that follows is as far away as ever. */
+Test(subscriber_end, doubt_ends_with_the_second_refresh)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    fixture_crash(&s.f, false);
+    fixture_run(&s.f, 12000);
+    EXPECT_SAID(&s, "refresh = active/granted");
+    serve_refresh();
+    fixture_run(&s.f, 50000);
+    EXPECT_SAID(&s, "refresh = active/granted");
+    serve_refresh();
+    fixture_run(&s.f, 2600000);
+    EXPECT_SAID(&s, "= active/granted");
+}
+
 Test(subscriber_end, asking_and_leaving_in_a_loop)
 {
     for (unsigned i = 0; i < 200; i++) {

@@ -227,6 +227,37 @@ Test(subscriber_store, denials_survive)
     EXPECT_SAID(&s, "unsubscribed unsubscribed = denied/denied");
 }
 
+/* After a restart, too: what counts is when it was said. */
+Test(subscriber_store, denials_are_forgotten_in_the_end)
+{
+    const uint64_t day_ms = 86400000;
+
+    enter(&s, SUBSCRIBER_DENIED);
+    fixture_run(&s.f, 20 * day_ms);
+    fixture_crash(&s.f, false);
+    fixture_run(&s.f, 9 * day_ms);
+    EXPECT_SAID(&s, "= denied/denied");
+    fixture_run(&s.f, 2 * day_ms);
+    EXPECT_SAID(&s, "= none/none");
+    cr_expect_null(contact_of(&s));
+    cr_expect_null(fixture_row(&s.f, CONTACT_IN, BOB, ANN));
+    cr_expect_eq(presence_stats(s.f.p)->lapsed, 1);
+}
+
+Test(subscriber_store, what_nobody_decides_is_forgotten_in_the_end)
+{
+    enter(&s, SUBSCRIBER_PENDING);
+    live(&s, 89 * 86400, "pending;expires=3600");
+    cr_expect_eq(state_of(&s), SUBSCRIBER_PENDING);
+    live(&s, 2 * 86400, "pending;expires=3600");
+    cr_expect_eq(presence_stats(s.f.p)->lapsed, 1);
+    cr_expect_null(contact_of(&s), "with its dialog");
+    cr_expect_null(fixture_row(&s.f, CONTACT_IN, BOB, ANN));
+    said(&s);
+    ann(&s, "subscribe");
+    EXPECT_SAID(&s, "new = trying/asked");
+}
+
 Test(subscriber_store, the_grant_s_own_row_is_enough)
 {
     enter(&s, SUBSCRIBER_ACTIVE); /* and the process dies before the next sweep */

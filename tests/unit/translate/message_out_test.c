@@ -270,13 +270,17 @@ Test(message_other, presence)
                        "<presence from=\"u@corp.example\" to=\"j@chat.example\" "
                        "type=\"unsubscribed\" id=\"s1\"/>"),
                  MESSAGE_OTHER_ANSWERED);
-    (void)other("<presence from='j@chat.example' to='u@corp.example/x' type='unsubscribe'/>",
+    (void)other("<presence from='j@chat.example' to='u@corp.example/x' type='subscribe'/>",
                 "<presence from=\"u@corp.example\" to=\"j@chat.example\" type=\"unsubscribed\"/>");
     (void)other("<presence from='j@chat.example/b' to='u@corp.example' type='probe'/>",
                 "<presence from=\"u@corp.example\" to=\"j@chat.example/b\" "
                 "type=\"unavailable\"/>");
-    static const char *const silent[] = {"", "type='unavailable'", "type='subscribed'",
-                                         "type='unsubscribed'", "type='error'"};
+    static const char *const silent[] = {"",
+                                         "type='unavailable'",
+                                         "type='subscribed'",
+                                         "type='unsubscribe'",
+                                         "type='unsubscribed'",
+                                         "type='error'"};
     for (size_t i = 0; i < ARRAY_COUNT(silent); i++) {
         char text[200];
         (void)snprintf(text, sizeof(text), "<presence from='j@chat.example' to='u@c.example' %s/>",

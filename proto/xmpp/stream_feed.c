@@ -150,17 +150,37 @@ static bool is_over_early_limits(struct stream *s, size_t used, enum xml_event x
            s->early_elements > s->limits.early_elements_max;
 }
 
+/* Spaces are heard, but are no use of the stream. The deadlines stand for the times they are
+ * counted from: within one millisecond there is nothing to move. */
+static void stream_heard(struct stream *s, size_t bytes_len)
+{
+    if (s->heard_ms != s->now_ms && bytes_len > 0 && s->role == STREAM_IN &&
+        s->state == STREAM_STATE_IN_OPEN) {
+        s->heard_ms = s->now_ms;
+        stream_arm_activity(s);
+    }
+}
+
+/* In: an element was received. */
+static void stream_used(struct stream *s)
+{
+    if (s->state == STREAM_STATE_IN_OPEN &&
+        (s->active_ms != s->now_ms || s->heard_ms != s->now_ms)) {
+        stream_touch(s);
+    }
+}
+
 static enum stream_event_kind on_element(struct stream *s, bool is_last, struct stream_event *ev)
 {
     const struct xml_tree *t = xml_parser_tree(s->parser);
 
-    if (xml_is(t, 0, SLICE_LIT("error"), SLICE_LIT(NS_STREAMS))) {
+    /* The name first: no stanza has it. */
+    if (slice_eq(t->nodes[0].name, SLICE_LIT("error")) &&
+        slice_eq(t->nodes[0].ns, SLICE_LIT(NS_STREAMS))) {
         return stream_peer_error(s, ev, t);
     }
     if (s->role == STREAM_IN) {
-        if (s->state == STREAM_STATE_IN_OPEN) {
-            stream_touch(s);
-        }
+        stream_used(s);
         return stream_in_element(s, t, is_last, ev);
     }
     return stream_out_element(s, t, is_last, ev);
@@ -186,15 +206,6 @@ static enum stream_event_kind on_xml(struct stream *s, enum xml_event x, bool is
         return bad_xml(s, ev);
     }
     UNREACHABLE("xml event");
-}
-
-/* Spaces are heard, but are no use of the stream. */
-static void stream_heard(struct stream *s, size_t bytes_len)
-{
-    if (bytes_len > 0 && s->role == STREAM_IN && s->state == STREAM_STATE_IN_OPEN) {
-        s->heard_ms = s->now_ms;
-        stream_arm_activity(s);
-    }
 }
 
 void stream_not_listening(struct stream *s, uint64_t now_ms)

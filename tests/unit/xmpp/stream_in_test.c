@@ -491,6 +491,37 @@ SCRIPT(stream_in, idle_streams_are_closed_in_order)
     rig_free(&r);
 }
 
+/* A space and an element within a millisecond count as what they are, in either order. */
+SCRIPT(stream_in, a_millisecond_may_hold_both)
+{
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL, true);
+    r.rules.inactivity_ms = 600000;
+    r.rules.keepalive_ms = 100000;
+    authenticate(&r);
+    for (unsigned i = 0; i < 3; i++) {
+        rig_wait(&r, 99999);
+        rig_feed(&r, " ");
+        cr_assert_eq(stream_deadline(r.s), r.now_ms + 100000);
+        rig_feed(&r, "<message from='a@their.example' to='b@ours.example'/> ");
+        EXPECT(&r, STANZA);
+        rig_feed(&r, "<message from='a@their.example' to='b@ours.example'/>");
+        EXPECT(&r, STANZA);
+        r.rules.keepalive_ms = 0;
+        cr_assert_null(stream_review(r.s, r.now_ms, &(struct stream_review){0}));
+        cr_assert_eq(stream_deadline(r.s), r.now_ms + 600000);
+        r.rules.keepalive_ms = 100000;
+        cr_assert_null(stream_review(r.s, r.now_ms, &(struct stream_review){0}));
+        cr_assert_eq(stream_deadline(r.s), r.now_ms + 100000);
+    }
+    rig_wait(&r, 99999);
+    EXPECT(&r, MORE);
+    rig_wait(&r, 1);
+    EXPECT(&r, NOTE);
+    rig_free(&r);
+}
+
 SCRIPT(stream_in, our_close_waits_a_bounded_time)
 {
     struct rig r;

@@ -94,8 +94,9 @@ static void refuse_pair(struct policy_decision *d, const struct snapshot *s,
 static bool is_blocked(const struct snapshot *s, const struct partner *p,
                        const struct policy_question *q)
 {
-    return users_find(s->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO ||
-           (p->extra &&
+    return (s->blocked &&
+            users_find(s->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO) ||
+           (p->extra && p->extra->blocked &&
             users_find(p->extra->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO);
 }
 
@@ -106,13 +107,17 @@ struct policy_access policy_access_of(const struct snapshot *s, struct slice use
     struct policy_access out = {.match = USERS_NO};
     uint32_t idx;
 
-    out.match = users_find_number(a->user_members, user, domain, &out.entry, &idx);
+    if (a->user_members) {
+        out.match = users_find_number(a->user_members, user, domain, &out.entry, &idx);
+    }
     if (out.match != USERS_NO) {
         out.rule = rule_of("access.users", a->users[idx].name);
         out.policy = &a->users[idx];
         return out;
     }
-    out.match = users_find_number(a->site_members, user, domain, &out.entry, &idx);
+    if (a->site_members) {
+        out.match = users_find_number(a->site_members, user, domain, &out.entry, &idx);
+    }
     if (out.match != USERS_NO) {
         out.rule = rule_of("access.sites", a->sites[idx].name);
         out.policy = &a->sites[idx];
@@ -138,36 +143,44 @@ static bool is_out_of_reach(const struct partner *p, const struct policy_questio
            !q->is_reachable && q->act != POLICY_ACT_ANSWER;
 }
 
+void policy_decide_pair(const struct snapshot *s, const struct policy_question *q,
+                        const struct policy_verdict *pair, struct policy_decision *out)
+{
+    struct policy_access access;
+
+    *out = (struct policy_decision){
+        .reason = pair->reason, .domain = pair->domain, .partner = pair->partner};
+    if (!pair->allowed) {
+        refuse_pair(out, s, q);
+        return;
+    }
+    if (is_blocked(s, out->partner, q)) {
+        refuse(out, q, POLICY_ADDRESS_BLOCKED,
+               rule_of_block(s, out->partner, q->remote_user, q->remote_domain));
+        return;
+    }
+    /* From here on our domain by its A-label: no lookup has to convert it. */
+    access = policy_access_of(s, q->local_user, out->domain->name);
+    out->rule = access.rule;
+    if (!access.policy->xmpp) {
+        refuse(out, q, POLICY_ACCESS_DENIED, out->rule);
+    } else if (!is_allowed_user(out->partner, q->local_user, out->domain->name)) {
+        refuse(out, q, POLICY_USER_NOT_ALLOWED,
+               rule_of("partners.allowed_users", out->partner->domain));
+    } else if (is_out_of_reach(out->partner, q)) {
+        refuse(out, q, POLICY_NOT_REACHABLE, rule_of("partners.type", out->partner->domain));
+    } else {
+        out->allowed = true;
+        out->without_note = q->direction == POLICY_TO_PARTNER && q->act == POLICY_ACT_NOTIFY &&
+                            out->partner->type != PARTNER_TYPE_FEDERATED;
+    }
+}
+
 struct policy_decision policy_decide(const struct snapshot *s, const struct policy_question *q)
 {
     struct policy_verdict pair = policy_pair(s, q->local_domain, q->remote_domain);
-    struct policy_decision d = {
-        .reason = pair.reason, .domain = pair.domain, .partner = pair.partner};
-    struct policy_access access;
+    struct policy_decision d;
 
-    if (!pair.allowed) {
-        refuse_pair(&d, s, q);
-        return d;
-    }
-    if (is_blocked(s, d.partner, q)) {
-        refuse(&d, q, POLICY_ADDRESS_BLOCKED,
-               rule_of_block(s, d.partner, q->remote_user, q->remote_domain));
-        return d;
-    }
-    /* From here on our domain by its A-label: no lookup has to convert it. */
-    access = policy_access_of(s, q->local_user, d.domain->name);
-    d.rule = access.rule;
-    if (!access.policy->xmpp) {
-        refuse(&d, q, POLICY_ACCESS_DENIED, d.rule);
-    } else if (!is_allowed_user(d.partner, q->local_user, d.domain->name)) {
-        refuse(&d, q, POLICY_USER_NOT_ALLOWED,
-               rule_of("partners.allowed_users", d.partner->domain));
-    } else if (is_out_of_reach(d.partner, q)) {
-        refuse(&d, q, POLICY_NOT_REACHABLE, rule_of("partners.type", d.partner->domain));
-    } else {
-        d.allowed = true;
-        d.without_note = q->direction == POLICY_TO_PARTNER && q->act == POLICY_ACT_NOTIFY &&
-                         d.partner->type != PARTNER_TYPE_FEDERATED;
-    }
+    policy_decide_pair(s, q, &pair, &d);
     return d;
 }

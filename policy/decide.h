@@ -93,6 +93,9 @@ struct policy_decision {
     const struct partner *partner;     /* when known, even if refused */
 };
 struct policy_decision policy_decide(const struct snapshot *s, const struct policy_question *q);
+/* The same, for whoever knows policy_pair(s, q->local_domain, q->remote_domain) already. */
+void policy_decide_pair(const struct snapshot *s, const struct policy_question *q,
+                        const struct policy_verdict *pair, struct policy_decision *out);
 
 /* Step 3 alone: the access policy that counts for a user of ours: of the first tier that names it,
  * exact address over domain. */

@@ -84,46 +84,6 @@ static struct slice entry_name(const struct names *n, const struct names_bucket 
     return slice_make(n->longs + place + LONG_LEN_HEAD, len);
 }
 
-static inline uint64_t read_u64(const char *at)
-{
-    uint64_t v;
-
-    memcpy(&v, at, sizeof(v));
-    return v;
-}
-
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Multiply and fold, keyed: a tenth of SipHash's time. Enough here: who asks cannot add names, and
- * without the key nobody can tell which buckets are full. */
-static uint64_t hash_name(const struct names *n, struct slice name)
-{
-    uint64_t state = n->key.k0 ^ name.len;
-    const char *at = name.ptr;
-    size_t left = name.len;
-    uint64_t a;
-    uint64_t b;
-
-    for (; left > 16; left -= 16, at += 16) {
-        state = fold(read_u64(at) ^ n->key.k1, read_u64(at + 8) ^ state);
-    }
-    if (left >= 8) {
-        a = read_u64(at);
-        b = read_u64(at + left - 8);
-    } else {
-        a = 0;
-        b = 0;
-        memcpy(&a, at, left);
-    }
-    state = fold(a ^ n->key.k1, b ^ state);
-    return fold(state ^ n->key.k0, n->key.k1);
-}
-
 static inline uint8_t tag_of(uint64_t hash)
 {
     uint8_t tag = (uint8_t)hash;
@@ -219,7 +179,7 @@ static void rebuild(struct names *n, uint32_t bucket_count)
         const struct names_bucket *b = &old[k];
 
         for (uint32_t i = 0; i < BUCKET_ENTRIES && b->tags[i] != 0; i++) {
-            put(n, hash_name(n, entry_name(n, b, i)),
+            put(n, hash_quick(n->key, entry_name(n, b, i)),
                 slice_make(b->entries + b->ends[i], (size_t)(b->ends[i + 1] - b->ends[i])));
         }
     }
@@ -286,7 +246,7 @@ uint32_t names_add(struct names *n, struct slice name, uint32_t value)
     if (n->count == 0) {
         n->key = hash_derive(SLICE_LIT("policy/names")); /* none is hashed yet */
     }
-    hash = hash_name(n, name);
+    hash = hash_quick(n->key, name);
     before = n->count ? find(n, name, hash) : NAMES_NONE;
     if (before != NAMES_NONE) {
         return before;
@@ -312,5 +272,5 @@ uint32_t names_find(const struct names *n, struct slice name)
     if (n->count == 0 || name.len == 0 || name.len > NAME_BYTES_MAX) {
         return NAMES_NONE;
     }
-    return find(n, name, hash_name(n, name));
+    return find(n, name, hash_quick(n->key, name));
 }

@@ -62,6 +62,11 @@ uint64_t hash_bytes_keyed(struct hash_key key, struct slice s)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+struct hash_key hash_process_key(void)
+{
+    return process_key;
+}
+
 uint64_t hash_bytes(struct slice s)
 {
     return hash_bytes_keyed(process_key, s);

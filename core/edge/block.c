@@ -5,17 +5,16 @@
 #include "base/check.h"
 #include "base/pool.h"
 
-struct block *block_new(const struct block_params *p)
+struct block *block_new_room(const struct block_params *p, size_t bytes_max)
 {
-    size_t size = sizeof(struct block) + p->local.len + p->remote.len + p->bytes.len;
     struct block *b;
     char *at;
 
     ASSERT(p->local.len <= UINT16_MAX && p->remote.len <= UINT16_MAX);
-    if (p->bytes.len > UINT32_MAX) {
+    if (bytes_max > UINT32_MAX) {
         return NULL;
     }
-    b = pool_alloc(size);
+    b = pool_alloc(sizeof(struct block) + p->local.len + p->remote.len + bytes_max);
     if (!b) {
         return NULL;
     }
@@ -26,13 +25,22 @@ struct block *block_new(const struct block_params *p)
         .is_of_presence = p->is_of_presence,
         .local_len = (uint16_t)p->local.len,
         .remote_len = (uint16_t)p->remote.len,
-        .bytes_len = (uint32_t)p->bytes.len,
         .sip = p->sip,
         .created_ms = p->now_ms,
     };
     at = mempcpy(b->data, p->local.ptr, p->local.len);
-    at = mempcpy(at, p->remote.ptr, p->remote.len);
-    memcpy(at, p->bytes.ptr, p->bytes.len);
+    memcpy(at, p->remote.ptr, p->remote.len);
+    return b;
+}
+
+struct block *block_new(const struct block_params *p)
+{
+    struct block *b = block_new_room(p, p->bytes.len);
+
+    if (b) {
+        memcpy(block_room(b), p->bytes.ptr, p->bytes.len);
+        b->bytes_len = (uint32_t)p->bytes.len;
+    }
     return b;
 }
 

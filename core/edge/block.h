@@ -52,6 +52,9 @@ struct block_params {
 
 /* Copies everything. NULL: no memory. */
 NODISCARD struct block *block_new(const struct block_params *params);
+/* The same with room for bytes_max bytes instead of params.bytes, to be written to block_room() by
+ * the caller, who then sets bytes_len. */
+NODISCARD struct block *block_new_room(const struct block_params *params, size_t bytes_max);
 void block_free(struct block *b);
 
 static inline struct slice block_local(const struct block *b)
@@ -65,6 +68,11 @@ static inline struct slice block_remote(const struct block *b)
 static inline struct slice block_bytes(const struct block *b)
 {
     return slice_make(b->data + b->local_len + b->remote_len, b->bytes_len);
+}
+
+static inline char *block_room(struct block *b)
+{
+    return b->data + b->local_len + b->remote_len;
 }
 
 /* First in, first out; owns its blocks. */

@@ -116,6 +116,7 @@ static void on_stop(struct shard *sh, void *app)
     }
     flow_deinit(&e->flow);
     map_deinit(&e->components);
+    ways_free(e);
     xml_parser_free(e->bounce_parser);
     buf_deinit(&e->scratch);
     log_ring_use(NULL);

@@ -23,6 +23,7 @@
 #include "edge/refusal_log.h"
 #include "edge/setup.h"
 #include "edge/stats.h"
+#include "edge/way.h"
 #include "engine/conn.h"
 #include "engine/engine.h"
 #include "engine/shard.h"
@@ -63,6 +64,11 @@ struct edge {
     struct map links;        /* "local remote" -> struct link, owned; their home is here */
     struct map partner_runs; /* primary domain -> struct partner_run, owned */
     struct map components;   /* domain -> struct component_leg, borrowed from their conns */
+    /* Counted up with each entry that leaves these three maps or is replaced in them (way.h). */
+    uint64_t links_mark;
+    uint64_t runs_mark;
+    uint64_t components_mark;
+    struct ways ways;        /* what is known of pairs of domains */
     struct list runs_all;    /* struct partner_run.all: those of the map, as last reviewed */
     struct list runs_orphan; /* struct partner_run.orphan: of partners that are gone */
     struct list runs_claimed;    /* struct partner_run.claimed, oldest first */

@@ -36,6 +36,11 @@ void flow_init(struct flow *f);
 void flow_deinit(struct flow *f);
 
 bool flow_is_closed(const struct flow *f, struct slice key);
+/* No gate is closed: nobody need make a key to ask. */
+static inline bool flow_is_open(const struct flow *f)
+{
+    return f->gates.count == 0;
+}
 /* Waits for the gate to open; the gate must be closed. A waiter waits at one gate at a time. */
 void flow_wait(struct flow *f, struct slice key, struct flow_waiter *w,
                void (*room)(struct flow_waiter *w, void *ctx), void *ctx);

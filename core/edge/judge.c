@@ -72,11 +72,12 @@ static bool is_open(const struct edge *e, const struct policy_question *q,
 static void ask(struct edge *e, struct policy_question *q, struct policy_decision *out)
 {
     const struct snapshot *policy = edge_policy(e);
+    const struct way *way = way_of(e, q->local_domain, q->remote_domain);
 
-    *out = policy_decide(policy, q);
+    policy_decide_pair(policy, q, &way->verdict, out);
     if (out->reason == POLICY_NOT_REACHABLE && is_open(e, q, out->domain)) {
         q->is_reachable = true;
-        *out = policy_decide(policy, q);
+        policy_decide_pair(policy, q, &way->verdict, out);
     }
 }
 

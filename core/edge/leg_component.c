@@ -180,7 +180,7 @@ static void on_room(struct flow_waiter *w, void *ctx)
 static void on_stanza(struct component_leg *leg, const struct stanza *st)
 {
     struct edge *e = leg->e;
-    struct route_gate gate;
+    struct route_gate gate UNINITIALIZED; /* filled where route says so */
 
     e->stats.stanzas_in_component++;
     leg->stanzas[0]++;
@@ -317,6 +317,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     settle_custody(leg);
     if (leg->is_bound) {
         (void)map_remove(&e->components, jid_ascii_slice(&leg->domain));
+        e->components_mark++;
         LOG_W(component_down, "domain=%s err=%s why=%s unsent_bytes=%zu",
               log_quote(jid_ascii_slice(&leg->domain)).text, err_name(err), why, unsent_bytes);
         open_gate(leg);
@@ -364,10 +365,35 @@ void leg_component_accept(struct edge *e, struct conn *c)
     settle(leg);
 }
 
+/* The component of local, remembered with the pair. */
+static struct component_leg *find_way(struct edge *e, struct slice local, struct slice remote)
+{
+    struct way *w = way_of(e, local, remote);
+
+    if (!w->component || w->components_mark != e->components_mark) {
+        w->component = map_get(&e->components, local);
+        w->components_mark = e->components_mark;
+    }
+    return w->component;
+}
+
+/* Tells everybody who sends to it to wait, and says so again before the lease ends. */
+NOINLINE static void close_gate(struct component_leg *leg)
+{
+    struct edge *e = leg->e;
+    uint64_t now = shard_now_ms(e->sh);
+    char mem[COMPONENT_GATE_BYTES];
+
+    if (!leg->is_gate_closed || now - leg->gate_renewed_ms > FLOW_RENEW_MS) {
+        leg->is_gate_closed = true;
+        leg->gate_renewed_ms = now;
+        edge_gate(e, component_gate(jid_ascii_slice(&leg->domain), mem), true);
+    }
+}
+
 void component_deliver(struct edge *e, struct block *b)
 {
-    struct component_leg *leg = map_get(&e->components, block_local(b));
-    char mem[COMPONENT_GATE_BYTES];
+    struct component_leg *leg = find_way(e, block_local(b), block_remote(b));
 
     if (!leg || leg->is_ended || !component_is_open(leg->m)) {
         bounce_block(e, b, BOUNCE_NO_COMPONENT, NULL);
@@ -385,14 +411,8 @@ void component_deliver(struct edge *e, struct block *b)
     leg->stanzas[1]++;
     e->stats.stanzas_out_component++;
     block_queue_push(&leg->written, b);
-    if (conn_out_is_crowded(leg->c)) {
-        uint64_t now = shard_now_ms(e->sh);
-
-        if (!leg->is_gate_closed || now - leg->gate_renewed_ms > FLOW_RENEW_MS) {
-            leg->is_gate_closed = true;
-            leg->gate_renewed_ms = now;
-            edge_gate(e, component_gate(jid_ascii_slice(&leg->domain), mem), true);
-        }
+    if (UNLIKELY(conn_out_is_crowded(leg->c))) {
+        close_gate(leg);
     }
 }
 

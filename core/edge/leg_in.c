@@ -233,7 +233,7 @@ static void on_stanza(struct leg_in *leg, const struct stanza *st)
 {
     struct edge *e = leg->host.e;
     struct partner_run *run = run_of(leg);
-    struct route_gate gate;
+    struct route_gate gate UNINITIALIZED; /* filled where route says so */
 
     e->stats.stanzas_in_partner++;
     if (run) {

@@ -21,9 +21,13 @@
 
 struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES])
 {
-    int len = snprintf(mem, LINK_GATE_BYTES, "%.*s %.*s", SLICE_FMT(local), SLICE_FMT(remote));
-
-    return slice_make(mem, len > 0 && (size_t)len < LINK_GATE_BYTES ? (size_t)len : 0);
+    if (local.len + 1 + remote.len >= LINK_GATE_BYTES) {
+        return slice_make(mem, 0);
+    }
+    memcpy(mem, local.ptr, local.len);
+    mem[local.len] = ' ';
+    memcpy(mem + local.len + 1, remote.ptr, remote.len);
+    return slice_make(mem, local.len + 1 + remote.len);
 }
 
 void link_set_state(struct link *l, enum link_state state)
@@ -53,7 +57,7 @@ void link_mark_dirty(struct link *l)
 /* Gate and key are the same text. */
 static struct link *find(struct edge *e, struct slice local, struct slice remote)
 {
-    char mem[LINK_GATE_BYTES];
+    UNINITIALIZED char mem[LINK_GATE_BYTES];
 
     return map_get(&e->links, link_gate(local, remote, mem));
 }
@@ -96,6 +100,18 @@ static struct link *find_or_make(struct edge *e, struct slice local, struct slic
     return l;
 }
 
+/* The same, remembered with the pair. */
+static struct link *find_way(struct edge *e, struct slice local, struct slice remote)
+{
+    struct way *w = way_of(e, local, remote);
+
+    if (!w->link || w->links_mark != e->links_mark) {
+        w->link = find_or_make(e, local, remote);
+        w->links_mark = e->links_mark;
+    }
+    return w->link;
+}
+
 void link_free(struct link *l)
 {
     struct edge *e = l->host.e;
@@ -104,11 +120,13 @@ void link_free(struct link *l)
 
     if (l->part == LINK_PART_MAIN) {
         (void)map_remove(&e->links, slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len));
+        e->links_mark++;
     }
     list_remove(&l->aside);
     list_remove(&l->all);
     place_give(e, &l->place);
     shard_timer_disarm(e->sh, &l->timer);
+    shard_timer_disarm(e->sh, &l->ask_timer);
     list_remove(&l->dirty);
     dial_free(l->dial);
     stream_free(l->s);
@@ -159,7 +177,7 @@ void link_update_gate(struct link *l)
 void link_deliver(struct edge *e, struct block *b)
 {
     const struct limit_settings *limits = &edge_policy(e)->limits;
-    struct link *l = find_or_make(e, block_local(b), block_remote(b));
+    struct link *l = find_way(e, block_local(b), block_remote(b));
     uint32_t bytes_max;
 
     if (!l) {

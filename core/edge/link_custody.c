@@ -2,6 +2,7 @@
 /* link_custody: writing stanzas to the stream and keeping them until the partner has confirmed
  * them: by XEP-0198 where it can, else by a XEP-0199 ping sent behind them (its answer, even an
  * error, shows that what stood before it was processed, RFC 6120 10.1). */
+#include "base/check.h"
 #include "edge/link_int.h"
 #include "edge/route.h"
 #include "edge/sip_side.h"
@@ -10,34 +11,68 @@
 #define PING_TIMEOUT_MS 30000u
 #define STATUS_ACCEPTED 202u
 
-static void count_written(struct link *l, const struct block *b)
+static void count_written(struct link *l, uint32_t count, uint64_t bytes)
 {
-    struct partner_run *run = partner_run_of(l->host.e, link_remote(l));
+    struct edge *e = l->host.e;
+    struct way *w = way_of(e, link_local(l), link_remote(l));
+    struct partner_run *run = way_run(e, w, link_remote(l));
 
-    l->host.e->stats.stanzas_out_partner++;
+    e->stats.stanzas_out_partner += count;
     if (run) {
-        run->stats.stanzas[PARTNER_OUT]++;
-        run->stats.bytes[PARTNER_OUT] += b->bytes_len;
+        run->stats.stanzas[PARTNER_OUT] += count;
+        run->stats.bytes[PARTNER_OUT] += bytes;
     }
 }
 
 /* A ping behind the last stanza; the next one when this is answered. */
-static uint32_t write_ping(struct link *l)
+static void write_ping(struct link *l)
 {
     struct edge *e = l->host.e;
     char id_mem[64];
     struct slice id;
 
-    if (l->confirm != LINK_CONFIRM_PING || l->ping_number != 0 || l->written.count == 0) {
-        return 0;
-    }
     edge_setup(e)->crypto->random(&l->ping_number, sizeof(l->ping_number));
     l->ping_number |= 1; /* not 0 */
     id = ping_id(l->ping_number, id_mem);
     stanza_write_ping(conn_out(l->c), link_local(l), link_remote(l), id);
     l->ping_covers = l->written_count;
     l->ping_sent_ms = shard_now_ms(e->sh);
-    return 1;
+    stream_sent(l->s, shard_now_ms(e->sh), 1);
+}
+
+static void on_ask_late(struct wheel_timer *t, void *ctx)
+{
+    struct link *l = ctx;
+
+    (void)t;
+    ASSERT(l->magic == LINK_MAGIC);
+    link_mark_dirty(l);
+}
+
+void link_ask(struct link *l, bool is_last)
+{
+    struct edge *e = l->host.e;
+    uint64_t now = shard_now_ms(e->sh);
+    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
+    bool is_due = ask_is_due(&l->ask, bytes_max / 2, now) || (is_last && l->ask.count != 0);
+
+    /* The answer to a ping that is out leads here again. */
+    if (l->confirm == LINK_CONFIRM_NONE || l->ping_number != 0 || l->written.count == 0) {
+        return;
+    }
+    if (!is_due) {
+        if (l->ask.count != 0 && !wheel_timer_is_armed(&l->ask_timer)) {
+            shard_timer_arm(e->sh, &l->ask_timer, ASK_LATE_MS, on_ask_late, l);
+        }
+        return;
+    }
+    if (l->confirm == LINK_CONFIRM_PING) {
+        write_ping(l);
+    } else {
+        stream_ask(l->s, now);
+    }
+    ask_done(&l->ask, now);
+    shard_timer_disarm(e->sh, &l->ask_timer);
 }
 
 void link_write_waiting(struct link *l)
@@ -47,6 +82,7 @@ void link_write_waiting(struct link *l)
     uint32_t peer_max = stream_peer_bytes_max(l->s);
     uint32_t own_max = link_stanza_bytes_max(l);
     uint32_t count = 0;
+    uint64_t bytes = 0;
     struct block *b;
 
     link_release_taken(l);
@@ -60,15 +96,17 @@ void link_write_waiting(struct link *l)
         b->start_offset = conn_bytes_written(l->c);
         b->number = ++l->written_count;
         buf_put(conn_out(l->c), block_bytes(b));
-        count_written(l, b);
+        bytes += b->bytes_len;
+        ask_note(&l->ask, b->bytes_len, b->sip.handle != 0);
         block_queue_push(&l->written, b);
         count++;
     }
-    count += write_ping(l);
     if (count != 0) {
+        count_written(l, count, bytes);
         l->used_ms = shard_now_ms(e->sh);
         stream_sent(l->s, shard_now_ms(e->sh), count);
     }
+    link_ask(l, l->is_held || e->is_draining);
 }
 
 /* The stanza has arrived as far as anybody can tell. */
@@ -87,6 +125,10 @@ void link_confirmed(struct link *l, uint32_t count)
     while (count-- > 0 && (b = block_queue_pop(&l->written))) {
         l->host.e->stats.stanzas_acked++;
         release(l, b);
+    }
+    if (l->written.count == 0) {
+        l->ask.count = 0; /* an answer may go beyond its question */
+        l->ask.bytes = 0;
     }
     link_mark_dirty(l); /* custody has room again */
 }
@@ -113,6 +155,8 @@ void link_start_pings(struct link *l)
     l->confirm = p && (p->acks == PARTNER_ACKS_AUTO || p->acks == PARTNER_ACKS_PING)
                      ? LINK_CONFIRM_PING
                      : LINK_CONFIRM_NONE;
+    /* What was asked in vain is asked again, with all that stands in front of the ping. */
+    l->ask = (struct ask){.count = l->written.count, .bytes = l->written.bytes};
     link_mark_dirty(l);
 }
 
@@ -166,6 +210,8 @@ void link_settle_custody(struct link *l)
     }
     l->ping_number = 0;
     l->written_count = 0;
+    l->ask = (struct ask){0};
+    shard_timer_disarm(e->sh, &l->ask_timer);
     block_queue_init(&lost);
     while ((b = block_queue_pop(&l->written))) {
         block_queue_push(&lost, b);

@@ -5,6 +5,7 @@
 #ifndef FG_EDGE_LINK_INT_H
 #define FG_EDGE_LINK_INT_H
 
+#include "edge/ask.h"
 #include "edge/bounce.h"
 #include "edge/host.h"
 #include "edge/link.h"
@@ -70,6 +71,8 @@ struct link {
     struct wheel_timer timer; /* NEGOTIATING.. : the stream's deadline; BACKOFF: its end */
 
     enum link_confirm_mode confirm;
+    struct ask ask;               /* when the partner is asked next */
+    struct wheel_timer ask_timer; /* ASK_LATE_MS: nothing followed */
     uint64_t written_count; /* stanzas written to the current stream */
     uint64_t ping_number;   /* outstanding ping's number; 0 = none */
     uint64_t ping_covers;   /* written_count when it was sent */
@@ -167,6 +170,8 @@ void link_after_stream(struct link *l);
 
 /* link_custody.c */
 void link_write_waiting(struct link *l);
+/* Asks the partner what has arrived, if that is due, or if nothing will follow (is_last). */
+void link_ask(struct link *l, bool is_last);
 /* Of the oldest written stanzas, count are confirmed. */
 void link_confirmed(struct link *l, uint32_t count);
 /* Without confirmation: what the kernel has taken is out of our hands. */

@@ -67,6 +67,7 @@ static void take_over(struct link *s, struct link *l)
     set_part(s, LINK_PART_MAIN);
     set_part(l, LINK_PART_RETIRED);
     (void)map_add(&e->links, slice_make(s->key, key.len), s);
+    e->links_mark++;
     link_send_verifies(s);
     link_mark_dirty(s);
 }

@@ -49,6 +49,9 @@ void link_settle(struct link *l)
 void link_close(struct link *l, enum stream_condition condition, const char *text)
 {
     if (l->state == LINK_ST_READY || l->state == LINK_ST_NEGOTIATING) {
+        if (l->state == LINK_ST_READY) {
+            link_ask(l, true);
+        }
         link_set_state(l, LINK_ST_CLOSING);
         stream_close(l->s, shard_now_ms(l->host.e->sh), condition, text);
         link_settle(l);

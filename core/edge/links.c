@@ -90,6 +90,9 @@ bool links_review_next(struct edge *e)
 static void drain_flush(struct link *l)
 {
     link_drop_successor(l);
+    if (l->state == LINK_ST_READY) {
+        link_mark_dirty(l); /* what is unasked is asked for now */
+    }
     if (l->state != LINK_ST_READY && l->state != LINK_ST_CLOSING) {
         bounce_queue(l->host.e, &l->waiting, BOUNCE_DRAIN, NULL);
     }

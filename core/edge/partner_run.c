@@ -55,6 +55,7 @@ struct partner_run *partner_run_of(struct edge *e, struct slice remote)
 static void run_free(struct edge *e, struct partner_run *run)
 {
     end_claim(e, run);
+    e->runs_mark++;
     for (int d = 0; run->trouble && d < 2; d++) {
         for (int f = 0; f < FAIL_STEP_COUNT; f++) {
             pool_heap_free(run->trouble->last[d][f]);

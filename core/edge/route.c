@@ -21,22 +21,31 @@
 #define SERVER_NS SLICE_LIT("jabber:server")
 #define COMPONENT_NS_SLICE SLICE_LIT(COMPONENT_NS)
 
-/* A stanza's pair in A-labels. */
-struct pair {
+/* Where A-labels of a stanza's pair are that are not its own bytes: seldom used, never cleared. */
+struct label_mem {
     struct jid_ascii local;
     struct jid_ascii remote;
 };
 
-static struct judge_pair names_of(const struct pair *pair)
-{
-    return (struct judge_pair){jid_ascii_slice(&pair->local), jid_ascii_slice(&pair->remote)};
-}
-
-/* The normalised address as one text; mem holds JID_BYTES_MAX. */
+/* The normalised address as one text. Its parts mostly lie in what was received, as they belong
+ * together; else it is put together in mem, which holds JID_BYTES_MAX. */
 static struct slice jid_text(const struct jid *j, char *mem)
 {
+    struct slice first = j->local.len != 0 ? j->local : j->domain;
+    const char *next = first.ptr + first.len;
+    bool is_whole = true;
     char *at = mem;
 
+    if (j->local.len != 0) {
+        is_whole = j->domain.ptr == next + 1 && *next == '@';
+        next = j->domain.ptr + j->domain.len;
+    }
+    if (j->resource.len != 0) {
+        is_whole = is_whole && j->resource.ptr == next + 1 && *next == '/';
+    }
+    if (is_whole) {
+        return slice_make(first.ptr, jid_len(j));
+    }
     if (j->local.len != 0) {
         at = mempcpy(at, j->local.ptr, j->local.len);
         *at++ = '@';
@@ -71,9 +80,32 @@ static void write_stanza(struct edge *e, const struct stanza *st, struct xml_wri
     xml_write_tree(&e->scratch, st->tree, 0, params);
 }
 
+/* As it came but for the start tag, written where it stays; NULL = to be written elsewhere. */
+static struct block *write_in_place(const struct stanza *st, const struct xml_write_params *params,
+                                    const struct block_params *about)
+{
+    size_t bytes_max = xml_write_tree_bytes_max(st->tree, 0, params);
+    struct block *b = bytes_max != 0 ? block_new_room(about, bytes_max) : NULL;
+    struct buf out;
+
+    if (!b) {
+        return NULL;
+    }
+    out = (struct buf){
+        .data = block_room(b), .cap = (uint32_t)bytes_max, .bytes_max = (uint32_t)bytes_max};
+    xml_write_tree(&out, st->tree, 0, params);
+    if (!CHECK(!out.failed)) {
+        block_free(b);
+        return NULL;
+    }
+    b->bytes_len = (uint32_t)buf_len(&out);
+    return b;
+}
+
 /* Serialises the stanza for the other side and makes it a block; NULL without memory. */
-static struct block *make_block(struct edge *e, const struct stanza *st, const struct pair *pair,
-                                enum block_direction direction, const struct judgement *judgement)
+static struct block *make_block(struct edge *e, const struct stanza *st,
+                                const struct judge_pair *names, enum block_direction direction,
+                                const struct judgement *judgement)
 {
     bool to_partner = direction == BLOCK_TO_PARTNER;
     char from_mem[JID_BYTES_MAX] UNINITIALIZED;
@@ -86,31 +118,35 @@ static struct block *make_block(struct edge *e, const struct stanza *st, const s
         .to = jid_text(&st->to, to_mem),
         .lang = st->lang,
     };
-
-    write_stanza(e, st, &params, judgement);
-    if (e->scratch.failed) {
-        return NULL;
-    }
-    return block_new(&(struct block_params){
+    struct block_params about = {
         .direction = direction,
         .kind = (uint8_t)st->kind,
         .may_bounce = stanza_may_bounce(st),
-        .local = jid_ascii_slice(&pair->local),
-        .remote = jid_ascii_slice(&pair->remote),
-        .bytes = buf_slice(&e->scratch),
+        .local = names->local,
+        .remote = names->remote,
         .now_ms = shard_now_ms(e->sh),
-    });
+    };
+    bool is_trimmed = judgement->without_text || judgement->without_last_note ||
+                      judgement->decision.without_note;
+    struct block *b = is_trimmed ? NULL : write_in_place(st, &params, &about);
+
+    if (b) {
+        return b;
+    }
+    write_stanza(e, st, &params, judgement);
+    about.bytes = buf_slice(&e->scratch);
+    return e->scratch.failed ? NULL : block_new(&about);
 }
 
-static void answer_no_memory(struct edge *e, const struct stanza *st, const struct pair *pair,
-                             bool to_partner)
+static void answer_no_memory(struct edge *e, const struct stanza *st,
+                             const struct judge_pair *names, bool to_partner)
 {
     e->stats.bounced_memory++;
     bounce_stanza(e, st,
                   &(struct bounce_reply){
                       .to_partner = to_partner,
-                      .local = jid_ascii_slice(&pair->local),
-                      .remote = jid_ascii_slice(&pair->remote),
+                      .local = names->local,
+                      .remote = names->remote,
                       .error = {.condition = STANZA_CONDITION_RESOURCE_CONSTRAINT,
                                 .text = SLICE_LIT("the gateway is out of memory")},
                   });
@@ -166,12 +202,42 @@ static bool is_gate_closed(struct edge *e, struct route_gate *gate, struct slice
     return false;
 }
 
+/* Names of gates are made only while some gate is closed. */
+NOINLINE static bool ask_link_gate(struct edge *e, const struct judge_pair *names, uint32_t home,
+                                   struct route_gate *gate)
+{
+    UNINITIALIZED char mem[LINK_GATE_BYTES];
+
+    return is_gate_closed(e, gate, link_gate(names->local, names->remote, mem), home);
+}
+
+static bool is_link_gate_closed(struct edge *e, const struct judge_pair *names, uint32_t home,
+                                struct route_gate *gate)
+{
+    return UNLIKELY(!flow_is_open(&e->flow)) && ask_link_gate(e, names, home, gate);
+}
+
+NOINLINE static bool ask_component_gate(struct edge *e, struct slice local, uint32_t home,
+                                        struct route_gate *gate)
+{
+    UNINITIALIZED char mem[COMPONENT_GATE_BYTES];
+
+    return is_gate_closed(e, gate, component_gate(local, mem), home);
+}
+
+static bool is_component_gate_closed(struct edge *e, struct slice local, uint32_t home,
+                                     struct route_gate *gate)
+{
+    return UNLIKELY(!flow_is_open(&e->flow)) && ask_component_gate(e, local, home, gate);
+}
+
 /* A domain whose inside is SIP has no XMPP server but us: the ping of RFC 6120 peers is ours. */
-static bool answer_ping(struct edge *e, const struct stanza *st, const struct pair *pair)
+NOINLINE static bool answer_ping(struct edge *e, const struct stanza *st,
+                                 const struct judge_pair *names)
 {
     struct block *b;
-    char from_mem[JID_BYTES_MAX];
-    char to_mem[JID_BYTES_MAX];
+    UNINITIALIZED char from_mem[JID_BYTES_MAX];
+    UNINITIALIZED char to_mem[JID_BYTES_MAX];
 
     if (st->kind != STANZA_IQ || st->type != STANZA_TYPE_GET || !jid_is_domain(&st->to) ||
         st->payload == XML_NO_NODE ||
@@ -188,8 +254,8 @@ static bool answer_ping(struct edge *e, const struct stanza *st, const struct pa
                           : block_new(&(struct block_params){
                                 .direction = BLOCK_TO_PARTNER,
                                 .kind = STANZA_IQ,
-                                .local = jid_ascii_slice(&pair->local),
-                                .remote = jid_ascii_slice(&pair->remote),
+                                .local = names->local,
+                                .remote = names->remote,
                                 .bytes = buf_slice(&e->scratch),
                                 .now_ms = shard_now_ms(e->sh),
                             });
@@ -225,27 +291,22 @@ bool route_answer_other(struct edge *e, const struct stanza *st, struct slice lo
     return true;
 }
 
-static void other_to_sip(struct edge *e, const struct stanza *st, const struct pair *pair)
+static void other_to_sip(struct edge *e, const struct stanza *st, const struct judge_pair *names)
 {
-    struct slice remote = jid_ascii_slice(&pair->remote);
-
-    if (!route_answer_other(e, st, jid_ascii_slice(&pair->local), remote)) {
+    if (!route_answer_other(e, st, names->local, names->remote)) {
         e->stats.consumed++;
         return;
     }
     e->stats.bounced_translate++;
-    partner_run_bounced(e, remote, BOUNCE_TRANSLATE);
+    partner_run_bounced(e, names->remote, BOUNCE_TRANSLATE);
 }
 
 /* Whoever does not take the answers is read no further: they are stanzas like others. */
 static bool is_answer_gate_closed(struct edge *e, const struct policy_decision *d,
-                                  const struct pair *pair, struct route_gate *gate)
+                                  const struct judge_pair *names, struct route_gate *gate)
 {
-    struct judge_pair names = names_of(pair);
-    char mem[LINK_GATE_BYTES];
-
-    return d->partner && is_gate_closed(e, gate, link_gate(names.local, names.remote, mem),
-                                        edge_home_of_partner(e, d->partner));
+    return d->partner &&
+           is_link_gate_closed(e, names, edge_home_of_partner(e, d->partner), gate);
 }
 
 /* Of the domains themselves nobody keeps presence. */
@@ -255,25 +316,22 @@ static bool is_for_presence(const struct stanza *st)
 }
 
 /* Read no further while answers or the contact's home have no room. */
-static bool presence_to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
-                            const struct judgement *judgement, struct route_gate *gate)
+static bool presence_to_sip(struct edge *e, const struct stanza *st,
+                            const struct judge_pair *names, const struct judgement *judgement,
+                            struct route_gate *gate)
 {
-    struct judge_pair names = names_of(pair);
-    char mem[LINK_GATE_BYTES];
-
-    presence_side_from_partner(e, st, &names, judgement->without_text);
-    return is_gate_closed(e, gate, link_gate(names.local, names.remote, mem),
-                          edge_home_of_domain(e, names.remote));
+    presence_side_from_partner(e, st, names, judgement->without_text);
+    return is_link_gate_closed(e, names, edge_home_of_domain(e, names->remote), gate);
 }
 
-static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *pair,
+static bool to_sip(struct edge *e, const struct stanza *st, const struct judge_pair *names,
                    const struct judgement *judgement, struct route_gate *gate)
 {
     const struct policy_decision *d = &judgement->decision;
     struct sip_origin origin;
 
     if (is_for_presence(st)) {
-        return presence_to_sip(e, st, pair, judgement, gate);
+        return presence_to_sip(e, st, names, judgement, gate);
     }
     if (st->kind == STANZA_MESSAGE && st->type == STANZA_TYPE_ERROR &&
         sip_stanza_id_parse(st->id, &origin)) {
@@ -282,32 +340,30 @@ static bool to_sip(struct edge *e, const struct stanza *st, const struct pair *p
         return sip_side_send(e->sip, st,
                              &(struct sip_side_target){
                                  .hop = d->domain->next_hop,
-                                 .local = jid_ascii_slice(&pair->local),
-                                 .remote = jid_ascii_slice(&pair->remote),
+                                 .local = names->local,
+                                 .remote = names->remote,
                              },
                              gate);
-    } else if (!answer_ping(e, st, pair)) {
-        other_to_sip(e, st, pair);
+    } else if (!answer_ping(e, st, names)) {
+        other_to_sip(e, st, names);
     }
-    return is_answer_gate_closed(e, d, pair, gate);
+    return is_answer_gate_closed(e, d, names, gate);
 }
 
 bool route_from_partner(struct edge *e, const struct stanza *st, struct route_gate *gate)
 {
-    struct judgement judgement;
-    struct judge_pair names;
-    struct pair pair;
+    struct judgement judgement UNINITIALIZED; /* judge_stanza fills it */
+    struct label_mem mem UNINITIALIZED;
+    struct judge_pair names = {jid_domain_ascii(&st->to, &mem.local),
+                               jid_domain_ascii(&st->from, &mem.remote)};
     struct block *b;
     uint32_t home;
     uint64_t number;
-    char mem[COMPONENT_GATE_BYTES];
 
-    if (jid_domain_to_ascii(st->to.domain, &pair.local) != 0 ||
-        jid_domain_to_ascii(st->from.domain, &pair.remote) != 0) {
+    if (names.local.len == 0 || names.remote.len == 0) {
         e->stats.dropped_memory += !CHECK(false);
         return false;
     }
-    names = names_of(&pair);
     if (st->kind == STANZA_IQ && ping_id_parse(st->id, &number) &&
         (st->type == STANZA_TYPE_RESULT || st->type == STANZA_TYPE_ERROR)) {
         link_confirm_send(e, names.local, names.remote, number);
@@ -316,51 +372,44 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
     judge_stanza(e, st, POLICY_TO_LOCAL, &names, &judgement);
     if (!judgement.decision.allowed) {
         refuse_partner(e, st, &names, &judgement.decision);
-        return is_answer_gate_closed(e, &judgement.decision, &pair, gate);
+        return is_answer_gate_closed(e, &judgement.decision, &names, gate);
     }
     body_log_stanza(e, PARTNER_IN, st);
     if (judgement.decision.domain->next_hop->kind == NEXT_HOP_SIP) {
-        return to_sip(e, st, &pair, &judgement, gate);
+        return to_sip(e, st, &names, &judgement, gate);
     }
-    b = make_block(e, st, &pair, BLOCK_TO_COMPONENT, &judgement);
+    b = make_block(e, st, &names, BLOCK_TO_COMPONENT, &judgement);
     if (!b) {
-        answer_no_memory(e, st, &pair, true);
+        answer_no_memory(e, st, &names, true);
         return false;
     }
-    home = edge_home_of_domain(e, names.local);
+    home = way_of(e, names.local, names.remote)->home_of_local;
     route_block_home(e, b, home);
-    return is_gate_closed(e, gate, component_gate(names.local, mem), home);
+    return is_component_gate_closed(e, names.local, home, gate);
 }
 
 bool route_from_component(struct edge *e, struct slice domain, const struct stanza *st,
                           struct route_gate *gate)
 {
-    struct judgement judgement;
-    struct judge_pair names;
-    struct pair pair;
+    struct judgement judgement UNINITIALIZED; /* judge_stanza fills it */
+    struct jid_ascii mem UNINITIALIZED;
+    /* Empty for an IP literal or the like: no partner. */
+    struct judge_pair names = {domain, jid_domain_ascii(&st->to, &mem)};
     struct block *b;
     uint32_t home;
-    char mem[LINK_GATE_BYTES];
 
-    if (jid_domain_to_ascii(domain, &pair.local) != 0) {
-        return false;
-    }
-    if (jid_domain_to_ascii(st->to.domain, &pair.remote) != 0) {
-        pair.remote.len = 0; /* an IP literal or the like: no partner */
-    }
-    names = names_of(&pair);
     judge_stanza(e, st, POLICY_TO_PARTNER, &names, &judgement);
     if (!judgement.decision.allowed) {
         refuse_component(e, st, &names, &judgement.decision);
         return false;
     }
     body_log_stanza(e, PARTNER_OUT, st);
-    b = make_block(e, st, &pair, BLOCK_TO_PARTNER, &judgement);
+    b = make_block(e, st, &names, BLOCK_TO_PARTNER, &judgement);
     if (!b) {
-        answer_no_memory(e, st, &pair, false);
+        answer_no_memory(e, st, &names, false);
         return false;
     }
-    home = edge_home_of_partner(e, judgement.decision.partner);
+    home = way_of(e, names.local, names.remote)->home_of_remote;
     route_block_home(e, b, home);
-    return is_gate_closed(e, gate, link_gate(names.local, names.remote, mem), home);
+    return is_link_gate_closed(e, &names, home, gate);
 }

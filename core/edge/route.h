@@ -16,7 +16,7 @@ struct route_gate {
 
 /* A checked stanza of an authenticated pair. True: read no more until gate opens. */
 bool route_from_partner(struct edge *e, const struct stanza *st, struct route_gate *gate);
-/* A stanza of the component that serves domain. */
+/* A stanza of the component that serves domain (A-labels). */
 bool route_from_component(struct edge *e, struct slice domain, const struct stanza *st,
                           struct route_gate *gate);
 /* Takes the block to its home shard, or answers it when nobody is responsible any more. */

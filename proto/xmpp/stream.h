@@ -258,8 +258,11 @@ bool stream_pair_is_ready(const struct stream *s, struct slice local, struct sli
  * the stream. v->remote is the stream's remote or another domain ready on it, else ERR_STATE.
  * ERR_LIMIT, ERR_NOMEM. */
 NODISCARD int stream_send_verify(struct stream *s, uint64_t now_ms, const struct stream_verify *v);
-/* After appending stanzas to out: counts them, restarts keep-alive, asks for an acknowledgement. */
+/* After appending stanzas to out: counts them, restarts keep-alive. */
 void stream_sent(struct stream *s, uint64_t now_ms, uint32_t stanza_count);
+/* Asks for an acknowledgement of what was sent, at once or when the last question is answered. No
+ * effect where the peer acknowledges nothing. */
+void stream_ask(struct stream *s, uint64_t now_ms);
 /* What the peer's last features (and header) had, as far as streams use it: for diagnosis. */
 enum stream_offer {
     STREAM_OFFER_STARTTLS = 1,

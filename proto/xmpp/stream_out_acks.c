@@ -25,13 +25,16 @@ void stream_out_enable_acks(struct stream *s)
 }
 
 /* One <r/> is out at a time: its answer covers what was sent meanwhile only in part, then the next
- * follows. */
+ * follows if one is wanted. */
 static void request(struct stream *s)
 {
-    if (s->acks.state != ACKS_ON || s->acks.is_requested || acks_unacked(&s->acks) == 0) {
+    if (s->acks.state != ACKS_ON || !s->acks.is_wanted || s->acks.is_requested ||
+        acks_unacked(&s->acks) == 0) {
         return;
     }
+    s->acks.is_wanted = false;
     s->acks.is_requested = true;
+    s->acks.asked = s->acks.sent;
     put_element(s, "r");
     s->ack_by_ms = s->now_ms + s->limits.ack_ms;
 }
@@ -44,6 +47,15 @@ void stream_sent(struct stream *s, uint64_t now_ms, uint32_t stanza_count)
     }
     s->acks.sent += stanza_count;
     stream_touch(s);
+}
+
+void stream_ask(struct stream *s, uint64_t now_ms)
+{
+    stream_enter(s, now_ms);
+    if (s->state != STREAM_STATE_OUT_OPEN) {
+        return;
+    }
+    s->acks.is_wanted = acks_unacked(&s->acks) != 0;
     request(s);
 }
 
@@ -99,6 +111,8 @@ static enum stream_event_kind on_answer(struct stream *s, const struct xml_tree 
     }
     s->ack_by_ms = STREAM_NEVER;
     if (s->state == STREAM_STATE_OUT_OPEN) {
+        /* An answer may come before all that was asked for is handled. */
+        s->acks.is_wanted = s->acks.is_wanted || acks_unanswered(&s->acks);
         request(s);
     }
     ev->acked_count = newly;

@@ -16,6 +16,9 @@ static void act(struct stream *s, enum stream_event_kind kind, uint8_t flags)
         ASSERT(ev.method == STREAM_METHOD_DIALBACK_PLAIN || stream_is_secured(s));
         ASSERT(stream_pair_is_ready(s, ev.local, ev.remote));
         stream_sent(s, 2, 3);
+        if (flags & 16) {
+            stream_ask(s, 2);
+        }
         if (flags & 4) {
             (void)!stream_add_pair(s, 2, SLICE_LIT("c.d"), SLICE_LIT("x.y"));
         }

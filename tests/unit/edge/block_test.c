@@ -27,6 +27,27 @@ Test(block, keeps_copies_of_everything)
     cr_assert_eq(pool_used_bytes(), 0);
 }
 
+Test(block, is_written_where_it_stays)
+{
+    struct block *b = block_new_room(&(struct block_params){.local = SLICE_LIT("corp.test"),
+                                                            .remote = SLICE_LIT("fabrikam.test"),
+                                                            .kind = 2,
+                                                            .may_bounce = true,
+                                                            .now_ms = 77},
+                                     100);
+
+    cr_assert_eq(block_bytes(b).len, 0);
+    memset(block_room(b), 'x', 100);
+    b->bytes_len = 99;
+    cr_assert(slice_eq_cstr(block_local(b), "corp.test"));
+    cr_assert(slice_eq_cstr(block_remote(b), "fabrikam.test"));
+    cr_assert_eq(block_bytes(b).len, 99);
+    cr_assert_eq(block_bytes(b).ptr[98], 'x');
+    cr_assert(b->may_bounce && b->kind == 2 && b->created_ms == 77);
+    block_free(b);
+    cr_assert_eq(pool_used_bytes(), 0);
+}
+
 Test(block, no_memory_is_reported)
 {
     pool_fail_nth(1);

@@ -269,6 +269,7 @@ SCRIPT(both, acks_and_closing_between_our_two_sides)
     for (int i = 0; i < 10; i++) {
         buf_put_lit(&out.out, "<message from='x@a.example' to='y@b.example'/>");
         stream_sent(out.s, out.now_ms, 1);
+        stream_ask(out.s, out.now_ms);
     }
     rig_converse(&out, &in);
     cr_assert_eq(stream_acks(in.s)->received, 10);

@@ -689,12 +689,14 @@ SCRIPT(stream_out, acks_are_counted)
         (void)snprintf(text, sizeof(text), "<enable xmlns=\"%s\"/>", ns[i]);
         EXPECT_TEXT(&r, text);
         stream_sent(r.s, r.now_ms, 2); /* before the answer: counts */
+        stream_ask(r.s, r.now_ms);
         EXPECT_TEXT(&r, "");
         (void)snprintf(text, sizeof(text), "<enabled xmlns='%s'/>", ns[i]);
         rig_feed(&r, text);
         (void)snprintf(text, sizeof(text), "<r xmlns=\"%s\"/>", ns[i]);
         EXPECT_TEXT(&r, text);
         stream_sent(r.s, r.now_ms, 1); /* one request at a time */
+        stream_ask(r.s, r.now_ms);
         EXPECT_TEXT(&r, "");
         (void)snprintf(text, sizeof(text), "<a xmlns='%s' h='2'/>", ns[i]);
         rig_feed(&r, text);
@@ -709,9 +711,49 @@ SCRIPT(stream_out, acks_are_counted)
         EXPECT(&r, MORE);
         stream_sent(r.s, r.now_ms, 1);
         rig_wait(&r, r.limits.ack_ms);
+        EXPECT(&r, MORE); /* nobody asked */
+        stream_ask(r.s, r.now_ms);
+        rig_wait(&r, r.limits.ack_ms);
         EXPECT_FAILED(&r, ACKS, CONNECTION_TIMEOUT);
         rig_free(&r);
     }
+}
+
+SCRIPT(stream_out, acks_are_asked_for_when_wanted)
+{
+    struct rig r;
+
+    start(&r, is_bytewise, STREAM_METHOD_EXTERNAL);
+    r.rules.acks = true;
+    ready_by_external(&r, FEATURES("<sm xmlns='urn:xmpp:sm:3'/>"));
+    rig_feed(&r, "<enabled xmlns='urn:xmpp:sm:3'/>");
+    (void)rig_out(&r);
+    stream_ask(r.s, r.now_ms); /* about nothing */
+    stream_sent(r.s, r.now_ms, 3);
+    EXPECT_TEXT(&r, "");
+    stream_ask(r.s, r.now_ms);
+    EXPECT_TEXT(&r, "<r xmlns=\"urn:xmpp:sm:3\"/>");
+    stream_sent(r.s, r.now_ms, 2);
+    /* Less than asked for: asked again. */
+    rig_feed(&r, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+    cr_assert_eq(EXPECT(&r, ACKED)->acked_count, 1);
+    EXPECT_TEXT(&r, "<r xmlns=\"urn:xmpp:sm:3\"/>");
+    stream_sent(r.s, r.now_ms, 2);
+    /* All that was asked for: what came behind it waits until somebody asks. */
+    rig_feed(&r, "<a xmlns='urn:xmpp:sm:3' h='5'/>");
+    cr_assert_eq(EXPECT(&r, ACKED)->acked_count, 4);
+    EXPECT_TEXT(&r, "");
+    rig_feed(&r, "<a xmlns='urn:xmpp:sm:3' h='6'/>");
+    cr_assert_eq(EXPECT(&r, ACKED)->acked_count, 1);
+    EXPECT_TEXT(&r, "");
+    rig_wait(&r, r.limits.ack_ms * 2);
+    EXPECT(&r, MORE);
+    stream_ask(r.s, r.now_ms);
+    EXPECT_TEXT(&r, "<r xmlns=\"urn:xmpp:sm:3\"/>");
+    rig_feed(&r, "<a xmlns='urn:xmpp:sm:3' h='7'/>");
+    cr_assert_eq(EXPECT(&r, ACKED)->acked_count, 1);
+    EXPECT_TEXT(&r, "");
+    rig_free(&r);
 }
 
 SCRIPT(stream_out, acks_refused_or_unwanted)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ask: when a partner is asked whether what was written has arrived. Each question costs an answer,
- * which is received, decrypted and parsed like a stanza: 256 streams with one stanza at a time
- * would pay it for each of them. So after a pause the first stanza carries its question with it, and in a
- * steady flow one follows when ASK_MS have passed, or ASK_COUNT_MAX stanzas or ASK_BYTES_MAX bytes
- * are unasked, whichever is first; at once where somebody waits for the answer. What is written and
- * followed by nothing is asked about after ASK_LATE_MS: so much later than the stanza itself a
- * question may be, and so much later a dead partner is noticed.
+/* ask: when a partner is asked whether what was written has arrived. Each question costs an
+ * answer, which is received, decrypted and parsed like a stanza: 256 streams with one stanza at a
+ * time would pay it for each of them. So after a pause the first stanza carries its question with
+ * it, and in a steady flow one follows when ASK_MS have passed, or ASK_COUNT_MAX stanzas or
+ * ASK_BYTES_MAX bytes are unasked, whichever is first; at once where somebody waits for the
+ * answer. What is written and followed by nothing is asked about after ASK_LATE_MS: so much later
+ * than the stanza itself a question may be, and so much later a dead partner is noticed.
  * The owner says what it writes and asks; no clock, no timer here. Any thread. */
 #ifndef FG_EDGE_ASK_H
 #define FG_EDGE_ASK_H

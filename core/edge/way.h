@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* way: what a shard would look up for every stanza of a pair of domains, looked up once: the
- * verdict on the two, where they live, the partner's figures, the link, the component. Remembered in a
- * table of a fixed size by both names; a pair that meets another one's place takes it.
+ * verdict on the two, where they live, the partner's figures, the link, the component. Remembered
+ * in a table of a fixed size by both names; a pair that meets another one's place takes it.
  * Invariants: what comes from a snapshot counts only while setup_version is what it was looked up
  * under (the engine changes both together, between turns), and is not touched after that; what
- * points to a run, link or component counts only while the mark of their table is the same: whoever
- * takes one out of its table, or puts another one in its place, counts the mark up. Names are
- * compared in full; no answer differs from the lookup's (tests/unit/edge/way_test.c).
+ * points to a run, link or component counts only while the mark of their table is the same:
+ * whoever takes one out of its table, or puts another one in its place, counts the mark up. Names
+ * are compared in full; no answer differs from the lookup's (tests/unit/edge/way_test.c).
  * Only pairs of a domain of ours and a partner's are kept, so strangers displace nothing.
  * The shard's thread only. Memory: 256 KiB per shard once it carries stanzas. */
 #ifndef FG_EDGE_WAY_H

@@ -27,7 +27,7 @@ def enter(preset):
     os.execv(ENTER, [ENTER, sys.executable, *sys.argv])
 
 
-def build(preset, targets=("fedgate", "fedgate-watch")):
+def build(preset, targets=("fedgate", "fedgate-load", "fedgate-watch")):
     folder = os.path.join(TREE, "build", preset)
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         subprocess.run(["cmake", "--preset", preset], cwd=TREE, check=True,
@@ -122,10 +122,10 @@ class Profile:
 
 # -- the load tool ---------------------------------------------------------------------------------
 class Tool:
-    """A run of fedgate-watch. It stops at each "ready" until go(); its last line is the result."""
+    """A run of a load tool. It stops at each "ready" until go(); its last line is the result."""
 
-    def __init__(self, preset, options):
-        command = [os.path.join(TREE, "build", preset, "bench", "fedgate-watch"), *options]
+    def __init__(self, preset, options, program="fedgate-watch"):
+        command = [os.path.join(TREE, "build", preset, "bench", program), *options]
         self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       text=True)
 

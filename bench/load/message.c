@@ -153,6 +153,7 @@ const char *message_init(struct message *m, const struct plan *plan, bool is_ins
     memset(m, 0, sizeof(*m));
     m->plan = plan;
     m->is_inside_out = is_inside_out;
+    m->is_translated = strcmp(plan->kind_name[SIDE_SOURCE], "sip") == 0;
     make_texts(m, 0, 0, &texts);
     bare = snprintf(NULL, 0, format, texts.from, texts.to, texts.id, "");
     if ((size_t)bare + PAYLOAD_HEAD_BYTES > plan->stanza_bytes) {
@@ -224,6 +225,21 @@ static enum message_finding check_error(struct slice id, uint32_t *flow, uint64_
     return MESSAGE_ERROR;
 }
 
+/* What a gateway made of a SIP user's message: an id of its own, some resource of the sender's, the
+ * recipient's bare address, no chat state. */
+static const char *fault_of_translated(const struct message *m, const struct xml_tree *t,
+                                       struct slice body, const struct texts *texts)
+{
+    size_t from = strcspn(texts->from, "/");
+    size_t to = strcspn(texts->to, "/");
+
+    return !slice_eq_cstr(attr_of(t, "type"), "chat")                          ? "type"
+           : !slice_eq(slice_to(attr_of(t, "from"), from), slice_make(texts->from, from)) ? "from"
+           : !slice_eq(attr_of(t, "to"), slice_make(texts->to, to))            ? "to"
+           : body.len != m->body_bytes                           ? "length of its text"
+                                                                 : NULL;
+}
+
 /* The first part that is not what was sent; NULL = none. */
 static const char *fault_of(const struct message *m, const struct xml_tree *t, struct slice body,
                             const struct texts *texts)
@@ -265,7 +281,7 @@ enum message_finding message_check(const struct message *m, const struct xml_tre
         return MESSAGE_DAMAGED;
     }
     make_texts(m, *flow, *seq, &texts);
-    *what = fault_of(m, t, body, &texts);
+    *what = (m->is_translated ? fault_of_translated : fault_of)(m, t, body, &texts);
     return *what ? MESSAGE_DAMAGED : MESSAGE_INTACT;
 }
 

@@ -39,6 +39,7 @@ struct message {
     struct message_form form;
     uint32_t body_bytes;
     bool is_inside_out; /* from the component's side to the partners' */
+    bool is_translated; /* a SIP source: the stanzas are a gateway's own */
     const struct plan *plan;
 };
 /* 0, or a text for people: the sizes do not fit. */

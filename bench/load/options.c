@@ -45,15 +45,18 @@ struct option_row {
 static const struct option_row rows[] = {
     HEAD("Who plays"),
     ROW("mode", TEXT, mode, "MODE",
-        "in: s2s -> component; out: component -> s2s; relay: tls -> tls"),
-    ROW("source", TEXT, kind_name[SIDE_SOURCE], "KIND", "or one by one: s2s, component, tls"),
+        "in: s2s -> component; out: component -> s2s; relay: tls -> tls; xmpp-sip: s2s -> sip; "
+        "sip-xmpp: sip -> s2s"),
+    ROW("source", TEXT, kind_name[SIDE_SOURCE], "KIND", "or one by one: s2s, component, tls, sip"),
     ROW("sink", TEXT, kind_name[SIDE_SINK], "KIND", "the same for who receives"),
     HEAD("What is sent"),
     ROW("workload", TEXT, workload, "LOAD",
         "bulk (4 streams, writes of 16 KiB), fan-in (256, one stanza a write, one in flight on "
         "each), one (one in flight in all), open (--rate), idle (4000; for a look at memory)"),
     ROW("streams", COUNT, streams, "N", "flows; as s2s source a stream each; at most 20000"),
-    ROW("domains", COUNT, domains, "N", "partners they belong to; else one each"),
+    ROW("domains", COUNT, domains, "N", "partners they belong to; else one each; with sip one"),
+    ROW("lines", COUNT, lines, "N", "s2s source: streams that carry the flows; else one each; with "
+                                    "sip one for each domain"),
     ROW("count", COUNT, count, "N", "stanzas of the measured part (100000)"),
     ROW("seconds", NUMBER, seconds, "S", "ends it by time instead"),
     ROW("window", COUNT, window, "N", "stanzas in flight, all flows together"),
@@ -70,6 +73,8 @@ static const struct option_row rows[] = {
     ROW("target", ADDRESS, target, "ADDRESS", "s2s or TLS of what is measured"),
     ROW("component", ADDRESS, component, "ADDRESS", "its component port"),
     ROW("listen", ADDRESS, listen, "ADDRESS", "where partners' servers are played"),
+    ROW("sip", ADDRESS, sip, "ADDRESS", "SIP of what is measured"),
+    ROW("sip-listen", ADDRESS, sip_listen, "ADDRESS", "where its next hop is played"),
     HEAD("Names"),
     ROW("suffix", TEXT, suffix, "DOMAIN", "partners are p00000.DOMAIN up (fan.test)"),
     ROW("inside", TEXT, inside, "DOMAIN", "the component's domain (app.corp.test)"),
@@ -80,6 +85,8 @@ static const struct option_row rows[] = {
     ROW("direct", FLAG, is_direct, "", "TLS at once, no STARTTLS"),
     ROW("no-acks", FLAG, has_no_acks, "", "sink: XEP-0198 is not offered"),
     ROW("pings", FLAG, has_pings, "", "sink: dials, too, and answers pings there; no XEP-0198"),
+    ROW("sip-lines", COUNT, sip_lines, "N", "SIP source: connections that carry the flows (1)"),
+    ROW("sip-tls", FLAG, is_sip_tls, "", "SIP over TLS instead of TCP"),
     ROW("cert", TEXT, certificate, "FILE", "what partners show; PEM, with its chain"),
     ROW("key", TEXT, key, "FILE", "its key"),
     ROW("ca", TEXT, ca, "FILE", "with --ca-key: each domain that dials shows one of its own"),
@@ -180,7 +187,9 @@ static void set_kinds(struct plan *p)
         const char *kinds[SIDES];
     } modes[] = {{"in", {"s2s", "component"}},
                  {"out", {"component", "s2s"}},
-                 {"relay", {"tls", "tls"}}};
+                 {"relay", {"tls", "tls"}},
+                 {"xmpp-sip", {"s2s", "sip"}},
+                 {"sip-xmpp", {"sip", "s2s"}}};
 
     for (size_t i = 0; p->mode && i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(p->mode, modes[i].mode) == 0) {
@@ -203,6 +212,13 @@ static uint64_t either(uint64_t given, uint64_t usual)
     return given ? given : usual;
 }
 
+/* fedgate and others have one message under way for each SIP recipient, so that many flows share a
+ * stream. */
+static bool has_sip(const struct plan *p)
+{
+    return p->kind[SIDE_SOURCE] == &party_sip || p->kind[SIDE_SINK] == &party_sip;
+}
+
 static void set_workload(struct plan *p)
 {
     uint64_t bytes = either(p->stanza_bytes, STANZA_BYTES);
@@ -222,7 +238,8 @@ static void set_workload(struct plan *p)
             p->schedule = loads[i].kind;
             p->stanza_bytes = bytes;
             p->streams = either(p->streams, loads[i].streams);
-            p->domains = either(p->domains, p->streams);
+            p->domains = either(p->domains, has_sip(p) ? 1 : p->streams);
+            p->lines = either(p->lines, has_sip(p) ? p->domains : p->streams);
             p->first = either(p->first, loads[i].first);
             p->window = either(p->window, either(loads[i].window, p->streams));
             p->window = p->window < p->streams ? p->streams : p->window;
@@ -237,6 +254,10 @@ static void check(struct plan *p)
     const char *fault =
         p->streams > PLAN_FLOWS_MAX                    ? "--streams: at most 20000"
         : p->domains > p->streams                      ? "--domains: not more than --streams"
+        : p->lines % p->domains != 0 || p->lines > p->streams || p->lines % p->shards != 0
+            ? "--lines: a multiple of --domains and --shards, not more than --streams"
+        : p->first > 0 && p->lines != p->streams       ? "--first: a stream for each flow"
+        : p->sip_lines == 0 || p->sip_lines > p->streams ? "--sip-lines: 1 to --streams"
         : p->first > p->streams                        ? "--first: not more than --streams"
         : p->stanza_bytes < PLAN_STANZA_BYTES_MIN ||
                 p->stanza_bytes > PLAN_STANZA_BYTES_MAX ? "--size: 200 to 65536"
@@ -280,6 +301,7 @@ void plan_read(struct plan *p, int argc, char **argv)
                        .tls_name = "wolfssl",
                        .count = COUNT,
                        .parallel = PARALLEL,
+                       .sip_lines = 1,
                        .stall_s = STALL_S,
                        .shards = 1};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -52,6 +52,7 @@ struct party_kind {
 
 extern const struct party_kind party_s2s;
 extern const struct party_kind party_component;
+extern const struct party_kind party_sip;
 extern const struct party_kind party_tls; /* bytes in TLS, no stream around them: blind relays */
 
 /* NULL = there is none of this name. */

@@ -33,6 +33,7 @@ struct plan {
     enum schedule_kind schedule;
     uint64_t streams;      /* flows: one s2s stream each */
     uint64_t domains;      /* partners they belong to, flow % domains; 0 = as many as streams */
+    uint64_t lines;        /* s2s source: streams that carry the flows, flow % lines */
     uint64_t count;        /* stanzas of the measured part, all flows together */
     uint64_t window;       /* stanzas in flight, all flows together; OPEN: bound of memory */
     uint64_t stanza_bytes; /* of the stanza as the source writes it */
@@ -50,7 +51,7 @@ struct plan {
     struct sockaddr_in target;     /* s2s or TLS of what is measured */
     struct sockaddr_in component;  /* its component port */
     struct sockaddr_in listen;     /* where the tool plays the partners' servers */
-    struct sockaddr_in sip;        /* SIP of what is measured */
+    struct sockaddr_in sip;        /* SIP (TCP or TLS) of what is measured */
     struct sockaddr_in sip_listen; /* where the tool plays its next hop */
 
     /* Names: partners are p00000.<suffix> up; inside is the component's domain. */
@@ -64,6 +65,10 @@ struct plan {
     bool is_direct;   /* TLS at once */
     bool has_no_acks; /* sink: XEP-0198 is not offered */
     bool has_pings;   /* sink: dials, too, and answers pings there */
+
+    /* SIP. */
+    uint64_t sip_lines; /* source: connections that carry the flows */
+    bool is_sip_tls;
 
     /* TLS. */
     const char *certificate;

@@ -15,8 +15,9 @@ static const double ns = 1e-9;
 
 bool report_is_clean(const struct report_figures *f)
 {
-    return f->damaged == 0 && f->books.duplicated == 0 && f->books.out_of_order == 0 &&
-           f->books.refused == 0 && f->books.arrived == f->books.sent;
+    return f->damaged == 0 && f->unanswered == 0 && f->books.duplicated == 0 &&
+           f->books.out_of_order == 0 && f->books.refused == 0 &&
+           f->books.arrived == f->books.sent;
 }
 
 static bool has_trouble(const struct report_figures *f)
@@ -99,6 +100,7 @@ void report_result(const struct plan *plan, const struct report_result *r)
     jout_u64(&out, "out_of_order", b->out_of_order);
     jout_u64(&out, "damaged", r->figures.damaged);
     jout_u64(&out, "errors", b->refused);
+    jout_u64(&out, "unanswered", r->figures.unanswered);
     jout_u64(&out, "other", r->figures.other);
     put_number(&out, "seconds", r->seconds);
     put_number(&out, "rate", r->seconds > 0 ? (double)r->delivered / r->seconds : 0);

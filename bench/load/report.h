@@ -16,6 +16,7 @@ struct report_figures {
     struct books_counts books;
     uint64_t damaged;
     uint64_t other;    /* elements that are no stanzas of ours */
+    uint64_t unanswered; /* SIP source: requests without final response */
     uint64_t accepted; /* streams that the server opened to us */
     uint64_t opened, closed; /* lines */
 };

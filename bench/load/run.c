@@ -67,6 +67,7 @@ static struct report_figures figures(const struct run *run)
         .books = books_count(run->books),
         .damaged = load(&run->damaged),
         .other = load(&run->other),
+        .unanswered = load(&run->asked) - load(&run->answered),
         .accepted = load(&run->accepted),
         .opened = load(&run->opened[SIDE_SOURCE]) + load(&run->opened[SIDE_SINK]),
         .closed = load(&run->closed[SIDE_SOURCE]) + load(&run->closed[SIDE_SINK]),
@@ -84,7 +85,8 @@ static bool look(struct course *c)
     (void)nanosleep(&t, NULL);
     now = now_ns();
     f = figures(c->run);
-    moved = f.books.arrived + f.books.refused + f.opened + f.closed + f.accepted;
+    moved = f.books.arrived + f.books.refused + f.opened + f.closed + f.accepted +
+            load(&c->run->answered);
     if (moved != c->stirred || c->stirred_ns == 0) {
         c->stirred = moved;
         c->stirred_ns = now;
@@ -138,6 +140,14 @@ static uint32_t lines_of(const struct course *c, enum side side)
     return c->plan->kind[side]->line_count(c->plan, side);
 }
 
+/* Then lines are opened with their flows. */
+static bool has_line_per_flow(const struct course *c)
+{
+    uint32_t lines = lines_of(c, SIDE_SOURCE);
+
+    return lines > 1 && lines == c->plan->streams;
+}
+
 static bool open_lines(struct course *c, enum side side, uint32_t from, uint32_t until)
 {
     uint64_t wanted = load(&c->run->opened[side]) + (until - from);
@@ -164,7 +174,7 @@ static bool open_sides(struct course *c)
     bool source_first = strcmp(c->plan->kind_name[SIDE_SOURCE], "component") == 0;
     enum side first = source_first ? SIDE_SOURCE : SIDE_SINK;
     enum side second = source_first ? SIDE_SINK : SIDE_SOURCE;
-    bool is_many = lines_of(c, SIDE_SOURCE) > 1;
+    bool is_many = has_line_per_flow(c);
 
     if (!open_lines(c, first, 0, lines_of(c, first))) {
         return false;
@@ -232,7 +242,7 @@ static bool all_settled(const struct course *c)
 {
     struct books_counts b = books_count(c->run->books);
 
-    return b.arrived + b.refused >= c->wanted;
+    return b.arrived + b.refused >= c->wanted && load(&c->run->answered) == load(&c->run->asked);
 }
 
 /* One stanza on each flow, a few at a time: servers dial, caches fill. */
@@ -411,7 +421,7 @@ static int measure_cycles(struct course *c)
 
 static bool prepare(struct course *c, uint32_t from, uint32_t until)
 {
-    bool is_many = lines_of(c, SIDE_SOURCE) > 1;
+    bool is_many = has_line_per_flow(c);
 
     return (!is_many || open_lines(c, SIDE_SOURCE, from, until)) && warm_up(c, from, until) &&
            wait_for_go(c);

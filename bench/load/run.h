@@ -26,6 +26,8 @@ struct run {
     _Atomic uint64_t accepted;
     _Atomic uint64_t damaged;
     _Atomic uint64_t other;
+    _Atomic uint64_t asked;    /* SIP source: requests sent */
+    _Atomic uint64_t answered; /* and final responses to them */
     _Atomic uint64_t last_arrival_ns;
     _Atomic uint64_t commands_done;
     uint64_t commands_posted; /* the control thread's */

@@ -41,7 +41,7 @@ static int check(const struct plan *plan, enum side side, char *why, size_t why_
 static uint32_t line_count(const struct plan *plan, enum side side)
 {
     if (side == SIDE_SOURCE) {
-        return (uint32_t)plan->streams;
+        return (uint32_t)plan->lines;
     }
     return plan->has_pings ? (uint32_t)plan->domains : 0;
 }
@@ -127,7 +127,7 @@ static void accepted(void *party, struct conn *c)
 static bool write_order(void *party, const struct schedule_order *order)
 {
     struct s2s *p = party;
-    struct wire *w = p->lines[order->flow];
+    struct wire *w = p->lines[order->flow % p->line_count];
 
     return w && wire_write(w, order);
 }

@@ -3,9 +3,9 @@
  * 0199), as source and as sink. s2s.c: connections; s2s_dialled.c and s2s_accepted.c: what is said
  * on those of either direction. Private to the three.
  *
- * A source dials one stream per flow. A sink accepts what the server dials; with --pings it dials
- * one stream per domain, too, on which it answers pings. Whoever is asked (db:verify) answers for
- * the partners' domains; a key that the server sends us is verified at the server, over a stream
+ * A source dials --lines streams, one per flow unless told. A sink accepts what the server dials;
+ * with --pings it dials one stream per domain, too, on which it answers pings. Whoever is asked
+ * (db:verify) answers for the partners' domains; a key that the server sends us is verified at the server, over a stream
  * dialled for that.                                                                              */
 #ifndef FG_LOAD_S2S_H
 #define FG_LOAD_S2S_H

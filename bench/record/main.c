@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* record_bench [ROUNDS] [NAME] [--check]: see bench.h. Rounds of all contestants alternate; the
  * median of each is printed with its spread, and the median of the ratios to OpenSSL within a
- * round. One JSON object a line. NAME: this contestant alone, for a profile. --check: one round, no figures. */
+ * round. One JSON object a line. NAME: this contestant alone, for a profile. --check: one round, no
+ * figures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

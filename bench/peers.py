@@ -21,8 +21,12 @@ RELAY = "127.77.0.20"
 LISTEN = (plan.SCRIPTED, plan.XMPP_SERVER)  # where the load tool plays the partners
 
 
+DIGITS = 4  # of a partner's number: fedgate-watch; fedgate-load has LOAD_DIGITS
+LOAD_DIGITS = 5
+
+
 def partner_domains(count=PARTNERS):
-    return [f"p{number:04}.{SUFFIX}" for number in range(count)]
+    return [f"p{number:0{DIGITS}}.{SUFFIX}" for number in range(count)]
 
 
 class FedgateServer:

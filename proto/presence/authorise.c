@@ -154,6 +154,11 @@ bool contact_is_granting(const struct contact *c)
     return (c->wants & CONTACT_WANTS_GRANT) != 0;
 }
 
+bool contact_is_unwritten(const struct contact *c)
+{
+    return c->dirt == CONTACT_URGENT || c->is_on_way;
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 /* An order to allow makes the partner's user a watcher; ours it only sets free to ask, and takes

@@ -132,6 +132,8 @@ void contact_set_state(struct contact *c, enum contact_state state, enum contact
  * again while it waits changes nothing. */
 void contact_grant(struct contact *c, enum contact_asker asker);
 bool contact_is_granting(const struct contact *c);
+/* What counts at once, the end of a grant say, may still be undone by a crash. */
+bool contact_is_unwritten(const struct contact *c);
 /* The row is older than dialogs or document: written within DIRTY_MS, coalesced. When it is durable
  * *_stored(c) follows: the row packed last is. Until then *_pack is not called again. */
 void contact_touch(struct contact *c);

@@ -423,6 +423,10 @@ static void expel(struct contact *c, enum subscriber_state next)
 {
     end_shown(c);
     unsubscribed(c);
+    if (c->remote->is_unreachable) { /* that was lost: he hears it when he is there */
+        c->in.owes_unsubscribed = true;
+        c->in.is_unheard = true;
+    }
     subscriber_set_state(c, next);
 }
 

@@ -51,6 +51,7 @@
  * the subscription with it (RFC 6665 4.2.2). */
 #define SUBSCRIBER_DOUBT_S        (SIP_TIMER_N_S + SUBSCRIBER_SLACK_S)
 #define SUBSCRIBER_GHOST_S        600u /* that somebody left may still turn out not to be told */
+#define SUBSCRIBER_WRITE_S        10u /* the end that is acknowledged is durable, or this is over */
 #define SUBSCRIBER_END_TRIES_MAX  3u
 /* After a start the loaded dialogs are written before they are used, so that a second crash does
  * not use their CSeq again (dialog.h). */

@@ -120,6 +120,9 @@ void subscriber_stored(struct contact *c)
             d->is_loaded = false;
         }
     }
+    if (c->in.owes_unsubscribed) {
+        subscriber_settle(c);
+    }
 }
 
 /* --- unpack ----------------------------------------------------------------------------------- */

@@ -57,13 +57,14 @@ static uint32_t cut_s(const struct contact *c)
     return (uint32_t)(c->remote->unreachable_ms / MS_PER_S) + 1 + SUBSCRIBER_CUT_S;
 }
 
-/* How long until a request that nobody decides, or a refusal, has been kept for long enough; below
- * 0: long since; FOR_EVER: not such a one. */
+/* How long until a request that nobody decides, or a refusal (one that a partner who is away still
+ * has to hear, too), has been kept for long enough; below 0: long since; FOR_EVER: none of these. */
 static int64_t life_s(const struct contact *c)
 {
-    uint32_t life_s = c->state == CONTACT_ASKED    ? PRESENCE_ASKED_LIFE_S
-                      : c->state == CONTACT_DENIED ? PRESENCE_DENIED_LIFE_S
-                                                   : 0;
+    bool is_owed = c->state == CONTACT_NONE && c->in.is_unheard;
+    uint32_t life_s = c->state == CONTACT_ASKED               ? PRESENCE_ASKED_LIFE_S
+                      : c->state == CONTACT_DENIED || is_owed ? PRESENCE_DENIED_LIFE_S
+                                                              : 0;
 
     if (life_s == 0 || c->changed_unix_s == 0 || contact_is_granting(c)) {
         return FOR_EVER;
@@ -233,15 +234,25 @@ static uint32_t lapse_s(const struct contact *c)
     return left_s >= UINT32_MAX / 2 ? 0 : subscriber_now_s(c) + (uint32_t)left_s;
 }
 
+static uint32_t pay_next_s(const struct contact *c)
+{
+    uint32_t now_s = subscriber_now_s(c);
+
+    if (!c->in.owes_unsubscribed || c->in.is_unheard) {
+        return 0;
+    }
+    return now_s < c->in.pay_s                        ? c->in.pay_s
+           : now_s < c->in.pay_s + SUBSCRIBER_WRITE_S ? c->in.pay_s + SUBSCRIBER_WRITE_S
+                                                      : 0;
+}
+
 static void arm(struct contact *c)
 {
     const struct subscriber *sub = &c->in;
     uint32_t next_s = earlier(earlier(sub->retry_s, keep_s(c)), earlier(sub->away_s, sub->tell_s));
 
     next_s = earlier(next_s, earlier(lapse_s(c), earlier(idle_s(c), cut_s(c))));
-    if (sub->owes_unsubscribed && !sub->is_unheard && subscriber_now_s(c) < sub->pay_s) {
-        next_s = earlier(next_s, sub->pay_s);
-    }
+    next_s = earlier(next_s, pay_next_s(c));
     for (const struct subscriber_dialog *d = sub->dialogs; d; d = d->next) {
         next_s = earlier(next_s, dialog_next_s(d));
     }
@@ -259,10 +270,14 @@ void subscriber_hear(struct contact *c)
     }
 }
 
-/* `unsubscribed` follows the answer to Expires 0 (RFC 8048 5.2.3). */
+/* `unsubscribed` follows the answer to Expires 0 (RFC 8048 5.2.3), and the end of the grant on the
+ * disk: what the watcher's server heard must not be undone by a crash. */
 static void pay(struct contact *c)
 {
-    if (!c->in.owes_unsubscribed || c->in.is_unheard || subscriber_now_s(c) < c->in.pay_s) {
+    uint32_t now_s = subscriber_now_s(c);
+
+    if (!c->in.owes_unsubscribed || c->in.is_unheard || now_s < c->in.pay_s ||
+        (now_s < c->in.pay_s + SUBSCRIBER_WRITE_S && contact_is_unwritten(c))) {
         return;
     }
     for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {

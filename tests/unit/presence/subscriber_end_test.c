@@ -163,6 +163,46 @@ Test(subscriber_end, what_she_ends_herself_is_not_owed)
     EXPECT_SAID(&s, "= denied/denied");
 }
 
+/* An administrator has forgotten her while she was away: she hears of it when she is back. */
+Test(subscriber_end, forgotten_while_away)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    enter(&s, SUBSCRIBER_ACTIVE);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    fixture_run(&s.f, 1000);
+    said(&s);
+    presence_order(s.f.p, &pair, CONTACT_IN, PRESENCE_FORGET, 1);
+    fixture_run(&s.f, 1000);
+    respond(&s, 481, "");
+    fixture_run(&s.f, 60000);
+    said(&s);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), true);
+    fixture_run(&s.f, 8000);
+    EXPECT_SAID(&s, "unavailable unsubscribed = none/none");
+    fixture_run(&s.f, 8000);
+    cr_expect_null(contact_of(&s));
+    cr_expect_null(fixture_row(&s.f, CONTACT_IN, BOB, ANN));
+}
+
+/* ... or never: her domain is gone. */
+Test(subscriber_end, forgotten_and_never_back)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    enter(&s, SUBSCRIBER_ACTIVE);
+    presence_partner_seen(s.f.p, SLICE_LIT("chat.example"), false);
+    fixture_run(&s.f, 1000);
+    presence_order(s.f.p, &pair, CONTACT_IN, PRESENCE_FORGET, 1);
+    fixture_run(&s.f, 1000);
+    respond(&s, 481, "");
+    fixture_run(&s.f, 29 * 86400000ull);
+    cr_expect_not_null(contact_of(&s));
+    fixture_run(&s.f, 2 * 86400000ull);
+    cr_expect_null(contact_of(&s));
+    cr_expect_null(fixture_row(&s.f, CONTACT_IN, BOB, ANN));
+}
+
 static void serve_refresh(void)
 {
     respond(&s, 200, "");

@@ -227,6 +227,35 @@ Test(subscriber_store, denials_survive)
     EXPECT_SAID(&s, "unsubscribed unsubscribed = denied/denied");
 }
 
+/* She might stop listening, and after a crash she would watch again. */
+Test(subscriber_store, an_end_is_durable_before_it_is_acknowledged)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    fixture_run(&s.f, 6000);
+    said(&s);
+    s.f.store = FIXTURE_STORE_HOLDS;
+    ann(&s, "unsubscribe");
+    respond(&s, 481, "");
+    fixture_run(&s.f, (SUBSCRIBER_PAY_S + 3) * 1000);
+    EXPECT_SAID(&s, "= none/none");
+    s.f.store = FIXTURE_STORE_PROMPT;
+    fixture_run(&s.f, 1000);
+    EXPECT_SAID(&s, "unsubscribed = none/none");
+}
+
+/* A store that hangs holds nobody up for ever. */
+Test(subscriber_store, an_end_does_not_wait_for_a_store_that_hangs)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    fixture_run(&s.f, 6000);
+    said(&s);
+    s.f.store = FIXTURE_STORE_HOLDS;
+    ann(&s, "unsubscribe");
+    respond(&s, 481, "");
+    fixture_run(&s.f, (SUBSCRIBER_PAY_S + SUBSCRIBER_WRITE_S + 3) * 1000);
+    EXPECT_SAID(&s, "unsubscribed = none/none");
+}
+
 /* After a restart, too: what counts is when it was said. */
 Test(subscriber_store, denials_are_forgotten_in_the_end)
 {

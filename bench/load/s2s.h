@@ -5,8 +5,8 @@
  *
  * A source dials --lines streams, one per flow unless told. A sink accepts what the server dials;
  * with --pings it dials one stream per domain, too, on which it answers pings. Whoever is asked
- * (db:verify) answers for the partners' domains; a key that the server sends us is verified at the server, over a stream
- * dialled for that.                                                                              */
+ * (db:verify) answers for the partners' domains; a key that the server sends us is verified at the
+ * server, over a stream dialled for that.                                                        */
 #ifndef FG_LOAD_S2S_H
 #define FG_LOAD_S2S_H
 

@@ -45,8 +45,9 @@ static uint32_t line_count(const struct plan *plan, enum side side)
 
 static const struct sockaddr_in *listen_at(const struct plan *plan, enum side side)
 {
-    (void)side;
-    return plan->sip_listen.sin_port != 0 ? &plan->sip_listen : NULL;
+    bool is_for_us = side == SIDE_SINK || plan->kind[SIDE_SINK] != &party_sip;
+
+    return is_for_us && plan->sip_listen.sin_port != 0 ? &plan->sip_listen : NULL;
 }
 
 static void address_text(const struct sockaddr_in *at, char out[SENT_BY_BYTES])

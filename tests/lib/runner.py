@@ -268,7 +268,7 @@ def live_tests(only):
 def live(run, only):
     """Each test in namespaces of its own, several at a time."""
     # The sanitized daemon for most tests, the release one for floods: no test programs are needed.
-    for preset, more in (("asan-ubsan", []), ("release", ["partners_bench"])):
+    for preset, more in (("asan-ubsan", ["fedgate-load"]), ("release", ["partners_bench"])):
         if not build(run, preset, ["fedgate", "fedgatectl", *more]):
             return
     run_live(run, live_tests(only), "live", {})

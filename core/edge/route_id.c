@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* route_id: ids of stanzas made by this node. They carry where the answer belongs, so no table is
  * needed, and a keyed hash, so that nobody can answer for a message that he was not sent. */
-#include <stdio.h>
-
 #include "base/ascii.h"
 #include "base/hash.h"
 #include "edge/route.h"
@@ -30,11 +28,20 @@ static bool parse_hex64(struct slice text, uint64_t *out)
     return true;
 }
 
+/* HEX64_CHARS digits at at. */
+static char *put_hex64(char *at, uint64_t value)
+{
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        *at++ = "0123456789abcdef"[(value >> shift) & 15];
+    }
+    return at;
+}
+
 struct slice ping_id(uint64_t number, char mem[64])
 {
-    int len = snprintf(mem, 64, PING_PREFIX "%016lx", number);
+    char *end = put_hex64(mempcpy(mem, PING_PREFIX, sizeof(PING_PREFIX) - 1), number);
 
-    return slice_make(mem, (size_t)len);
+    return slice_make(mem, (size_t)(end - mem));
 }
 
 bool ping_id_parse(struct slice id, uint64_t *number)
@@ -52,10 +59,10 @@ static uint64_t seal(struct sip_origin origin)
 
 struct slice sip_stanza_id(struct sip_origin origin, char mem[96])
 {
-    int len = snprintf(mem, 96, SIP_PREFIX "%016lx%016lx%016lx", (uint64_t)origin.shard_idx,
-                       origin.handle, seal(origin));
+    char *at = put_hex64(mempcpy(mem, SIP_PREFIX, sizeof(SIP_PREFIX) - 1), origin.shard_idx);
 
-    return slice_make(mem, (size_t)len);
+    at = put_hex64(put_hex64(at, origin.handle), seal(origin));
+    return slice_make(mem, (size_t)(at - mem));
 }
 
 bool sip_stanza_id_parse(struct slice id, struct sip_origin *origin)

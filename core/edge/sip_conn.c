@@ -89,18 +89,19 @@ static void on_bad(struct sip_conn *sc)
 static void on_message(struct sip_conn *sc)
 {
     const struct sip_msg *m = &sc->framer.msg;
-    char mem[SIP_SENT_BY_BYTES];
-    struct sip_host own = {0};
-    struct sip_check_policy ours = {.own = &own, .own_count = 1};
+    const struct sip_own *own = sip_own(sc->side, sc->is_tls);
+    struct sip_check_policy ours UNINITIALIZED;
+    struct sip_keys keys UNINITIALIZED;
     struct sip_verdict verdict;
 
-    if (sip_host_parse(sip_sent_by(sc->side, sc->is_tls, mem), &own) != 0) {
-        ours.own_count = 0;
-    }
     if (m->is_request) {
         sip_uas_request(sc, m);
-    } else if (sip_check_response(m, &ours, &verdict)) {
-        (void)sip_client_receive(sc->side->txns, m);
+        return;
+    }
+    ours = (struct sip_check_policy){.own = &own->host,
+                                     .own_count = own->host.kind != SIP_HOST_NONE};
+    if (sip_check_response_keys(m, &ours, &keys, &verdict)) {
+        (void)sip_client_receive_keys(sc->side->txns, m, &keys);
     } else {
         sc->side->e->stats.sip_bad++;
     }

@@ -87,6 +87,14 @@ struct sip_peer {
     char place[SIP_PLACE_BYTES]; /* where the configuration said it is, when last dialled */
 };
 
+/* What this node calls itself in Via. */
+struct sip_own {
+    uint64_t version; /* setup_version + 1 for which it holds; 0 = not known */
+    struct sip_host host; /* text, decoded; kind SIP_HOST_NONE: it cannot be */
+    size_t len;
+    char text[SIP_SENT_BY_BYTES];
+};
+
 /* A recipient with messages under way: one at a time (RFC 3428 section 8). */
 struct sip_target {
     struct list waiting; /* struct sip_out.link behind the one that is out */
@@ -124,6 +132,8 @@ struct sip_side {
     struct sip_ids ids;
     struct map peers;   /* hop name -> struct sip_peer, owned */
     struct map targets; /* Request-URI -> struct sip_target, owned */
+    uint64_t target_ends; /* how many were freed: whoever kept one sees whether it may be gone */
+    struct sip_own own[2]; /* TCP, TLS */
     struct list conns;  /* struct sip_conn.all */
     struct list holds;  /* struct sip_hold, owned; in order of their deadlines */
     struct wheel_timer hold_timer;
@@ -142,8 +152,14 @@ static inline struct sip_txn_ref sip_ref_of(uint64_t handle)
     return (struct sip_txn_ref){(uint32_t)(handle >> 32), (uint32_t)handle};
 }
 
-/* sip_side.c: what this node says of itself. mem: SIP_SENT_BY_BYTES. */
-struct slice sip_sent_by(const struct sip_side *s, bool is_tls, char *mem);
+/* sip_side.c: what this node says of itself. Valid until the next snapshot. */
+const struct sip_own *sip_own(struct sip_side *s, bool is_tls);
+static inline struct slice sip_sent_by(struct sip_side *s, bool is_tls)
+{
+    const struct sip_own *own = sip_own(s, is_tls);
+
+    return slice_make(own->text, own->len);
+}
 extern const struct sip_txn_ops sip_side_txn_ops;
 
 /* sip_conn.c */
@@ -198,7 +214,6 @@ void sip_uac_peer_down(struct sip_peer *p);
 /* Orderly stop: whatever has no answer yet gets one from us. */
 void sip_uac_refuse_all(struct sip_side *s);
 void sip_uac_tick(struct sip_side *s);
-struct slice sip_gate(const struct sip_peer *p, char mem[96]);
 
 /* sip_request.c: SUBSCRIBE and NOTIFY out. */
 void sip_req_done(struct sip_req *q, const struct sip_client_done *done);

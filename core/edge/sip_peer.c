@@ -112,7 +112,6 @@ static void send_probe(struct sip_peer *p)
     struct sip_id branch = sip_ids_branch(&s->ids);
     struct sip_id call_id = sip_ids_call_id(&s->ids);
     struct sip_id tag = sip_ids_tag(&s->ids);
-    char sent_by[SIP_SENT_BY_BYTES];
     char uri[300];
     char from[300];
     struct sip_client_params client;
@@ -127,7 +126,7 @@ static void send_probe(struct sip_peer *p)
     request = (struct sip_request_params){
         .uri = slice_from_cstr(uri),
         .transport = p->conn->is_tls ? SLICE_LIT("TLS") : SLICE_LIT("TCP"),
-        .sent_by = sip_sent_by(s, p->conn->is_tls, sent_by),
+        .sent_by = sip_sent_by(s, p->conn->is_tls),
         .branch = sip_id_slice(&branch),
         .max_forwards = SIP_MAX_FORWARDS,
         .from_uri = slice_from_cstr(from),

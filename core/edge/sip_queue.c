@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_queue: messages out that wait: one is under way per recipient (RFC 3428 section 8), the next
  * ones in order behind it; then those that wait for the connection to their next hop. */
-#include <stdio.h>
-
+#include "base/attr.h"
 #include "base/pool.h"
 #include "edge/bounce.h"
 #include "edge/partner_run.h"
@@ -17,11 +16,33 @@
 #define TARGET_COUNT_HIGH 512u
 #define PEER_COUNT_HIGH 4096u
 
-struct slice sip_gate(const struct sip_peer *p, char mem[96])
-{
-    int len = snprintf(mem, 96, "sip %s", p->name);
+#define GATE_BYTES 96u
 
-    return slice_make(mem, (size_t)len);
+static struct slice peer_gate(const struct sip_peer *p, char mem[GATE_BYTES])
+{
+    char *at = mempcpy(mem, "sip ", 4);
+
+    at = mempcpy(at, p->name, strlen(p->name)); /* 63 characters at most */
+    return slice_make(mem, (size_t)(at - mem));
+}
+
+/* A recipient has a gate of its own: who writes to others need not wait for this one. The table of
+ * recipients tells them apart by address, and so do their gates. */
+static struct slice target_gate(const struct sip_target *t, char mem[GATE_BYTES])
+{
+    char *at = mempcpy(mem, "sip recipient ", 14);
+
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        *at++ = "0123456789abcdef"[((uintptr_t)t >> shift) & 15];
+    }
+    return slice_make(mem, (size_t)(at - mem));
+}
+
+/* Nothing is to be said of a gate, mostly, and then its key is not made: none is closed, and this
+ * one is not to be. */
+static bool is_quiet(const struct edge *e, bool is_high)
+{
+    return !is_high && flow_is_open(&e->flow);
 }
 
 static void set_gate(struct edge *e, struct slice key, bool is_high, bool is_low)
@@ -36,32 +57,30 @@ static void set_gate(struct edge *e, struct slice key, bool is_high, bool is_low
 void sip_queue_update(struct sip_peer *p)
 {
     struct edge *e = p->side->e;
-    char mem[96];
+    char mem[GATE_BYTES] UNINITIALIZED;
     uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
     bool is_high = p->queued_count > PEER_COUNT_HIGH || p->queued_bytes > bytes_max / 2;
     bool is_low = p->queued_count <= PEER_COUNT_HIGH / 4 && p->queued_bytes <= bytes_max / 4;
 
-    set_gate(e, sip_gate(p, mem), is_high && p->state == SIP_PEER_UP, is_low);
-}
-
-/* A recipient has a gate of its own: who writes to others need not wait for this one. */
-static struct slice target_gate(const struct sip_target *t, char mem[96])
-{
-    int len = snprintf(mem, 96, "sip recipient %p", (const void *)t);
-
-    return slice_make(mem, (size_t)len);
+    is_high = is_high && p->state == SIP_PEER_UP;
+    if (!is_quiet(e, is_high)) {
+        set_gate(e, peer_gate(p, mem), is_high, is_low);
+    }
 }
 
 void sip_queue_update_target(struct sip_side *s, const struct sip_target *t)
 {
-    char mem[96];
+    char mem[GATE_BYTES] UNINITIALIZED;
+    bool is_high = t->count > TARGET_COUNT_HIGH;
 
-    set_gate(s->e, target_gate(t, mem), t->count > TARGET_COUNT_HIGH,
-             t->count <= TARGET_COUNT_HIGH / 4);
+    if (!is_quiet(s->e, is_high)) {
+        set_gate(s->e, target_gate(t, mem), is_high, t->count <= TARGET_COUNT_HIGH / 4);
+    }
 }
 
 void sip_queue_target_free(struct sip_side *s, struct sip_target *t)
 {
+    s->target_ends++;
     (void)map_remove(&s->targets, slice_make(t->key, t->key_len));
     pool_free(t);
 }
@@ -93,6 +112,28 @@ static void answer_local(struct sip_side *s, const struct stanza *st,
                                          .error = *error});
 }
 
+/* Whether the reader should wait, and where. t: NULL = gone. */
+static bool is_gate_closed(const struct sip_side *s, const struct sip_peer *p,
+                           const struct sip_target *t, struct route_gate *gate)
+{
+    char mem[GATE_BYTES] UNINITIALIZED;
+    struct slice key = SLICE_NONE;
+
+    if (flow_is_open(&s->e->flow)) {
+        return false;
+    }
+    key = t ? target_gate(t, mem) : SLICE_NONE;
+    if (!t || !flow_is_closed(&s->e->flow, key)) {
+        key = peer_gate(p, mem);
+    }
+    if (!flow_is_closed(&s->e->flow, key)) {
+        return false;
+    }
+    memcpy(gate->mem, key.ptr, key.len);
+    gate->key = slice_make(gate->mem, key.len);
+    return true;
+}
+
 static bool enqueue(struct sip_side *s, const struct stanza *st,
                     const struct sip_side_target *target, const struct message_to_sip *m,
                     struct route_gate *gate)
@@ -101,8 +142,7 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     struct sip_target *t = p ? target_of(s, m->uri) : NULL;
     struct sip_out *o = NULL;
     struct stanza_error error;
-    char mem[96];
-    struct slice key;
+    uint64_t ends;
 
     if (t && t->count < TARGET_COUNT_MAX && p->queued_count < PEER_COUNT_MAX &&
         p->queued_bytes + m->body.len <= edge_policy(s->e)->limits.queue_bytes_max &&
@@ -125,26 +165,20 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     p->queued_count++;
     p->queued_bytes += o->body.len;
     t->count++;
+    ends = s->target_ends;
     if (t->count == 1) {
         sip_out_dispatch(o);
     } else {
         list_push_back(&t->waiting, &o->link);
     }
     sip_queue_update(p);
-    t = map_get(&s->targets, m->uri); /* gone when the next hop could not be dialled at all */
+    if (ends != s->target_ends) {
+        t = map_get(&s->targets, m->uri); /* gone when the next hop could not be dialled at all */
+    }
     if (t) {
         sip_queue_update_target(s, t);
     }
-    key = t ? target_gate(t, mem) : SLICE_NONE;
-    if (!t || !flow_is_closed(&s->e->flow, key)) {
-        key = sip_gate(p, mem);
-    }
-    if (!flow_is_closed(&s->e->flow, key)) {
-        return false;
-    }
-    memcpy(gate->mem, key.ptr, key.len);
-    gate->key = slice_make(gate->mem, key.len);
-    return true;
+    return is_gate_closed(s, p, t, gate);
 }
 
 bool sip_side_send(struct sip_side *s, const struct stanza *st,

@@ -106,7 +106,6 @@ static bool write_request(struct sip_req *q)
         .owner = q,
         .now_ms = shard_now_ms(s->e->sh),
     };
-    char sent_by[SIP_SENT_BY_BYTES];
     size_t before = buf_len(out);
 
     if (sc->is_ended || conn_out_is_crowded(sc->c) ||
@@ -114,7 +113,7 @@ static bool write_request(struct sip_req *q)
         return false;
     }
     params.transport = sc->is_tls ? SLICE_LIT("TLS") : SLICE_LIT("TCP");
-    params.sent_by = sip_sent_by(s, sc->is_tls, sent_by);
+    params.sent_by = sip_sent_by(s, sc->is_tls);
     params.branch = sip_id_slice(&branch);
     sip_write_request(out, &params);
     buf_put(out, q->fields);

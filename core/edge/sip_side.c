@@ -102,9 +102,8 @@ struct sip_ids *sip_side_ids(struct sip_side *s)
     return &s->ids;
 }
 
-struct slice sip_sent_by(const struct sip_side *s, bool is_tls, char *mem)
+static void read_own(struct sip_own *own, const struct snapshot *policy, bool is_tls)
 {
-    const struct snapshot *policy = edge_policy(s->e);
     uint16_t port = is_tls ? 5061 : 5060;
     int len;
 
@@ -119,16 +118,29 @@ struct slice sip_sent_by(const struct sip_side *s, bool is_tls, char *mem)
             break;
         }
     }
-    len = snprintf(mem, SIP_SENT_BY_BYTES, "%s:%u", policy->node_name, port);
-    return slice_make(mem, len > 0 && (size_t)len < SIP_SENT_BY_BYTES ? (size_t)len : 0);
+    len = snprintf(own->text, sizeof(own->text), "%s:%u", policy->node_name, port);
+    own->len = len > 0 && (size_t)len < sizeof(own->text) ? (size_t)len : 0;
+    if (sip_host_parse(slice_make(own->text, own->len), &own->host) != 0) {
+        own->host.kind = SIP_HOST_NONE;
+    }
 }
 
-void sip_side_put_contact(const struct sip_side *s, bool is_tls, struct buf *out)
+/* Written and decoded once for a snapshot: asked for with every message. */
+const struct sip_own *sip_own(struct sip_side *s, bool is_tls)
 {
-    char sent_by[SIP_SENT_BY_BYTES];
+    struct sip_own *own = &s->own[is_tls];
 
+    if (own->version != s->e->setup_version + 1) {
+        read_own(own, edge_policy(s->e), is_tls);
+        own->version = s->e->setup_version + 1;
+    }
+    return own;
+}
+
+void sip_side_put_contact(struct sip_side *s, bool is_tls, struct buf *out)
+{
     buf_put_lit(out, "<sip:");
-    buf_put(out, sip_sent_by(s, is_tls, sent_by));
+    buf_put(out, sip_sent_by(s, is_tls));
     buf_put_cstr(out, is_tls ? ";transport=tls>" : ";transport=tcp>");
 }
 

@@ -48,7 +48,7 @@ NODISCARD int sip_side_request(struct sip_side *s, const struct next_hop *hop,
 /* Final response to a request that came in on this shard; stale ones are dropped. */
 void sip_side_answer(struct sip_side *s, uint64_t handle, const struct sip_answer *answer);
 /* "<sip:node:5061;transport=tls>": where next hops reach this node. */
-void sip_side_put_contact(const struct sip_side *s, bool is_tls, struct buf *out);
+void sip_side_put_contact(struct sip_side *s, bool is_tls, struct buf *out);
 struct sip_ids *sip_side_ids(struct sip_side *s);
 
 /* From any shard: what became of a stanza that came from SIP: 202 = confirmed (held a moment for an

@@ -19,6 +19,25 @@ static char *put(char *at, struct slice from, struct slice *to)
     return from.len ? mempcpy(at, from.ptr, from.len) : at;
 }
 
+/* The address as one text of jid_len bytes. */
+static char *put_jid(char *at, const struct jid *j, struct slice *to)
+{
+    char *start = at;
+    struct slice part;
+
+    if (j->local.len != 0) {
+        at = put(at, j->local, &part);
+        *at++ = '@';
+    }
+    at = put(at, j->domain, &part);
+    if (j->resource.len != 0) {
+        *at++ = '/';
+        at = put(at, j->resource, &part);
+    }
+    *to = slice_make(start, (size_t)(at - start));
+    return at;
+}
+
 struct sip_out *sip_out_new(const struct stanza *st, const struct sip_side_target *target,
                                const struct message_to_sip *m)
 {
@@ -26,25 +45,16 @@ struct sip_out *sip_out_new(const struct stanza *st, const struct sip_side_targe
                    st->id.len + m->uri.len + m->from_uri.len + m->call_id.len + m->subject.len +
                    m->language.len + m->body.len;
     struct sip_out *o = pool_alloc(sizeof(*o) + bytes);
-    struct buf names;
     char *at;
 
     if (!o) {
         return NULL;
     }
     *o = (struct sip_out){.magic = SIP_OUT_MAGIC, .date_unix_s = m->date_unix_s};
-    buf_init(&names, (size_t)4 * JID_BYTES_MAX);
-    jid_write(&names, &st->from);
-    jid_write(&names, &st->to);
-    if (names.failed) {
-        buf_deinit(&names);
-        pool_free(o);
-        return NULL;
-    }
     at = put(o->data, target->local, &o->local);
     at = put(at, target->remote, &o->remote);
-    at = put(at, slice_to(buf_slice(&names), jid_len(&st->from)), &o->from);
-    at = put(at, slice_from(buf_slice(&names), jid_len(&st->from)), &o->to);
+    at = put_jid(at, &st->from, &o->from);
+    at = put_jid(at, &st->to, &o->to);
     at = put(at, st->id, &o->id);
     at = put(at, m->uri, &o->uri);
     at = put(at, m->from_uri, &o->from_uri);
@@ -52,7 +62,6 @@ struct sip_out *sip_out_new(const struct stanza *st, const struct sip_side_targe
     at = put(at, m->subject, &o->subject);
     at = put(at, m->language, &o->language);
     (void)put(at, m->body, &o->body);
-    buf_deinit(&names);
     return o;
 }
 
@@ -79,13 +88,12 @@ static bool write_request(struct sip_out *o)
     struct sip_id branch = sip_ids_branch(&s->ids);
     struct sip_id tag = sip_ids_tag(&s->ids);
     struct sip_id call_id = sip_ids_call_id(&s->ids);
-    char sent_by[SIP_SENT_BY_BYTES];
     size_t before = buf_len(out);
     struct sip_request_params request = {
         .method = SIP_METHOD_MESSAGE,
         .uri = o->uri,
         .transport = sc->is_tls ? SLICE_LIT("TLS") : SLICE_LIT("TCP"),
-        .sent_by = sip_sent_by(s, sc->is_tls, sent_by),
+        .sent_by = sip_sent_by(s, sc->is_tls),
         .branch = sip_id_slice(&branch),
         .max_forwards = SIP_MAX_FORWARDS,
         .from_uri = o->from_uri,

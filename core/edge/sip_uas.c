@@ -174,13 +174,15 @@ static void send_stanza(struct sip_conn *sc, struct sip_txn_ref ref,
     route_block_home(e, b, edge_home_of_partner(e, decision.partner));
 }
 
-static void on_message(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_msg *m)
+static void on_message(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_msg *m,
+                       const struct sip_keys *keys)
 {
     struct edge *e = sc->side->e;
     struct sip_origin origin = {.handle = sip_handle_of(ref), .shard_idx = e->idx};
     char id_mem[96];
     struct message_from_sip_options options = {
         .id = sip_stanza_id(origin, id_mem),
+        .keys = keys,
         .now_unix_s = shard_now_unix_s(e->sh),
     };
     static _Thread_local struct message_from_sip result; /* 6 KB of addresses */
@@ -204,9 +206,11 @@ static void on_message(struct sip_conn *sc, struct sip_txn_ref ref, const struct
     }
 }
 
-static void act(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_msg *m,
-                const struct sip_check_policy *policy)
+static void act(struct sip_conn *sc, const struct sip_server_result *taken,
+                const struct sip_msg *m, const struct sip_check_policy *policy)
 {
+    struct sip_txn_ref ref = taken->ref;
+
     switch ((unsigned)m->method) {
     case SIP_METHOD_OPTIONS:
         on_options(sc, ref, policy);
@@ -217,7 +221,7 @@ static void act(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_ms
         } else if (sip_conn_is_overdue(sc)) {
             sip_uas_respond(sc->side, sip_handle_of(ref), 503, SIP_LEAVING_RETRY_S);
         } else {
-            on_message(sc, ref, m);
+            on_message(sc, ref, m, taken->keys);
         }
         break;
     case SIP_METHOD_SUBSCRIBE:
@@ -235,16 +239,15 @@ void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m)
 {
     struct sip_side *s = sc->side;
     struct edge *e = s->e;
-    char mem[SIP_SENT_BY_BYTES];
-    struct sip_host own = {0};
+    const struct sip_own *own = sip_own(s, sc->is_tls);
     struct sip_check_policy policy = {
         .methods = SIP_METHOD_BIT(SIP_METHOD_MESSAGE) | SIP_METHOD_BIT(SIP_METHOD_OPTIONS) |
                    SIP_METHOD_BIT(SIP_METHOD_INVITE) | SIP_METHOD_BIT(SIP_METHOD_SUBSCRIBE) |
                    SIP_METHOD_BIT(SIP_METHOD_NOTIFY),
         .schemes = SIP_SCHEME_BIT(SIP_SCHEME_SIP) | SIP_SCHEME_BIT(SIP_SCHEME_IM) |
                    SIP_SCHEME_BIT(SIP_SCHEME_PRES),
-        .own = &own,
-        .own_count = 1,
+        .own = &own->host,
+        .own_count = own->host.kind != SIP_HOST_NONE,
         .accept = accept_types,
         .accept_count = ARRAY_COUNT(accept_types),
         .notify_accept = notify_accept_types,
@@ -257,9 +260,6 @@ void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m)
     };
     struct sip_server_result result;
 
-    if (sip_host_parse(sip_sent_by(s, sc->is_tls, mem), &own) != 0) {
-        policy.own_count = 0;
-    }
     result = sip_server_receive(s->txns, &sc->link, m, &policy, shard_now_ms(e->sh));
     sc->request_ms = shard_now_ms(e->sh);
     switch (result.in) {
@@ -267,7 +267,7 @@ void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m)
         if (sc->peer) {
             sc->peer->requests[0]++;
         }
-        act(sc, result.ref, m, &policy);
+        act(sc, &result, m, &policy);
         break;
     case SIP_SERVER_REFUSED:
         e->stats.sip_answered_error++;

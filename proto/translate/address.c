@@ -185,12 +185,61 @@ static unsigned make_jid(struct slice local, struct slice host, struct slice res
     return 0;
 }
 
-unsigned address_to_jid(const struct sip_uri *uri, bool with_resource, struct jid_storage *mem,
-                        struct jid *out)
+/* A user that means itself on both sides: ASCII, nothing percent-encoded (it would have a '%'), and
+ * nothing that XEP-0106 escapes or that could begin one of its sequences. */
+static bool is_plain(struct slice user)
 {
-    struct buf raw, local, resource;
+    static const uint64_t plain[4] = {
+        /* ! $ ( ) * + , - . 0-9 ; = ? */
+        UINT64_C(0xABFF7F1200000000),
+        /* A-Z _ a-z ~ */
+        UINT64_C(0x47FFFFFE87FFFFFE),
+    };
+    bool is_plain = true;
+
+    for (size_t i = 0; i < user.len; i++) {
+        unsigned char c = (unsigned char)user.ptr[i];
+
+        is_plain &= (plain[c >> 6] >> (c & 63)) & 1;
+    }
+    return is_plain;
+}
+
+/* The general way, over buffers. resource: NULL = that of the URI's gr. */
+static NOINLINE unsigned unescape_to_jid(const struct sip_uri *uri, const struct slice *resource,
+                                         struct jid_storage *mem, struct jid *out)
+{
+    struct buf raw, local, gr;
     unsigned status = 0;
 
+    buf_init(&raw, ADDRESS_USER_BYTES_MAX);
+    buf_init(&local, ESCAPED_BYTES_MAX);
+    buf_init(&gr, ADDRESS_USER_BYTES_MAX);
+    if (uri->has_user) {
+        status = user_to_local(uri->user, &raw, &local);
+        if (!status && buf_len(&local) == 0) {
+            status = 404;
+        }
+    }
+    if (!status && !resource) {
+        status = gr_to_resource(uri, &gr);
+    }
+    if (!status && (local.failed || gr.failed)) {
+        status = 500;
+    }
+    if (!status) {
+        status = make_jid(buf_slice(&local), uri->host.text, resource ? *resource : buf_slice(&gr),
+                          mem, out);
+    }
+    buf_deinit(&raw);
+    buf_deinit(&local);
+    buf_deinit(&gr);
+    return status;
+}
+
+static unsigned to_jid(const struct sip_uri *uri, const struct slice *resource,
+                       struct jid_storage *mem, struct jid *out)
+{
     *out = (struct jid){0};
     if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_IM &&
         uri->scheme != SIP_SCHEME_PRES) {
@@ -202,28 +251,23 @@ unsigned address_to_jid(const struct sip_uri *uri, bool with_resource, struct ji
     if (uri->user.len > 3 * ADDRESS_USER_BYTES_MAX) {
         return 414;
     }
-    buf_init(&raw, ADDRESS_USER_BYTES_MAX);
-    buf_init(&local, ESCAPED_BYTES_MAX);
-    buf_init(&resource, ADDRESS_USER_BYTES_MAX);
-    if (uri->has_user) {
-        status = user_to_local(uri->user, &raw, &local);
-        if (!status && buf_len(&local) == 0) {
-            status = 404;
-        }
+    if (uri->user.len <= JID_PART_BYTES_MAX && is_plain(uri->user) &&
+        (resource || uri->params.len == 0)) {
+        return make_jid(uri->user, uri->host.text, resource ? *resource : SLICE_NONE, mem, out);
     }
-    if (!status && with_resource) {
-        status = gr_to_resource(uri, &resource);
-    }
-    if (!status && (local.failed || resource.failed)) {
-        status = 500;
-    }
-    if (!status) {
-        status = make_jid(buf_slice(&local), uri->host.text, buf_slice(&resource), mem, out);
-    }
-    buf_deinit(&raw);
-    buf_deinit(&local);
-    buf_deinit(&resource);
-    return status;
+    return unescape_to_jid(uri, resource, mem, out);
+}
+
+unsigned address_to_jid(const struct sip_uri *uri, bool with_resource, struct jid_storage *mem,
+                        struct jid *out)
+{
+    return to_jid(uri, with_resource ? NULL : &SLICE_NONE, mem, out);
+}
+
+unsigned address_to_jid_at(const struct sip_uri *uri, struct slice resource,
+                           struct jid_storage *mem, struct jid *out)
+{
+    return to_jid(uri, uri->has_user ? &resource : &SLICE_NONE, mem, out);
 }
 
 unsigned address_text_to_jid(struct slice uri_text, bool with_resource, struct jid_storage *mem,

@@ -24,6 +24,9 @@
  * A URI without user part becomes a domain JID: only OPTIONS may be addressed to it.             */
 NODISCARD unsigned address_to_jid(const struct sip_uri *uri, bool with_resource,
                                   struct jid_storage *mem, struct jid *out);
+/* The same with a resource of the caller's choice, none where the URI has no user part. */
+NODISCARD unsigned address_to_jid_at(const struct sip_uri *uri, struct slice resource,
+                                     struct jid_storage *mem, struct jid *out);
 /* The same from text; malformed is 400. */
 NODISCARD unsigned address_text_to_jid(struct slice uri_text, bool with_resource,
                                        struct jid_storage *mem, struct jid *out);

@@ -85,7 +85,9 @@ void message_to_sip_deinit(struct message_to_sip *out);
 
 /* ---- SIP -> XMPP ---- */
 
+struct sip_keys;
 struct message_from_sip_options {
+    const struct sip_keys *keys; /* borrowed: what the checks decoded of m; NULL = decoded again */
     uint32_t body_bytes_max; /* 0 = MESSAGE_BODY_BYTES_MAX */
     bool type_normal;        /* else type='chat' */
     struct slice resource;   /* of SIP users without one of their own; empty = "sip" */

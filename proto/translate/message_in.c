@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* message_in: pager-mode SIP MESSAGE -> XMPP message. */
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/err.h"
+#include "sip/checks.h"
 #include "translate/address.h"
 #include "translate/body.h"
 #include "translate/message.h"
@@ -35,10 +37,11 @@ static bool read_addresses(struct message_from_sip *r, const struct sip_msg *m,
                            const struct message_from_sip_options *options)
 {
     struct slice resource = options->resource.len ? options->resource : SLICE_LIT("sip");
-    struct jid_storage bare_mem;
-    struct jid bare;
-    struct sip_addr from;
-    unsigned status = address_text_to_jid(m->uri, true, &r->to_mem, &r->to);
+    const struct sip_uri *from = options->keys ? &options->keys->from.uri : NULL;
+    struct sip_addr addr UNINITIALIZED;
+    unsigned status = options->keys
+                          ? address_to_jid(&options->keys->uri, true, &r->to_mem, &r->to)
+                          : address_text_to_jid(m->uri, true, &r->to_mem, &r->to);
 
     if (status) {
         refuse(r, MESSAGE_WHY_ADDRESS, status, SLICE_NONE);
@@ -48,16 +51,15 @@ static bool read_addresses(struct message_from_sip *r, const struct sip_msg *m,
         refuse(r, MESSAGE_WHY_NOT_A_USER, 404, SLICE_NONE);
         return false;
     }
-    if (sip_msg_addr(m, SIP_HDR_FROM, &from)) {
-        refuse(r, MESSAGE_WHY_MALFORMED, 400, SLICE_LIT("Bad From"));
-        return false;
+    if (!from) {
+        if (sip_msg_addr(m, SIP_HDR_FROM, &addr)) {
+            refuse(r, MESSAGE_WHY_MALFORMED, 400, SLICE_LIT("Bad From"));
+            return false;
+        }
+        from = &addr.uri;
     }
-    status = address_to_jid(&from.uri, false, &bare_mem, &bare);
-    if (bare.local.len == 0) {
-        resource = SLICE_NONE; /* the SIP domain itself speaks */
-    }
-    int err = status ? 0 : jid_make(&r->from_mem, bare.local, bare.domain, resource, &r->from);
-    if (status || err) {
+    /* Without a user part the SIP domain itself speaks. */
+    if (address_to_jid_at(from, resource, &r->from_mem, &r->from)) {
         refuse(r, MESSAGE_WHY_ADDRESS, 403, SLICE_LIT("From Not Translatable"));
         return false;
     }
@@ -67,7 +69,7 @@ static bool read_addresses(struct message_from_sip *r, const struct sip_msg *m,
 /* CPIM headers speak for nobody: who says something else there than in SIP is refused. */
 static bool is_same_identity(struct slice cpim_uri, const struct jid *sip_identity)
 {
-    struct jid_storage mem;
+    struct jid_storage mem UNINITIALIZED;
     struct jid jid;
 
     return cpim_uri.len == 0 || (address_text_to_jid(cpim_uri, false, &mem, &jid) == 0 &&
@@ -114,13 +116,19 @@ static bool judge_kind(struct message_from_sip *r, enum body_kind kind)
 
 static void write_attr_jid(struct buf *out, const char *name, const struct jid *jid)
 {
-    struct buf text;
+    char text[JID_BYTES_MAX] UNINITIALIZED;
+    char *at = text;
 
-    buf_init(&text, JID_BYTES_MAX);
-    jid_write(&text, jid);
-    xml_write_attr(out, name, buf_slice(&text));
-    out->failed |= text.failed;
-    buf_deinit(&text);
+    if (jid->local.len != 0) {
+        at = mempcpy(at, jid->local.ptr, jid->local.len);
+        *at++ = '@';
+    }
+    at = mempcpy(at, jid->domain.ptr, jid->domain.len);
+    if (jid->resource.len != 0) {
+        *at++ = '/';
+        at = mempcpy(at, jid->resource.ptr, jid->resource.len);
+    }
+    xml_write_attr(out, name, slice_make(text, (size_t)(at - text)));
 }
 
 /* Content-Language: its first tag, if it is one. */

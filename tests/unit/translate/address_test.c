@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit tests of proto/translate/address: the whole vector table, XEP-0106's examples, forgeries. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "translate/address.h"
@@ -210,6 +211,60 @@ Test(address, without_resource)
     cr_assert_eq(address_to_uri(&uri, &jid, false), 0);
     cr_assert(slice_eq_cstr(buf_slice(&uri), "sip:a@b.example"));
     buf_deinit(&uri);
+}
+
+/* A user without anything to unescape takes a shorter way, another one the general way: the same
+ * name gives the same address on both. */
+Test(address, plain_users_are_as_escaped_ones)
+{
+    static const char *const frames[][2] = {{"", ""}, {"a", ""}, {"", "B"}, {"x", "9"}};
+    struct jid_storage mem[2];
+    struct jid jid[2];
+    struct sip_uri uri;
+    char name[16];
+    char text[64];
+
+    for (int c = 0x21; c < 0x7f; c++) {
+        for (size_t f = 0; f < ARRAY_COUNT(frames); f++) {
+            unsigned status[2];
+
+            (void)snprintf(name, sizeof(name), "%s%c%s", frames[f][0], c, frames[f][1]);
+            (void)snprintf(text, sizeof(text), "sip:%s@chat.example", name);
+            if (sip_uri_parse(slice_from_cstr(text), &uri) || uri.user.len != strlen(name)) {
+                continue; /* this character cannot stand there as it is */
+            }
+            status[0] = address_to_jid(&uri, true, &mem[0], &jid[0]);
+            /* All of it percent-encoded: nothing is plain. */
+            (void)snprintf(text, sizeof(text), "sip:");
+            for (size_t i = 0; name[i]; i++) {
+                (void)snprintf(text + strlen(text), 4, "%%%02x", (unsigned char)name[i]);
+            }
+            (void)snprintf(text + strlen(text), 16, "@chat.example");
+            status[1] = address_text_to_jid(slice_from_cstr(text), true, &mem[1], &jid[1]);
+            cr_assert_eq(status[0], status[1], "%s", name);
+            cr_assert(status[0] != 0 || jid_eq(&jid[0], &jid[1]), "%s", name);
+        }
+    }
+}
+
+Test(address, resource_of_the_callers_choice)
+{
+    static const char *const users[] = {"ann", "a%26n"};
+    struct jid_storage mem;
+    struct sip_uri uri;
+    struct jid jid;
+    char text[64];
+
+    for (size_t i = 0; i < ARRAY_COUNT(users); i++) {
+        (void)snprintf(text, sizeof(text), "sip:%s@corp.example;gr=theirs", users[i]);
+        cr_assert_eq(sip_uri_parse(slice_from_cstr(text), &uri), 0);
+        cr_assert_eq(address_to_jid_at(&uri, SLICE_LIT("ours"), &mem, &jid), 0);
+        cr_expect(slice_eq_cstr(jid.resource, "ours"));
+        cr_expect_eq(jid.local.len, i == 0 ? 3 : 5);
+    }
+    cr_assert_eq(sip_uri_parse(SLICE_LIT("sip:corp.example"), &uri), 0);
+    cr_assert_eq(address_to_jid_at(&uri, SLICE_LIT("ours"), &mem, &jid), 0);
+    cr_expect(jid_is_domain(&jid));
 }
 
 /* X28 and its SIP side. */

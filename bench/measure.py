@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the drivers of this folder share: building, the load tool, a server's clock and memory."""
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(TREE, "tests", "lib"))
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+OTHER_DESCRIPTORS = 100
 CPUCLOCK_SCHED = 2  # of clock_gettime(2): bits of a clock id that names a process
 
 
@@ -25,6 +27,15 @@ def enter(preset):
         build(preset)
     os.environ["FEDGATE_BENCH_INSIDE"] = "yes"
     os.execv(ENTER, [ENTER, sys.executable, *sys.argv])
+
+
+def streams_possible():
+    """How many connections a process may hold here: its limit of descriptors, as high as it can be
+    set, less what it needs beside them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard - OTHER_DESCRIPTORS
 
 
 def build(preset, targets=("fedgate", "fedgate-load", "fedgate-watch")):

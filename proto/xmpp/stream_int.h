@@ -96,44 +96,46 @@ struct peer_features {
 #define RULES_UNCHECKED   UINT64_MAX
 
 struct stream {
+    /* What a stanza touches stands together: of many streams little is in the cache. */
     uint32_t magic;
     enum stream_role role;
-    enum stream_state state;        /* stream_set_state() only */
+    enum stream_state state; /* stream_set_state() only */
+    uint32_t proved_count;
     const struct stream_host *host; /* borrowed */
     void *ctx;                      /* borrowed */
-    const struct crypto *crypto;    /* borrowed */
-    struct buf *out;                /* borrowed */
     struct xml_parser *parser;      /* owned */
-    struct stream_limits limits;
-    uint64_t now_ms; /* of the call being served */
-
-    uint64_t establish_by_ms;
-    uint64_t state_by_ms; /* of the present state, STREAM_NEVER = none */
+    struct pair *pair_last;         /* borrowed from pairs: where the last stanza belonged */
+    void *retired;      /* owned; a pair or request that the last event still speaks of */
+    uint64_t now_ms;    /* of the call being served */
     uint64_t active_ms; /* when idle_by_ms was last moved */
     uint64_t heard_ms;  /* in: when something was last received */
+    struct slice lang;  /* owned; of the peer's header */
+    uint32_t bad_to_count;
+    uint32_t asked_count;
+    struct acks acks;
+    /* What its deadline and its owner ask after a turn. */
+    uint64_t state_by_ms; /* of the present state, STREAM_NEVER = none */
     uint64_t idle_by_ms;
     uint64_t keepalive_by_ms;
     uint64_t ack_by_ms;
+    struct list pairs;
+    struct list verifies;
+    struct buf *out; /* borrowed */
 
+    const struct crypto *crypto; /* borrowed */
+    struct stream_limits limits;
+    uint64_t establish_by_ms;
     struct slice local;        /* owned; empty = unknown */
     struct slice remote;       /* owned; empty = unknown */
     struct slice id;           /* owned */
-    struct slice lang;         /* owned; of the peer's header */
     struct stream_rules rules; /* of (local, remote), as last asked */
-    struct list pairs;
-    struct list verifies;
-    struct pair *pair_last; /* borrowed from pairs: where the last stanza belonged */
-    void *retired;          /* owned; a pair or request that the last event still speaks of */
     uint32_t pair_count;
-    uint32_t proved_count;
-    uint32_t asked_count;
     uint32_t verify_count;
     uint32_t verify_answer_count; /* in: requests answered as authority */
 
     uint32_t early_elements;
     uint32_t early_bytes;
     uint32_t sasl_attempts;
-    uint32_t bad_to_count;
     bool is_secured;
     bool is_verify_only;
     bool avoid_tls;
@@ -151,7 +153,6 @@ struct stream {
     bool is_response_sent;            /* out: to a challenge */
     enum sasl_condition sasl_failure; /* out: EXTERNAL was tried and failed */
     struct peer_features peer;
-    struct acks acks;
     uint8_t trail[STREAM_TRAIL]; /* last states, newest at trail_at - 1: for a debugger */
     uint8_t trail_at;
 };

@@ -84,19 +84,22 @@ static void put_escape(struct xml_out *o, char c)
 }
 
 #if defined(__SSE2__)
-/* Whether 16 bytes hold anything that may need an escape. */
-static bool is_marked(const char *s)
+/* A bit for each of 16 bytes that needs an escape there. */
+static uint32_t escape_mask(const char *s, uint8_t where)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)s);
     /* '<' and '>', '&' and '\'' differ in one bit each. */
     __m128i angle = _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8('>'));
     __m128i amp = _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(1)), _mm_set1_epi8('\''));
-    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-    /* Control characters: compared signed, so that 0x80 and above are let through. */
-    __m128i low = _mm_and_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-                                _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1)));
+    __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
 
-    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(angle, amp), _mm_or_si128(quote, low))) != 0;
+    if (where == ESCAPE_ATTR) {
+        /* Tab and LF, by way of 8..11: there are no other control characters in XML. */
+        marks = _mm_or_si128(marks, _mm_cmpeq_epi8(_mm_and_si128(bytes, _mm_set1_epi8((char)0xfc)),
+                                                   _mm_set1_epi8(8)));
+    }
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(angle, amp), marks));
 }
 #endif
 
@@ -105,23 +108,23 @@ static size_t plain_len(const char *s, size_t len, uint8_t where)
 {
     size_t at = 0;
 
-    while (at < len) {
-        size_t stop = len;
-
 #if defined(__SSE2__)
-        if (len - at >= 16) {
-            stop = at + 16;
-            if (!is_marked(s + at)) {
-                at = stop;
-                continue;
+    if (len >= 16) {
+        uint32_t mask;
+
+        for (; len - at >= 16; at += 16) {
+            mask = escape_mask(s + at, where);
+            if (mask) {
+                return at + (size_t)__builtin_ctz(mask);
             }
         }
+        /* The last 16 again, which begin with what has been looked at. */
+        mask = escape_mask(s + len - 16, where);
+        return mask ? len - 16 + (size_t)__builtin_ctz(mask) : len;
+    }
 #endif
-        for (; at < stop; at++) {
-            if (escaped_in[(unsigned char)s[at]] & where) {
-                return at;
-            }
-        }
+    while (at < len && !(escaped_in[(unsigned char)s[at]] & where)) {
+        at++;
     }
     return at;
 }

@@ -359,6 +359,7 @@ FAST_TARGET static inline void fast_note(struct xml_parser *p, const struct fast
         p->content_at = next;
         p->content_end = next;
         p->is_canonical = true;
+        p->is_root_canonical = !tag->declares;
         p->content_ns_lens = 0;
     } else if (tag->declares) {
         p->is_canonical = p->is_canonical && !tag->is_odd;
@@ -441,8 +442,11 @@ FAST_TARGET static inline const char *fast_end_tag(struct xml_parser *p, const c
     }
     if (p->depth == 1) {
         p->content_end = (size_t)(s - base);
-    } else if (UNLIKELY(node->first_child == XML_NO_NODE)) {
-        p->is_canonical = false; /* the writer makes an empty-element tag of it */
+    }
+    if (UNLIKELY(node->first_child == XML_NO_NODE)) {
+        /* The writer makes an empty-element tag of it. */
+        p->is_root_canonical = false;
+        p->is_canonical = p->is_canonical && p->depth == 1;
     }
     if (UNLIKELY(p->decl_count != 0)) {
         xml_tree_close(p);

@@ -122,8 +122,10 @@ static void note_content(struct xml_parser *p, size_t at, size_t next, bool is_r
         p->content_end = next;
         p->content_ns_lens = 0;
         p->is_canonical = p->nodes[0].prefix.len == 0;
+        p->is_root_canonical = false;
     } else if (p->depth == 0) {
         p->content_end = at;
+        p->is_root_canonical = false;
     } else {
         p->is_canonical = false;
     }
@@ -337,6 +339,7 @@ static enum xml_event unit_done(struct xml_parser *p, const char *base)
         p->tree.content = slice_make(base + p->content_at, p->content_end - p->content_at);
         p->tree.content_is_canonical = p->is_canonical;
         p->tree.content_ns_lens = p->content_ns_lens;
+        p->tree.root_is_canonical = p->is_canonical && p->is_root_canonical;
         return XML_ELEMENT;
     }
     if (keep_header(p) != XML_STEP_OK) {

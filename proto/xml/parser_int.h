@@ -80,6 +80,7 @@ struct xml_parser {
     size_t content_end;
     uint64_t content_ns_lens;
     bool is_canonical;
+    bool is_root_canonical;
 
     struct xml_tree tree;   /* nodes and attrs below, with counts */
     struct xml_node *nodes; /* owned */

@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "xml/chars.h"
+#include "xml/copy.h"
 #include "xml/out.h"
 
 /* Declarations of the output in scope at a time. A parsed tree needs few more than its source had
@@ -230,62 +231,6 @@ static uint32_t write_node(struct writing *w, uint32_t node, uint32_t root)
     return node == root ? XML_NO_NODE : nodes[node].next_sibling;
 }
 
-/* Whether a child of the root, or a descendant by way of elements that move, would be left out. */
-static bool has_left_out(const struct xml_tree *t, const struct xml_write_params *params)
-{
-    const struct xml_node *nodes = t->nodes;
-
-    for (uint32_t i = 1; i < t->node_count; i++) {
-        const struct xml_node *n = &nodes[i];
-
-        if (n->kind == XML_NODE_ELEMENT &&
-            ((params->without.len && n->parent == 0 && slice_eq(n->name, params->without)) ||
-             (params->ns_from.len && slice_eq(n->ns, params->ns_to) &&
-              slice_eq(nodes[n->parent].ns, params->ns_from)))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the content goes out as it came. */
-static bool copies_content(const struct xml_tree *t, uint32_t node,
-                           const struct xml_write_params *params)
-{
-    uint32_t len_bit = params->ns_to.len < 63 ? (uint32_t)params->ns_to.len : 63;
-    bool may_leave_out = params->without.len != 0 ||
-                         (params->ns_from.len != 0 && t->content_ns_lens >> len_bit & 1);
-
-    return t->content_is_canonical && node == 0 && (!may_leave_out || !has_left_out(t, params));
-}
-
-size_t xml_write_tree_bytes_max(const struct xml_tree *t, uint32_t node,
-                                const struct xml_write_params *params)
-{
-    /* "<" " xmlns=''" " from=''" " to=''" " xml:lang=''" "></" ">" */
-    size_t bytes = 48;
-    const struct xml_node *n;
-
-    if (node >= t->node_count || !copies_content(t, node, params)) {
-        return 0;
-    }
-    n = &t->nodes[node];
-    bytes += 2 * n->name.len + t->content.len;
-    bytes += xml_out_value_bytes_max(params->ns_to) + xml_out_value_bytes_max(n->ns);
-    bytes += xml_out_value_bytes_max(params->from) + xml_out_value_bytes_max(params->to) +
-             xml_out_value_bytes_max(params->lang);
-    for (uint32_t i = 0; i < n->attr_count; i++) {
-        const struct xml_attr *a = &t->attrs[n->attr_first + i];
-
-        bytes += sizeof(" :=\"\"") - 1 + a->prefix.len + a->name.len;
-        bytes += xml_out_value_bytes_max(a->value);
-        if (a->ns.len != 0) {
-            bytes += sizeof(" xmlns:=\"\"") - 1 + a->prefix.len + xml_out_value_bytes_max(a->ns);
-        }
-    }
-    return bytes;
-}
-
 static void write_nodes(struct writing *w, uint32_t root)
 {
     uint32_t at = root;
@@ -295,22 +240,19 @@ static void write_nodes(struct writing *w, uint32_t root)
     }
 }
 
-static void write_copying(struct writing *w)
+static void write_content(struct writing *w)
 {
     open_element(w, 0);
     xml_out_put(&w->out, w->t->content);
     close_element(w, 0);
 }
 
-void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
-                    const struct xml_write_params *params)
+/* A large frame, which copying a whole element does without. */
+static NOINLINE void write_anew(struct buf *out, const struct xml_tree *t, uint32_t node,
+                                const struct xml_write_params *params, bool copies_content)
 {
     struct writing w UNINITIALIZED;
 
-    if (node >= t->node_count) {
-        out->failed = true;
-        return;
-    }
     xml_out_begin(&w.out, out);
     w.t = t;
     w.params = params;
@@ -318,10 +260,24 @@ void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
     w.moved = 0;
     w.count = 1;
     w.scope[0] = (struct binding){SLICE_NONE, params->ns_default, XML_NO_NODE};
-    if (copies_content(t, node, params)) {
-        write_copying(&w);
+    if (copies_content) {
+        write_content(&w);
     } else {
         write_nodes(&w, node);
     }
     xml_out_end(&w.out);
+}
+
+void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
+                    const struct xml_write_params *params)
+{
+    if (node >= t->node_count) {
+        out->failed = true;
+    } else if (!xml_copies_content(t, node, params)) {
+        write_anew(out, t, node, params, false);
+    } else if (!xml_copies_root(t, params)) {
+        write_anew(out, t, node, params, true);
+    } else {
+        xml_copy_tree(out, t, params);
+    }
 }

@@ -39,11 +39,12 @@ struct xml_write_params {
 
 /* The element and its descendants. parse(write(tree)) equals tree but for the changes asked.
  *
- * Canonical content (struct xml_tree) is copied as received instead of being made from the nodes.
- * It is by definition the same bytes but for quotes: attribute values may stand in single ones, and
- * text may hold both kinds as they are. That is as safe: a value holds neither kind unescaped, so
- * it ends at the same place for every reader, and quotes mean nothing in text. Bytes that were not
- * parsed, or that params would change, are never copied.                                         */
+ * Canonical content (struct xml_tree) is copied as received instead of being made from the nodes,
+ * and so are a canonical root's tags but for what params changes in them. They are by definition
+ * the same bytes but for quotes: attribute values may stand in single ones, and text may hold both
+ * kinds as they are. That is as safe: a value holds neither kind unescaped, so it ends at the same
+ * place for every reader, and quotes mean nothing in text. Bytes that were not parsed, or that
+ * params would change, are never copied.                                                         */
 void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
                     const struct xml_write_params *params);
 /* How many bytes that takes at most, near to what it takes: a buf over memory of that size (data,

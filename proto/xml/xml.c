@@ -4,17 +4,6 @@
 
 #include "xml/chars.h"
 
-bool xml_is(const struct xml_tree *t, uint32_t node, struct slice name, struct slice ns)
-{
-    const struct xml_node *n;
-
-    if (node >= t->node_count) {
-        return false;
-    }
-    n = &t->nodes[node];
-    return n->kind == XML_NODE_ELEMENT && slice_eq(n->name, name) && slice_eq(n->ns, ns);
-}
-
 uint32_t xml_next_child(const struct xml_tree *t, uint32_t parent, uint32_t previous,
                         struct slice name, struct slice ns)
 {
@@ -36,8 +25,7 @@ uint32_t xml_next_child(const struct xml_tree *t, uint32_t parent, uint32_t prev
     return XML_NO_NODE;
 }
 
-static const struct xml_attr *attr_find(const struct xml_tree *t, uint32_t node, struct slice name,
-                                        struct slice ns)
+const struct xml_attr *xml_lang(const struct xml_tree *t, uint32_t node)
 {
     const struct xml_node *n;
 
@@ -45,31 +33,13 @@ static const struct xml_attr *attr_find(const struct xml_tree *t, uint32_t node,
         return NULL;
     }
     n = &t->nodes[node];
-    for (uint32_t i = 0; i < n->attr_count; i++) {
-        const struct xml_attr *attr = &t->attrs[n->attr_first + i];
-
-        if (slice_eq(attr->name, name) && slice_eq(attr->ns, ns)) {
-            return attr;
+    for (uint32_t i = n->attr_first; i < n->attr_first + n->attr_count; i++) {
+        if (t->attrs[i].ns.len != 0 && slice_eq(t->attrs[i].name, SLICE_LIT("lang")) &&
+            slice_eq(t->attrs[i].ns, SLICE_LIT(XML_NS_XML))) {
+            return &t->attrs[i];
         }
     }
     return NULL;
-}
-
-const struct xml_attr *xml_attr(const struct xml_tree *t, uint32_t node, struct slice name)
-{
-    return attr_find(t, node, name, SLICE_NONE);
-}
-
-const struct xml_attr *xml_lang(const struct xml_tree *t, uint32_t node)
-{
-    return attr_find(t, node, SLICE_LIT("lang"), SLICE_LIT(XML_NS_XML));
-}
-
-struct slice xml_attr_value(const struct xml_tree *t, uint32_t node, struct slice name)
-{
-    const struct xml_attr *attr = xml_attr(t, node, name);
-
-    return attr ? attr->value : SLICE_NONE;
 }
 
 struct slice xml_text(const struct xml_tree *t, uint32_t node)

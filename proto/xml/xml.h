@@ -53,6 +53,9 @@ struct xml_tree {
     /* Of canonical content: bit n is set when an element in it declares a default namespace whose
      * name has n bytes, bit 63 for 63 and more. What has no bit is not in there.                 */
     uint64_t content_ns_lens;
+    /* With canonical content: the root's tags, too, stand there as the writer would write them, and
+     * hold no xmlns: wire_bytes bytes from nodes[0].name.ptr - 1 on are the whole element.       */
+    bool root_is_canonical;
 };
 
 /* Child elements of parent in order: start with previous = XML_NO_NODE. Text nodes are skipped.
@@ -65,13 +68,40 @@ static inline uint32_t xml_child(const struct xml_tree *t, uint32_t parent, stru
 {
     return xml_next_child(t, parent, XML_NO_NODE, name, ns);
 }
-bool xml_is(const struct xml_tree *t, uint32_t node, struct slice name, struct slice ns);
-/* Attribute without namespace; NULL when absent (an empty value is not absence). */
-const struct xml_attr *xml_attr(const struct xml_tree *t, uint32_t node, struct slice name);
+static inline bool xml_is(const struct xml_tree *t, uint32_t node, struct slice name,
+                          struct slice ns)
+{
+    return node < t->node_count && t->nodes[node].kind == XML_NODE_ELEMENT &&
+           slice_eq(t->nodes[node].name, name) && slice_eq(t->nodes[node].ns, ns);
+}
+/* Attribute without namespace; NULL when absent (an empty value is not absence). Inline: with a
+ * constant name its comparison is one of words. */
+static inline const struct xml_attr *xml_attr(const struct xml_tree *t, uint32_t node,
+                                              struct slice name)
+{
+    const struct xml_node *n;
+
+    if (node >= t->node_count || t->nodes[node].kind != XML_NODE_ELEMENT) {
+        return NULL;
+    }
+    n = &t->nodes[node];
+    for (uint32_t i = n->attr_first; i < n->attr_first + n->attr_count; i++) {
+        if (slice_eq(t->attrs[i].name, name) && t->attrs[i].ns.len == 0) {
+            return &t->attrs[i];
+        }
+    }
+    return NULL;
+}
 /* xml:lang of the node itself; NULL when absent. */
 const struct xml_attr *xml_lang(const struct xml_tree *t, uint32_t node);
 /* Value or the empty slice. */
-struct slice xml_attr_value(const struct xml_tree *t, uint32_t node, struct slice name);
+static inline struct slice xml_attr_value(const struct xml_tree *t, uint32_t node,
+                                          struct slice name)
+{
+    const struct xml_attr *attr = xml_attr(t, node, name);
+
+    return attr ? attr->value : SLICE_NONE;
+}
 /* The element's character data if it has at most one text child and no element child (what the
  * parser guarantees for <body>text &amp; more</body>: one text node); empty slice otherwise.    */
 struct slice xml_text(const struct xml_tree *t, uint32_t node);

@@ -135,7 +135,7 @@ static void put_attrs(struct buf *out, uint64_t *state, bool is_root)
                                         " xmlns='jabber:component:accept'",
                                         " xmlns='jabber:server'",
                                         " xmlns='jabber:client'"};
-    static const char *const names[] = {"id", "to", "type", "xml:lang", "node", "_a", "p:x"};
+    static const char *const names[] = {"id", "from", "to", "type", "xml:lang", "_a", "p:x"};
     static const char *const values[] = {"a", "", "juliet@fabrikam.test/balcony with a long name",
                                          "\xc3\xa9", "x y", "1&amp;2", "it\xe2\x82\xac\x20s"};
     static const char *const odd[] = {" a = 'b'", "  a='b'", " a='b\"c'", " a='>'", " a='\t'",

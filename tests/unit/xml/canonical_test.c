@@ -144,6 +144,35 @@ static void expect_written(const char *stanza, const struct xml_write_params *pa
     xml_parser_free(p);
 }
 
+/* The root's tags are copied, too, but for what the caller wants changed. */
+Test(canonical, root_attributes_replaced_or_added)
+{
+    struct xml_write_params params = to_component;
+
+    params.from = SLICE_LIT("a@b");
+    params.to = SLICE_LIT("c'@d");
+    params.lang = SLICE_LIT("en");
+    expect_written("<m from='a@b' to=\"x\" id='1' xml:lang='de'><b/></m>", &params,
+                   "<m from='a@b' to=\"c&apos;@d\" id='1' xml:lang='de'><b/></m>");
+    expect_written("<m to='' from='' lang='x'/>", &params,
+                   "<m to='c&apos;@d' from='a@b' lang='x' xml:lang=\"en\"/>");
+    expect_written("<m id='1'>t</m>", &params,
+                   "<m id='1' from=\"a@b\" to=\"c&apos;@d\" xml:lang=\"en\">t</m>");
+    expect_written("<m><b/></m>", &params,
+                   "<m from=\"a@b\" to=\"c&apos;@d\" xml:lang=\"en\"><b/></m>");
+    expect_written("<m xml:from='a' xml:to='b'><b/></m>", &to_component,
+                   "<m xml:from='a' xml:to='b'><b/></m>");
+    /* Written anew: not plain, or a namespace has to be declared. */
+    expect_written("<m  id='1'><b c='d'/></m>", &to_component, "<m id=\"1\"><b c='d'/></m>");
+    expect_written("<m id='1'><b c='d'/></m >", &to_component, "<m id=\"1\"><b c='d'/></m>");
+    expect_written("<m id='1'></m>", &to_component, "<m id=\"1\"/>");
+    expect_written("<m id='1' xmlns='jabber:server'/>", &to_component, "<m id=\"1\"/>");
+    params.ns_default = SLICE_LIT("u");
+    expect_written("<m from='1'><b c='d'/></m>", &params,
+                   "<m xmlns=\"jabber:component:accept\" from=\"a@b\" to=\"c&apos;@d\" "
+                   "xml:lang=\"en\"><b c='d'/></m>");
+}
+
 /* Canonical content is not copied where something in it has to change. */
 Test(canonical, what_is_left_out_stays_left_out)
 {

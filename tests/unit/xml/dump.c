@@ -140,6 +140,7 @@ static void take_content(struct dump_result *r, const struct xml_tree *t)
     r->canonical = mix(r->canonical, t->content_is_canonical);
     if (t->content_is_canonical) {
         r->canonical = mix(r->canonical, t->content_ns_lens);
+        r->canonical = mix(r->canonical, t->root_is_canonical);
     }
 }
 

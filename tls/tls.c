@@ -228,34 +228,59 @@ static bool is_whole(struct tls_session *s, struct slice rest, size_t *need, int
     return *need > 0 && *need <= rest.len;
 }
 
+/* What a call has opened: one stretch within the bytes that it was given. */
+struct opened {
+    char *ptr;
+    size_t len;
+};
+
+/* The whole record at `at`. The first data stay where they stand, later ones move up to them. */
+static int open_one(struct tls_session *s, char *at, size_t need, struct opened *plain)
+{
+    char *to = plain->len > 0 ? plain->ptr + plain->len : at;
+    struct slice text = SLICE_NONE;
+    int err;
+    if (s->path[TLS_IN] == TLS_PATH_LIBRARY) {
+        size_t got = 0;
+        err = tls_library_open(s, slice_make(at, need), to, (size_t)(at + need - to), &got);
+        text = slice_make(to, got);
+    } else {
+        err = tls_user_open(s, at, need, &text);
+    }
+    if (err != 0 || text.len == 0) {
+        return err;
+    }
+    if (plain->len == 0) {
+        plain->ptr = at + (text.ptr - at);
+    } else if (text.ptr != to) {
+        memmove(to, text.ptr, text.len);
+    }
+    plain->len += text.len;
+    return 0;
+}
+
 /* As many records as are whole. What stands before a bad one is delivered first. */
 static int open_records(struct tls_session *s, char *bytes, size_t len, size_t *consumed,
-                        size_t *plain_len)
+                        struct opened *plain)
 {
     while (true) {
         char *at = bytes + *consumed;
         size_t need = 0;
-        size_t got = 0;
         int err;
         if (!is_whole(s, slice_make(at, len - *consumed), &need, &err)) {
             return 0;
         }
-        char *plain = bytes + *plain_len;
-        if (err == 0 && s->path[TLS_IN] == TLS_PATH_LIBRARY) {
-            err = tls_library_open(s, slice_make(at, need), plain, (size_t)(at + need - plain),
-                                   &got);
-        } else if (err == 0) {
-            err = tls_user_open(s, at, need, plain, &got);
+        if (err == 0) {
+            err = open_one(s, at, need, plain);
         }
         if (err == ERR_CLOSED) {
             return err;
         }
         if (err != 0) {
             s->is_failing = true;
-            return *plain_len > 0 ? 0 : tls_raise(s);
+            return plain->len > 0 ? 0 : tls_raise(s);
         }
         *consumed += need;
-        *plain_len += got;
     }
 }
 
@@ -274,8 +299,8 @@ int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *con
     }
     ASSERT(s->path[TLS_IN] != TLS_PATH_KERNEL);
     s->out = out;
-    size_t plain_len = 0;
-    int err = s->is_failing ? tls_raise(s) : open_records(s, bytes, len, consumed, &plain_len);
+    struct opened opened = {bytes, 0};
+    int err = s->is_failing ? tls_raise(s) : open_records(s, bytes, len, consumed, &opened);
     if (err == ERR_CLOSED) {
         tls_set_state(s, TLS_STATE_PEER_CLOSED);
         *consumed = len;
@@ -285,7 +310,7 @@ int tls_session_open(struct tls_session *s, char *bytes, size_t len, size_t *con
         *consumed = len;
     }
     if (err == 0 || err == ERR_CLOSED) {
-        *plain = slice_make(bytes, plain_len);
+        *plain = slice_make(opened.ptr, opened.len);
     }
     s->out = NULL;
     return err;

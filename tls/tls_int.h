@@ -194,9 +194,9 @@ int tls_library_open(struct tls_session *s, struct slice record, char *plain, si
 size_t tls_library_record_bytes(struct slice in, bool *is_possible);
 
 /* user.c: our own records, and what the kernel's need of us */
-/* The whole record at record; data is moved to plain. ERR_CLOSED; other errors are raised by
- * tls_raise, now or when what came before has been taken. */
-int tls_user_open(struct tls_session *s, char *record, size_t len, char *plain, size_t *plain_len);
+/* The whole record at record; *plain: its data, where they stand in it. ERR_CLOSED; other errors
+ * are raised by tls_raise, now or when what came before has been taken. */
+int tls_user_open(struct tls_session *s, char *record, size_t len, struct slice *plain);
 int tls_user_seal(struct tls_session *s, struct slice plain, size_t record_bytes);
 /* The session ends with s->err: the alert that belongs to it goes out. */
 int tls_raise(struct tls_session *s);

@@ -172,7 +172,7 @@ static int control(struct tls_session *s, uint8_t type, struct slice content)
                           type, tls_alert_name(alert));
 }
 
-static int data(struct tls_session *s, struct slice text, char *plain, size_t *plain_len)
+static int data(struct tls_session *s, struct slice text)
 {
     if (!control_is_at_border(&s->control) ||
         (text.len == 0 && !control_quiet(&s->control))) {
@@ -182,8 +182,6 @@ static int data(struct tls_session *s, struct slice text, char *plain, size_t *p
     }
     if (text.len > 0) {
         control_data(&s->control);
-        memmove(plain, text.ptr, text.len);
-        *plain_len = text.len;
     }
     return 0;
 }
@@ -200,17 +198,20 @@ static int ask_if_worn(struct tls_session *s)
     return tls_say(s, TLS_SAY_KEY_UPDATE_ASK);
 }
 
-int tls_user_open(struct tls_session *s, char *record, size_t len, char *plain, size_t *plain_len)
+int tls_user_open(struct tls_session *s, char *record, size_t len, struct slice *plain)
 {
     uint8_t type;
     struct slice content;
-    *plain_len = 0;
+    *plain = SLICE_NONE;
     int err = record_open(&s->sides[TLS_IN], record, len, &type, &content, &s->alert);
     if (err != 0) {
         return tls_note_error(s, err, "record not readable (%s)", tls_alert_name(s->alert));
     }
-    err = type == RECORD_APPLICATION_DATA ? data(s, content, plain, plain_len)
-                                          : control(s, type, content);
+    bool is_data = type == RECORD_APPLICATION_DATA;
+    err = is_data ? data(s, content) : control(s, type, content);
+    if (err == 0 && is_data) {
+        *plain = content;
+    }
     return err == 0 ? ask_if_worn(s) : err;
 }
 

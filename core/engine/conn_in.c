@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "engine/conn_int.h"
+#include "tls/record.h"
 
 bool conn_can_deliver(const struct conn *c)
 {
@@ -20,11 +21,16 @@ void conn_want_input(struct conn *c)
     }
 }
 
-static size_t quota_left(struct conn *c)
+/* How much of len bytes may be processed in this turn. Once the shard has done a turn's work, only
+ * who has sent little: nobody who does waits behind those who send much. */
+static size_t quota_left(struct conn *c, size_t len)
 {
     if (c->quota_turn != c->sh->turn) {
         c->quota_turn = c->sh->turn;
         c->quota_used = 0;
+    }
+    if (c->sh->input_bytes >= SHARD_INPUT_BYTES && c->quota_used + len > CONN_SMALL_BYTES) {
+        return 0;
     }
     return c->quota_used < CONN_QUOTA_BYTES ? CONN_QUOTA_BYTES - c->quota_used : 0;
 }
@@ -84,7 +90,7 @@ size_t conn_deliver(struct conn *c, char *bytes, size_t len)
 /* One stretch of input; returns how much of it was used up: less than len means "not now". */
 static size_t process(struct conn *c, char *bytes, size_t len)
 {
-    size_t room = quota_left(c);
+    size_t room = quota_left(c, len);
     size_t used;
 
     if (c->state == CONN_ST_FLUSHING || c->state == CONN_ST_LINGERING ||
@@ -106,6 +112,7 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         used = 0;
     }
     c->quota_used += used;
+    c->sh->input_bytes += used;
     return used;
 }
 
@@ -165,7 +172,7 @@ void conn_input(struct conn *c)
         buf_consume(&c->in_raw, used);
         buf_release_if_empty(&c->in_raw);
         conn_mark_dirty(c);
-        is_stuck = len && used == 0 && quota_left(c) != 0;
+        is_stuck = len && used == 0 && quota_left(c, len) != 0;
         if (buf_len(&c->in_raw) && !is_stuck) {
             conn_want_input(c);
         }
@@ -183,6 +190,40 @@ static void hold(struct conn *c, const char *bytes, size_t len)
     conn_mark_dirty(c);
 }
 
+/* Of a record that was cut, only what is missing is copied to its beginning in in_raw: what comes
+ * behind it is opened where it was received. Returns how many bytes were used up: 0 when something
+ * else than the wire keeps in_raw waiting. */
+static size_t complete(struct conn *c, const char *bytes, size_t len)
+{
+    size_t have = buf_len(&c->in_raw);
+    size_t used = 0;
+    size_t need;
+
+    if (!c->is_secured || c->ktls.in == CONN_KERNEL_ON) {
+        return 0;
+    }
+    conn_mark_dirty(c);
+    while (used < len && have > 0 && conn_can_deliver(c)) {
+        need = tls_session_record_bytes(c->session, buf_slice(&c->in_raw));
+        need = need > 0 ? need : RECORD_HEADER_BYTES;
+        if (need <= have) {
+            break; /* whole and still here: it waits for something else */
+        }
+        need = need - have < len - used ? need - have : len - used;
+        buf_append(&c->in_raw, bytes + used, need);
+        if (c->in_raw.failed) {
+            conn_abort(c, ERR_NOMEM, "no memory to hold received bytes");
+            return len;
+        }
+        used += need;
+        have = process(c, c->in_raw.data + c->in_raw.head, buf_len(&c->in_raw));
+        buf_consume(&c->in_raw, have);
+        have = buf_len(&c->in_raw);
+    }
+    buf_release_if_empty(&c->in_raw);
+    return used;
+}
+
 static void received(struct conn *c, char *bytes, size_t len)
 {
     size_t used = 0;
@@ -195,8 +236,11 @@ static void received(struct conn *c, char *bytes, size_t len)
     if (!conn_ktls_count(c, TLS_IN, len)) {
         return;
     }
-    if (buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
-        used = process(c, bytes, len);
+    if (buf_len(&c->in_raw) && buf_len(&c->in_plain) == 0) {
+        used = complete(c, bytes, len);
+    }
+    if (used < len && buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
+        used += process(c, bytes + used, len - used);
     }
     if (used < len && c->state != CONN_ST_ENDING) {
         hold(c, bytes + used, len - used);

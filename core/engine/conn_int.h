@@ -30,6 +30,8 @@
 /* Input of one connection processed per turn; the rest waits for the next one. Records in hand are
  * opened all the same. */
 #define CONN_QUOTA_BYTES ((size_t)256 << 10)
+/* What each may have processed even when the turn's work is done (SHARD_INPUT_BYTES). */
+#define CONN_SMALL_BYTES ((size_t)4 << 10)
 /* Held input above which receiving is cancelled. */
 #define CONN_HELD_BYTES ((size_t)64 << 10)
 #define CONN_LINGER_MS 5000u

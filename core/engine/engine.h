@@ -46,8 +46,9 @@ struct engine_params {
     uint32_t shard_count;         /* 0 = one per usable core */
     bool pin;                     /* one core each */
     uint32_t conn_max;            /* per shard */
-    uint32_t recv_buf_count;      /* per shard, power of two; 0 = default 512 */
-    uint32_t recv_buf_bytes;      /* 0 = default 16 KiB */
+    uint32_t recv_buf_count;      /* per shard, power of two; 0 = the backend's default */
+    uint32_t recv_buf_bytes;      /* 0 = the backend's default */
+    bool is_plain_io;             /* see struct io_params (tests) */
     uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
     uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */
     /* TLS handshakes in progress, incoming and outgoing ones each; the others wait. 0 = no bound */

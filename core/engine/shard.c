@@ -9,16 +9,15 @@
 #include "engine/conn_int.h"
 #include "engine/shard_state.h"
 
-#define RECV_BUF_COUNT_DEFAULT 512u
-#define RECV_BUF_BYTES_DEFAULT (16u << 10)
-#define CHECK_TURNS            64u /* between full walks over the buffers, in debug builds */
+#define CHECK_TURNS 64u /* between full walks over the buffers, in debug builds */
 
 int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size_t why_bytes)
 {
     const struct engine_params *p = &e->params;
     struct io_params io_params = {
-        .buf_count = p->recv_buf_count ? p->recv_buf_count : RECV_BUF_COUNT_DEFAULT,
-        .buf_bytes = p->recv_buf_bytes ? p->recv_buf_bytes : RECV_BUF_BYTES_DEFAULT,
+        .buf_count = p->recv_buf_count,
+        .buf_bytes = p->recv_buf_bytes,
+        .is_plain = p->is_plain_io,
     };
     const struct io_backend *backend = p->io ? p->io : &io_uring_backend;
     int err;
@@ -305,6 +304,7 @@ void shard_turn(struct shard *sh, bool may_sleep)
     bool is_busy;
 
     sh->turn++;
+    sh->input_bytes = 0;
     sh->now_ms = sh->io->vt->now_ms(sh->io);
     sh->now_unix_s = sh->io->vt->now_unix_s(sh->io);
     take_snapshot(sh);

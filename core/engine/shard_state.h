@@ -29,6 +29,9 @@
 #define SHARD_MAILS_PER_TURN 256u /* per sender */
 #define SHARD_TIMERS_PER_TURN 1024u
 #define SHARD_INPUTS_PER_TURN 256u
+/* Input of all connections processed per turn, beyond which only small amounts are: a fraction of a
+ * millisecond. */
+#define SHARD_INPUT_BYTES ((size_t)128 << 10)
 #define SHARD_SLEEP_MS_MAX 60000u
 #define SHARD_PEER_TEXT_BYTES 56u
 /* Mail that waits on the producer's side for room in the ring; replies may go beyond. */
@@ -78,6 +81,7 @@ struct shard {
     struct io *io;         /* owned */
     void *app;             /* the application's */
     uint64_t turn;
+    size_t input_bytes; /* processed in this turn */
     uint64_t now_ms;
     int64_t now_unix_s;
     uint64_t random_state;

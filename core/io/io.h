@@ -51,17 +51,20 @@ struct io_event {
     struct io_tag tag;
     int32_t result;
     bool is_last;     /* the operation is over; false: more events of it will come */
-    uint32_t buf_idx; /* IO_NO_BUF, or to be given back by io_buf_return, whatever the result */
-    char *bytes;      /* the buffer's, result bytes; NULL without one */
+    /* IO_NO_BUF, or to be given back by buf_return once for each event that names it, whatever the
+     * result: several events may have got stretches of one buffer. */
+    uint32_t buf_idx;
+    char *bytes; /* result bytes of the buffer, this event's alone; NULL without one */
 };
 
 #define IO_FOREVER UINT64_MAX
 
 struct io_params {
-    uint32_t sq_entries;  /* 0 = default */
-    uint32_t cq_entries;  /* 0 = default */
-    uint32_t buf_count;   /* power of two, <= 32768 */
-    uint32_t buf_bytes;
+    uint32_t sq_entries; /* 0 = default */
+    uint32_t cq_entries; /* 0 = default */
+    uint32_t buf_count;  /* power of two, <= 32768; 0 = default */
+    uint32_t buf_bytes;  /* 0 = default */
+    bool is_plain;       /* nothing beyond what every kernel has that we run on (tests) */
 };
 
 #define IO_RECORD_BYTES_MAX 8u
@@ -137,7 +140,7 @@ struct io {
     const struct io_vtable *vt; /* borrowed for ever */
     uint32_t buf_count;
     uint32_t buf_bytes;
-    uint32_t bufs_lent;         /* handed out in events and not returned */
+    uint32_t bufs_lent;         /* stretches handed out in events and not returned */
     uint64_t overflow_count;    /* turns in which the completion queue had overflowed */
 };
 

@@ -16,6 +16,11 @@
 /* A full submission queue is handed to the kernel; it takes all of it but under memory pressure. */
 #define SUBMIT_TRIES 4u
 
+/* See gather. */
+#define GATHER_ROUND_EVENTS 16u
+#define GATHER_EVENTS_MAX 256u
+#define GATHER_BYTES_MAX ((uint64_t)64 << 10)
+
 static struct uring *uring_of(struct io *io)
 {
     return CONTAINER_OF(io, struct uring, io);
@@ -51,7 +56,7 @@ static void uring_destroy(struct io *io)
     if (u->buf_memory) {
         (void)munmap(u->buf_memory, (size_t)io->buf_count * io->buf_bytes);
     }
-    pool_heap_free(u->is_lent);
+    pool_heap_free(u->bufs);
     pool_heap_free(u);
 }
 
@@ -193,6 +198,29 @@ static int uring_bell(struct io *io, struct io *other, struct io_tag tag)
     return start(sqe, tag);
 }
 
+/* A call runs the work of some 20 completions (since Linux 6.13). When as many have come there may
+ * be more: together they share a turn, its sends above all. Input in large pieces is left for the
+ * next turn: it fills one by itself. */
+static void gather(struct uring *u)
+{
+    uint32_t ready = io_uring_cq_ready(&u->ring);
+    uint32_t seen = 0;
+    uint64_t bytes = 0;
+
+    while (ready - seen >= GATHER_ROUND_EVENTS && ready < GATHER_EVENTS_MAX) {
+        for (; seen < ready; seen++) {
+            const struct io_uring_cqe *cqe =
+                &u->ring.cq.cqes[(*u->ring.cq.khead + seen) & *u->ring.cq.kring_mask];
+
+            bytes += cqe->res > 0 && (cqe->flags & IORING_CQE_F_BUFFER) ? (uint64_t)cqe->res : 0;
+        }
+        if (bytes > GATHER_BYTES_MAX || io_uring_get_events(&u->ring) < 0) {
+            return;
+        }
+        ready = io_uring_cq_ready(&u->ring);
+    }
+}
+
 static int uring_wait(struct io *io, uint64_t timeout_ms)
 {
     struct uring *u = uring_of(io);
@@ -210,6 +238,7 @@ static int uring_wait(struct io *io, uint64_t timeout_ms)
         ts.tv_nsec = (long long)(timeout_ms % 1000) * 1000000;
         err = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
     }
+    gather(u);
     if (UNLIKELY(io_uring_cq_has_overflow(&u->ring))) {
         io->overflow_count++;
     }
@@ -220,6 +249,30 @@ static int uring_wait(struct io *io, uint64_t timeout_ms)
     return err;
 }
 
+/* Gives the event its stretch. Where a shared buffer goes on is counted here and not taken from the
+ * flags: at the end of input the kernel names a buffer that it has not used, and says nothing of
+ * its being used further. */
+static void lend(struct uring *u, uint32_t buf_idx, struct io_event *ev)
+{
+    struct uring_buf *buf;
+    uint32_t taken = u->io.buf_bytes;
+
+    ASSERT(buf_idx < u->io.buf_count);
+    buf = &u->bufs[buf_idx];
+    if (u->is_shared) {
+        if (ev->result <= 0) {
+            return;
+        }
+        taken = (uint32_t)ev->result;
+    }
+    ASSERT(taken <= u->io.buf_bytes - buf->used_bytes);
+    ev->buf_idx = buf_idx;
+    ev->bytes = u->buf_memory + (size_t)buf_idx * u->io.buf_bytes + buf->used_bytes;
+    buf->used_bytes += taken;
+    buf->lent_count++;
+    u->io.bufs_lent++;
+}
+
 static void event_fill(struct uring *u, const struct io_uring_cqe *cqe, struct io_event *ev)
 {
     ev->tag = unpack(cqe->user_data);
@@ -228,12 +281,7 @@ static void event_fill(struct uring *u, const struct io_uring_cqe *cqe, struct i
     ev->buf_idx = IO_NO_BUF;
     ev->bytes = NULL;
     if (cqe->flags & IORING_CQE_F_BUFFER) {
-        ev->buf_idx = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-        ASSERT(ev->buf_idx < u->io.buf_count);
-        ASSERT(!u->is_lent[ev->buf_idx]);
-        u->is_lent[ev->buf_idx] = 1;
-        u->io.bufs_lent++;
-        ev->bytes = u->buf_memory + (size_t)ev->buf_idx * u->io.buf_bytes;
+        lend(u, cqe->flags >> IORING_CQE_BUFFER_SHIFT, ev);
     }
 }
 
@@ -259,11 +307,17 @@ static uint32_t uring_reap(struct io *io, struct io_event *events, uint32_t even
 static void uring_buf_return(struct io *io, uint32_t buf_idx)
 {
     struct uring *u = uring_of(io);
+    struct uring_buf *buf;
 
     ASSERT(buf_idx < io->buf_count);
-    ASSERT(u->is_lent[buf_idx]);
-    u->is_lent[buf_idx] = 0;
+    buf = &u->bufs[buf_idx];
+    ASSERT(buf->lent_count > 0);
+    buf->lent_count--;
     io->bufs_lent--;
+    if (buf->lent_count > 0 || buf->used_bytes < io->buf_bytes) {
+        return;
+    }
+    buf->used_bytes = 0;
     io_uring_buf_ring_add(u->buf_ring, u->buf_memory + (size_t)buf_idx * io->buf_bytes,
                           io->buf_bytes, (uint16_t)buf_idx, io_uring_buf_ring_mask(io->buf_count),
                           0);
@@ -279,7 +333,7 @@ bool io_uring_bufs_ok(struct io *io)
         return true;
     }
     for (uint32_t i = 0; i < io->buf_count; i++) {
-        lent += u->is_lent[i];
+        lent += u->bufs[i].lent_count;
     }
     return lent == io->bufs_lent;
 }

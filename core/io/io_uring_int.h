@@ -15,6 +15,22 @@
 #define URING_CQ_ENTRIES 8192u
 #define URING_BUF_COUNT_MAX 32768u /* the kernel's */
 #define URING_BUF_GROUP 0
+/* A buffer for each receive: as large as a record, or nearly. */
+#define URING_WHOLE_BUF_COUNT 512u
+#define URING_WHOLE_BUF_BYTES (16u << 10)
+/* A buffer for as many receives as fit: few, so that all of them stay in the cache. */
+#define URING_SHARED_BUF_COUNT 32u
+#define URING_SHARED_BUF_BYTES (64u << 10)
+
+/* Linux 6.12, in the field that liburing 2.3 calls pad (IOU_PBUF_RING_INC): a buffer is consumed
+ * piece by piece. */
+#define URING_BUF_RING_SHARED 2u
+
+/* A receive buffer. It is given to the kernel again when all of it was used and nothing is lent. */
+struct uring_buf {
+    uint32_t used_bytes; /* by the kernel; where the next stretch begins */
+    uint32_t lent_count; /* stretches in the caller's hands */
+};
 
 struct uring {
     struct io io; /* first */
@@ -22,7 +38,8 @@ struct uring {
     struct io_uring_buf_ring *buf_ring; /* owned, mapped */
     size_t buf_ring_bytes;
     char *buf_memory; /* owned, mapped; buf_count * buf_bytes */
-    uint8_t *is_lent; /* owned; per buffer: in the caller's hands */
+    struct uring_buf *bufs; /* owned; buf_count */
+    bool is_shared;         /* a buffer serves several receives */
     bool has_ring;
 };
 
@@ -31,6 +48,11 @@ extern const struct io_vtable uring_vtable;
 /* The bare registration call: the shared liburing 2.3 of Debian declares io_uring_enable_rings and
  * io_uring_register_restrictions but does not export them. */
 int uring_register(struct uring *u, unsigned opcode, const void *arg, unsigned count);
+
+/* Whether buffers may be shared on this kernel (uname -r); pure. The flag alone does not tell:
+ * before 6.16 the completions of different receives could be posted in another order than that in
+ * which they had taken their bytes, and a stretch's place follows from the order. */
+bool uring_may_share(const char *kernel_release);
 
 /* What a failed io_uring_setup means; pure. err: -errno; sysctl_value: content of
  * kernel.io_uring_disabled, -1 = no such file (before 6.6). Fills why, returns the code. */

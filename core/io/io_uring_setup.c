@@ -126,27 +126,74 @@ static void *map_pages(size_t bytes)
     return at == MAP_FAILED ? NULL : at;
 }
 
+bool uring_may_share(const char *kernel_release)
+{
+    unsigned long major;
+    unsigned long minor = 0;
+    char *end;
+
+    major = strtoul(kernel_release, &end, 10);
+    if (end != kernel_release && *end == '.') {
+        minor = strtoul(end + 1, NULL, 10);
+    }
+    return major > 6 || (major == 6 && minor >= 16);
+}
+
 /* liburing 2.3 has no helper: the ring's memory is ours, and every field of reg must be zero. */
-static int add_buffers(struct uring *u)
+static int register_bufs(struct uring *u, uint32_t flags)
 {
     struct io_uring_buf_reg reg;
-    int err;
 
-    u->buf_ring_bytes = (size_t)u->io.buf_count * sizeof(struct io_uring_buf);
-    u->buf_ring = map_pages(u->buf_ring_bytes);
-    u->buf_memory = map_pages((size_t)u->io.buf_count * u->io.buf_bytes);
-    if (!u->buf_ring || !u->buf_memory) {
-        return -ENOMEM;
-    }
-    u->is_lent = pool_heap_zalloc(u->io.buf_count);
     memset(&reg, 0, sizeof(reg));
     reg.ring_addr = (uint64_t)(uintptr_t)u->buf_ring;
     reg.ring_entries = u->io.buf_count;
     reg.bgid = URING_BUF_GROUP;
-    err = io_uring_register_buf_ring(&u->ring, &reg, 0);
+    reg.pad = (uint16_t)flags;
+    return io_uring_register_buf_ring(&u->ring, &reg, 0);
+}
+
+/* Sizes left to us depend on how buffers are used. */
+static int add_bufs_as(struct uring *u, const struct io_params *params, bool is_shared)
+{
+    uint32_t count = is_shared ? URING_SHARED_BUF_COUNT : URING_WHOLE_BUF_COUNT;
+    uint32_t bytes = is_shared ? URING_SHARED_BUF_BYTES : URING_WHOLE_BUF_BYTES;
+    int err;
+
+    u->is_shared = is_shared;
+    u->io.buf_count = params->buf_count ? params->buf_count : count;
+    u->io.buf_bytes = params->buf_bytes ? params->buf_bytes : bytes;
+    u->buf_ring_bytes = (size_t)u->io.buf_count * sizeof(struct io_uring_buf);
+    u->buf_ring = map_pages(u->buf_ring_bytes);
+    if (!u->buf_ring) {
+        return -ENOMEM;
+    }
+    err = register_bufs(u, is_shared ? URING_BUF_RING_SHARED : 0);
+    if (err < 0) {
+        (void)munmap(u->buf_ring, u->buf_ring_bytes);
+        u->buf_ring = NULL;
+    }
+    return err < 0 ? err : 0;
+}
+
+static int add_buffers(struct uring *u, const struct io_params *params)
+{
+    struct utsname name;
+    int err = -EINVAL;
+
+    if (!params->is_plain && uname(&name) == 0 && uring_may_share(name.release)) {
+        err = add_bufs_as(u, params, true);
+    }
+    if (err == -EINVAL) {
+        err = add_bufs_as(u, params, false);
+    }
     if (err < 0) {
         return err;
     }
+    u->buf_memory = map_pages((size_t)u->io.buf_count * u->io.buf_bytes);
+    if (!u->buf_memory) {
+        return -ENOMEM;
+    }
+    u->bufs = pool_heap_zalloc(u->io.buf_count * sizeof(u->bufs[0]));
     io_uring_buf_ring_init(u->buf_ring);
     for (uint32_t i = 0; i < u->io.buf_count; i++) {
         io_uring_buf_ring_add(u->buf_ring, u->buf_memory + (size_t)i * u->io.buf_bytes,
@@ -164,13 +211,10 @@ static int uring_create(struct io **out, const struct io_params *params, char *w
     struct uring *u;
     int err;
 
-    ASSERT(params->buf_count > 0 && params->buf_count <= URING_BUF_COUNT_MAX);
+    ASSERT(params->buf_count <= URING_BUF_COUNT_MAX);
     ASSERT((params->buf_count & (params->buf_count - 1)) == 0);
-    ASSERT(params->buf_bytes > 0);
     u = pool_heap_zalloc(sizeof(*u));
     u->io.vt = &uring_vtable;
-    u->io.buf_count = params->buf_count;
-    u->io.buf_bytes = params->buf_bytes;
     memset(&p, 0, sizeof(p));
     p.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
               IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_TASKRUN_FLAG;
@@ -179,7 +223,7 @@ static int uring_create(struct io **out, const struct io_params *params, char *w
                                      &u->ring, &p);
     if (err == 0) {
         u->has_ring = true;
-        err = add_buffers(u);
+        err = add_buffers(u, params);
     }
     if (err == 0) {
         err = restrict_ops(u);

@@ -366,6 +366,7 @@ static void world_run(uint64_t seed, enum world_kind kind)
     run.seed = seed;
     sim_reset(seed);
     caps.can_rekey = sim_world.can_rekey = sim_dice(2);
+    sim_world.shares_bufs = sim_dice(2);
     /* Keys are used up soon; gentle kernels must then be able to take new ones. */
     is_worn = is_cruel ? sim_dice(4) != 0 : caps.can_rekey && sim_dice(2);
     record_limits.gcm_soft = is_worn ? 12 + sim_dice(20) : (uint64_t)1 << 24;

@@ -49,7 +49,11 @@ struct sim_io {
     struct io_event *events; /* ring */
     uint32_t head, tail;
     char *memory;
-    uint8_t *is_lent;
+    /* Per buffer: where its next stretch begins, how many stretches are lent. A shared one serves
+     * several receives. */
+    uint32_t *used;
+    uint32_t *lent;
+    bool is_shared;
 };
 
 extern struct sock sim_socks[SOCKS_MAX];

@@ -147,7 +147,8 @@ static void vt_destroy(struct io *io)
 
     pool_heap_free(s->events);
     pool_heap_free(s->memory);
-    pool_heap_free(s->is_lent);
+    pool_heap_free(s->used);
+    pool_heap_free(s->lent);
     pool_heap_free(s);
 }
 
@@ -295,10 +296,12 @@ static void vt_buf_return(struct io *io, uint32_t buf_idx)
 {
     struct sim_io *s = sim_of(io);
 
-    ASSERT(buf_idx < io->buf_count && s->is_lent[buf_idx]);
-    s->is_lent[buf_idx] = 0;
-    memset(s->memory + (size_t)buf_idx * io->buf_bytes, 0xdd, io->buf_bytes);
+    ASSERT(buf_idx < io->buf_count && s->lent[buf_idx] > 0);
     io->bufs_lent--;
+    if (--s->lent[buf_idx] == 0) {
+        memset(s->memory + (size_t)buf_idx * io->buf_bytes, 0xdd, s->used[buf_idx]);
+        s->used[buf_idx] = s->used[buf_idx] < io->buf_bytes ? s->used[buf_idx] : 0;
+    }
 }
 
 static int vt_socket(struct io *io, int family)
@@ -444,7 +447,9 @@ static int sim_create(struct io **out, const struct io_params *params, char *why
     s->io.buf_bytes = params->buf_bytes;
     s->events = pool_heap_zalloc(EVENTS_MAX * sizeof(s->events[0]));
     s->memory = pool_heap_zalloc((size_t)params->buf_count * params->buf_bytes);
-    s->is_lent = pool_heap_zalloc(params->buf_count);
+    s->used = pool_heap_zalloc(params->buf_count * sizeof(s->used[0]));
+    s->lent = pool_heap_zalloc(params->buf_count * sizeof(s->lent[0]));
+    s->is_shared = sim_world.shares_bufs;
     *out = &s->io;
     return 0;
 }

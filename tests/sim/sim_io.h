@@ -43,7 +43,8 @@ struct sim_world {
     uint64_t now_ms;
     uint32_t knobs[SIM_FAULT_COUNT];
     uint64_t happened[SIM_FAULT_COUNT];
-    bool can_rekey; /* its kernel TLS takes new keys */
+    bool can_rekey;   /* its kernel TLS takes new keys */
+    bool shares_bufs; /* a buffer serves several receives; as it is when an io is made */
 };
 extern struct sim_world sim_world;
 

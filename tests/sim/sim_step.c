@@ -77,21 +77,22 @@ static void step_recv(uint32_t i)
         sim_finish(i, (int)len);
         return;
     }
-    while (buf_idx < io->io.buf_count && io->is_lent[buf_idx]) {
+    while (buf_idx < io->io.buf_count && io->used[buf_idx] == io->io.buf_bytes) {
         buf_idx++;
     }
     if (buf_idx == io->io.buf_count || sim_fault(SIM_NO_BUFFER)) {
         sim_finish(i, -ENOBUFS);
         return;
     }
-    len = len < io->io.buf_bytes ? len : io->io.buf_bytes;
+    len = len < io->io.buf_bytes - io->used[buf_idx] ? len : io->io.buf_bytes - io->used[buf_idx];
     if (sim_fault(SIM_SHORT_RECV)) {
         len = 1 + sim_dice((uint32_t)len);
     }
     ev = sim_event_new(op->io, op->tag, (int)len, sim_fault(SIM_LAST_SHOT));
     ev->buf_idx = buf_idx;
-    ev->bytes = io->memory + (size_t)buf_idx * io->io.buf_bytes;
-    io->is_lent[buf_idx] = 1;
+    ev->bytes = io->memory + (size_t)buf_idx * io->io.buf_bytes + io->used[buf_idx];
+    io->used[buf_idx] = io->is_shared ? io->used[buf_idx] + (uint32_t)len : io->io.buf_bytes;
+    io->lent[buf_idx]++;
     io->io.bufs_lent++;
     take(s, ev->bytes, len);
     if (ev->is_last) {

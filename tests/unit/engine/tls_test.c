@@ -372,7 +372,30 @@ Test(tls, single_bytes_through_tiny_buffers)
 {
     client.len = 300;
     client.piece_max = 1;
+    /* A buffer for each receive: the wish for TLS has to come in one piece. */
+    all_pairs(&(struct engine_params){
+        .recv_buf_bytes = 16, .recv_buf_count = 4, .is_plain_io = true});
+}
+
+Test(tls, single_bytes_through_tiny_shared_buffers)
+{
+    server.is_direct = client.is_direct = true;
+    client.len = 300;
+    client.piece_max = 1;
     all_pairs(&(struct engine_params){.recv_buf_bytes = 16, .recv_buf_count = 4});
+}
+
+/* What is written in one turn shares records up to 16 KiB; every buffer's end cuts one. */
+Test(tls, large_records_through_shared_buffers)
+{
+    static const uint32_t sizes[] = {700, 16384, 16406, 20000, 65536};
+
+    server.is_direct = client.is_direct = true;
+    client.len = 1500000;
+    client.piece_max = 5000;
+    for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        all_pairs(&(struct engine_params){.recv_buf_bytes = sizes[i], .recv_buf_count = 4});
+    }
 }
 
 Test(tls, pauses_and_partial_use)

@@ -21,15 +21,25 @@
 
 enum { BUFS = 4, BUF_BYTES = 64 };
 
-static struct io *io_start(void)
+static struct io *io_start_as(bool is_plain)
 {
-    struct io_params params = {.buf_count = BUFS, .buf_bytes = BUF_BYTES};
+    struct io_params params = {.buf_count = BUFS, .buf_bytes = BUF_BYTES, .is_plain = is_plain};
     struct io *io = NULL;
     char why[300] = "";
 
     cr_assert_eq(io_uring_backend.create(&io, &params, why, sizeof(why)), 0, "%s", why);
     cr_assert_eq(io->vt->enable(io), 0);
     return io;
+}
+
+static struct io *io_start(void)
+{
+    return io_start_as(false);
+}
+
+static bool is_shared(struct io *io)
+{
+    return ((struct uring *)(void *)io)->is_shared;
 }
 
 static void io_stop(struct io *io)
@@ -70,9 +80,8 @@ static bool is_quiet(struct io *io)
     return io->vt->reap(io, &ev, 1) == 0;
 }
 
-Test(io, receives_sends_and_ends)
+static void receives_sends_and_ends(struct io *io)
 {
-    struct io *io = io_start();
     struct io_event ev;
     char text[8];
     int fds[2];
@@ -109,9 +118,21 @@ Test(io, receives_sends_and_ends)
     io_stop(io);
 }
 
-Test(io, a_dry_buffer_ring_ends_the_receive)
+Test(io, receives_sends_and_ends)
 {
-    struct io *io = io_start();
+    receives_sends_and_ends(io_start());
+}
+
+Test(io, receives_sends_and_ends_the_plain_way)
+{
+    struct io *io = io_start_as(true);
+
+    cr_assert_not(is_shared(io));
+    receives_sends_and_ends(io);
+}
+
+static void a_dry_buffer_ring_ends_the_receive(struct io *io)
+{
     struct io_event ev;
     uint32_t held[BUFS];
     char block[BUF_BYTES * (BUFS + 2)];
@@ -145,6 +166,139 @@ Test(io, a_dry_buffer_ring_ends_the_receive)
     io_stop(io); /* with the receive still in flight */
     close(fds[0]);
     close(fds[1]);
+}
+
+Test(io, a_dry_buffer_ring_ends_the_receive)
+{
+    a_dry_buffer_ring_ends_the_receive(io_start());
+}
+
+Test(io, a_dry_buffer_ring_ends_the_receive_the_plain_way)
+{
+    a_dry_buffer_ring_ends_the_receive(io_start_as(true));
+}
+
+/* Stretches of one buffer belong to their events until the last of them is given back. */
+Test(io, receives_share_a_buffer)
+{
+    enum { PAIRS = 3, TEXT = 20 };
+    struct io *io = io_start();
+    struct io_event evs[PAIRS];
+    char text[TEXT];
+    int fds[PAIRS][2];
+
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds[i]), 0);
+        cr_assert_eq(io->vt->recv(io, fds[i][0], tag(IO_OP_RECV, i)), 0);
+    }
+    for (uint32_t i = 0; i < PAIRS && is_shared(io); i++) {
+        memset(text, 'a' + (int)i, sizeof(text));
+        cr_assert_eq(write(fds[i][1], text, sizeof(text)), TEXT);
+        evs[i] = next(io, IO_OP_RECV, i);
+        cr_assert_eq(evs[i].result, TEXT);
+        cr_assert_eq(evs[i].buf_idx, evs[0].buf_idx);
+        cr_assert_eq(evs[i].bytes, evs[0].bytes + (size_t)i * TEXT);
+        cr_assert_eq(io->bufs_lent, i + 1);
+    }
+    for (uint32_t i = 0; i < PAIRS && is_shared(io); i++) {
+        memset(text, 'a' + (int)i, sizeof(text));
+        cr_assert_arr_eq(evs[i].bytes, text, TEXT);
+        io->vt->buf_return(io, evs[i].buf_idx);
+    }
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        close(fds[i][1]);
+        if (is_shared(io)) {
+            cr_assert_eq(next(io, IO_OP_RECV, i).result, 0);
+        }
+        io->vt->close(io, fds[i][0], false);
+    }
+    io_stop(io);
+}
+
+/* Over and over through all buffers, ends of input in between: each byte is where it is said to
+ * be. */
+Test(io, shared_buffers_come_round)
+{
+    enum { ROUNDS = 60, PIECE_MAX = 50 };
+    struct io *io = io_start();
+    struct io_event ev = {0};
+    char text[PIECE_MAX];
+    uint32_t got;
+    int fds[2];
+
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint32_t len = 1 + round * 7 % PIECE_MAX;
+
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        cr_assert_eq(io->vt->recv(io, fds[0], tag(IO_OP_RECV, round)), 0);
+        memset(text, (int)round + 1, sizeof(text));
+        cr_assert_eq(write(fds[1], text, len), (ssize_t)len);
+        for (got = 0; got < len; got += (uint32_t)ev.result) { /* cut where a buffer ends */
+            ev = next(io, IO_OP_RECV, round);
+            cr_assert_gt(ev.result, 0);
+            cr_assert_arr_eq(ev.bytes, text, (size_t)ev.result);
+            io->vt->buf_return(io, ev.buf_idx);
+        }
+        cr_assert_eq(got, len);
+        close(fds[1]);
+        ev = next(io, IO_OP_RECV, round);
+        cr_assert_eq(ev.result, 0);
+        if (ev.buf_idx != IO_NO_BUF) {
+            io->vt->buf_return(io, ev.buf_idx);
+        }
+        io->vt->close(io, fds[0], false);
+    }
+    io_stop(io);
+}
+
+Test(io, where_buffers_may_be_shared)
+{
+    cr_assert_not(uring_may_share("6.1.0-38-amd64"));
+    cr_assert_not(uring_may_share("6.12.30"));
+    cr_assert_not(uring_may_share("6.15.9"));
+    cr_assert(uring_may_share("6.16"));
+    cr_assert(uring_may_share("6.18.44-fc"));
+    cr_assert(uring_may_share("7.0.1"));
+    cr_assert(uring_may_share("10.0"));
+    cr_assert_not(uring_may_share("6"));
+    cr_assert_not(uring_may_share(""));
+    cr_assert_not(uring_may_share("next"));
+}
+
+/* More than the kernel works off in one call: the caller gets them together. */
+Test(io, many_small_receives_come_together)
+{
+    enum { PAIRS = 60 };
+    struct io_params params = {.buf_count = 64, .buf_bytes = 4096};
+    struct io_event events[PAIRS + 1];
+    struct io *io = NULL;
+    uint32_t count;
+    char why[200];
+    int fds[PAIRS][2];
+
+    cr_assert_eq(io_uring_backend.create(&io, &params, why, sizeof(why)), 0, "%s", why);
+    cr_assert_eq(io->vt->enable(io), 0);
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds[i]), 0);
+        cr_assert_eq(io->vt->recv(io, fds[i][0], tag(IO_OP_RECV, i)), 0);
+    }
+    cr_assert(is_quiet(io));
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        cr_assert_eq(write(fds[i][1], "abc", 3), 3);
+    }
+    cr_assert_eq(io->vt->wait(io, 1000), 0);
+    count = io->vt->reap(io, events, PAIRS + 1);
+    cr_assert_eq(count, PAIRS);
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        cr_assert_eq(events[i].result, 3);
+        cr_assert_arr_eq(events[i].bytes, "abc", 3);
+        io->vt->buf_return(io, events[i].buf_idx);
+        close(fds[i][1]);
+    }
+    io_stop(io);
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        close(fds[i][0]);
+    }
 }
 
 Test(io, cancel_ends_both)

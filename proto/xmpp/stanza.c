@@ -11,47 +11,13 @@
 static const char *const kind_names[] = {
     [STANZA_MESSAGE] = "message", [STANZA_PRESENCE] = "presence", [STANZA_IQ] = "iq"};
 
-#define NAME(text) {"" text, sizeof(text) - 1}
-static const struct slice type_names[] = {
-    [STANZA_TYPE_NORMAL] = NAME(""),
-    [STANZA_TYPE_CHAT] = NAME("chat"),
-    [STANZA_TYPE_GROUPCHAT] = NAME("groupchat"),
-    [STANZA_TYPE_HEADLINE] = NAME("headline"),
-    [STANZA_TYPE_AVAILABLE] = NAME(""),
-    [STANZA_TYPE_UNAVAILABLE] = NAME("unavailable"),
-    [STANZA_TYPE_SUBSCRIBE] = NAME("subscribe"),
-    [STANZA_TYPE_SUBSCRIBED] = NAME("subscribed"),
-    [STANZA_TYPE_UNSUBSCRIBE] = NAME("unsubscribe"),
-    [STANZA_TYPE_UNSUBSCRIBED] = NAME("unsubscribed"),
-    [STANZA_TYPE_PROBE] = NAME("probe"),
-    [STANZA_TYPE_GET] = NAME("get"),
-    [STANZA_TYPE_SET] = NAME("set"),
-    [STANZA_TYPE_RESULT] = NAME("result"),
-    [STANZA_TYPE_ERROR] = NAME("error"),
-    [STANZA_TYPE_BAD] = NAME(""),
-};
-
-/* Types of each kind: the first and last of its own; error belongs to all. */
-static const struct {
-    enum stanza_type first;
-    enum stanza_type last;
-    enum stanza_type when_absent;
-    enum stanza_type when_unknown;
-} kind_types[] = {
-    [STANZA_MESSAGE] = {STANZA_TYPE_NORMAL, STANZA_TYPE_HEADLINE, STANZA_TYPE_NORMAL,
-                        STANZA_TYPE_NORMAL},
-    [STANZA_PRESENCE] = {STANZA_TYPE_AVAILABLE, STANZA_TYPE_PROBE, STANZA_TYPE_AVAILABLE,
-                         STANZA_TYPE_BAD},
-    [STANZA_IQ] = {STANZA_TYPE_GET, STANZA_TYPE_RESULT, STANZA_TYPE_BAD, STANZA_TYPE_BAD},
-};
-
 const char *stanza_kind_name(enum stanza_kind k)
 {
     ASSERT(k < ARRAY_COUNT(kind_names));
     return kind_names[k];
 }
 
-/* Literals, not the table: comparing with a constant takes no call. */
+/* Names are compared with literals: that takes no call. */
 static bool find_kind(struct slice name, enum stanza_kind *out)
 {
     if (slice_eq(name, SLICE_LIT("message"))) {
@@ -66,18 +32,69 @@ static bool find_kind(struct slice name, enum stanza_kind *out)
     return true;
 }
 
+static enum stanza_type message_type(struct slice type)
+{
+    if (slice_eq(type, SLICE_LIT("chat"))) {
+        return STANZA_TYPE_CHAT;
+    }
+    if (slice_eq(type, SLICE_LIT("groupchat"))) {
+        return STANZA_TYPE_GROUPCHAT;
+    }
+    return slice_eq(type, SLICE_LIT("headline")) ? STANZA_TYPE_HEADLINE : STANZA_TYPE_NORMAL;
+}
+
+static enum stanza_type presence_type(struct slice type)
+{
+    if (slice_eq(type, SLICE_LIT("unavailable"))) {
+        return STANZA_TYPE_UNAVAILABLE;
+    }
+    if (slice_eq(type, SLICE_LIT("subscribe"))) {
+        return STANZA_TYPE_SUBSCRIBE;
+    }
+    if (slice_eq(type, SLICE_LIT("subscribed"))) {
+        return STANZA_TYPE_SUBSCRIBED;
+    }
+    if (slice_eq(type, SLICE_LIT("unsubscribe"))) {
+        return STANZA_TYPE_UNSUBSCRIBE;
+    }
+    if (slice_eq(type, SLICE_LIT("unsubscribed"))) {
+        return STANZA_TYPE_UNSUBSCRIBED;
+    }
+    return slice_eq(type, SLICE_LIT("probe")) ? STANZA_TYPE_PROBE : STANZA_TYPE_BAD;
+}
+
+static enum stanza_type iq_type(struct slice type)
+{
+    if (slice_eq(type, SLICE_LIT("get"))) {
+        return STANZA_TYPE_GET;
+    }
+    if (slice_eq(type, SLICE_LIT("set"))) {
+        return STANZA_TYPE_SET;
+    }
+    return slice_eq(type, SLICE_LIT("result")) ? STANZA_TYPE_RESULT : STANZA_TYPE_BAD;
+}
+
 static enum stanza_type find_type(enum stanza_kind kind, const struct xml_attr *type)
 {
+    static const enum stanza_type when_absent[] = {[STANZA_MESSAGE] = STANZA_TYPE_NORMAL,
+                                                   [STANZA_PRESENCE] = STANZA_TYPE_AVAILABLE,
+                                                   [STANZA_IQ] = STANZA_TYPE_BAD};
+
     if (!type) {
-        return kind_types[kind].when_absent;
+        return when_absent[kind];
     }
-    for (int i = (int)kind_types[kind].first; i <= (int)kind_types[kind].last; i++) {
-        if (type_names[i].len > 0 && slice_eq(type->value, type_names[i])) {
-            return (enum stanza_type)i;
-        }
+    if (slice_eq(type->value, SLICE_LIT("error"))) {
+        return STANZA_TYPE_ERROR;
     }
-    return slice_eq(type->value, SLICE_LIT("error")) ? STANZA_TYPE_ERROR
-                                                     : kind_types[kind].when_unknown;
+    switch (kind) {
+    case STANZA_MESSAGE:
+        return message_type(type->value);
+    case STANZA_PRESENCE:
+        return presence_type(type->value);
+    case STANZA_IQ:
+        return iq_type(type->value);
+    }
+    UNREACHABLE("stanza kind");
 }
 
 /* What a stanza's start tag says; NULL = absent. */

@@ -13,6 +13,7 @@
 #define WORD 8u
 #define CHATSTATES "http://jabber.org/protocol/chatstates"
 #define MASKED ((char)0xff)
+#define STATE_BYTES 251u /* shorter stanzas have no chat state */
 
 /* The texts of one stanza that bear numbers. */
 struct texts {
@@ -143,7 +144,8 @@ bool message_learn(const struct message *m, struct slice bytes, uint32_t flow, u
 const char *message_init(struct message *m, const struct plan *plan, bool is_inside_out)
 {
     static const char format[] = "<message from='%s' to='%s' type='chat' id='%s'><body>%s</body>"
-                                 "<active xmlns='" CHATSTATES "'/></message>";
+                                 "%s</message>";
+    const char *state = plan->stanza_bytes < STATE_BYTES ? "" : "<active xmlns='" CHATSTATES "'/>";
     size_t room = plan->stanza_bytes + 1;
     char *text = pool_heap_zalloc(room);
     char *body = pool_heap_zalloc(room);
@@ -155,7 +157,7 @@ const char *message_init(struct message *m, const struct plan *plan, bool is_ins
     m->is_inside_out = is_inside_out;
     m->is_translated = strcmp(plan->kind_name[SIDE_SOURCE], "sip") == 0;
     make_texts(m, 0, 0, &texts);
-    bare = snprintf(NULL, 0, format, texts.from, texts.to, texts.id, "");
+    bare = snprintf(NULL, 0, format, texts.from, texts.to, texts.id, "", state);
     if ((size_t)bare + PAYLOAD_HEAD_BYTES > plan->stanza_bytes) {
         pool_heap_free(text);
         pool_heap_free(body);
@@ -163,7 +165,7 @@ const char *message_init(struct message *m, const struct plan *plan, bool is_ins
     }
     m->body_bytes = (uint32_t)(plan->stanza_bytes - (size_t)bare);
     payload_write(body, m->body_bytes, 0, 0);
-    (void)snprintf(text, room, format, texts.from, texts.to, texts.id, body);
+    (void)snprintf(text, room, format, texts.from, texts.to, texts.id, body, state);
     if (!message_learn(m, slice_make(text, plan->stanza_bytes), 0, 0, &m->form)) {
         UNREACHABLE("a stanza of ours has its texts where they belong");
     }
@@ -257,7 +259,8 @@ static const char *fault_of(const struct message *m, const struct xml_tree *t, s
     if (body.len != m->body_bytes) {
         return "length of its text";
     }
-    if (xml_child(t, 0, SLICE_LIT("active"), SLICE_LIT(CHATSTATES)) == XML_NO_NODE) {
+    if (m->plan->stanza_bytes >= STATE_BYTES &&
+        xml_child(t, 0, SLICE_LIT("active"), SLICE_LIT(CHATSTATES)) == XML_NO_NODE) {
         return "chat state";
     }
     return NULL;

@@ -4,10 +4,10 @@
  *   <message from='u00007@p00007.fan.test/home' to='u00007@app.corp.test/desk' type='chat'
  *   id='s00007-0000000042'><body>00007:0000000042:shall we ...</body>
  *   <active xmlns='http://jabber.org/protocol/chatstates'/></message>         (without line breaks)
- * and from the inside out with the addresses exchanged.
+ * (the chat state from 251 bytes on) and from the inside out with the addresses exchanged.
  *
  * One template for all flows: texts that differ stand at fixed places in fixed widths (holes). The
- * same form serves what a server made of it (match.h).
+ * same form serves what a server made of it (message_match).
  * Any thread after message_init; no state.                                                       */
 #ifndef FG_LOAD_MESSAGE_H
 #define FG_LOAD_MESSAGE_H

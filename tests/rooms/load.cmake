@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The load generator (bench/load), where it is built.
+if(TARGET fg_load)
+  fg_unit(load_books SOURCES unit/load/books_test.c NEEDS fg_load Threads::Threads)
+  fg_unit(load_histogram SOURCES unit/load/histogram_test.c NEEDS fg_load m)
+  fg_unit(load_message SOURCES unit/load/message_test.c NEEDS fg_load)
+  fg_unit(load_payload SOURCES unit/load/payload_test.c NEEDS fg_load)
+  fg_unit(load_schedule SOURCES unit/load/schedule_test.c NEEDS fg_load)
+endif()

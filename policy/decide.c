@@ -100,6 +100,11 @@ static bool is_blocked(const struct snapshot *s, const struct partner *p,
             users_find(p->extra->blocked, q->remote_user, q->remote_domain, NULL) != USERS_NO);
 }
 
+static struct policy_rule rule_of_global(const struct snapshot *s)
+{
+    return rule_of(s->access.is_written ? "access.global" : "access", SLICE_NONE);
+}
+
 struct policy_access policy_access_of(const struct snapshot *s, struct slice user,
                                       struct slice domain)
 {
@@ -123,7 +128,7 @@ struct policy_access policy_access_of(const struct snapshot *s, struct slice use
         out.policy = &a->sites[idx];
         return out;
     }
-    out.rule = rule_of(a->is_written ? "access.global" : "access", SLICE_NONE);
+    out.rule = rule_of_global(s);
     out.policy = &a->global;
     return out;
 }
@@ -141,6 +146,25 @@ static bool is_out_of_reach(const struct partner *p, const struct policy_questio
 {
     return q->direction == POLICY_TO_LOCAL && p->type == PARTNER_TYPE_PUBLIC_UNVERIFIED &&
            !q->is_reachable && q->act != POLICY_ACT_ANSWER;
+}
+
+bool policy_pair_is_plain(const struct snapshot *s, const struct policy_verdict *pair)
+{
+    const struct access_settings *a = &s->access;
+
+    return pair->allowed && !s->blocked && !a->user_members && !a->site_members &&
+           a->global.xmpp && !pair->partner->extra &&
+           pair->partner->type == PARTNER_TYPE_FEDERATED;
+}
+
+void policy_decide_plain(const struct snapshot *s, const struct policy_verdict *pair,
+                         struct policy_decision *out)
+{
+    *out = (struct policy_decision){.allowed = true,
+                                    .reason = POLICY_ALLOWED,
+                                    .rule = rule_of_global(s),
+                                    .domain = pair->domain,
+                                    .partner = pair->partner};
 }
 
 void policy_decide_pair(const struct snapshot *s, const struct policy_question *q,

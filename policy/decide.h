@@ -96,6 +96,13 @@ struct policy_decision policy_decide(const struct snapshot *s, const struct poli
 /* The same, for whoever knows policy_pair(s, q->local_domain, q->remote_domain) already. */
 void policy_decide_pair(const struct snapshot *s, const struct policy_question *q,
                         const struct policy_verdict *pair, struct policy_decision *out);
+/* Whether these domains are allowed to each other and nothing in the configuration looks at which
+ * of their users it is or what he does: no blocked address, no tier of access, no allowed users, a
+ * federated partner. Then policy_decide_pair() gives each question the same answer, which
+ * policy_decide_plain() makes without asking. For whoever remembers a pair with its snapshot. */
+bool policy_pair_is_plain(const struct snapshot *s, const struct policy_verdict *pair);
+void policy_decide_plain(const struct snapshot *s, const struct policy_verdict *pair,
+                         struct policy_decision *out);
 
 /* Step 3 alone: the access policy that counts for a user of ours: of the first tier that names it,
  * exact address over domain. */

@@ -17,8 +17,11 @@
 #define POOL_SMALL_BYTES     ((size_t)1 << POOL_SMALL_SHIFT)
 #define POOL_CLASS_SHIFT_MAX 23u /* POOL_BLOCK_BYTES_MAX */
 #define POOL_CLASS_COUNT     (POOL_SMALL_COUNT + 8 * (POOL_CLASS_SHIFT_MAX - POOL_SMALL_SHIFT))
-/* Free blocks kept per class: 256 KiB worth; blocks above that go back to the system. */
-#define POOL_KEEP_BYTES ((size_t)256 << 10)
+/* Free blocks kept per class, in bytes; what is above that goes back to the system. More of the
+ * small ones: stanzas in custody come and go by the thousand. */
+#define POOL_KEEP_BYTES       ((size_t)256 << 10)
+#define POOL_KEEP_SMALL_BYTES ((size_t)1 << 20)
+#define POOL_SMALL_MAX        1024u
 #define POOL_MAGIC_LIVE 0x4c495645u
 #define POOL_MAGIC_FREE 0x46524545u
 
@@ -136,7 +139,8 @@ void pool_free(void *block)
     pool.used_bytes -= (int64_t)bytes;
     head->magic = POOL_MAGIC_FREE;
 #ifndef FEDGATE_SANITIZED
-    if ((pool.free_count[head->class_idx] + 1) * bytes <= POOL_KEEP_BYTES) {
+    if ((pool.free_count[head->class_idx] + 1) * bytes <=
+        (bytes <= POOL_SMALL_MAX ? POOL_KEEP_SMALL_BYTES : POOL_KEEP_BYTES)) {
         head->next = pool.free_blocks[head->class_idx];
         pool.free_blocks[head->class_idx] = head;
         pool.free_count[head->class_idx]++;

@@ -74,6 +74,10 @@ static void ask(struct edge *e, struct policy_question *q, struct policy_decisio
     const struct snapshot *policy = edge_policy(e);
     const struct way *way = way_of(e, q->local_domain, q->remote_domain);
 
+    if (way->is_plain) {
+        policy_decide_plain(policy, &way->verdict, out);
+        return;
+    }
     policy_decide_pair(policy, q, &way->verdict, out);
     if (out->reason == POLICY_NOT_REACHABLE && is_open(e, q, out->domain)) {
         q->is_reachable = true;

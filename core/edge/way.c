@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "edge/edge.h"
 #include "edge/partner_run.h"
+#include "policy/decide.h"
 
 STATIC_ASSERT((WAYS_COUNT & (WAYS_COUNT - 1)) == 0, "a mask takes the index");
 
@@ -31,6 +32,7 @@ static uint32_t place_of(struct slice local, struct slice remote)
 static void look_up(struct edge *e, struct way *w, struct slice local, struct slice remote)
 {
     w->verdict = policy_pair(edge_policy(e), local, remote);
+    w->is_plain = policy_pair_is_plain(edge_policy(e), &w->verdict);
     w->run = NULL;
     w->link = NULL;
     w->component = NULL;

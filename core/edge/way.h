@@ -8,7 +8,7 @@
  * whoever takes one out of its table, or puts another one in its place, counts the mark up. Names
  * are compared in full; no answer differs from the lookup's (tests/unit/edge/way_test.c).
  * Only pairs of a domain of ours and a partner's are kept, so strangers displace nothing.
- * The shard's thread only. Memory: 256 KiB per shard once it carries stanzas. */
+ * The shard's thread only. Memory: 264 KiB per shard once it carries stanzas. */
 #ifndef FG_EDGE_WAY_H
 #define FG_EDGE_WAY_H
 
@@ -29,6 +29,7 @@ struct partner_run;
 struct way {
     uint64_t version; /* setup_version + 1; 0 = empty */
     struct policy_verdict verdict; /* of the snapshot */
+    bool is_plain; /* policy_pair_is_plain: nobody looks at users */
     /* The next ones: way_run, links and legs only. NULL = not looked up. */
     struct partner_run *run;
     struct link *link;

@@ -12,11 +12,14 @@
 #include "edge/partner_run.h"
 #include "engine/shard_state.h"
 #include "help.h"
+#include "policy/decide.h"
 
 #define LOCALS                                                                                     \
     "[{\"name\":\"corp.example\",\"next_hop\":\"pool\"},"                                          \
     "{\"name\":\"lab.example\",\"next_hop\":\"pool\"}]"
-#define FEW    "{\"domain\":\"one.example\"},{\"domain\":\"wide.example\",\"suffix_match\":true}"
+#define FEW                                                                                        \
+    "{\"domain\":\"one.example\",\"type\":\"federated\"}," \
+    "{\"domain\":\"wide.example\",\"suffix_match\":true}"
 
 static const struct help_doc docs[] = {
     {.domains = LOCALS, .partners = "[" FEW ",{\"domain\":\"two.example\"}]"},
@@ -84,6 +87,7 @@ static void expect_truth(struct slice local, struct slice remote)
     if (v.partner) {
         cr_assert_eq(w->home_of_remote, edge_home_of_partner(e, v.partner));
     }
+    cr_assert_eq(w->is_plain, policy_pair_is_plain(edge_policy(e), &v));
     run = way_run(e, w, remote);
     cr_assert_eq(run, partner_run_of(e, remote));
     cr_assert_eq(run != NULL, v.partner != NULL);

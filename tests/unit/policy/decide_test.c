@@ -284,3 +284,87 @@ Test(decide, a_rule_is_shown_clean)
     cr_expect_lt(strlen(out), sizeof(out));
     cr_expect_eq(out[strlen(out) - 1], ']');
 }
+
+static bool same_slice(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Every question about the pair has the answer that policy_decide_plain gives unasked. */
+static void expect_plain(const struct snapshot *s, const char *local, const char *remote)
+{
+    static const char *const users[] = {"", "ann", "joe", "eve", "spam"};
+    struct policy_verdict pair = policy_pair(s, slice_from_cstr(local), slice_from_cstr(remote));
+    struct policy_decision plain;
+
+    cr_assert(policy_pair_is_plain(s, &pair));
+    policy_decide_plain(s, &pair, &plain);
+    for (uint32_t i = 0; i < POLICY_ACT_COUNT * 2 * 2 * 5 * 5; i++) {
+        struct policy_question q = {.act = i % POLICY_ACT_COUNT,
+                                    .direction = i / POLICY_ACT_COUNT % 2 ? IN : OUT,
+                                    .is_reachable = i / POLICY_ACT_COUNT / 2 % 2,
+                                    .local_user = slice_from_cstr(users[i / 28 % 5]),
+                                    .remote_user = slice_from_cstr(users[i / 140 % 5]),
+                                    .local_domain = slice_from_cstr(local),
+                                    .remote_domain = slice_from_cstr(remote)};
+        struct policy_decision d = policy_decide(s, &q);
+
+        cr_assert_eq(d.allowed, plain.allowed);
+        cr_assert_eq(d.without_note, plain.without_note);
+        cr_assert_eq(d.reason, plain.reason);
+        cr_assert_eq(d.answer, plain.answer);
+        cr_assert_str_eq(d.rule.kind, plain.rule.kind);
+        cr_assert(same_slice(d.rule.name, plain.rule.name) && same_slice(d.text, plain.text));
+        cr_assert_eq(d.domain, plain.domain);
+        cr_assert_eq(d.partner, plain.partner);
+    }
+}
+
+Test(decide, a_plain_pair_is_decided_without_asking)
+{
+    static const struct help_doc plain = {
+        .domains = "[{\"name\":\"corp.example\",\"next_hop\":\"pool\"},"
+                   "{\"name\":\"lab.example\",\"next_hop\":\"pool\"}]",
+        .partners = PARTNERS,
+        .groups = "{\"finance\":{\"members\":[\"eve@corp.example\"]}}",
+        .access = "{\"global\":{\"xmpp\":true}}",
+    };
+    struct help_doc other = plain;
+    const char *const not_plain[] = {"ver.example", "unv.example",   "few.example", "none.example",
+                                     "bad@x.y",     "works.example", "corp.example"};
+    struct snapshot *s = help_load(&plain);
+    struct policy_verdict pair;
+
+    /* fed.example has a list of its own that it blocks. */
+    pair = policy_pair(s, SLICE_LIT("corp.example"), SLICE_LIT("fed.example"));
+    cr_expect_not(policy_pair_is_plain(s, &pair));
+    for (size_t i = 0; i < ARRAY_COUNT(not_plain); i++) {
+        pair = policy_pair(s, SLICE_LIT("corp.example"), slice_from_cstr(not_plain[i]));
+        cr_expect_not(policy_pair_is_plain(s, &pair), "%s", not_plain[i]);
+    }
+    snapshot_free(s);
+    other.groups = NULL;
+    other.partners =
+        "[{\"domain\":\"a.example\",\"type\":\"federated\",\"suffix_match\":true}]";
+    s = help_load(&other);
+    expect_plain(s, "corp.example", "a.example");
+    expect_plain(s, "corp.example", "x.a.example");
+    snapshot_free(s);
+    /* Each of these alone is a reason to ask. */
+    for (int i = 0; i < 4; i++) {
+        other.access = i == 0 ? "{\"global\":{\"xmpp\":false}}"
+                       : i == 1
+                           ? "{\"global\":{\"xmpp\":true},\"sites\":{\"m\":{\"xmpp\":false,"
+                             "\"members\":[\"joe@corp.example\"]}}}"
+                       : i == 2
+                           ? "{\"global\":{\"xmpp\":true},\"users\":{\"m\":{\"xmpp\":false,"
+                             "\"members\":[\"joe@corp.example\"]}}}"
+                           : plain.access;
+        other.blocked = i == 3 ? "[\"spam@a.example\"]" : NULL;
+        s = help_load(&other);
+        pair = policy_pair(s, SLICE_LIT("corp.example"), SLICE_LIT("a.example"));
+        cr_expect(pair.allowed);
+        cr_expect_not(policy_pair_is_plain(s, &pair), "%d", i);
+        snapshot_free(s);
+    }
+}

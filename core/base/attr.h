@@ -13,6 +13,8 @@
 /* For big arrays that are filled as far as they are used, where the compiler's zeroing of them (see
  * cmake/flags) would cost more than the work. */
 #define UNINITIALIZED __attribute__((uninitialized))
+/* The cache line is wanted soon. */
+#define PREFETCH(ptr) __builtin_prefetch(ptr)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -17,23 +17,27 @@ struct sip_merge_key {
 struct sip_merge_entry {
     struct sip_merge_key key;
     uint64_t expire_ms;
-    uint32_t next; /* in its chain, SIP_MERGE_NIL = last */
-    bool is_live;  /* false: forgotten, still in its chain until its turn to expire */
+    bool is_live; /* false: forgotten, has no place; in the ring until its turn to expire */
 };
 
-#define SIP_MERGE_NIL UINT32_MAX
+struct sip_merge_place {
+    uint32_t tag;   /* the low bits of the key's first half */
+    uint32_t entry; /* its index + 1; 0 = free */
+};
 
 struct sip_merge {
     struct sip_merge_entry *entries; /* owned; a ring in order of expiry */
-    uint32_t *heads;                 /* owned; chains by hash */
+    struct sip_merge_place *places;  /* owned; by hash */
     uint32_t entry_max;
-    uint32_t head_mask;
+    uint32_t place_mask;
     uint32_t oldest;
     uint32_t count;
 };
 
 void sip_merge_init(struct sip_merge *m, uint32_t entry_max);
 void sip_merge_deinit(struct sip_merge *m);
+/* Has the memory fetched that adding the key will look at; changes nothing. */
+void sip_merge_prefetch(const struct sip_merge *m, struct sip_merge_key key);
 /* True if it was new and is now kept until now_ms + SIP_MERGE_MS. now_ms never goes back. */
 NODISCARD bool sip_merge_add(struct sip_merge *m, struct sip_merge_key key, uint64_t now_ms);
 /* The request was refused: the same one may come again. */

@@ -30,13 +30,19 @@ struct sip_slots {
 /* Transactions by what matches them. The hashes are given by the caller and are such that no peer
  * can choose them: keyed, or of values that only this node makes.                                */
 struct sip_node {
-    struct sip_node *next; /* in its chain */
     uint64_t hash;
 };
 
+/* The hash beside the pointer: only who matches is looked at, as under load the transactions are
+ * more than the processor's caches hold.                                                          */
+struct sip_place {
+    uint64_t hash;
+    struct sip_node *node; /* borrowed; NULL = free */
+};
+
 struct sip_index {
-    struct sip_node **heads; /* owned, heap */
-    uint32_t head_count;     /* power of two, or 0 */
+    struct sip_place *places; /* owned, heap; linear probing, half of them free */
+    uint32_t place_count;     /* power of two, or 0 */
     uint32_t count;
 };
 
@@ -51,7 +57,10 @@ struct sip_txns {
     struct sip_index server_by_key;
     struct sip_merge merge;
     struct sip_keys keys; /* of the request in hand */
-    struct buf scratch; /* response stem being made */
+    struct sip_merge_key merge_key;
+    struct buf scratch; /* response stem being made: */
+    struct sip_id stem_tag;
+    uint32_t stem_len; /* without the Timestamp line */
     struct sip_txn_stats stats;
 };
 
@@ -71,6 +80,7 @@ void sip_index_deinit(struct sip_index *x);
 void sip_index_add(struct sip_index *x, struct sip_node *node, uint64_t hash);
 /* It must be there. */
 void sip_index_remove(struct sip_index *x, struct sip_node *node);
+void sip_index_prefetch(const struct sip_index *x, uint64_t hash);
 /* The first one with this hash that matches; NULL = none. */
 typedef bool sip_match_fn(const struct sip_node *node, const void *what);
 struct sip_node *sip_index_find(const struct sip_index *x, uint64_t hash, sip_match_fn *match,

@@ -278,39 +278,31 @@ static struct sip_server_result take_cancel(struct sip_txns *t, struct sip_link 
 }
 
 /* Copies into the scratch buffer what a response will need once the request has gone. */
-static bool make_stem(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m,
-                      const struct sip_id *to_tag, uint32_t *stem_len)
+static void make_stem(struct sip_txns *t, struct sip_link *link, const struct sip_msg *m)
 {
-    const struct sip_response_params params = {
-        .keys = &t->keys,
-        .to_tag = sip_id_slice(to_tag),
-        .received = link->peer_host,
-        .rport = link->peer_port,
-    };
-
+    t->stem_tag = sip_ids_tag(t->ids);
     buf_clear(&t->scratch);
-    sip_write_response_stem(&t->scratch, m, &params);
-    *stem_len = (uint32_t)buf_len(&t->scratch);
+    sip_write_response_stem(&t->scratch, m,
+                            &(struct sip_response_params){
+                                .keys = &t->keys,
+                                .to_tag = sip_id_slice(&t->stem_tag),
+                                .received = link->peer_host,
+                                .rport = link->peer_port,
+                            });
+    t->stem_len = (uint32_t)buf_len(&t->scratch);
     if (sip_msg_has(m, SIP_HDR_TIMESTAMP)) {
         sip_write_header(&t->scratch, SIP_HDR_TIMESTAMP, sip_msg_value(m, SIP_HDR_TIMESTAMP));
     }
-    return !t->scratch.failed;
 }
 
 static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
                                      const struct sip_msg *m, const uint64_t key[2],
                                      uint64_t now_ms)
 {
-    struct sip_id tag = sip_ids_tag(t->ids);
     bool is_invite = m->method == SIP_METHOD_INVITE;
-    struct sip_server *s = NULL;
-    uint32_t stem_len;
-    uint32_t all_len;
+    uint32_t all_len = (uint32_t)buf_len(&t->scratch);
+    struct sip_server *s = t->scratch.failed ? NULL : pool_alloc(sizeof(*s) + all_len);
 
-    if (make_stem(t, link, m, &tag, &stem_len)) {
-        all_len = (uint32_t)buf_len(&t->scratch);
-        s = pool_alloc(sizeof(*s) + all_len);
-    }
     if (!s) {
         return NULL;
     }
@@ -319,10 +311,10 @@ static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
         .table = t,
         .link = link,
         .method = m->method,
-        .to_tag = tag,
+        .to_tag = t->stem_tag,
         .answer_by_ms = now_ms + (is_invite ? SIP_ANSWER_INVITE_MS : SIP_ANSWER_MS),
-        .stem_len = stem_len,
-        .timestamp_len = all_len - stem_len,
+        .stem_len = t->stem_len,
+        .timestamp_len = all_len - t->stem_len,
     };
     memcpy(s->stem, buf_slice(&t->scratch).ptr, all_len);
     if (!sip_slots_take(&t->servers, s, &s->ref)) {
@@ -345,23 +337,23 @@ static struct sip_server_result take_new(struct sip_txns *t, struct sip_link *li
     const struct sip_verdict merged = {482, "merged: the request came before, another way"};
     const struct sip_verdict overload = {503, "too many transactions"};
     bool is_merge_kept = t->keys.to.tag.len == 0;
-    struct sip_merge_key merge_key = sip_txn_merge_key(t->ids, &t->keys);
     struct sip_server *s;
 
-    if (is_merge_kept && !sip_merge_add(&t->merge, merge_key, now_ms)) {
+    make_stem(t, link, m);
+    if (is_merge_kept && !sip_merge_add(&t->merge, t->merge_key, now_ms)) {
         t->stats.server_merged++;
         return refused(t, link, m, NULL, &merged);
     }
     s = new_server(t, link, m, key, now_ms);
     if (!s) {
         if (is_merge_kept) {
-            sip_merge_forget(&t->merge, merge_key);
+            sip_merge_forget(&t->merge, t->merge_key);
         }
         t->stats.server_overload++;
         return refused(t, link, m, NULL, &overload);
     }
     t->stats.merge_now = t->merge.count;
-    s->merge_key = merge_key;
+    s->merge_key = t->merge_key;
     s->is_merge_kept = is_merge_kept;
     t->stats.server_new++;
     return (struct sip_server_result){
@@ -382,6 +374,10 @@ struct sip_server_result sip_server_receive(struct sip_txns *t, struct sip_link 
         return refused(t, link, request, policy, &verdict);
     }
     sip_txn_key(t->ids, request, &t->keys, key);
+    /* What both tables will be asked for is on its way from memory while other things are done. */
+    sip_index_prefetch(&t->server_by_key, key[0]);
+    t->merge_key = sip_txn_merge_key(t->ids, &t->keys);
+    sip_merge_prefetch(&t->merge, t->merge_key);
     s = find_by_key(t, key);
     if (request->method == SIP_METHOD_ACK) {
         return take_ack(t, s);

@@ -78,27 +78,33 @@ void *sip_slots_get(const struct sip_slots *s, struct sip_txn_ref ref)
 
 void sip_index_deinit(struct sip_index *x)
 {
-    pool_heap_free(x->heads);
+    pool_heap_free(x->places);
     *x = (struct sip_index){.count = 0};
 }
 
-static struct sip_node **head_of(const struct sip_index *x, uint64_t hash)
+static void put_node(struct sip_index *x, struct sip_place place)
 {
-    return &x->heads[(uint32_t)hash & (x->head_count - 1)];
+    uint32_t mask = x->place_count - 1;
+    uint32_t at = (uint32_t)place.hash & mask;
+
+    while (x->places[at].node) {
+        at = (at + 1) & mask;
+    }
+    x->places[at] = place;
 }
 
-/* One chain for each node on average at most; the table only grows, as the slots do. */
+/* The table only grows, as the slots do. */
 static void grow_index(struct sip_index *x)
 {
-    struct sip_index bigger = {.head_count = x->head_count ? x->head_count * 2 : SLOT_COUNT_MIN};
+    struct sip_index bigger = {
+        .place_count = x->place_count ? x->place_count * 2 : SLOT_COUNT_MIN,
+        .count = x->count,
+    };
 
-    bigger.heads = pool_heap_zalloc(sizeof(struct sip_node *) * bigger.head_count);
-    for (uint32_t i = 0; i < x->head_count; i++) {
-        struct sip_node *node;
-
-        while ((node = x->heads[i])) {
-            x->heads[i] = node->next;
-            sip_index_add(&bigger, node, node->hash);
+    bigger.places = pool_heap_zalloc(sizeof(*bigger.places) * bigger.place_count);
+    for (uint32_t i = 0; i < x->place_count; i++) {
+        if (x->places[i].node) {
+            put_node(&bigger, x->places[i]);
         }
     }
     sip_index_deinit(x);
@@ -107,38 +113,59 @@ static void grow_index(struct sip_index *x)
 
 void sip_index_add(struct sip_index *x, struct sip_node *node, uint64_t hash)
 {
-    struct sip_node **head;
-
-    if (x->count >= x->head_count) {
+    if (x->count >= x->place_count / 2) {
         grow_index(x);
     }
-    head = head_of(x, hash);
-    *node = (struct sip_node){.next = *head, .hash = hash};
-    *head = node;
+    node->hash = hash;
+    put_node(x, (struct sip_place){hash, node});
     x->count++;
 }
 
 void sip_index_remove(struct sip_index *x, struct sip_node *node)
 {
-    struct sip_node **at = head_of(x, node->hash);
+    uint32_t mask = x->place_count - 1;
+    uint32_t at = (uint32_t)node->hash & mask;
+    uint32_t next;
 
-    while (*at != node) {
-        ASSERT(*at);
-        at = &(*at)->next;
+    while (x->places[at].node != node) {
+        ASSERT(x->places[at].node);
+        at = (at + 1) & mask;
     }
-    *at = node->next;
+    /* Whoever stands behind moves up, if that is nearer to where he belongs. */
+    for (next = (at + 1) & mask; x->places[next].node; next = (next + 1) & mask) {
+        uint32_t home = (uint32_t)x->places[next].hash & mask;
+
+        if (((next - home) & mask) >= ((next - at) & mask)) {
+            x->places[at] = x->places[next];
+            at = next;
+        }
+    }
+    x->places[at].node = NULL;
     x->count--;
+}
+
+void sip_index_prefetch(const struct sip_index *x, uint64_t hash)
+{
+    if (x->count > 0) {
+        PREFETCH(&x->places[(uint32_t)hash & (x->place_count - 1)]);
+    }
 }
 
 struct sip_node *sip_index_find(const struct sip_index *x, uint64_t hash, sip_match_fn *match,
                                 const void *what)
 {
-    struct sip_node *node = x->count > 0 ? *head_of(x, hash) : NULL;
+    uint32_t mask = x->place_count - 1;
+    uint32_t at = (uint32_t)hash & mask;
 
-    while (node && (node->hash != hash || !match(node, what))) {
-        node = node->next;
+    if (x->count == 0) {
+        return NULL;
     }
-    return node;
+    for (; x->places[at].node; at = (at + 1) & mask) {
+        if (x->places[at].hash == hash && match(x->places[at].node, what)) {
+            return x->places[at].node;
+        }
+    }
+    return NULL;
 }
 
 static uint32_t limit_or_default(uint32_t limit)

@@ -413,13 +413,23 @@ void sip_write_response(struct buf *out, const struct sip_msg *req,
 
 void sip_write_end(struct buf *out, struct slice content_type, struct slice body)
 {
-    if (body.len > 0 && content_type.len > 0) {
-        sip_write_header(out, SIP_HDR_CONTENT_TYPE, content_type);
+    char *start = buf_reserve(out, 64 + content_type.len + body.len);
+    struct pen pen = {.at = start};
+
+    ASSERT(body.len <= UINT32_MAX);
+    if (!start) {
+        return;
     }
-    buf_put_lit(out, "Content-Length: ");
-    buf_put_u64(out, body.len);
-    buf_put_lit(out, "\r\n\r\n");
-    buf_put(out, body);
+    if (body.len > 0 && content_type.len > 0) {
+        pen_lit(&pen, "Content-Type: ");
+        pen_put_clean(&pen, content_type);
+        pen_lit(&pen, "\r\n");
+    }
+    pen_lit(&pen, "Content-Length: ");
+    pen_put_u32(&pen, (uint32_t)body.len);
+    pen_lit(&pen, "\r\n\r\n");
+    pen_put(&pen, body);
+    buf_commit(out, (size_t)(pen.at - start));
 }
 
 void sip_write_end_empty(struct buf *out)

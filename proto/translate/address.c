@@ -305,35 +305,50 @@ static void put_gr(struct buf *out, struct slice resource)
     }
 }
 
-int address_to_uri(struct buf *out, const struct jid *jid, bool with_resource)
+/* The user part in the general way, through the raw name. 0, ERR_JID or ERR_NOMEM. */
+static NOINLINE int put_user(struct buf *out, struct slice local)
 {
-    size_t before = buf_len(out);
-    struct jid_ascii host;
-    struct sip_uri uri;
     struct buf raw;
     int err = 0;
 
-    if (jid->domain_is_ip || jid_domain_to_ascii(jid->domain, &host)) {
+    buf_init(&raw, JID_PART_BYTES_MAX);
+    if (!address_unescape(&raw, local)) {
+        err = ERR_JID;
+    } else if (raw.failed) {
+        err = ERR_NOMEM;
+    }
+    sip_escape_user(out, buf_slice(&raw));
+    buf_deinit(&raw);
+    return err;
+}
+
+int address_to_uri(struct buf *out, const struct jid *jid, bool with_resource)
+{
+    size_t before = buf_len(out);
+    struct jid_ascii mem UNINITIALIZED;
+    struct slice host = jid->domain_is_ip ? SLICE_NONE : jid_domain_ascii(jid, &mem);
+    struct sip_host parsed;
+    int err = 0;
+
+    if (host.len == 0) {
         return ERR_JID;
     }
-    buf_init(&raw, JID_PART_BYTES_MAX);
     buf_put_lit(out, "sip:");
     if (jid->local.len > 0) {
-        if (!address_unescape(&raw, jid->local)) {
-            err = ERR_JID;
-        } else if (raw.failed) {
-            err = ERR_NOMEM;
+        if (is_plain(jid->local)) {
+            buf_put(out, jid->local);
+        } else {
+            err = put_user(out, jid->local);
         }
-        sip_escape_user(out, buf_slice(&raw));
         buf_putc(out, '@');
     }
-    buf_deinit(&raw);
-    buf_append(out, host.text, host.len);
+    buf_put(out, host);
     if (with_resource && jid->resource.len > 0) {
         put_gr(out, jid->resource);
     }
-    /* An XMPP domain is not always a SIP host: its last label must begin with a letter there. */
-    if (!err && !out->failed && sip_uri_parse(slice_from(buf_slice(out), before), &uri)) {
+    /* An XMPP domain is not always a SIP host: its last label must begin with a letter there. The
+     * rest of the URI was written as its grammar wants it. */
+    if (!err && !out->failed && (sip_host_parse(host, &parsed) || parsed.port != 0)) {
         err = ERR_JID;
     }
     if (err && !out->failed) {

@@ -69,14 +69,22 @@ static bool has_payload_of(const struct stanza *st, struct slice ns)
  * were the message (RFC 7572 section 9). */
 static bool is_encrypted(const struct stanza *st, struct slice body)
 {
-    static const char *const namespaces[] = {
-        "eu.siacs.conversations.axolotl", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2",
-        "urn:xmpp:openpgp:0", "jabber:x:encrypted", "urn:xmpp:eme:0",
-        "http://www.xmpp.org/extensions/xep-0200.html#ns"};
+    static const struct slice namespaces[] = {
+        SLICE_LIT("eu.siacs.conversations.axolotl"),
+        SLICE_LIT("urn:xmpp:omemo:1"),
+        SLICE_LIT("urn:xmpp:omemo:2"),
+        SLICE_LIT("urn:xmpp:openpgp:0"),
+        SLICE_LIT("jabber:x:encrypted"),
+        SLICE_LIT("urn:xmpp:eme:0"),
+        SLICE_LIT("http://www.xmpp.org/extensions/xep-0200.html#ns"),
+    };
 
-    for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
-        if (has_payload_of(st, slice_from_cstr(namespaces[i]))) {
-            return true;
+    for (uint32_t n = xml_child(st->tree, 0, SLICE_NONE, SLICE_NONE); n != XML_NO_NODE;
+         n = xml_next_child(st->tree, 0, n, SLICE_NONE, SLICE_NONE)) {
+        for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
+            if (slice_eq(st->tree->nodes[n].ns, namespaces[i])) {
+                return true;
+            }
         }
     }
     return slice_starts(body, SLICE_LIT("?OTR"));

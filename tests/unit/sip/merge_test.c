@@ -50,7 +50,54 @@ Test(merge, full_forgets_the_oldest)
     sip_merge_deinit(&m);
 }
 
-/* Few hash chains, many steps: the same answers as an array of deadlines. */
+/* Full all the time, keys that share places: the same answers as a list of what came last. */
+Test(merge, small_table_agrees_with_a_list)
+{
+    for (uint32_t max = 1; max <= 40; max++) {
+        struct {
+            uint64_t n;
+            uint64_t expire;
+            bool is_live;
+        } list[64];
+        uint32_t count = 0;
+        uint64_t random = max;
+        uint64_t now = 1;
+        struct sip_merge m;
+
+        sip_merge_init(&m, max);
+        for (int step = 0; step < 4000; step++) {
+            uint64_t n;
+            bool is_there = false;
+
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            n = (random >> 33) % (2 * max + 3);
+            now += (random >> 20) % 1000;
+            for (uint32_t i = 0; i < count; i++) {
+                bool is_it = list[i].n == n && list[i].is_live;
+
+                is_there = is_there || (is_it && list[i].expire > now);
+                list[i].is_live = list[i].is_live && !(is_it && (random >> 60) == 0);
+            }
+            if ((random >> 60) == 0) {
+                sip_merge_forget(&m, key(n));
+                continue;
+            }
+            cr_assert_eq(sip_merge_add(&m, key(n), now), !is_there, "max %u step %d", max, step);
+            while (count > 0 && (list[0].expire <= now || (!is_there && count == max))) {
+                memmove(&list[0], &list[1], --count * sizeof(list[0]));
+            }
+            if (!is_there) {
+                list[count].n = n;
+                list[count].expire = now + SIP_MERGE_MS;
+                list[count++].is_live = true;
+            }
+            cr_assert_eq(m.count, count);
+        }
+        sip_merge_deinit(&m);
+    }
+}
+
+/* Many steps: the same answers as an array of deadlines. */
 Test(merge, agrees_with_a_model)
 {
     enum { KEYS = 40 };

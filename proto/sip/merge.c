@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* merge: a ring in order of expiry, and a table of places with linear probing that names its entries.
- * All entries live equally long, so the oldest expires first and no timer is needed. A place has 32
- * bits of its entry's key, so that only what is (almost surely) asked for is looked at itself: under
- * load the ring is larger than the processor's caches.                                            */
+/* merge: a ring in order of expiry, and a table of places with linear probing that names its
+ * entries. All entries live equally long, so the oldest expires first and no timer is needed. A
+ * place has 32 bits of its entry's key, so that only what is almost surely meant is looked at
+ * itself: under load the ring is larger than the processor's caches.                             */
 #include "sip/merge.h"
 
 #include "base/check.h"
@@ -51,7 +51,7 @@ static struct sip_merge_place *find(const struct sip_merge *m, struct sip_merge_
     return &m->places[at];
 }
 
-/* Whoever stands behind a place that becomes free moves up, if that is nearer to where he belongs. */
+/* Whoever stands behind a place that becomes free moves up, if he then is nearer to his own. */
 static void free_place(struct sip_merge *m, struct sip_merge_place *place)
 {
     uint32_t at = (uint32_t)(place - m->places);

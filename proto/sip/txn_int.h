@@ -34,7 +34,7 @@ struct sip_node {
 };
 
 /* The hash beside the pointer: only who matches is looked at, as under load the transactions are
- * more than the processor's caches hold.                                                          */
+ * more than the processor's caches hold.                                                         */
 struct sip_place {
     uint64_t hash;
     struct sip_node *node; /* borrowed; NULL = free */

@@ -74,9 +74,12 @@ void notifier_undelivered(struct contact *c, enum stanza_type type,
                           enum stanza_condition condition)
 {
     struct notifier_input in = {.condition = condition};
+    bool is_answered = c->out.state == NOTIFIER_GRANTED || contact_is_granting(c);
 
     if (type == STANZA_TYPE_SUBSCRIBE) {
-        event(c, NOTIFIER_EV_X_ERROR, &in);
+        if (!is_answered) { /* else it arrived: only the word that it did was lost */
+            event(c, NOTIFIER_EV_X_ERROR, &in);
+        }
     } else if (type == STANZA_TYPE_PROBE) {
         event(c, NOTIFIER_EV_PROBE_LOST, &in);
     }

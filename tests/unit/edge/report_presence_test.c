@@ -76,7 +76,7 @@ Test(report_presence, a_store_that_fails_says_so)
     (void)snprintf(store.health.text, sizeof(store.health.text), "disk \"full\"");
     report_presence_write_json(&out, &store, two_shards(), 2);
     expect("\"state\": \"failing\", \"error\": \"ERR_STORE_SPACE\", \"failing_unix_s\": 17, "
-           "\"text\": \"disk \\\"full\\\"\", \"queue_items\": 5");
+           "\"text\": \"disk \\\"full\\\"\", \"lost_at_start\": false, \"queue_items\": 5");
     expect("\"commit_us_mean\": 4");
     buf_clear(&out);
     report_presence_write_metrics(&out, &store, two_shards(), 2);

@@ -285,6 +285,20 @@ Test(notifier_notify, nobody_is_reached)
     cr_expect_str_eq(told(&f), "200 N:pending subscribe probe = asking/1");
 }
 
+/* The stream ended before `subscribe` was acknowledged (XEP-0198), but its answer had come. */
+Test(notifier_notify, an_answer_is_an_acknowledgement)
+{
+    struct presence_pair pair = fixture_pair(BOB, ANN);
+
+    begin_asking(&f, &phone, "3600");
+    from_ann(&f, "subscribed", "", "");
+    accept_all(&f);
+    (void)told(&f);
+    presence_undelivered(f.p, &pair, STANZA_TYPE_SUBSCRIBE,
+                         STANZA_CONDITION_REMOTE_SERVER_TIMEOUT);
+    cr_expect_str_eq(told(&f), "= granted/1");
+}
+
 /* --- rate ------------------------------------------------------------------------------------- */
 
 struct pace {

@@ -8,3 +8,8 @@ fg_unit(edge NEEDS fg_edge SOURCES
 if(TARGET edge_test)
   target_include_directories(edge_test PRIVATE unit/policy)
 endif()
+
+# SUBSCRIBE and NOTIFY of the SIP leg, on a ground of their own: its objects are linked before the
+# library, which then does not contribute its own.
+fg_unit(edge_sip_request NEEDS fg_edge SOURCES
+  unit/edge/sip_request_test.c unit/edge/sip_ground.c)

@@ -84,6 +84,13 @@ void crew_open(struct stage *st, const struct crew_command *command)
     stage_open_lines(st, command->side, &command->opening);
 }
 
+void crew_forget(struct stage *st, const struct crew_command *command)
+{
+    (void)command;
+    st->latency = (struct histogram){0};
+    st->lag = (struct histogram){0};
+}
+
 void crew_begin(struct stage *st, const struct crew_command *command)
 {
     stage_start(st, &command->schedule, command->quota, command->from, command->until);

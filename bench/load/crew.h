@@ -36,6 +36,7 @@ void crew_command(struct run *run, const struct crew_command *command,
 void crew_command_one(struct run *run, uint32_t shard, const struct crew_command *command);
 
 void crew_open(struct stage *st, const struct crew_command *command);
+void crew_forget(struct stage *st, const struct crew_command *command);
 void crew_begin(struct stage *st, const struct crew_command *command);
 void crew_halt(struct stage *st, const struct crew_command *command); /* sends nothing more */
 void crew_leave(struct stage *st, const struct crew_command *command);

@@ -228,6 +228,8 @@ static void share_out(struct run *run, uint32_t shard, struct crew_command *own)
 static void send_all(struct course *c, const struct schedule_params *params, uint64_t quota,
                      uint32_t from, uint32_t until)
 {
+    /* First all, then one after the other: what one sends may at once arrive on another. */
+    crew_command(c->run, &(struct crew_command){.act = crew_forget}, NULL);
     c->wanted += quota;
     crew_command(c->run,
                  &(struct crew_command){.act = crew_begin,
@@ -314,6 +316,7 @@ static bool measure(struct course *c, struct report_result *r)
     bool is_held = c->plan->hold_s > 0;
     bool is_halted = false;
     double seconds = 0;
+    uint64_t last;
 
     begin_phase(c, "measuring");
     if (is_held) {
@@ -334,7 +337,8 @@ static bool measure(struct course *c, struct report_result *r)
             c->wanted = books_count(c->run->books).sent;
         }
     }
-    r->seconds = (double)(load(&c->run->last_arrival_ns) - begin) * ns;
+    last = load(&c->run->last_arrival_ns);
+    r->seconds = last > begin ? (double)(last - begin) * ns : 0;
     r->delivered = books_count(c->run->books).arrived - before;
     return !atomic_load_explicit(&c->run->has_failed, memory_order_acquire) ||
            broken(c, "failed");

@@ -126,6 +126,7 @@ static uint32_t allowance(const struct schedule *s, uint32_t flow)
     uint64_t flying = books_in_flight(s->books, flow);
 
     batch = batch < s->quota ? batch : s->quota;
+    batch = batch < s->params.window ? batch : s->params.window;
     if (flying + batch > s->params.window || books_room(s->books, flow) < batch) {
         return 0;
     }

@@ -28,7 +28,7 @@ struct schedule_params {
     enum schedule_kind kind;
     uint32_t flow_first; /* flows flow_first, + flow_step, ... below the books' flow_count */
     uint32_t flow_step;
-    uint32_t batch;  /* stanzas of a write; BULK */
+    uint32_t batch;  /* stanzas of a write; BULK; the window where that is less */
     uint32_t window; /* in flight per flow; BULK, FAN */
     double rate;     /* stanzas per second of this schedule; OPEN */
 };

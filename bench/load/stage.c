@@ -204,8 +204,6 @@ void stage_start(struct stage *st, const struct schedule_params *params, uint64_
 {
     schedule_free(st->schedule);
     st->schedule = schedule_new(st->books, params);
-    st->latency = (struct histogram){0};
-    st->lag = (struct histogram){0};
     stage_clock(st);
     schedule_start(st->schedule, st->now_ns, quota, from, until);
 }

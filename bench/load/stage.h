@@ -40,7 +40,7 @@ struct stage {
     uint32_t line_count[SIDES];
     struct stage_opening opening[SIDES];
     struct list leaving; /* struct stage_leave: lines that were closed and come again */
-    struct histogram latency; /* arrivals here, since the last start */
+    struct histogram latency; /* arrivals here, since the last crew_forget() */
     struct histogram lag;     /* how late the tool itself sent: now less intended; OPEN */
     uint64_t now_ns;          /* 0 = the clock was not read in this turn */
     int timer_fd;             /* OPEN: wakes us when the next stanza is due */
@@ -88,7 +88,7 @@ void stage_free(struct stage *st);
 void stage_pump(struct stage *st);
 /* Opens those of the lines from..until that are this shard's, at most `parallel` in negotiation. */
 void stage_open_lines(struct stage *st, enum side side, const struct stage_opening *which);
-/* Quota of this shard for these flows; figures of latency begin anew. */
+/* Quota of this shard for these flows. */
 void stage_start(struct stage *st, const struct schedule_params *params, uint64_t quota,
                  uint32_t from, uint32_t until);
 /* A line of the source goes, and comes again after away_ms. */

@@ -72,6 +72,15 @@ Test(schedule, the_last_batch_is_what_is_left)
     end();
 }
 
+Test(schedule, a_window_below_the_batch_is_the_batch)
+{
+    make(1, 100, (struct schedule_params){.kind = SCHEDULE_BULK, .batch = 10, .window = 4});
+    schedule_start(s, 0, 13, 0, 1);
+    cr_assert(schedule_next(s, 0, &order));
+    cr_assert_eq(order.count, 4);
+    end();
+}
+
 Test(schedule, fan_in_has_one_in_flight_on_each_flow_of_the_range)
 {
     make(10, 1, (struct schedule_params){.kind = SCHEDULE_FAN, .window = 1});

@@ -1,0 +1,257 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The load generator's XMPP side (bench/load): against itself, through fedgate both ways with every
+kind of proof, streams that come and go; and a relay of the test's own that loses, repeats,
+disorders or damages one stanza: each of them must be found out."""
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from lab import Lab, check, main, plan
+from lab.fedgate import PRESET, TREE, Fedgate, corp_dns, partner
+from lab.process import HANG_S
+
+PROGRAM = os.path.join(TREE, "build", PRESET, "bench", "load", "fedgate-load")
+SUFFIX = "fan.test"
+SICK = 50  # the stanza that the relay treats badly
+TROUBLE = ("lost", "duplicated", "out_of_order", "damaged", "errors")
+AT_RELAY = (plan.FEDGATE, plan.XMPPS_SERVER)
+AT_SINK = (plan.SCRIPTED, plan.XMPP_SERVER)
+END = b"</message>"
+
+
+def load(lab, *options):
+    """A run: (exit status, the figures)."""
+    if SUFFIX not in lab.certs.made:
+        lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
+    done = subprocess.run([PROGRAM, "--quiet", "--suffix", SUFFIX, "--inside", plan.APP,
+                           "--cert", lab.certs.crt(SUFFIX), "--key", lab.certs.key(SUFFIX),
+                           *map(str, options)], capture_output=True, text=True, timeout=4 * HANG_S)
+    check(done.returncode in (0, 1), "the load tool failed", done.stdout, done.stderr)
+    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+def found(row):
+    return {name: row[name] for name in TROUBLE if row[name]}
+
+
+def clean(result, count):
+    status, row = result
+    check(status == 0 and not found(row), "trouble", row)
+    check(row["delivered"] == count == row["latency"]["count"], "not all measured", row)
+    return row
+
+
+# -- against itself --------------------------------------------------------------------------------
+def itself(*options, count=3000):
+    with Lab("load_xmpp") as lab:
+        return clean(load(lab, "--mode", "relay", "--target", "%s:%d" % AT_SINK, "--listen",
+                          "%s:%d" % AT_SINK, "--count", count, *options), count)
+
+
+def itself_in_bulk():
+    itself("--workload", "bulk")
+
+
+def itself_fan_in():
+    row = itself("--workload", "fan-in")
+    check(row["streams_in"] == 256, "streams", row)
+
+
+def itself_one_at_a_time():
+    itself("--workload", "one", "--streams", 3, count=300)
+
+
+def itself_at_a_rate():
+    row = itself("--workload", "open", "--rate", 2000, "--streams", 8, count=1000)
+    check(row["own_lag"]["count"] == 1000, "how late the tool was is not told", row)
+
+
+def itself_large_and_small():
+    itself("--workload", "bulk", "--size", 65536, count=100)
+    itself("--workload", "bulk", "--size", 200)
+
+
+def itself_on_two_threads():
+    itself("--workload", "bulk", "--shards", 2)
+    itself("--workload", "fan-in", "--shards", 2)
+    itself("--workload", "open", "--rate", 2000, "--shards", 2, count=1000)
+
+
+# -- through fedgate -------------------------------------------------------------------------------
+PROOFS = {"external": {}, "direct": {},
+          "dialback": {"sasl": "not_supported", "dialback": True},
+          "plain-dialback": {"tls": "not_supported", "sasl": "not_supported", "dialback": True}}
+
+
+def carried(mode, proof, *options, streams=8, count=2000):
+    with Lab("load_xmpp") as lab:
+        corp_dns(lab)
+        names = [f"p{number:05}.{SUFFIX}" for number in range(streams)]
+        for name in names:
+            lab.dns.xmpp(name, plan.SCRIPTED)
+        fedgate = Fedgate(lab, partners=[partner(name, **PROOFS[proof]) for name in names])
+        fedgate.start()
+        is_direct = proof == "direct"
+        port = plan.XMPPS_SERVER if is_direct else plan.XMPP_SERVER
+        how = ["--direct"] if is_direct else ["--auth", proof]
+        row = clean(load(lab, "--mode", mode, "--streams", streams, "--count", count,
+                         "--target", f"{plan.FEDGATE}:{port}", "--listen", "%s:%d" % AT_SINK,
+                         "--component", f"{plan.FEDGATE}:{plan.COMPONENT}", *how, *options), count)
+        methods = fedgate.authenticated(names[0])[mode]
+        fedgate.stop()
+    return row, methods
+
+
+def proved(mode, proof, method):
+    _, methods = carried(mode, proof, "--workload", "bulk")
+    check(set(methods) == {method}, "another proof", methods)
+
+
+def in_by_certificate():
+    proved("in", "external", "external")
+
+
+def in_by_certificate_direct():
+    proved("in", "direct", "external")
+
+
+def in_by_dialback():
+    # The key is verified: the certificate of the source would do, but is not looked at by --auth.
+    _, methods = carried("in", "dialback", "--workload", "bulk")
+    check(set(methods) <= {"dialback_tls", "certificate"} and methods, "another proof", methods)
+
+
+def in_by_dialback_without_tls():
+    proved("in", "plain-dialback", "dialback_plain")
+
+
+def out_by_certificate():
+    proved("out", "external", "external")
+
+
+def out_by_dialback():
+    proved("out", "dialback", "dialback_tls")
+
+
+def out_by_dialback_without_tls():
+    proved("out", "plain-dialback", "dialback_plain")
+
+
+def streams_that_come_and_go():
+    row, methods = carried("in", "external", "--workload", "open", "--rate", 1000, "--churn", 10,
+                           count=2000)
+    check(methods["external"] > 3, "no stream came again", methods, row)
+
+
+def receivers_that_hang():
+    row, _ = carried("in", "external", "--workload", "bulk", "--hold", 0.5, "--window", 200)
+    check(row["seconds"] > 0.5 and row["during_hold"] < 2000, "nobody hung", row)
+
+
+def only_streams():
+    with Lab("load_xmpp") as lab:
+        corp_dns(lab)
+        lab.dns.xmpp(f"p00000.{SUFFIX}", plan.SCRIPTED)
+        fedgate = Fedgate(lab, partners=[partner(f"p0000{number}.{SUFFIX}")
+                                         for number in range(8)])
+        fedgate.start()
+        status, row = load(lab, "--mode", "in", "--workload", "bulk", "--streams", 8, "--parallel",
+                           4, "--cycles", 20, "--target", f"{plan.FEDGATE}:{plan.XMPP_SERVER}",
+                           "--component", f"{plan.FEDGATE}:{plan.COMPONENT}",
+                           "--ca", lab.certs.crt("ca"), "--ca-key", lab.certs.key("ca"))
+        fedgate.stop()
+    check(status == 0 and row["streams"] == 20, "streams", row)
+
+
+# -- a relay that goes wrong once ------------------------------------------------------------------
+class Relay:
+    """TLS in, TLS out; the stanza number SICK is treated as `fault` says."""
+
+    def __init__(self, lab, fault):
+        self.fault = fault
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(lab.certs.crt(SUFFIX), lab.certs.key(SUFFIX))
+        self.listener = socket.create_server(AT_RELAY)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname = False
+        client.verify_mode = ssl.CERT_NONE
+        try:
+            with self.context.wrap_socket(self.listener.accept()[0], server_side=True) as source, \
+                    client.wrap_socket(socket.create_connection(AT_SINK, HANG_S)) as sink:
+                self.pass_on(source, sink)
+        except OSError:
+            pass
+
+    def pass_on(self, source, sink):
+        kept = b""
+        number = 0
+        rest = b""
+        while got := source.recv(65536):
+            *stanzas, rest = (rest + got).split(END)
+            for stanza in stanzas:
+                number += 1
+                sick = self.fault if number == SICK else ""
+                stanza += END
+                if sick == "swap":
+                    kept = stanza
+                elif sick != "lose":
+                    sink.sendall({"repeat": 2 * stanza,
+                                  "damage": stanza.replace(b"noon", b"n00n")}.get(sick, stanza))
+                    sink.sendall(kept if number == SICK + 1 else b"")
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+        self.listener.close()
+
+
+def through(fault):
+    with Lab("load_xmpp") as lab:
+        lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
+        relay = Relay(lab, fault)
+        try:
+            status, row = load(lab, "--mode", "relay", "--workload", "bulk", "--streams", 1,
+                               "--count", 200, "--target", "%s:%d" % AT_RELAY,
+                               "--listen", "%s:%d" % AT_SINK, "--stall", 2)
+        finally:
+            relay.stop()
+    return status, found(row)
+
+
+def nothing_wrong():
+    check(through("") == (0, {}), "trouble where there is none")
+
+
+def lost():
+    # The next one comes out of its turn.
+    check(through("lose") == (1, {"lost": 1, "out_of_order": 1}), "not found out")
+
+
+def repeated():
+    check(through("repeat") == (1, {"duplicated": 1}), "not found out")
+
+
+def disordered():
+    status, trouble = through("swap")
+    check(status == 1 and set(trouble) == {"out_of_order"}, "not found out", trouble)
+
+
+def damaged():
+    status, trouble = through("damage")
+    check(status == 1 and trouble["damaged"] == 1 and trouble["lost"] == 1, "not found out",
+          trouble)
+
+
+main(itself_in_bulk, itself_fan_in, itself_one_at_a_time, itself_at_a_rate, itself_large_and_small,
+     itself_on_two_threads, in_by_certificate, in_by_certificate_direct, in_by_dialback,
+     in_by_dialback_without_tls, out_by_certificate, out_by_dialback, out_by_dialback_without_tls,
+     streams_that_come_and_go, receivers_that_hang, only_streams, nothing_wrong, lost, repeated,
+     disordered, damaged)

@@ -41,8 +41,11 @@ static unsigned stopping_status(const struct sip_conn *sc, const struct sip_msg 
         *retry_after_s = SIP_STOPPING_RETRY_S;
         return 503;
     }
-    *retry_after_s = SIP_LEAVING_RETRY_S;
-    return sip_conn_is_overdue(sc) ? 503 : 0;
+    if (sip_conn_is_overdue(sc)) {
+        *retry_after_s = SIP_LEAVING_RETRY_S;
+        return 503;
+    }
+    return 0;
 }
 
 void sip_events_request(struct sip_conn *sc, struct sip_txn_ref ref, const struct sip_msg *m)

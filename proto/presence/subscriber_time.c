@@ -58,7 +58,7 @@ static uint32_t cut_s(const struct contact *c)
 }
 
 /* How long until a request that nobody decides, or a refusal (one that a partner who is away still
- * has to hear, too), has been kept for long enough; below 0: long since; FOR_EVER: none of these. */
+ * has to hear, too), has been kept for long enough; below 0: long since; FOR_EVER: neither. */
 static int64_t life_s(const struct contact *c)
 {
     bool is_owed = c->state == CONTACT_NONE && c->in.is_unheard;

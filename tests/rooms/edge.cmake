@@ -13,3 +13,9 @@ endif()
 # library, which then does not contribute its own.
 fg_unit(edge_sip_request NEEDS fg_edge SOURCES
   unit/edge/sip_request_test.c unit/edge/sip_ground.c)
+fg_unit(edge_sip_events NEEDS fg_edge SOURCES
+  unit/edge/sip_events_test.c unit/edge/sip_events_play.c)
+fg_fuzz(sip_events NEEDS fg_edge SOURCES fuzz/sip_events_fuzz.c unit/edge/sip_events_play.c)
+if(TARGET sip_events_fuzz)
+  target_include_directories(sip_events_fuzz PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/edge)
+endif()

@@ -277,6 +277,9 @@ static void check(struct plan *p)
         wrong(fault);
     }
     p->has_no_acks = p->has_no_acks || p->has_pings;
+    if (p->cycles > 0 && p->parallel > p->streams) {
+        p->parallel = p->streams; /* a line is once there at a time */
+    }
     for (enum side side = SIDE_SOURCE; side < (enum side)SIDES; side++) {
         char why[256] = "";
 

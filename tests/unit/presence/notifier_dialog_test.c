@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notifier_dialog: SUBSCRIBE of all sorts, what it is answered, how dialogs begin, last and end
  * (RFC 6665 4.2.1). */
-#include <criterion/criterion.h>
-#include <stdio.h>
-
 #include "base/err.h"
-#include "notifier_help.h"
-
-static struct fixture f;
-static struct device phone;
-
-static void setup(void)
-{
-    phone = (struct device){.call_id = "phone", .cseq = 1};
-    scene_start(&f);
-}
-
-static void teardown(void)
-{
-    scene_stop(&f);
-}
+#include "notifier_scene.h"
 
 TestSuite(notifier_dialog, .init = setup, .fini = teardown);
 

@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notifier_notify: documents, rate and coalescing, failures, probes, the domain's stream
  * (RFC 6665 4.2.2, RFC 3856 6.7 and 6.10, RFC 8048 6; vectors P-9 to P-11). */
-#include <criterion/criterion.h>
-#include <stdio.h>
-
 #include "base/err.h"
-#include "notifier_help.h"
-
-static struct fixture f;
-static struct device phone;
-
-static void setup(void)
-{
-    phone = (struct device){.call_id = "phone", .cseq = 1};
-    scene_start(&f);
-}
-
-static void teardown(void)
-{
-    scene_stop(&f);
-}
+#include "notifier_scene.h"
 
 TestSuite(notifier_notify, .init = setup, .fini = teardown);
 

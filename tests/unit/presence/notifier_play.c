@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "notifier_help.h"
+#include "script.h"
 
 #define DEVICES   12u
 #define STEPS_MAX 400u
@@ -16,21 +17,9 @@ struct play {
     struct device devices[DEVICES];
     char names[DEVICES][16];
     uint32_t dialogs; /* begun so far */
-    const uint8_t *data;
-    size_t left;
+    struct script script;
     struct notifier_play_sums *sums;
 };
-
-static uint8_t next(struct play *p)
-{
-    if (p->left == 0) {
-        return 0;
-    }
-    p->left--;
-    return *p->data++;
-}
-
-#define PICK(p, list) ((list)[next(p) % ARRAY_COUNT(list)])
 
 /* --- promises --------------------------------------------------------------------------------- */
 
@@ -109,17 +98,17 @@ static void step_subscribe(struct play *p)
                                        "Record-Route: <sip:p;lr>\n", "Contact: <sip:x@y>\n",
                                        "Record-Route: sip:broken\n", "Contact: *\n",
                                        "Content-Type: application/adrl+xml\n"};
-    struct device *d = &p->devices[next(p) % DEVICES];
+    struct device *d = &p->devices[NEXT(p) % DEVICES];
     char lines[256];
     unsigned status;
 
-    if (next(p) % 8 == 0) {
+    if (NEXT(p) % 8 == 0) {
         begin_anew(p, d);
     }
-    if (next(p) % 8 == 0) {
-        d->cseq = next(p);
+    if (NEXT(p) % 8 == 0) {
+        d->cseq = NEXT(p);
     }
-    if (next(p) % 4) {
+    if (NEXT(p) % 4) {
         status = subscribe(&p->f, d, PICK(p, expires));
     } else {
         (void)snprintf(lines, sizeof(lines), "Event: presence\nExpires: %s\n%s",
@@ -160,7 +149,7 @@ static void step_response(struct play *p)
 {
     static const unsigned statuses[] = {200, 200, 200, 481, 503, 500, 404, 403, 302, 202};
     struct said *s = fixture_request(&p->f);
-    uint8_t what = next(p);
+    uint8_t what = NEXT(p);
 
     if (!s) {
         return;
@@ -190,9 +179,9 @@ static void step_store(struct play *p)
 {
     static const int errs[] = {0, 0, ERR_STATE, ERR_NOMEM};
 
-    p->f.store = (enum fixture_store)(next(p) % 3);
+    p->f.store = (enum fixture_store)(NEXT(p) % 3);
     p->f.store_err = PICK(p, errs);
-    if (next(p) % 2) {
+    if (NEXT(p) % 2) {
         fixture_store_done(&p->f, PICK(p, errs));
     }
 }
@@ -203,7 +192,7 @@ static void step_world(struct play *p)
                                                  PRESENCE_BLOCK, PRESENCE_FORGET};
     static const enum stanza_type types[] = {STANZA_TYPE_SUBSCRIBE, STANZA_TYPE_PROBE};
     struct presence_pair pair = fixture_pair(BOB, ANN);
-    uint8_t what = next(p);
+    uint8_t what = NEXT(p);
 
     if (what < 80) {
         presence_partner_seen(p->f.p, SLICE_LIT("chat.example"), what % 2);
@@ -252,15 +241,15 @@ void notifier_play(const uint8_t *data, size_t size, struct notifier_play_sums *
         step_response,  step_time,      step_time,   step_subscribe, step_store,    step_world};
     static struct play p;
 
-    p = (struct play){.data = data, .left = size, .sums = sums};
+    p = (struct play){.script = {data, size}, .sums = sums};
     scene_start(&p.f);
     p.f.rules[CONTACT_IN].is_allowed = false; /* the other direction is not played */
     for (uint32_t i = 0; i < DEVICES; i++) {
         p.devices[i].call_id = p.names[i];
         begin_anew(&p, &p.devices[i]);
     }
-    for (uint32_t i = 0; i < STEPS_MAX && p.left > 0; i++) {
-        steps[next(&p) % ARRAY_COUNT(steps)](&p);
+    for (uint32_t i = 0; i < STEPS_MAX && p.script.left > 0; i++) {
+        steps[NEXT(&p) % ARRAY_COUNT(steps)](&p);
         sums->steps++;
         check(&p);
         check_in_flight(&p);

@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notifier_row: restarts, damaged rows, hostile input, memory. */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "notifier_help.h"
+#include "notifier_scene.h"
 #include "presence/table.h"
-
-static struct fixture f;
-static struct device phone;
-
-static void setup(void)
-{
-    phone = (struct device){.call_id = "phone", .cseq = 1};
-    scene_start(&f);
-}
-
-static void teardown(void)
-{
-    scene_stop(&f);
-}
 
 TestSuite(notifier_row, .init = setup, .fini = teardown);
 

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "fixture.h"
 #include "presence/table.h"
+#include "script.h"
 
 #define TEXT_BYTES  4096u
 #define KNOWN_COUNT 4u
@@ -24,8 +25,7 @@ struct known {
 
 struct play {
     struct fixture f;
-    const uint8_t *at;
-    const uint8_t *end;
+    struct script script;
     struct known subscribes[KNOWN_COUNT]; /* ours: NOTIFYs may come */
     struct known notifies[KNOWN_COUNT];   /* ours: SUBSCRIBEs in the dialog may come */
     uint32_t subscribe_count;
@@ -39,13 +39,6 @@ static const char *const locals[] = {"bob@corp.example", "eve@corp.example",
                                      "b.o%27b@corp.example"};
 static const char *const remotes[] = {"ann@chat.example", "joe@chat.example",
                                       "zoe@xn--bcher-kva.example", "eve@corp.example"};
-
-static uint8_t next(struct play *p)
-{
-    return p->at < p->end ? *p->at++ : 0;
-}
-
-#define PICK(p, list) ((list)[next(p) % ARRAY_COUNT(list)])
 
 /* --- invariants ------------------------------------------------------------------------------- */
 
@@ -200,7 +193,7 @@ static void step_subscribe(struct play *p)
     static const char *const contacts[] = {"Contact: <sip:bob@10.0.0.1>\n",
                                            "Contact: <sip:bob@10.0.0.2;gr=x>\n", "",
                                            "Contact: <tel:1>\n"};
-    uint8_t which = next(p);
+    uint8_t which = NEXT(p);
     const struct known *k = &p->notifies[(p->notify_count - 1 - which % 2u) % KNOWN_COUNT];
 
     if (which < 128 || k->call_id[0] == '\0') {
@@ -216,7 +209,7 @@ static void step_subscribe(struct play *p)
                        "SUBSCRIBE sip:x@chat.example SIP/2.0\nVia: SIP/2.0/TLS "
                        "a;branch=z9hG4bK%u\nMax-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\n"
                        "CSeq: %u SUBSCRIBE\n%s%s%s%s\n",
-                       p->cseq, k->to, k->from, k->call_id, p->cseq + next(p) % 3u, PICK(p, events),
+                       p->cseq, k->to, k->from, k->call_id, p->cseq + NEXT(p) % 3u, PICK(p, events),
                        PICK(p, accepts), PICK(p, expires), PICK(p, contacts));
     }
     p->cseq++;
@@ -255,9 +248,9 @@ static void step_notify(struct play *p)
         "<!DOCTYPE x [<!ENTITY a 'b'>]><presence/>",
     };
     uint32_t newest = p->subscribe_count - 1;
-    const struct known *k = &p->subscribes[(newest - next(p) / 128u) % KNOWN_COUNT];
+    const struct known *k = &p->subscribes[(newest - NEXT(p) / 128u) % KNOWN_COUNT];
     const char *body = PICK(p, bodies);
-    uint8_t tag = next(p);
+    uint8_t tag = NEXT(p);
 
     (void)snprintf(p->text, sizeof(p->text),
                    "NOTIFY sip:gw.corp.example SIP/2.0\nVia: SIP/2.0/TLS a;branch=z9hG4bK%u\n"
@@ -274,14 +267,15 @@ static void step_notify(struct play *p)
 
 static void step_raw(struct play *p)
 {
-    size_t len = next(p);
-    bool is_notify = next(p) & 1u;
+    size_t len = NEXT(p);
+    bool is_notify = NEXT(p) & 1u;
     char text[256 + 1];
 
-    len = len < (size_t)(p->end - p->at) ? len : (size_t)(p->end - p->at);
-    memcpy(text, p->at, len);
+    len = len < p->script.left ? len : p->script.left;
+    memcpy(text, p->script.at, len);
     text[len] = '\0';
-    p->at += len;
+    p->script.at += len;
+    p->script.left -= len;
     (void)snprintf(p->text, sizeof(p->text),
                    "%s sip:x@chat.example SIP/2.0\nVia: SIP/2.0/TLS a;branch=z9hG4bK%u\n"
                    "From: <sip:bob@corp.example>;tag=1\nTo: <sip:ann@chat.example>\n"
@@ -300,7 +294,7 @@ static struct said *some_request(struct play *p)
     if (count == 0) {
         return NULL;
     }
-    for (size_t i = next(p) % count; i > 0; i--) {
+    for (size_t i = NEXT(p) % count; i > 0; i--) {
         link = link->next;
     }
     return LIST_ENTRY(link, struct said, link);
@@ -320,7 +314,7 @@ static void step_outcome(struct play *p)
                                          "Expires: 0\r\n",
                                          "Expires: x\r\n"};
     struct said *r = some_request(p);
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     if (!r) {
         return;
@@ -336,7 +330,7 @@ static void step_store(struct play *p)
 {
     static const enum fixture_store modes[] = {FIXTURE_STORE_PROMPT, FIXTURE_STORE_PROMPT,
                                                FIXTURE_STORE_HOLDS, FIXTURE_STORE_FULL};
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     if (how < 128) {
         p->f.store = PICK(p, modes);
@@ -350,7 +344,7 @@ static void step_store(struct play *p)
 static void step_time(struct play *p)
 {
     static const uint32_t seconds[] = {0, 0, 0, 1, 1, 2, 5, 5, 6, 10, 33, 60, 130, 700};
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     if (how < 4 && p->f.store != FIXTURE_STORE_FULL) { /* time costs time here, retries more */
         fixture_run(&p->f, how < 3 ? 4000000 : 100000000);
@@ -362,7 +356,7 @@ static void step_time(struct play *p)
 static void step_order(struct play *p)
 {
     struct presence_pair pair = fixture_pair(PICK(p, locals), PICK(p, remotes));
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     if (!slice_eq(pair.local_domain, pair.remote_domain)) {
         presence_order(p->f.p, &pair, how & 1u ? CONTACT_IN : CONTACT_OUT,
@@ -373,7 +367,7 @@ static void step_order(struct play *p)
 
 static void step_review(struct play *p)
 {
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     p->f.rules[how & 1u].is_allowed = (how & 14u) != 0;
     p->f.rules[how & 1u].with_notes = (how & 8u) == 0;
@@ -389,7 +383,7 @@ static void step_review(struct play *p)
 static void step_streams(struct play *p)
 {
     struct presence_pair pair = fixture_pair(locals[0], PICK(p, remotes));
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     if (how & 1u) {
         presence_partner_seen(p->f.p, pair.remote_domain, (how & 2u) != 0);
@@ -416,7 +410,7 @@ static void step_undelivered(struct play *p)
 
 static void step_crash(struct play *p)
 {
-    uint8_t how = next(p);
+    uint8_t how = NEXT(p);
 
     if (how >= 64) {
         return;
@@ -442,7 +436,7 @@ static void step_look(struct play *p)
 
     while (presence_walk(p->f.p, &all, &cursor, 2, look, &sum)) {
     }
-    if (next(p) & 1u) {
+    if (NEXT(p) & 1u) {
         (void)presence_flush(p->f.p);
     }
     fixture_settle(&p->f);
@@ -456,7 +450,7 @@ static void step(struct play *p)
         step_outcome, step_store,   step_time,        step_time,      step_order,
         step_review,  step_streams, step_undelivered, step_crash,     step_look};
 
-    steps[next(p) % ARRAY_COUNT(steps)](p);
+    steps[NEXT(p) % ARRAY_COUNT(steps)](p);
     learn(p);
     check_all(p);
     p->sums->answers += fixture_count(&p->f.answers);
@@ -489,14 +483,14 @@ void room_play(const uint8_t *script, size_t size, struct room_play_sums *sums)
     static struct play p;
     int64_t before = pool_used_bytes();
 
-    p = (struct play){.at = script, .end = script + size, .sums = sums, .cseq = 1};
+    p = (struct play){.script = {script, size}, .sums = sums, .cseq = 1};
     fixture_init(&p.f);
     p.f.user = &p;
     p.f.stanza_fn = see_stanza;
     p.f.request_fn = see_request;
     p.f.params.contacts_max = 10;
     fixture_start(&p.f);
-    for (uint32_t i = 0; i < STEPS_MAX && p.at < p.end; i++) {
+    for (uint32_t i = 0; i < STEPS_MAX && p.script.left > 0; i++) {
         step(&p);
     }
     finish(&p);

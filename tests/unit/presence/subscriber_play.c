@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "fixture.h"
 #include "presence/subscriber_int.h"
+#include "script.h"
 
 #define BOB       "bob@corp.example"
 #define ANN       "ann@chat.example"
@@ -19,18 +20,12 @@
 
 struct play {
     struct fixture f;
-    const uint8_t *at;
-    const uint8_t *end;
+    struct script script;
     char call_id[64];
     char local_tag[64];
     uint32_t cseq;
     struct subscriber_play_sums *sums;
 };
-
-static unsigned next(struct play *p)
-{
-    return p->at < p->end ? *p->at++ : 0;
-}
 
 static void ann(struct play *p, unsigned which)
 {
@@ -198,8 +193,8 @@ static void seen(struct play *p, unsigned which)
 
 static void step(struct play *p)
 {
-    unsigned what = next(p);
-    unsigned which = next(p);
+    unsigned what = NEXT(p);
+    unsigned which = NEXT(p);
 
     switch (what % 12) {
     case 0:
@@ -209,12 +204,12 @@ static void step(struct play *p)
         break;
     case 3:
     case 4:
-        respond(p, which, next(p));
+        respond(p, which, NEXT(p));
         break;
     case 5:
     case 6:
     case 7:
-        notify(p, which, next(p));
+        notify(p, which, NEXT(p));
         break;
     case 8:
         pass_time(p, which);
@@ -326,13 +321,13 @@ static void finish(struct play *p)
 
 void subscriber_play(const uint8_t *script, size_t size, struct subscriber_play_sums *sums)
 {
-    struct play play = {.at = script, .end = script + size, .sums = sums};
+    struct play play = {.script = {script, size}, .sums = sums};
 
     fixture_init(&play.f);
     play.f.rules[CONTACT_IN] = (struct presence_rule){
         .is_allowed = true, .with_notes = true, .hop = SLICE_LIT("pool"), .expires_s = 3600};
     fixture_start(&play.f);
-    for (unsigned i = 0; i < STEPS_MAX && play.at < play.end; i++) {
+    for (unsigned i = 0; i < STEPS_MAX && play.script.left > 0; i++) {
         bool was_durable = is_durable(&play);
 
         step(&play);

@@ -25,8 +25,27 @@ DIGITS = 4  # of a partner's number: fedgate-watch; fedgate-load has LOAD_DIGITS
 LOAD_DIGITS = 5
 
 
+def use_load():
+    """What is made from now on is for fedgate-load."""
+    global DIGITS  # pylint: disable=global-statement
+    DIGITS = LOAD_DIGITS
+
+
 def partner_domains(count=PARTNERS):
     return [f"p{number:0{DIGITS}}.{SUFFIX}" for number in range(count)]
+
+
+def load_options(server, certs, mode, workload, count):
+    """Of fedgate-load, for that server."""
+    options = ["--mode", mode, "--workload", workload, "--count", str(count), "--wait", "--quiet",
+               "--cert", certs.crt(SUFFIX), "--key", certs.key(SUFFIX), "--suffix", SUFFIX,
+               "--inside", plan.APP, "--secret", SECRET, "--target", "%s:%d" % server.target,
+               *server.load_options]
+    if server.component:
+        options += ["--component", "%s:%d" % server.component]
+    if mode != "in":
+        options += ["--listen", "%s:%d" % LISTEN]
+    return options
 
 
 class FedgateServer:
@@ -159,7 +178,13 @@ class EjabberdServer:
 
     def start(self):
         library = os.path.dirname(os.path.dirname(glob.glob("/usr/lib/*/ejabberd-*/ebin")[0]))
-        env = {"EJABBERD_CONFIG_PATH": self.config, "EJABBERD_LOG_PATH": self.log,
+        # Its TLS library would choose AES-256; all are to do the same work.
+        openssl = os.path.join(self.folder, "openssl.cnf")
+        with open(openssl, "w", encoding="ascii") as out:
+            out.write("openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n"
+                      "[all]\nCiphersuites = TLS_AES_128_GCM_SHA256\n")
+        env = {"OPENSSL_CONF": openssl,
+               "EJABBERD_CONFIG_PATH": self.config, "EJABBERD_LOG_PATH": self.log,
                "ERL_LIBS": library, "HOME": self.folder,
                "ERL_CRASH_DUMP": os.path.join(self.folder, "crash.dump")}
         spool = os.path.join(self.folder, "spool")
@@ -254,6 +279,11 @@ def make(name, lab, preset, partners=PARTNERS):
     """The server called so; the names of SERVERS. NAME@PRESET: fedgate of another build."""
     kind, _, other = name.partition("@")
     return SERVERS[kind](lab, other or preset, partners)
+
+
+def modes_of(name):
+    return {"prosody": ProsodyServer, "ejabberd": EjabberdServer, "haproxy": HaproxyServer,
+            "nginx": NginxServer}.get(name.split("@")[0], FedgateServer).modes
 
 
 @contextlib.contextmanager

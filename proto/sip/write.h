@@ -39,13 +39,13 @@ void sip_write_request(struct buf *out, const struct sip_request_params *p);
 
 struct sip_keys;
 struct sip_response_params {
-    const struct sip_keys *keys; /* borrowed: of the request, if it passed the checks; NULL = its
-                                    fields are decoded once more, as far as they can be */
     unsigned status;
     struct slice reason;   /* empty = the standard phrase */
     struct slice to_tag;   /* put if the request's To has none; empty = none (100 Trying only) */
     struct slice received; /* source address, put into the top Via if it differs from sent-by */
     uint16_t rport;        /* source port, put if the top Via asks by an empty rport; 0 = unknown */
+    const struct sip_keys *keys; /* borrowed: of the request, if it passed the checks; NULL = its
+                                    fields are decoded once more, as far as they can be */
 };
 /* Status line, then Via*, From, To, Call-ID, CSeq (Timestamp for 100) of the request. */
 void sip_write_response(struct buf *out, const struct sip_msg *req,

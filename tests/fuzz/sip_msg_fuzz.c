@@ -16,11 +16,18 @@ static bool is_via_full(const struct sip_msg *m)
     return count + 2 > SIP_PARAMS_MAX;
 }
 
-/* The response to a request that the checks accept. */
-static void answer(const struct sip_msg *m, const struct sip_check_policy *policy)
+/* The response to a request that the checks accept, from what they decoded and without. */
+static void answer(const struct sip_msg *m, const struct sip_check_policy *policy,
+                   const struct sip_keys *keys)
 {
-    const struct sip_response_params params = {200, SLICE_NONE, SLICE_LIT("t"),
-                                               SLICE_LIT("192.0.2.1"), 5060};
+    struct sip_response_params params = {
+        .status = 200,
+        .to_tag = SLICE_LIT("t"),
+        .received = SLICE_LIT("192.0.2.1"),
+        .rport = 5060,
+        .keys = keys,
+    };
+    struct buf again;
     struct sip_verdict verdict;
     struct sip_cseq cseq[2];
     struct slice id[2];
@@ -29,7 +36,12 @@ static void answer(const struct sip_msg *m, const struct sip_check_policy *polic
     struct buf out;
 
     buf_init(&out, 1 << 20);
+    buf_init(&again, 1 << 20);
     sip_write_response(&out, m, &params);
+    params.keys = NULL;
+    sip_write_response(&again, m, &params);
+    ASSERT(slice_eq(buf_slice(&out), buf_slice(&again)));
+    buf_deinit(&again);
     sip_write_end(&out, SLICE_LIT("a/b"), m->body);
     ASSERT(!out.failed && sip_msg_parse(&r, buf_slice(&out), &bad) == 0 && !r.flaw.why);
     ASSERT(r.status == 200 && slice_eq(r.body, m->body));
@@ -48,13 +60,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct slice types[] = {SLICE_LIT("text/plain")};
     struct sip_check_policy policy = {UINT32_MAX, UINT32_MAX, .accept = types, .accept_count = 1};
     struct sip_verdict verdict;
+    struct sip_keys keys;
     struct sip_msg m;
     struct sip_bad bad;
 
     policy.from_tag_optional = true;
     if (sip_msg_parse(&m, slice_make((const char *)data, size), &bad) == 0 &&
-        sip_check_request(&m, &policy, &verdict)) {
-        answer(&m, &policy);
+        sip_check_request_keys(&m, &policy, &keys, &verdict)) {
+        answer(&m, &policy, &keys);
     }
     return 0;
 }

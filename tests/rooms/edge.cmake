@@ -4,7 +4,7 @@ fg_unit(edge NEEDS fg_edge SOURCES
   unit/edge/judge_test.c unit/edge/place_test.c unit/edge/presence_mails_test.c
   unit/edge/rate_test.c unit/edge/reach_test.c unit/edge/refusal_log_test.c
   unit/edge/report_presence_test.c unit/edge/report_test.c unit/edge/route_id_test.c
-  unit/edge/store_rows_test.c unit/edge/way_test.c unit/policy/help.c)
+  unit/edge/sip_own_test.c unit/edge/store_rows_test.c unit/edge/way_test.c unit/policy/help.c)
 if(TARGET edge_test)
   target_include_directories(edge_test PRIVATE unit/policy)
 endif()

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/attr.h"
 #include "base/slice.h"
@@ -51,5 +52,31 @@ static inline size_t xml_wide_len(const char *s, const char *end)
 }
 /* How many bytes from s on are such characters. */
 size_t xml_wide_skip(const char *s, const char *end);
+
+/* slice_eq for texts of some 8 to 32 bytes, addresses and namespace names: without a call. */
+static inline bool xml_is_same(struct slice a, struct slice b)
+{
+    uint64_t x[4];
+    uint64_t y[4];
+
+    if (a.len != b.len) {
+        return false;
+    }
+    if (a.len < 8 || a.len > 32) {
+        return slice_eq(a, b);
+    }
+    memcpy(x, a.ptr, 8);
+    memcpy(y, b.ptr, 8);
+    memcpy(x + 1, a.ptr + a.len - 8, 8);
+    memcpy(y + 1, b.ptr + b.len - 8, 8);
+    if (a.len <= 16) {
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
+    memcpy(x + 2, a.ptr + 8, 8);
+    memcpy(y + 2, b.ptr + 8, 8);
+    memcpy(x + 3, a.ptr + a.len - 16, 8);
+    memcpy(y + 3, b.ptr + b.len - 16, 8);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
+}
 
 #endif

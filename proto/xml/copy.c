@@ -24,79 +24,95 @@ static bool has_left_out(const struct xml_tree *t, const struct xml_write_params
     return false;
 }
 
-bool xml_copies_content(const struct xml_tree *t, uint32_t node,
-                        const struct xml_write_params *params)
+/* Whether the content goes out as it came. */
+static inline bool copies_content(const struct xml_tree *t, uint32_t node,
+                                  const struct xml_write_params *params)
 {
     uint32_t len_bit = params->ns_to.len < 63 ? (uint32_t)params->ns_to.len : 63;
-    bool may_leave_out = params->without.len != 0 ||
-                         (params->ns_from.len != 0 && (t->content_ns_lens >> len_bit & 1) != 0);
 
-    return t->content_is_canonical && node == 0 && (!may_leave_out || !has_left_out(t, params));
+    if (!t->content_is_canonical || node != 0) {
+        return false;
+    }
+    if (LIKELY(params->without.len == 0 &&
+               (params->ns_from.len == 0 || (t->content_ns_lens >> len_bit & 1) == 0))) {
+        return true;
+    }
+    return !has_left_out(t, params);
 }
 
-/* Its namespace must need no declaration. */
-bool xml_copies_root(const struct xml_tree *t, const struct xml_write_params *params)
+/* Whether its tags do, too, but for values that params replaces or adds: its namespace must need no
+ * declaration. */
+static inline bool copies_root(const struct xml_tree *t, const struct xml_write_params *params)
 {
     struct slice ns = t->nodes[0].ns;
 
-    if (params->ns_from.len != 0 && slice_eq(ns, params->ns_from)) {
+    if (params->ns_from.len != 0 && xml_is_same(ns, params->ns_from)) {
         ns = params->ns_to;
     }
-    return t->root_is_canonical && slice_eq(ns, params->ns_default);
+    return t->root_is_canonical && xml_is_same(ns, params->ns_default);
 }
 
 /* What of params the root's start tag does not say by itself. */
-struct changes {
-    const struct xml_attr *from; /* to be replaced by that of params */
-    const struct xml_attr *to;
-    bool adds_from;
-    bool adds_to;
-    bool adds_lang;
-};
-
-static void change(struct slice wanted, const struct xml_attr *attr, bool *adds,
-                   const struct xml_attr **replaces)
+static inline void find_changes(struct xml_write_plan *plan)
 {
-    /* A second one, in a namespace of its own, is another attribute. */
-    if (*adds) {
-        *adds = false;
-        *replaces = slice_eq(attr->value, wanted) ? NULL : attr;
-    }
-}
+    const struct xml_write_params *params = plan->params;
+    const struct slice lang = SLICE_LIT("lang");
+    uint32_t count = plan->t->nodes[0].attr_count;
 
-static void find_changes(const struct xml_tree *t, const struct xml_write_params *params,
-                         struct changes *out)
-{
-    uint32_t count = t->nodes[0].attr_count;
-
-    *out = (struct changes){.adds_from = params->from.ptr != NULL,
-                            .adds_to = params->to.ptr != NULL,
-                            .adds_lang = params->lang.ptr != NULL};
+    plan->adds_from = params->from.ptr != NULL;
+    plan->adds_to = params->to.ptr != NULL;
+    plan->adds_lang = params->lang.ptr != NULL;
     for (uint32_t i = 0; i < count; i++) {
-        const struct xml_attr *attr = &t->attrs[i];
+        const struct xml_attr *attr = &plan->t->attrs[i];
 
         if (attr->ns.len != 0) {
             /* xml is the only prefix of canonical tags. */
-            out->adds_lang = out->adds_lang && !slice_eq(attr->name, SLICE_LIT("lang"));
-        } else if (slice_eq(attr->name, SLICE_LIT("from"))) {
-            change(params->from, attr, &out->adds_from, &out->from);
-        } else if (slice_eq(attr->name, SLICE_LIT("to"))) {
-            change(params->to, attr, &out->adds_to, &out->to);
+            plan->adds_lang = plan->adds_lang && !slice_eq(attr->name, lang);
+        } else if (plan->adds_from && slice_eq(attr->name, SLICE_LIT("from"))) {
+            plan->adds_from = false;
+            plan->from = xml_is_same(attr->value, params->from) ? NULL : attr;
+        } else if (plan->adds_to && slice_eq(attr->name, SLICE_LIT("to"))) {
+            plan->adds_to = false;
+            plan->to = xml_is_same(attr->value, params->to) ? NULL : attr;
         }
     }
 }
 
-static size_t bytes_of_changes(const struct changes *c, const struct xml_write_params *params)
+static bool has_changes(const struct xml_write_plan *plan)
 {
+    return plan->from || plan->to || plan->adds_from || plan->adds_to || plan->adds_lang;
+}
+
+void xml_write_plan(struct xml_write_plan *plan, const struct xml_tree *t, uint32_t node,
+                    const struct xml_write_params *params)
+{
+    plan->t = t;
+    plan->params = params;
+    plan->node = node;
+    plan->copied = XML_WRITE_NODES;
+    plan->from = NULL;
+    plan->to = NULL;
+    if (node < t->node_count && copies_content(t, node, params)) {
+        plan->copied = XML_WRITE_CONTENT;
+        if (copies_root(t, params)) {
+            plan->copied = XML_WRITE_ELEMENT;
+            find_changes(plan);
+        }
+    }
+}
+
+static size_t bytes_of_changes(const struct xml_write_plan *plan)
+{
+    const struct xml_write_params *params = plan->params;
     size_t bytes = 0;
 
-    if (c->from || c->adds_from) {
+    if (plan->from || plan->adds_from) {
         bytes += sizeof(" from=\"\"") - 1 + xml_out_value_bytes_max(params->from);
     }
-    if (c->to || c->adds_to) {
+    if (plan->to || plan->adds_to) {
         bytes += sizeof(" to=\"\"") - 1 + xml_out_value_bytes_max(params->to);
     }
-    if (c->adds_lang) {
+    if (plan->adds_lang) {
         bytes += sizeof(" xml:lang=\"\"") - 1 + xml_out_value_bytes_max(params->lang);
     }
     return bytes;
@@ -124,19 +140,24 @@ static size_t bytes_anew(const struct xml_tree *t, const struct xml_write_params
     return bytes;
 }
 
+size_t xml_write_plan_bytes_max(const struct xml_write_plan *plan)
+{
+    if (plan->copied == XML_WRITE_NODES) {
+        return 0;
+    }
+    if (plan->copied == XML_WRITE_CONTENT) {
+        return bytes_anew(plan->t, plan->params);
+    }
+    return plan->t->wire_bytes + (UNLIKELY(has_changes(plan)) ? bytes_of_changes(plan) : 0);
+}
+
 size_t xml_write_tree_bytes_max(const struct xml_tree *t, uint32_t node,
                                 const struct xml_write_params *params)
 {
-    struct changes c;
+    struct xml_write_plan plan;
 
-    if (node >= t->node_count || !xml_copies_content(t, node, params)) {
-        return 0;
-    }
-    if (!xml_copies_root(t, params)) {
-        return bytes_anew(t, params);
-    }
-    find_changes(t, params, &c);
-    return t->wire_bytes + bytes_of_changes(&c, params);
+    xml_write_plan(&plan, t, node, params);
+    return xml_write_plan_bytes_max(&plan);
 }
 
 /* Copies from *at up to the value of attr and puts another one in its place; quotes stay. */
@@ -166,37 +187,43 @@ static const char *attrs_end(const struct xml_tree *t)
     return last ? last->value.ptr + last->value.len + 1 : root->name.ptr + root->name.len;
 }
 
-void xml_copy_tree(struct buf *out, const struct xml_tree *t,
-                   const struct xml_write_params *params)
+static NOINLINE void copy_changing(struct buf *out, const struct xml_write_plan *plan)
 {
+    const struct xml_write_params *params = plan->params;
+    const struct xml_tree *t = plan->t;
     const char *at = t->nodes[0].name.ptr - 1;
     const char *end = at + t->wire_bytes;
-    struct changes c;
+    bool to_is_first = plan->from && plan->to && plan->to->value.ptr < plan->from->value.ptr;
     struct xml_out o;
 
-    find_changes(t, params, &c);
     xml_out_begin(&o, out);
-    if (UNLIKELY(c.from && c.to && c.to->value.ptr < c.from->value.ptr)) {
-        replace(&o, &at, c.to, params->to);
-        c.to = NULL;
-    }
-    replace(&o, &at, c.from, params->from);
-    replace(&o, &at, c.to, params->to);
-    if (c.adds_from || c.adds_to || c.adds_lang) {
+    replace(&o, &at, to_is_first ? plan->to : NULL, params->to);
+    replace(&o, &at, plan->from, params->from);
+    replace(&o, &at, to_is_first ? NULL : plan->to, params->to);
+    if (plan->adds_from || plan->adds_to || plan->adds_lang) {
         const char *behind = attrs_end(t);
 
         xml_out_put(&o, slice_make(at, (size_t)(behind - at)));
         at = behind;
     }
-    if (c.adds_from) {
+    if (plan->adds_from) {
         add(&o, SLICE_LIT(" from=\""), params->from);
     }
-    if (c.adds_to) {
+    if (plan->adds_to) {
         add(&o, SLICE_LIT(" to=\""), params->to);
     }
-    if (c.adds_lang) {
+    if (plan->adds_lang) {
         add(&o, SLICE_LIT(" xml:lang=\""), params->lang);
     }
     xml_out_put(&o, slice_make(at, (size_t)(end - at)));
     xml_out_end(&o);
+}
+
+void xml_copy_element(struct buf *out, const struct xml_write_plan *plan)
+{
+    if (UNLIKELY(has_changes(plan))) {
+        copy_changing(out, plan);
+    } else {
+        buf_append(out, plan->t->nodes[0].name.ptr - 1, plan->t->wire_bytes);
+    }
 }

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* copy: canonical stanzas (xml.h) out as they came in. Part of the writer: these say when bytes are
- * what it would make of the nodes, and copy them.                                                */
+/* copy: canonical stanzas (xml.h) out as they came in; the part of the writer that copies. When
+ * bytes are what it would make of the nodes is decided by xml_write_plan (writer.h).            */
 #ifndef FG_XML_COPY_H
 #define FG_XML_COPY_H
 
 #include "base/buf.h"
 #include "xml/writer.h"
 
-/* Whether the content goes out as it came. */
-bool xml_copies_content(const struct xml_tree *t, uint32_t node,
-                        const struct xml_write_params *params);
-/* Of such a tree: whether its tags do, but for the values that params replaces or adds. */
-bool xml_copies_root(const struct xml_tree *t, const struct xml_write_params *params);
-/* The whole element, when both are so. */
-void xml_copy_tree(struct buf *out, const struct xml_tree *t,
-                   const struct xml_write_params *params);
+/* Carries out a plan whose copied is XML_WRITE_ELEMENT. */
+void xml_copy_element(struct buf *out, const struct xml_write_plan *plan);
 
 #endif

@@ -85,9 +85,8 @@ static void put_escape(struct xml_out *o, char c)
 
 #if defined(__SSE2__)
 /* A bit for each of 16 bytes that needs an escape there. */
-static uint32_t escape_mask(const char *s, uint8_t where)
+static uint32_t escape_mask(__m128i bytes, uint8_t where)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)s);
     /* '<' and '>', '&' and '\'' differ in one bit each. */
     __m128i angle = _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8('>'));
     __m128i amp = _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(1)), _mm_set1_epi8('\''));
@@ -103,6 +102,27 @@ static uint32_t escape_mask(const char *s, uint8_t where)
 }
 #endif
 
+static __m128i load(const char *s)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)s);
+}
+
+/* Whether 4 to 15 bytes are all plain: the first and the last of them, which may overlap. */
+static bool is_short_plain(const char *s, size_t len, uint8_t where)
+{
+    __m128i first;
+    __m128i last;
+
+    if (len >= 8) {
+        first = _mm_loadl_epi64((const __m128i *)(const void *)s);
+        last = _mm_loadl_epi64((const __m128i *)(const void *)(s + len - 8));
+        return escape_mask(_mm_unpacklo_epi64(first, last), where) == 0;
+    }
+    first = _mm_loadu_si32(s);
+    last = _mm_loadu_si32(s + len - 4);
+    return escape_mask(_mm_unpacklo_epi32(first, last), where) == 0;
+}
+
 /* How many bytes at s, of len, stand for themselves. */
 static size_t plain_len(const char *s, size_t len, uint8_t where)
 {
@@ -113,14 +133,17 @@ static size_t plain_len(const char *s, size_t len, uint8_t where)
         uint32_t mask;
 
         for (; len - at >= 16; at += 16) {
-            mask = escape_mask(s + at, where);
+            mask = escape_mask(load(s + at), where);
             if (mask) {
                 return at + (size_t)__builtin_ctz(mask);
             }
         }
         /* The last 16 again, which begin with what has been looked at. */
-        mask = escape_mask(s + len - 16, where);
+        mask = escape_mask(load(s + len - 16), where);
         return mask ? len - 16 + (size_t)__builtin_ctz(mask) : len;
+    }
+    if (len >= 4 && is_short_plain(s, len, where)) {
+        return len;
     }
 #endif
     while (at < len && !(escaped_in[(unsigned char)s[at]] & where)) {
@@ -169,6 +192,51 @@ void xml_write_text(struct buf *out, struct slice text)
     xml_out_end(&o);
 }
 
+/* How many bytes from at on are printable ASCII, tab or LF: most texts are nothing else. */
+static size_t ascii_run(struct slice text, size_t at)
+{
+    size_t from = at;
+
+#if defined(__SSE2__)
+    for (; text.len - at >= 16; at += 16) {
+        __m128i bytes = load(text.ptr + at);
+        __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+        __m128i fine = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')),
+                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(_mm_andnot_si128(fine, low));
+
+        if (mask) {
+            return at - from + (size_t)__builtin_ctz(mask);
+        }
+    }
+#endif
+    while (at < text.len && (((unsigned char)text.ptr[at] >= 0x20 &&
+                              (unsigned char)text.ptr[at] < 0x80) ||
+                             text.ptr[at] == '\t' || text.ptr[at] == '\n')) {
+        at++;
+    }
+    return at - from;
+}
+
+/* The character at *at, which is none of a run, or what it becomes. */
+static void put_cleaned(struct xml_out *o, struct slice text, size_t *at)
+{
+    size_t from = *at;
+    uint32_t c;
+
+    if (text.ptr[from] == '\r') {
+        (*at)++;
+        if (*at == text.len || text.ptr[*at] != '\n') {
+            xml_out_putc(o, '\n');
+        }
+    } else if (!utf8_next(text, at, &c)) {
+        (*at)++;
+        xml_out_lit(o, "\xef\xbf\xbd");
+    } else if (utf8_is_xml_char(c)) {
+        xml_out_text(o, slice_make(text.ptr + from, *at - from));
+    }
+}
+
 void xml_write_text_clean(struct buf *out, struct slice text)
 {
     struct xml_out o;
@@ -176,19 +244,12 @@ void xml_write_text_clean(struct buf *out, struct slice text)
 
     xml_out_begin(&o, out);
     while (at < text.len) {
-        size_t from = at;
-        uint32_t c;
+        size_t run = ascii_run(text, at);
 
-        if (text.ptr[at] == '\r') {
-            at++;
-            if (at == text.len || text.ptr[at] != '\n') {
-                xml_out_putc(&o, '\n');
-            }
-        } else if (!utf8_next(text, &at, &c)) {
-            at++;
-            xml_out_lit(&o, "\xef\xbf\xbd");
-        } else if (utf8_is_xml_char(c)) {
-            xml_out_text(&o, slice_make(text.ptr + from, at - from));
+        xml_out_text(&o, slice_make(text.ptr + at, run));
+        at += run;
+        if (at < text.len) {
+            put_cleaned(&o, text, &at);
         }
     }
     xml_out_end(&o);

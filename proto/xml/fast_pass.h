@@ -13,6 +13,7 @@
 #include "base/attr.h"
 #include "xml/chars.h"
 #include "xml/fast.h"
+#include "xml/out.h"
 #include "xml/parser_int.h"
 
 #ifdef FAST_RUN
@@ -145,16 +146,22 @@ FAST_TARGET static NOINLINE bool fast_is_twice(const struct xml_parser *p, uint3
     return false;
 }
 
+/* How far attributes may go without another look. */
+FAST_TARGET static inline void fast_attr_bound(const struct xml_parser *p, struct fast_tag *tag)
+{
+    uint32_t allowed = tag->attr_from + p->limits.attrs_max - tag->declares;
+
+    tag->attr_stop = allowed < p->attr_cap ? allowed : p->attr_cap;
+}
+
 /* Room for another attribute; false = none is allowed, or no memory. */
 FAST_TARGET static NOINLINE bool fast_attr_room(struct xml_parser *p, struct fast_tag *tag)
 {
-    uint32_t count = p->tree.attr_count;
-    uint32_t allowed = tag->attr_from + p->limits.attrs_max - tag->declares;
-
-    if (count >= allowed || !xml_tree_attr(p)) {
+    if (p->tree.attr_count - tag->attr_from + tag->declares >= p->limits.attrs_max ||
+        !xml_tree_attr(p)) {
         return false;
     }
-    tag->attr_stop = allowed < p->attr_cap ? allowed : p->attr_cap;
+    fast_attr_bound(p, tag);
     return true;
 }
 
@@ -195,8 +202,8 @@ FAST_TARGET static inline bool fast_declare(struct xml_parser *p, struct fast_ta
     /* The writer declares first, and only what is not in scope. */
     tag->is_odd = attr_count != 0 || slice_eq(ns, tag->ns);
     tag->declares = true;
-    tag->attr_stop = p->tree.attr_count; /* to be computed anew */
     tag->ns = ns;
+    fast_attr_bound(p, tag);
     return true;
 }
 
@@ -251,8 +258,11 @@ FAST_TARGET static inline const char *fast_attr_near(struct xml_parser *p, const
     bool is_xml = false;
     const char *value;
 
-    if (UNLIKELY(!fast_starts_name(*s) || mask == 0)) {
+    if (UNLIKELY(mask == 0)) {
         return fast_attr_far(p, start, tag);
+    }
+    if (UNLIKELY(!fast_starts_name(*s))) {
+        return NULL;
     }
     s += __builtin_ctz(mask);
     if (*s == ':' && memcmp(start, "xml:", 4) == 0 && fast_starts_name(start[4])) {
@@ -371,10 +381,7 @@ FAST_TARGET static inline void fast_note(struct xml_parser *p, const struct fast
 FAST_TARGET static inline const char *fast_start_tag(struct xml_parser *p, const char *base,
                                                      const char *s, const char *end)
 {
-    struct fast_tag tag = {.base = base,
-                           .end = end,
-                           .attr_from = p->tree.attr_count,
-                           .ns = p->default_ns};
+    struct fast_tag tag UNINITIALIZED; /* filled below */
     uint32_t decl_from = p->decl_count;
     struct slice name = {.ptr = s + 1};
     bool is_empty;
@@ -382,11 +389,19 @@ FAST_TARGET static inline const char *fast_start_tag(struct xml_parser *p, const
     if (UNLIKELY(!fast_starts_name(*name.ptr))) {
         return NULL;
     }
+    tag.base = base;
+    tag.end = end;
+    tag.attr_from = p->tree.attr_count;
+    tag.declares = false;
+    tag.is_odd = false;
+    tag.ns = p->default_ns;
+    tag.seen = 0;
     s = fast_name_end(name.ptr, base, end);
     name.len = (size_t)(s - name.ptr);
     if (UNLIKELY(name.len > p->limits.name_bytes_max)) {
         return NULL;
     }
+    fast_attr_bound(p, &tag);
     while (s < end && *s == ' ') {
         s = fast_attr(p, s + 1, &tag);
         if (UNLIKELY(!s)) {
@@ -487,20 +502,23 @@ FAST_TARGET static inline bool fast_text_put(struct xml_parser *p, struct slice 
 /* s at '&': how long the reference is, 0 = none of the five. */
 FAST_TARGET static inline size_t fast_reference(const char *s, const char *end, char *c)
 {
-    static const struct {
-        char text[8];
-        uint8_t len;
-        char c;
-    } known[] = {
-        {"&apos;", 6, '\''}, {"&quot;", 6, '"'}, {"&lt;", 4, '<'},
-        {"&gt;", 4, '>'},    {"&amp;", 5, '&'},
-    };
+    size_t len = (size_t)(end - s);
 
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
-        if (end - s >= known[i].len && memcmp(s, known[i].text, known[i].len) == 0) {
-            *c = known[i].c;
-            return known[i].len;
-        }
+    if (len >= 6 && s[1] == 'a' && memcmp(s, "&apos;", 6) == 0) {
+        *c = '\'';
+        return 6;
+    }
+    if (len >= 6 && s[1] == 'q' && memcmp(s, "&quot;", 6) == 0) {
+        *c = '"';
+        return 6;
+    }
+    if (len >= 5 && s[1] == 'a' && memcmp(s, "&amp;", 5) == 0) {
+        *c = '&';
+        return 5;
+    }
+    if (len >= 4 && (memcmp(s, "&lt;", 4) == 0 || memcmp(s, "&gt;", 4) == 0)) {
+        *c = s[1] == 'l' ? '<' : '>';
+        return 4;
     }
     return 0;
 }
@@ -518,7 +536,7 @@ FAST_TARGET static NOINLINE const char *fast_folded(struct xml_parser *p, const 
         return NULL;
     }
     for (;;) {
-        memcpy(to, start, (size_t)(s - start));
+        xml_copy_short(to, start, (size_t)(s - start));
         to += s - start;
         if (s == stop) {
             break;

@@ -69,7 +69,7 @@ enum xml_step xml_ns_declare(struct xml_parser *p, struct slice prefix, struct s
     if (p->decl_count + (p->scope ? p->scope->decl_count : 0) >= p->limits.ns_decls_max) {
         return xml_refuse(p, XML_WHY_TOO_BIG, "too many namespace declarations");
     }
-    if (!xml_array_grow(&decls, &p->decl_cap, p->decl_count, sizeof(*p->decls))) {
+    if (!xml_array_grow(&decls, &p->decl_cap, p->decl_count, sizeof(*p->decls), NULL)) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
     }
     p->decls = decls;

@@ -10,7 +10,8 @@
 
 #define PARSER_MAGIC       0x786d6c70u
 #define ASSEMBLY_BYTES_MIN 1024u
-/* Bytes behind the end of a unit are copied for nothing, hence pieces. */
+/* Bytes behind the end of a unit are copied for nothing, hence pieces: of this size, or as large as
+ * what is there already. */
 #define ASSEMBLY_PIECE_BYTES 1024u
 
 enum xml_step xml_refuse(struct xml_parser *p, enum xml_why why, const char *text)
@@ -245,8 +246,8 @@ static enum xml_step resume(struct xml_parser *p, const char *bytes, size_t len,
     if (len > room) {
         len = room;
     }
-    if (len > ASSEMBLY_PIECE_BYTES) {
-        len = ASSEMBLY_PIECE_BYTES;
+    if (len > ASSEMBLY_PIECE_BYTES && len > before) {
+        len = before < ASSEMBLY_PIECE_BYTES ? ASSEMBLY_PIECE_BYTES : before;
     }
     if (!assembly_grow(p, before + len)) {
         return xml_refuse(p, XML_WHY_NOMEM, "out of memory");
@@ -353,10 +354,13 @@ static enum xml_event unit_done(struct xml_parser *p, const char *base)
  * pool gives it again for the price of a list operation. */
 static void rest(struct xml_parser *p)
 {
+    DASSERT(p->tree.node_count == 0 && p->decl_count == 0);
     xml_tree_release(p);
-    pool_free(p->assembly);
-    p->assembly = NULL;
-    p->assembly_cap = 0;
+    if (p->assembly) {
+        pool_free(p->assembly);
+        p->assembly = NULL;
+        p->assembly_cap = 0;
+    }
 }
 
 void xml_parser_rest(struct xml_parser *p)
@@ -453,10 +457,7 @@ int xml_parser_new(struct xml_parser **out, const struct xml_limits *limits)
 
 static void release(struct xml_parser *p)
 {
-    xml_arena_deinit(&p->arena);
-    pool_free(p->nodes);
-    pool_free(p->attrs);
-    pool_free(p->decls);
+    xml_tree_release(p);
     pool_free(p->scope);
     pool_free(p->assembly);
 }

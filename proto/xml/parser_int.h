@@ -54,6 +54,13 @@ struct xml_scope {
     struct xml_ns_decl decls[]; /* behind them: the bytes of all these names */
 };
 
+/* Nodes and attributes of an ordinary stanza, in one block of the pool. */
+#define XML_SMALL_COUNT 16u
+struct xml_small {
+    struct xml_node nodes[XML_SMALL_COUNT];
+    struct xml_attr attrs[XML_SMALL_COUNT];
+};
+
 struct xml_parser {
     uint32_t magic;
     enum xml_place place;
@@ -83,8 +90,9 @@ struct xml_parser {
     bool is_root_canonical;
 
     struct xml_tree tree;   /* nodes and attrs below, with counts */
-    struct xml_node *nodes; /* owned */
-    struct xml_attr *attrs; /* owned */
+    struct xml_node *nodes; /* in small, or owned once there are more */
+    struct xml_attr *attrs; /* the same */
+    struct xml_small *small; /* owned */
     uint32_t node_cap;
     uint32_t attr_cap;
 
@@ -166,11 +174,13 @@ struct xml_attr *xml_tree_attr(struct xml_parser *p);
 /* A node behind the last one, linked to it and to its parent, not filled. NULL: no memory. */
 struct xml_node *xml_tree_node(struct xml_parser *p);
 void xml_tree_clear(struct xml_parser *p);
-/* Gives back the memory of the last unit, which must be dropped. */
+/* Gives back the memory of the last unit, which is dropped. */
 void xml_tree_release(struct xml_parser *p);
 /* Everything that points into len bytes at from points into the copy at to from now on. */
 void xml_tree_rebase(struct xml_parser *p, const char *from, size_t len, const char *to);
-/* Makes room for one more of elem_bytes in *array; false when there is no memory. */
-bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_bytes);
+/* Makes room for one more of elem_bytes in *array, which is not freed when it is keep; false when
+ * there is no memory. */
+bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_bytes,
+                    const void *keep);
 
 #endif

@@ -6,7 +6,8 @@
 
 #define ARRAY_COUNT_MIN 16u
 
-bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_bytes)
+bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_bytes,
+                    const void *keep)
 {
     size_t want = count < ARRAY_COUNT_MIN ? ARRAY_COUNT_MIN : (size_t)count * 2;
     void *grown;
@@ -21,18 +22,40 @@ bool xml_array_grow(void **array, uint32_t *cap, uint32_t count, size_t elem_byt
     if (count) {
         memcpy(grown, *array, count * elem_bytes);
     }
-    pool_free(*array);
+    if (*array != keep) {
+        pool_free(*array);
+    }
     *array = grown;
     *cap = (uint32_t)(pool_block_bytes(grown) / elem_bytes);
     return true;
 }
 
+/* The first of the unit's nodes or attributes: room for some of both. */
+static bool small_begin(struct xml_parser *p)
+{
+    p->small = pool_alloc(sizeof(*p->small));
+    if (!p->small) {
+        return false;
+    }
+    p->nodes = p->small->nodes;
+    p->attrs = p->small->attrs;
+    p->node_cap = XML_SMALL_COUNT;
+    p->attr_cap = XML_SMALL_COUNT;
+    p->tree.nodes = p->nodes;
+    p->tree.attrs = p->attrs;
+    return true;
+}
+
 struct xml_node *xml_tree_node(struct xml_parser *p)
 {
-    void *nodes = p->nodes;
     uint32_t idx = p->tree.node_count;
+    void *nodes;
 
-    if (!xml_array_grow(&nodes, &p->node_cap, idx, sizeof(*p->nodes))) {
+    if (UNLIKELY(!p->small) && !small_begin(p)) {
+        return NULL;
+    }
+    nodes = p->nodes;
+    if (!xml_array_grow(&nodes, &p->node_cap, idx, sizeof(*p->nodes), p->small->nodes)) {
         return NULL;
     }
     p->nodes = nodes;
@@ -134,9 +157,14 @@ enum xml_step xml_tree_text(struct xml_parser *p, struct slice text)
 
 struct xml_attr *xml_tree_attr(struct xml_parser *p)
 {
-    void *attrs = p->attrs;
+    void *attrs;
 
-    if (!xml_array_grow(&attrs, &p->attr_cap, p->tree.attr_count, sizeof(*p->attrs))) {
+    if (UNLIKELY(!p->small) && !small_begin(p)) {
+        return NULL;
+    }
+    attrs = p->attrs;
+    if (!xml_array_grow(&attrs, &p->attr_cap, p->tree.attr_count, sizeof(*p->attrs),
+                        p->small->attrs)) {
         return NULL;
     }
     p->attrs = attrs;
@@ -156,11 +184,20 @@ void xml_tree_clear(struct xml_parser *p)
 
 void xml_tree_release(struct xml_parser *p)
 {
-    DASSERT(p->tree.node_count == 0 && p->decl_count == 0);
     xml_arena_deinit(&p->arena);
-    pool_free(p->nodes);
-    pool_free(p->attrs);
-    pool_free(p->decls);
+    if (p->small) {
+        if (p->nodes != p->small->nodes) {
+            pool_free(p->nodes);
+        }
+        if (p->attrs != p->small->attrs) {
+            pool_free(p->attrs);
+        }
+        pool_free(p->small);
+    }
+    if (p->decls) {
+        pool_free(p->decls);
+    }
+    p->small = NULL;
     p->nodes = NULL;
     p->attrs = NULL;
     p->decls = NULL;

@@ -248,36 +248,41 @@ static void write_content(struct writing *w)
 }
 
 /* A large frame, which copying a whole element does without. */
-static NOINLINE void write_anew(struct buf *out, const struct xml_tree *t, uint32_t node,
-                                const struct xml_write_params *params, bool copies_content)
+static NOINLINE void write_anew(struct buf *out, const struct xml_write_plan *plan)
 {
     struct writing w UNINITIALIZED;
 
     xml_out_begin(&w.out, out);
-    w.t = t;
-    w.params = params;
+    w.t = plan->t;
+    w.params = plan->params;
     w.depth = 0;
     w.moved = 0;
     w.count = 1;
-    w.scope[0] = (struct binding){SLICE_NONE, params->ns_default, XML_NO_NODE};
-    if (copies_content) {
+    w.scope[0] = (struct binding){SLICE_NONE, plan->params->ns_default, XML_NO_NODE};
+    if (plan->copied == XML_WRITE_CONTENT) {
         write_content(&w);
     } else {
-        write_nodes(&w, node);
+        write_nodes(&w, plan->node);
     }
     xml_out_end(&w.out);
+}
+
+void xml_write_planned(struct buf *out, const struct xml_write_plan *plan)
+{
+    if (plan->node >= plan->t->node_count) {
+        out->failed = true;
+    } else if (LIKELY(plan->copied == XML_WRITE_ELEMENT)) {
+        xml_copy_element(out, plan);
+    } else {
+        write_anew(out, plan);
+    }
 }
 
 void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
                     const struct xml_write_params *params)
 {
-    if (node >= t->node_count) {
-        out->failed = true;
-    } else if (!xml_copies_content(t, node, params)) {
-        write_anew(out, t, node, params, false);
-    } else if (!xml_copies_root(t, params)) {
-        write_anew(out, t, node, params, true);
-    } else {
-        xml_copy_tree(out, t, params);
-    }
+    struct xml_write_plan plan UNINITIALIZED; /* filled as far as it is read */
+
+    xml_write_plan(&plan, t, node, params);
+    xml_write_planned(out, &plan);
 }

@@ -47,8 +47,28 @@ struct xml_write_params {
  * params would change, are never copied.                                                         */
 void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
                     const struct xml_write_params *params);
-/* How many bytes that takes at most, near to what it takes: a buf over memory of that size (data,
- * cap and bytes_max set by hand) does not grow. 0: only writing tells.                           */
+/* The same in two steps, for who wants to know the size before there is memory: the plan first (it
+ * borrows t and params), then any number of times what was planned. */
+struct xml_write_plan {
+    const struct xml_tree *t;
+    const struct xml_write_params *params;
+    uint32_t node;
+    /* The writer's own. */
+    enum { XML_WRITE_NODES, XML_WRITE_CONTENT, XML_WRITE_ELEMENT } copied;
+    const struct xml_attr *from; /* of a copied root: to be replaced; NULL = none */
+    const struct xml_attr *to;
+    bool adds_from;
+    bool adds_to;
+    bool adds_lang;
+};
+
+void xml_write_plan(struct xml_write_plan *plan, const struct xml_tree *t, uint32_t node,
+                    const struct xml_write_params *params);
+/* How many bytes it takes at most, near to what it takes: a buf over memory of that size (data, cap
+ * and bytes_max set by hand) does not grow. 0: only writing tells. */
+size_t xml_write_plan_bytes_max(const struct xml_write_plan *plan);
+void xml_write_planned(struct buf *out, const struct xml_write_plan *plan);
+/* Of a plan that is thrown away. */
 size_t xml_write_tree_bytes_max(const struct xml_tree *t, uint32_t node,
                                 const struct xml_write_params *params);
 

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, LabError, Skip, case, check, long_run, main, plan
@@ -392,7 +393,11 @@ class World:
               f"{self.ledger.count('answered')}, withdrawn and answered "
               f"{self.ledger.count('taken')}, blocked {self.ledger.count('blocked')}; lost 0, "
               "granted by nobody 0, there again after their end was told "
-              f"{len(self.back)}", flush=True)
+              f"{len(self.back)}{self.back_by_fate()}", flush=True)
+
+    def back_by_fate(self):
+        fates = Counter(self.ledger.get(*key).fate for key in self.back)
+        return " (" + ", ".join(f"{n} {fate}" for fate, n in fates.items()) + ")" if fates else ""
 
 
 def killed(kills, seed, preset=None):

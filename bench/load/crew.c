@@ -30,7 +30,6 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     struct run *run = ctx;
     struct stage *st = stage_new(run, sh);
 
-    run->stages[shard_idx(sh)] = st;
     *app = st;
     return 0;
 }
@@ -107,6 +106,12 @@ void crew_halt(struct stage *st, const struct crew_command *command)
 void crew_leave(struct stage *st, const struct crew_command *command)
 {
     stage_leave(st, command->line, command->away_ms);
+}
+
+void crew_gather(struct stage *st, const struct crew_command *command)
+{
+    histogram_merge(command->latency, &st->latency);
+    histogram_merge(command->lag, &st->lag);
 }
 
 void crew_hold(struct stage *st, const struct crew_command *command)
@@ -199,6 +204,14 @@ void crew_command_one(struct run *run, uint32_t shard, const struct crew_command
     }
 }
 
+void crew_wait(struct run *run)
+{
+    while (atomic_load_explicit(&run->commands_done, memory_order_acquire) <
+           run->commands_posted) {
+        nap();
+    }
+}
+
 void crew_command(struct run *run, const struct crew_command *command,
                   void (*fill)(struct run *run, uint32_t shard, struct crew_command *command))
 {
@@ -210,8 +223,5 @@ void crew_command(struct run *run, const struct crew_command *command,
         }
         crew_command_one(run, i, &own);
     }
-    while (atomic_load_explicit(&run->commands_done, memory_order_acquire) <
-           run->commands_posted) {
-        nap();
-    }
+    crew_wait(run);
 }

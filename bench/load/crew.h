@@ -23,6 +23,8 @@ struct crew_command {
     uint32_t line;
     uint32_t away_ms;
     bool is_held;
+    struct histogram *latency; /* borrowed until it is done */
+    struct histogram *lag;     /* the same */
 };
 
 /* Starts the engine; listens where the parties want it. 0, or an error and why. */
@@ -34,12 +36,15 @@ void crew_command(struct run *run, const struct crew_command *command,
                   void (*fill)(struct run *run, uint32_t shard, struct crew_command *command));
 /* On one shard, without waiting. */
 void crew_command_one(struct run *run, uint32_t shard, const struct crew_command *command);
+/* Until all that was asked for is done. */
+void crew_wait(struct run *run);
 
 void crew_open(struct stage *st, const struct crew_command *command);
 void crew_forget(struct stage *st, const struct crew_command *command);
 void crew_begin(struct stage *st, const struct crew_command *command);
 void crew_halt(struct stage *st, const struct crew_command *command); /* sends nothing more */
 void crew_leave(struct stage *st, const struct crew_command *command);
+void crew_gather(struct stage *st, const struct crew_command *command);
 void crew_hold(struct stage *st, const struct crew_command *command);
 
 #endif

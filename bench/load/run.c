@@ -299,11 +299,13 @@ static void settle(struct course *c)
     }
 }
 
-static void gather(const struct run *run, struct histogram *latency, struct histogram *lag)
+/* One shard after the other: each adds its own. */
+static void gather(struct run *run, struct histogram *latency, struct histogram *lag)
 {
     for (uint32_t i = 0; i < run->plan->shards; i++) {
-        histogram_merge(latency, &run->stages[i]->latency);
-        histogram_merge(lag, &run->stages[i]->lag);
+        crew_command_one(
+            run, i, &(struct crew_command){.act = crew_gather, .latency = latency, .lag = lag});
+        crew_wait(run);
     }
 }
 
@@ -362,7 +364,6 @@ static int measure_stanzas(struct course *c)
         r.own_cpu_s = own_cpu_s() - cpu;
         settle(c);
         report_progress_end(&c->progress);
-        /* Nothing moves any more but what is wrong: read without a lock, after the counters. */
         gather(c->run, latency, lag);
         r.interval_ns = interval_of(c->plan, latency);
         r.figures = figures(c->run);

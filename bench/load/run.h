@@ -20,7 +20,6 @@ struct run {
     const struct plan *plan;
     struct books *books;                      /* owned */
     struct engine *engine;                    /* owned */
-    struct stage *stages[ENGINE_SHARDS_MAX];  /* the shards' */
     _Atomic uint64_t opened[SIDES];           /* lines that became ready, ever */
     _Atomic uint64_t closed[SIDES];           /* lines that ended in order, ever */
     _Atomic uint64_t accepted;

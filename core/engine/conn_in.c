@@ -9,6 +9,8 @@
 #include "engine/conn_int.h"
 #include "tls/record.h"
 
+#define WHOLE_RECORD_BYTES ((size_t)RECORD_HEADER_BYTES + RECORD_BODY_MAX)
+
 bool conn_can_deliver(const struct conn *c)
 {
     return c->state == CONN_ST_OPEN && !c->is_paused && c->ops;
@@ -22,17 +24,24 @@ void conn_want_input(struct conn *c)
 }
 
 /* How much of len bytes may be processed in this turn. Once the shard has done a turn's work, only
- * who has sent little: nobody who does waits behind those who send much. */
+ * what little each may send in any case: who does waits for nobody who sends much. */
 static size_t quota_left(struct conn *c, size_t len)
 {
+    size_t done = c->sh->input_bytes;
+    size_t bound = CONN_QUOTA_BYTES;
+
     if (c->quota_turn != c->sh->turn) {
         c->quota_turn = c->sh->turn;
         c->quota_used = 0;
     }
-    if (c->sh->input_bytes >= SHARD_INPUT_BYTES && c->quota_used + len > CONN_SMALL_BYTES) {
+    if (c->quota_used + len <= CONN_SMALL_BYTES) {
+        return len;
+    }
+    if (done >= SHARD_INPUT_BYTES || c->quota_used >= bound) {
         return 0;
     }
-    return c->quota_used < CONN_QUOTA_BYTES ? CONN_QUOTA_BYTES - c->quota_used : 0;
+    bound -= c->quota_used;
+    return bound < SHARD_INPUT_BYTES - done ? bound : SHARD_INPUT_BYTES - done;
 }
 
 void conn_recv_keep(struct conn *c)
@@ -104,8 +113,10 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         return 0;
     }
     if (c->is_secured && c->ktls.in != CONN_KERNEL_ON) {
-        /* All of it: a record that the quota cuts would look like one whose rest is not here. */
-        used = conn_tls_received(c, bytes, len);
+        /* One whole record at least: if the quota cut it, it would look like one whose rest is not
+         * here. */
+        room = room > WHOLE_RECORD_BYTES ? room : WHOLE_RECORD_BYTES;
+        used = conn_tls_received(c, bytes, len < room ? len : room);
     } else if (len && conn_can_deliver(c)) {
         used = conn_deliver(c, bytes, len < room ? len : room);
     } else {

@@ -35,6 +35,8 @@ if(FEDGATE_TESTS)
   target_compile_definitions(engine_tls_test PRIVATE
     TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
 endif()
+fg_threads_test(engine_turn SOURCES unit/engine/turn_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
 fg_unit(engine_admission SOURCES unit/engine/admission_test.c NEEDS fg_engine)
 set(sim sim/sim_io.c sim/sim_step.c sim/sim_tls.c)
 fg_unit(engine_sim SOURCES sim/engine_sim_test.c ${sim} NEEDS fg_engine)

@@ -11,12 +11,33 @@
 
 STATIC_ASSERT((WAYS_COUNT & (WAYS_COUNT - 1)) == 0, "a mask takes the index");
 
-static bool is_of(const struct way *w, const struct edge *e, struct slice local,
-                  struct slice remote)
+/* Six times a stanza, of a dozen bytes: by words, without a call. */
+static inline bool is_same(const char *a, const char *b, size_t len)
+{
+    uint64_t x;
+    uint64_t y;
+
+    if (len < 8) {
+        return len == 0 || memcmp(a, b, len) == 0;
+    }
+    for (size_t at = 0; at + 8 < len; at += 8) {
+        memcpy(&x, a + at, 8);
+        memcpy(&y, b + at, 8);
+        if (x != y) {
+            return false;
+        }
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    return x == y;
+}
+
+static inline bool is_of(const struct way *w, const struct edge *e, struct slice local,
+                         struct slice remote)
 {
     return w->version == e->setup_version + 1 && w->local_len == local.len &&
-           w->remote_len == remote.len && memcmp(w->names, local.ptr, local.len) == 0 &&
-           memcmp(w->names + local.len, remote.ptr, remote.len) == 0;
+           w->remote_len == remote.len && is_same(w->names, local.ptr, local.len) &&
+           is_same(w->names + local.len, remote.ptr, remote.len);
 }
 
 /* Names that share a place only displace each other: no strong hash is needed, but nobody outside

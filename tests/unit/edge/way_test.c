@@ -87,6 +87,10 @@ static void expect_truth(struct slice local, struct slice remote)
     if (v.partner) {
         cr_assert_eq(w->home_of_remote, edge_home_of_partner(e, v.partner));
     }
+    if (w != &e->ways.other) {
+        cr_assert(slice_eq(slice_make(w->names, w->local_len), local));
+        cr_assert(slice_eq(slice_make(w->names + w->local_len, w->remote_len), remote));
+    }
     cr_assert_eq(w->is_plain, policy_pair_is_plain(edge_policy(e), &v));
     run = way_run(e, w, remote);
     cr_assert_eq(run, partner_run_of(e, remote));
@@ -138,6 +142,22 @@ Test(way, names_are_told_apart)
     expect_truth(SLICE_LIT("corp.example"), SLICE_LIT("one.example"));
     cr_assert_eq(way_of(e, SLICE_LIT("corp.example"), SLICE_LIT("one.example")),
                  way_of(e, SLICE_LIT("corp.example"), SLICE_LIT("one.example")));
+}
+
+/* Of any length, at any byte. */
+Test(way, names_are_compared_in_full)
+{
+    char name[80];
+
+    for (size_t len = 1; len <= 60; len++) {
+        for (size_t at = 0; at < len; at++) {
+            memset(name, 'a', len);
+            memcpy(name + len, ".wide.example", 13);
+            expect_truth(SLICE_LIT("corp.example"), slice_make(name, len + 13));
+            name[at] = 'b';
+            expect_truth(SLICE_LIT("corp.example"), slice_make(name, len + 13));
+        }
+    }
 }
 
 Test(way, strangers_are_not_kept)

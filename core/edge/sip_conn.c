@@ -162,6 +162,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     sc->is_ended = true;
     list_remove(&sc->all);
     sip_link_down(&sc->link, err ? err : ERR_CLOSED);
+    sip_uas_held_flush(sc); /* their transactions end, or go on over another connection */
     sip_framer_deinit(&sc->framer);
     sc->magic = 0;
     if (peer) {
@@ -176,6 +177,7 @@ static void on_writable(struct conn *c, void *owner)
     struct sip_conn *sc = owner;
 
     (void)c;
+    sip_uas_held_flush(sc);
     if (sc->peer && sc->peer->conn == sc && sc->peer->state == SIP_PEER_UP) {
         sip_uac_peer_up(sc->peer);
     }
@@ -224,6 +226,7 @@ struct sip_conn *sip_conn_new(struct sip_side *s, struct conn *c, bool is_tls)
     sip_framer_init(&sc->framer);
     sip_link_init(&sc->link, s->txns, sc, slice_from_cstr(sc->host), (uint16_t)port_number);
     list_push_back(&s->conns, &sc->all);
+    list_init(&sc->held);
     conn_set_owner(c, &sip_conn_ops, sc);
     conn_set_out_max(c, OUT_BYTES_MAX);
     return sc;

@@ -33,6 +33,7 @@ struct sip_conn {
     struct sip_framer framer;
     struct sip_link link;
     struct list all; /* in sip_side.conns */
+    struct list held; /* struct sip_hold, owned: due while its output was crowded */
     bool is_tls;
     bool is_dialled; /* by us; leaving when there is no peer (any more) */
     bool is_trusted; /* its address or certificate belongs to the hop named here */
@@ -176,6 +177,9 @@ struct sip_side_target;
 /* sip_uas.c: a request on a trusted connection. */
 void sip_uas_request(struct sip_conn *sc, const struct sip_msg *m);
 void sip_uas_hold_flush(struct sip_side *s);
+/* Answers that waited for room on this connection: as many as it takes; all when it is closed or
+ * everything stops. */
+void sip_uas_held_flush(struct sip_conn *sc);
 void sip_uas_respond(struct sip_side *s, uint64_t handle, unsigned status, uint32_t retry_after_s);
 
 /* Answers; what the transaction no longer wants is dropped. */

@@ -222,6 +222,7 @@ uint32_t sip_side_drain_close(struct sip_side *s)
 
         at = at->next;
         open++;
+        sip_uas_held_flush(sc);
         sip_conn_close(sc);
     }
     return open;

@@ -293,6 +293,34 @@ static void on_hold_due(struct wheel_timer *t, void *ctx)
     sip_uas_hold_flush(ctx);
 }
 
+static void accept_held(struct sip_side *s, struct sip_hold *h)
+{
+    sip_uas_respond(s, h->handle, STATUS_ACCEPTED, 0);
+    pool_free(h);
+}
+
+/* Thousands fall due in one turn when the machine stood still for a while: more than a connection's
+ * bound, which would end it and lose them all. NULL = there is room, or no connection any more. */
+static struct sip_conn *crowded_conn(const struct sip_side *s, const struct sip_hold *h)
+{
+    struct sip_link *link = sip_server_link(s->txns, sip_ref_of(h->handle));
+    struct sip_conn *sc = link ? link->owner : NULL;
+
+    return sc && !s->is_stopping && conn_out_is_crowded(sc->c) ? sc : NULL;
+}
+
+void sip_uas_held_flush(struct sip_conn *sc)
+{
+    struct sip_side *s = sc->side;
+    struct list *link;
+
+    while ((link = list_first(&sc->held)) &&
+           (sc->is_ended || s->is_stopping || !conn_out_is_crowded(sc->c))) {
+        list_remove(link);
+        accept_held(s, LIST_ENTRY(link, struct sip_hold, link));
+    }
+}
+
 void sip_uas_hold_flush(struct sip_side *s)
 {
     uint64_t now = shard_now_ms(s->e->sh);
@@ -305,9 +333,14 @@ void sip_uas_hold_flush(struct sip_side *s)
             shard_timer_arm(s->e->sh, &s->hold_timer, h->deadline_ms - now, on_hold_due, s);
             return;
         }
+        struct sip_conn *crowded = crowded_conn(s, h);
+
         list_remove(link);
-        sip_uas_respond(s, h->handle, STATUS_ACCEPTED, 0);
-        pool_free(h);
+        if (crowded) {
+            list_push_back(&crowded->held, link);
+        } else {
+            accept_held(s, h);
+        }
     }
 }
 

@@ -192,19 +192,27 @@ int sip_addr_parse(struct slice value, struct sip_addr *out)
     ptrdiff_t open;
     int err;
 
-    *out = (struct sip_addr){.in_brackets = false};
     value = slice_trim(value);
     if (value.len == 1 && value.ptr[0] == '*') {
-        out->is_star = true;
+        *out = (struct sip_addr){.is_star = true};
         return 0;
     }
+    /* The URI clears itself; all of it as a whole would cost more than reading it. */
+    out->display = SLICE_NONE;
+    out->params = SLICE_NONE;
+    out->tag = SLICE_NONE;
+    out->in_brackets = false;
+    out->is_star = false;
     at = 0;
     open = value.len > 0 && value.ptr[0] == '"' ? 0 : slice_find(value, '<');
     err = open >= 0 ? parse_brackets(value, at, out, &end) : parse_bare(value, at, out, &end);
-    if (err) {
-        return err;
+    if (!err) {
+        err = parse_params(value, sip_skip_lws(value, end), out);
     }
-    return parse_params(value, sip_skip_lws(value, end), out);
+    if (err) {
+        *out = (struct sip_addr){.is_star = false};
+    }
+    return err;
 }
 
 void sip_display_put(struct buf *out, struct slice display)

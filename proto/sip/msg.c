@@ -110,23 +110,21 @@ static bool parse_start_line(struct sip_msg *m, struct slice line)
     return true;
 }
 
-static void add_field(struct sip_msg *m, const struct sip_field *field)
+/* Files the field at the end of the array under its name. */
+static void file_field(struct sip_msg *m, enum sip_header id)
 {
     uint8_t at = m->field_count++;
-    struct sip_field *slot = &m->fields[at];
 
-    *slot = *field;
-    slot->next = SIP_FIELD_NONE;
-    if (slot->id == SIP_HDR_OTHER) {
+    if (id == SIP_HDR_OTHER) {
         return;
     }
-    if (m->first[slot->id] == SIP_FIELD_NONE) {
-        m->first[slot->id] = at;
+    if (m->first[id] == SIP_FIELD_NONE) {
+        m->first[id] = at;
     } else {
-        m->fields[m->last[slot->id]].next = at;
-        m->has_double = m->has_double || sip_header_is_single((enum sip_header)slot->id);
+        m->fields[m->last[id]].next = at;
+        m->has_double = m->has_double || sip_header_is_single(id);
     }
-    m->last[slot->id] = at;
+    m->last[id] = at;
 }
 
 /* One field without its line end, folds included: name, HCOLON, value. */
@@ -136,7 +134,8 @@ static void index_field(struct sip_msg *m, const char *base, size_t at, size_t e
     struct slice line = slice_make(base + at, end - at);
     size_t name_len = sip_span(line, 0, SIP_CHAR_TOKEN);
     size_t i = name_len;
-    struct sip_field field;
+    struct sip_field *field = &m->fields[m->field_count];
+    enum sip_header id;
 
     while (i < line.len && (line.ptr[i] == ' ' || line.ptr[i] == '\t')) {
         i++;
@@ -149,15 +148,16 @@ static void index_field(struct sip_msg *m, const char *base, size_t at, size_t e
     while (end > at + i && sip_char_is(base[end - 1], SIP_CHAR_LWS)) {
         end--;
     }
-    field = (struct sip_field){
-        .id = (uint8_t)sip_header_from(slice_to(line, name_len)),
-        .has_line_ends = has_line_ends,
-        .name_at = (uint16_t)at,
-        .name_len = (uint16_t)name_len,
-        .value_at = (uint16_t)(at + i),
-        .value_len = (uint16_t)(end - at - i),
-    };
-    add_field(m, &field);
+    id = sip_header_from(slice_to(line, name_len));
+    /* One member after the other: a struct written so and then copied waits for its stores. */
+    field->id = (uint8_t)id;
+    field->next = SIP_FIELD_NONE;
+    field->has_line_ends = has_line_ends;
+    field->name_at = (uint16_t)at;
+    field->name_len = (uint16_t)name_len;
+    field->value_at = (uint16_t)(at + i);
+    field->value_len = (uint16_t)(end - at - i);
+    file_field(m, id);
 }
 
 /* Position of the LF of the CRLF that ends the line at `at`; len when there is none. LF alone does

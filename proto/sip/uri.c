@@ -132,7 +132,17 @@ int sip_uri_parse(struct slice text, struct sip_uri *out)
     size_t len = sip_span(text, 0, SIP_CHAR_SCHEME);
     struct slice rest = slice_from(text, len + 1);
 
-    *out = (struct sip_uri){.text = text, .scheme_text = slice_to(text, len)};
+    /* Member by member: cleared as a whole, a struct of this size costs more than reading a URI. */
+    out->scheme = SIP_SCHEME_OTHER;
+    out->text = text;
+    out->scheme_text = slice_to(text, len);
+    out->opaque = SLICE_NONE;
+    out->user = SLICE_NONE;
+    out->has_user = false;
+    out->has_password = false;
+    out->host = (struct sip_host){.kind = SIP_HOST_NONE};
+    out->params = SLICE_NONE;
+    out->headers = SLICE_NONE;
     if (rest.len == 0 || text.ptr[len] != ':' || len == 0 || !ascii_is_alpha(text.ptr[0])) {
         return ERR_SIP_URI;
     }

@@ -246,7 +246,14 @@ int sip_via_parse(struct slice value, struct sip_via *out)
     size_t at = 0;
     size_t end;
 
-    *out = (struct sip_via){.rport = 0};
+    /* Member by member: cleared as a whole it would cost more than a good part of the reading. */
+    out->branch = SLICE_NONE;
+    out->received = SLICE_NONE;
+    out->rport = 0;
+    out->has_rport = false;
+    out->has_alias = false;
+    out->has_cookie = false;
+    out->params = SLICE_NONE;
     if (!take_protocol(value, &at, out)) {
         return ERR_SIP_SYNTAX;
     }
@@ -321,8 +328,8 @@ int sip_msg_addr(const struct sip_msg *m, enum sip_header id, struct sip_addr *o
     struct sip_list list;
     struct slice value;
 
-    *out = (struct sip_addr){.in_brackets = false};
     if (!sip_msg_has(m, id)) {
+        *out = (struct sip_addr){.in_brackets = false};
         return ERR_NOT_FOUND;
     }
     /* A comma in a field of one value is part of it, and then wrong. */

@@ -6,7 +6,8 @@
  *   fast_value_mask(s) a bit for each byte at s that has XML_CLASS_VALUE_STOP
  *   fast_text_mask(s)  the same for XML_CLASS_TEXT_STOP
  *   FAST_NAME_BYTES    the same for names
- *   fast_name_mask(s)  a bit for each byte that has not XML_CLASS_NAME                           */
+ *   fast_name_mask(s)  a bit for each byte that has not XML_CLASS_NAME
+ *   FAST_WIDE_END(s, base, end)  may be undefined: the end of a text beyond ASCII, or NULL       */
 #ifndef FG_XML_FAST_PASS_H
 #define FG_XML_FAST_PASS_H
 
@@ -112,6 +113,13 @@ FAST_TARGET static NOINLINE const char *fast_wide_value(const char *s, const str
 FAST_TARGET static NOINLINE const char *fast_wide_text(const char *s, const char *base,
                                                        const char *end)
 {
+#ifdef FAST_WIDE_END
+    const char *stop = s < end && (unsigned char)*s >= 0x80 ? FAST_WIDE_END(s, base, end) : NULL;
+
+    if (stop) {
+        return stop;
+    }
+#endif
     while (s < end && (unsigned char)*s >= 0x80) {
         size_t len = xml_wide_skip(s, end);
 

@@ -255,34 +255,41 @@ Test(canonical, copied_is_written, .timeout = 200)
     cr_assert_gt(count, 10000, "%u", count);
 }
 
+static const struct xml_scan *const scans[] = {
+    &xml_scan_general,
+    &xml_scan_scalar,
+#if defined(__x86_64__)
+    &xml_scan_sse2,
+#endif
+};
+
+/* Every scan sees the same as the best one; the first calls no content canonical. */
+static void expect_same(struct slice doc, const struct dump_result *best)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(scans); i++) {
+        struct dump_result other;
+
+        xml_scan_use(scans[i]);
+        dump_ours(&other, doc, &xml_limits_authenticated, DUMP_WHOLE, 0);
+        xml_scan_use(NULL);
+        cr_assert(i == 0 ? dump_is_same(best, &other) : kit_same(best, &other), "%s: %.*s",
+                  scans[i]->name, SLICE_FMT(doc));
+        dump_result_deinit(&other);
+    }
+}
+
 /* Cuts and scans; expat takes what we take (kit_run has no oracle). */
 Test(canonical, plain_tokens_in_every_way, .timeout = 200)
 {
-    static const struct xml_scan *const scans[] = {
-        &xml_scan_general,
-        &xml_scan_scalar,
-#if defined(__x86_64__)
-        &xml_scan_sse2,
-#endif
-    };
-
     for (uint64_t seed = 0; seed < 3000; seed++) {
         struct dump_result best;
-        struct dump_result other;
         struct oracle_result expat;
         struct buf doc;
         const char *wrong;
 
         make(&doc, seed);
         kit_run(&best, buf_slice(&doc), &xml_limits_authenticated);
-        for (size_t i = 0; i < ARRAY_COUNT(scans); i++) {
-            xml_scan_use(scans[i]);
-            dump_ours(&other, buf_slice(&doc), &xml_limits_authenticated, DUMP_WHOLE, 0);
-            xml_scan_use(NULL);
-            cr_assert(i == 0 ? dump_is_same(&best, &other) : kit_same(&best, &other),
-                      "seed %llu: %s", (unsigned long long)seed, scans[i]->name);
-            dump_result_deinit(&other);
-        }
+        expect_same(buf_slice(&doc), &best);
         oracle_run(&expat, buf_slice(&doc), &xml_limits_authenticated);
         wrong = oracle_disagreement(&best, &expat);
         cr_assert_null(wrong, "seed %llu: %s", (unsigned long long)seed, wrong);
@@ -290,6 +297,69 @@ Test(canonical, plain_tokens_in_every_way, .timeout = 200)
         dump_result_deinit(&best);
         buf_deinit(&doc);
     }
+}
+
+/* One byte in a text, a value and each kind of name, at every distance from a vector's end. */
+Test(canonical, every_byte_everywhere, .timeout = 200)
+{
+    static const struct {
+        const char *head; /* the filler comes */
+        const char *body; /* the byte comes */
+        const char *tail;
+    } places[] = {
+        {"<s><message from='a'><body>", "", ".</body></message></s>"},
+        {"<s><message from='", "", "z' id='b'/></s>"},
+        {"<s><message to='", "' a", "b='c'/></s>"},
+        {"<s><m to='", "'><a", "b/></m></s>"},
+        {"<s><m to='", "'></m", "></s>"},
+        {"<s><m to='", "'", "b='c'/></s>"},
+        {"<s><m to='", "' xml:a", "b=''/></s>"},
+        {"<s><m to='", "'><a xmlns='u", "'/></m></s>"},
+    };
+    static const char filler[] = "it is a text without anything that would be of interest to us";
+
+    for (unsigned i = 0; i < 255 * ARRAY_COUNT(places); i++) {
+        for (int len = (int)(i % 3); len < (int)sizeof(filler); len += 3) {
+            struct dump_result best;
+            char doc[200];
+            int bytes = snprintf(doc, sizeof(doc), "%s%.*s%s%c%s", places[i / 255].head, len,
+                                 filler, places[i / 255].body, 1 + (int)(i % 255),
+                                 places[i / 255].tail);
+
+            dump_ours(&best, slice_make(doc, (size_t)bytes), &xml_limits_authenticated,
+                      DUMP_WHOLE, 0);
+            expect_same(slice_make(doc, (size_t)bytes), &best);
+            dump_result_deinit(&best);
+        }
+    }
+}
+
+/* Every lead byte with bytes about the edges of UTF-8 behind it, at every place of a vector. */
+Test(canonical, beyond_ascii_everywhere, .timeout = 200)
+{
+    static const unsigned char second[] = {0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0};
+    static const unsigned char third[] = {0x80, 0xbd, 0xbe, 0xbf, ' ', 0xc3};
+    static const unsigned char fourth[] = {0x80, 0xbf, 'a'};
+    static const char filler[] = "\xd0\xbf\xd1\x80\xd0\xb8 \xe4\xbd\xa0\xe5\xa5\xbd"
+                                 "\xe4\xb8\x96\xf0\x9f\x98\x80 and so on until the vector is "
+                                 "full, and more";
+    static const int ends[] = {0, 2, 4, 6, 7, 10, 13, 16, 20, 21, 22, 23, 24, 25, 26, 27, 28};
+    unsigned accepted = 0;
+
+    for (unsigned i = 0; i < 128 * 8 * 6 * 3; i++) {
+        struct dump_result best;
+        char doc[200];
+        int bytes = snprintf(doc, sizeof(doc), "<s><m>%.*s%c%c%c%c%s</m></s>",
+                             ends[i % ARRAY_COUNT(ends)], filler, 0x80 + (int)(i % 128),
+                             second[i / 128 % 8], third[i / 1024 % 6], fourth[i / 6144 % 3],
+                             i % 5 ? filler : "<x/>it&apos;s plain behind it");
+
+        dump_ours(&best, slice_make(doc, (size_t)bytes), &xml_limits_authenticated, DUMP_WHOLE, 0);
+        expect_same(slice_make(doc, (size_t)bytes), &best);
+        accepted += best.why == XML_WHY_NONE;
+        dump_result_deinit(&best);
+    }
+    cr_assert(accepted > 1000 && accepted < 9000, "%u", accepted);
 }
 
 /* The fast pass refuses nothing by itself: limits are those of the general lexer. */

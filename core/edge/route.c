@@ -84,16 +84,20 @@ static void write_stanza(struct edge *e, const struct stanza *st, struct xml_wri
 static struct block *write_in_place(const struct stanza *st, const struct xml_write_params *params,
                                     const struct block_params *about)
 {
-    size_t bytes_max = xml_write_tree_bytes_max(st->tree, 0, params);
-    struct block *b = bytes_max != 0 ? block_new_room(about, bytes_max) : NULL;
+    struct xml_write_plan plan UNINITIALIZED; /* filled by the next line */
+    struct block *b;
     struct buf out;
+    size_t bytes_max;
 
+    xml_write_plan(&plan, st->tree, 0, params);
+    bytes_max = xml_write_plan_bytes_max(&plan);
+    b = bytes_max != 0 ? block_new_room(about, bytes_max) : NULL;
     if (!b) {
         return NULL;
     }
     out = (struct buf){
         .data = block_room(b), .cap = (uint32_t)bytes_max, .bytes_max = (uint32_t)bytes_max};
-    xml_write_tree(&out, st->tree, 0, params);
+    xml_write_planned(&out, &plan);
     if (!CHECK(!out.failed)) {
         block_free(b);
         return NULL;

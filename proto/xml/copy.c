@@ -151,15 +151,6 @@ size_t xml_write_plan_bytes_max(const struct xml_write_plan *plan)
     return plan->t->wire_bytes + (UNLIKELY(has_changes(plan)) ? bytes_of_changes(plan) : 0);
 }
 
-size_t xml_write_tree_bytes_max(const struct xml_tree *t, uint32_t node,
-                                const struct xml_write_params *params)
-{
-    struct xml_write_plan plan;
-
-    xml_write_plan(&plan, t, node, params);
-    return xml_write_plan_bytes_max(&plan);
-}
-
 /* Copies from *at up to the value of attr and puts another one in its place; quotes stay. */
 static void replace(struct xml_out *o, const char **at, const struct xml_attr *attr,
                     struct slice value)

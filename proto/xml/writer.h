@@ -68,8 +68,5 @@ void xml_write_plan(struct xml_write_plan *plan, const struct xml_tree *t, uint3
  * and bytes_max set by hand) does not grow. 0: only writing tells. */
 size_t xml_write_plan_bytes_max(const struct xml_write_plan *plan);
 void xml_write_planned(struct buf *out, const struct xml_write_plan *plan);
-/* Of a plan that is thrown away. */
-size_t xml_write_tree_bytes_max(const struct xml_tree *t, uint32_t node,
-                                const struct xml_write_params *params);
 
 #endif

@@ -40,18 +40,23 @@ static void quotes_normalise(struct buf *out, struct slice s)
 static bool fits(const struct xml_tree *t, const struct xml_write_params *params,
                  struct slice expected)
 {
-    size_t max = xml_write_tree_bytes_max(t, 0, params);
-    struct buf exact = {.cap = (uint32_t)max, .bytes_max = (uint32_t)max};
+    struct xml_write_plan plan;
+    struct buf exact = {0};
     bool is_good;
+    size_t max;
 
+    xml_write_plan(&plan, t, 0, params);
+    max = xml_write_plan_bytes_max(&plan);
     if (max == 0) {
-        return true;
+        return !t->content_is_canonical || params->without.len != 0 || params->ns_from.len != 0;
     }
+    exact.cap = (uint32_t)max;
+    exact.bytes_max = (uint32_t)max;
     exact.data = malloc(max);
     if (!exact.data) {
         abort();
     }
-    xml_write_tree(&exact, t, 0, params);
+    xml_write_planned(&exact, &plan);
     is_good = !exact.failed && slice_eq(buf_slice(&exact), expected);
     free(exact.data);
     return is_good;

@@ -265,6 +265,7 @@ static void check(struct plan *p)
         : p->schedule == SCHEDULE_OPEN && p->rate <= 0  ? "open needs --rate"
         : p->parallel == 0 || p->stall_s <= 0           ? "--parallel, --stall: above 0"
         : p->shards == 0 || p->shards > ENGINE_SHARDS_MAX ? "--shards: 1 to 64"
+        : p->cycles > 0 && p->shards > 1                ? "--cycles: one shard"
         : (p->streams % p->shards) != 0                 ? "--streams: a multiple of --shards"
         : !p->ca != !p->ca_key || !p->certificate != !p->key
             ? "--cert and --key, --ca and --ca-key go together"

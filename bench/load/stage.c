@@ -76,6 +76,7 @@ static void on_timer(struct shard *sh, int fd, uint32_t revents, void *ctx)
 struct stage *stage_new(struct run *run, struct shard *sh)
 {
     struct stage *st = pool_heap_zalloc(sizeof(*st));
+    uint32_t lines = 1;
 
     st->sh = sh;
     st->run = run;
@@ -90,7 +91,9 @@ struct stage *stage_new(struct run *run, struct shard *sh)
     for (enum side side = SIDE_SOURCE; side < (enum side)SIDES; side++) {
         st->line_count[side] = st->plan->kind[side]->line_count(st->plan, side);
         st->party[side] = st->plan->kind[side]->start(st, side);
+        lines = st->line_count[side] > lines ? st->line_count[side] : lines;
     }
+    st->is_cycling = pool_heap_zalloc(lines * sizeof(bool));
     return st;
 }
 
@@ -111,6 +114,7 @@ void stage_free(struct stage *st)
         pool_free(st->credit[i]);
     }
     pool_heap_free(st->credit);
+    pool_heap_free(st->is_cycling);
     schedule_free(st->schedule);
     shard_poll_remove(st->sh, st->timer_fd);
     (void)close(st->timer_fd);
@@ -220,7 +224,18 @@ static void add(_Atomic uint64_t *counter)
     (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* Cycles have more numbers than there are lines: they begin again. */
+/* Cycles have more numbers than there are lines: they begin again, with the next line that is
+ * free (one is: no more than there are lines are opened at a time). */
+static uint32_t line_of(struct stage *st, enum side side, uint32_t number)
+{
+    uint32_t line = number % st->line_count[side];
+
+    while (st->opening[side].is_cycle && st->is_cycling[line]) {
+        line = (line + 1) % st->line_count[side];
+    }
+    return line;
+}
+
 static void open_more(struct stage *st, enum side side)
 {
     struct stage_opening *o = &st->opening[side];
@@ -228,11 +243,12 @@ static void open_more(struct stage *st, enum side side)
 
     parallel = parallel > 0 ? parallel : 1;
     while (o->next < o->until && o->in_progress < parallel) {
-        uint32_t number = o->next++;
+        uint32_t line = line_of(st, side, o->next++);
 
-        if (number % shard_count(st->sh) == shard_idx(st->sh)) {
+        if (line % shard_count(st->sh) == shard_idx(st->sh)) {
             o->in_progress++;
-            st->plan->kind[side]->open(st->party[side], number % st->line_count[side]);
+            st->is_cycling[line] = o->is_cycle;
+            st->plan->kind[side]->open(st->party[side], line);
         }
     }
 }
@@ -293,6 +309,7 @@ void stage_closed(struct stage *st, enum side side, uint32_t line)
     add(&st->run->closed[side]);
     if (o->is_cycle) {
         o->in_progress--;
+        st->is_cycling[line] = false;
         open_more(st, side);
         return;
     }

@@ -39,6 +39,7 @@ struct stage {
     void *party[SIDES];        /* owned: what kind->start made */
     uint32_t line_count[SIDES];
     struct stage_opening opening[SIDES];
+    bool *is_cycling;    /* owned; per line: it is on its way */
     struct list leaving; /* struct stage_leave: lines that were closed and come again */
     struct histogram latency; /* arrivals here, since the last crew_forget() */
     struct histogram lag;     /* how late the tool itself sent: now less intended; OPEN */

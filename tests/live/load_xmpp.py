@@ -162,11 +162,11 @@ def only_streams():
                                          for number in range(8)])
         fedgate.start()
         status, row = load(lab, "--mode", "in", "--workload", "bulk", "--streams", 8, "--parallel",
-                           4, "--cycles", 20, "--target", f"{plan.FEDGATE}:{plan.XMPP_SERVER}",
+                           8, "--cycles", 60, "--target", f"{plan.FEDGATE}:{plan.XMPP_SERVER}",
                            "--component", f"{plan.FEDGATE}:{plan.COMPONENT}",
                            "--ca", lab.certs.crt("ca"), "--ca-key", lab.certs.key("ca"))
         fedgate.stop()
-    check(status == 0 and row["streams"] == 20, "streams", row)
+    check(status == 0 and row["streams"] == 60, "streams", row)
 
 
 # -- a relay that goes wrong once ------------------------------------------------------------------

@@ -15,12 +15,15 @@
 #define NS_COMPONENT "jabber:component:accept"
 #define NS_STREAM "http://etherx.jabber.org/streams"
 #define PROOF_BYTES 2048u
+#define CONFLICTS_MAX 200u
 
 struct component_party {
     struct stage *stage;
     enum side side;
     struct reader_forms forms;
     struct wire *line;
+    uint32_t conflicts; /* refusals because the component of an earlier run is still known */
+    bool is_again;      /* dialled anew as soon as this connection is gone */
 };
 
 static int check(const struct plan *plan, enum side side, char *why, size_t why_bytes)
@@ -96,6 +99,23 @@ static void on_header(void *owner, const struct xml_tree *t)
     wire_set_state(w, WIRE_PROOF);
 }
 
+/* The component of a run that has just ended may still be known to the server. */
+static void on_refused(struct wire *w, const struct xml_tree *t)
+{
+    struct component_party *p = w->party;
+    uint32_t child = xml_next_child(t, 0, XML_NO_NODE, SLICE_NONE, SLICE_NONE);
+    struct slice why = t->nodes[child == XML_NO_NODE ? 0 : child].name;
+
+    if (slice_eq_cstr(why, "conflict") && p->conflicts < CONFLICTS_MAX) {
+        p->conflicts++;
+        p->is_again = true;
+        wire_set_state(w, WIRE_ENDED);
+        wire_end(w);
+        return;
+    }
+    stage_fail(w->stage, "the component is refused: <%s/>", log_quote(why).text);
+}
+
 static void on_element(void *owner, const struct xml_tree *t)
 {
     struct wire *w = owner;
@@ -108,10 +128,7 @@ static void on_element(void *owner, const struct xml_tree *t)
     } else if (w->state == WIRE_READY && !slice_eq_cstr(t->nodes[0].ns, NS_STREAM)) {
         stage_other(w->stage);
     } else {
-        uint32_t child = xml_next_child(t, 0, XML_NO_NODE, SLICE_NONE, SLICE_NONE);
-
-        stage_fail(w->stage, "the component is refused: <%s/>",
-                   log_quote(t->nodes[child == XML_NO_NODE ? 0 : child].name).text);
+        on_refused(w, t);
     }
 }
 
@@ -131,13 +148,18 @@ static void on_writable(struct wire *w)
     stage_writable(w->stage, w->line);
 }
 
+static void open_line(void *party, uint32_t line);
+
 static void on_gone(struct wire *w, const char *text)
 {
     struct component_party *p = w->party;
     enum side side = p->side;
 
     p->line = NULL;
-    if (text) {
+    if (p->is_again) {
+        p->is_again = false;
+        open_line(p, w->line);
+    } else if (text) {
         stage_fail(w->stage, "%s", text);
     } else {
         stage_closed(w->stage, side, w->line);

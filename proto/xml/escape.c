@@ -100,7 +100,6 @@ static uint32_t escape_mask(__m128i bytes, uint8_t where)
     }
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(angle, amp), marks));
 }
-#endif
 
 static __m128i load(const char *s)
 {
@@ -122,6 +121,7 @@ static bool is_short_plain(const char *s, size_t len, uint8_t where)
     last = _mm_loadu_si32(s + len - 4);
     return escape_mask(_mm_unpacklo_epi32(first, last), where) == 0;
 }
+#endif
 
 /* How many bytes at s, of len, stand for themselves. */
 static size_t plain_len(const char *s, size_t len, uint8_t where)

@@ -23,25 +23,27 @@ void conn_want_input(struct conn *c)
     }
 }
 
-/* How much of len bytes may be processed in this turn. Once the shard has done a turn's work, only
- * what little each may send in any case: who does waits for nobody who sends much. */
-static size_t quota_left(struct conn *c, size_t len)
+/* What a connection may have processed in this turn: those that had input in the last one share the
+ * turn's work equally, so that nobody waits for somebody who sends more. Who was not among them
+ * gets half of what is left, and each at least a little. */
+static size_t share_of(struct shard *sh)
 {
-    size_t done = c->sh->input_bytes;
-    size_t bound = CONN_QUOTA_BYTES;
+    size_t left = sh->input_bytes < SHARD_INPUT_BYTES ? SHARD_INPUT_BYTES - sh->input_bytes : 0;
+    size_t share = sh->input_count <= sh->input_count_last
+                       ? SHARD_INPUT_BYTES / sh->input_count_last
+                       : left / 2;
 
-    if (c->quota_turn != c->sh->turn) {
-        c->quota_turn = c->sh->turn;
-        c->quota_used = 0;
+    return share > CONN_SHARE_BYTES_MIN ? share : CONN_SHARE_BYTES_MIN;
+}
+
+static size_t share_left(struct conn *c)
+{
+    if (c->share_turn != c->sh->turn) {
+        c->share_turn = c->sh->turn;
+        c->sh->input_count++;
+        c->share_left = share_of(c->sh);
     }
-    if (c->quota_used + len <= CONN_SMALL_BYTES) {
-        return len;
-    }
-    if (done >= SHARD_INPUT_BYTES || c->quota_used >= bound) {
-        return 0;
-    }
-    bound -= c->quota_used;
-    return bound < SHARD_INPUT_BYTES - done ? bound : SHARD_INPUT_BYTES - done;
+    return c->share_left;
 }
 
 void conn_recv_keep(struct conn *c)
@@ -99,7 +101,7 @@ size_t conn_deliver(struct conn *c, char *bytes, size_t len)
 /* One stretch of input; returns how much of it was used up: less than len means "not now". */
 static size_t process(struct conn *c, char *bytes, size_t len)
 {
-    size_t room = quota_left(c, len);
+    size_t room;
     size_t used;
 
     if (c->state == CONN_ST_FLUSHING || c->state == CONN_ST_LINGERING ||
@@ -109,11 +111,12 @@ static size_t process(struct conn *c, char *bytes, size_t len)
     if (c->state == CONN_ST_HANDSHAKE) {
         return 0; /* held until it has its step: handshake_input */
     }
+    room = len ? share_left(c) : 0;
     if (len && room == 0) {
         return 0;
     }
     if (c->is_secured && c->ktls.in != CONN_KERNEL_ON) {
-        /* One whole record at least: if the quota cut it, it would look like one whose rest is not
+        /* One whole record at least: if the share cut it, it would look like one whose rest is not
          * here. */
         room = room > WHOLE_RECORD_BYTES ? room : WHOLE_RECORD_BYTES;
         used = conn_tls_received(c, bytes, len < room ? len : room);
@@ -122,8 +125,10 @@ static size_t process(struct conn *c, char *bytes, size_t len)
     } else {
         used = 0;
     }
-    c->quota_used += used;
-    c->sh->input_bytes += used;
+    if (used) {
+        c->share_left -= used < room ? used : room;
+        c->sh->input_bytes += used;
+    }
     return used;
 }
 
@@ -183,7 +188,7 @@ void conn_input(struct conn *c)
         buf_consume(&c->in_raw, used);
         buf_release_if_empty(&c->in_raw);
         conn_mark_dirty(c);
-        is_stuck = len && used == 0 && quota_left(c, len) != 0;
+        is_stuck = len && used == 0 && share_left(c) != 0;
         if (buf_len(&c->in_raw) && !is_stuck) {
             conn_want_input(c);
         }

@@ -27,11 +27,9 @@
 #define CONN_OUT_BYTES_MAX (POOL_BLOCK_BYTES_MAX / 2)
 /* Plaintext sealed into one send. */
 #define CONN_SEAL_BYTES ((size_t)256 << 10)
-/* Input of one connection processed per turn; the rest waits for the next one. Records in hand are
- * opened all the same. */
-#define CONN_QUOTA_BYTES ((size_t)256 << 10)
-/* What each may have processed even when the turn's work is done (SHARD_INPUT_BYTES). */
-#define CONN_SMALL_BYTES ((size_t)4 << 10)
+/* Input of each connection that a turn processes at least, whatever others send. Of records: one
+ * whole one. */
+#define CONN_SHARE_BYTES_MIN ((size_t)4 << 10)
 /* Held input above which receiving is cancelled. */
 #define CONN_HELD_BYTES ((size_t)64 << 10)
 #define CONN_LINGER_MS 5000u
@@ -121,8 +119,8 @@ struct conn {
     size_t flying_plain;
     struct buf in_raw;   /* off the wire, not processed: plaintext, or records */
     struct buf in_plain; /* opened, not used by the owner */
-    uint64_t quota_turn;
-    size_t quota_used;
+    uint64_t share_turn;
+    size_t share_left; /* of input in that turn */
 
     struct admission_entry admission; /* while it shakes hands, or waits to */
     struct handshake_start *start;    /* owned; before its first step, instead of a session */

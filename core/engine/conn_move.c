@@ -55,7 +55,7 @@ void conn_arrive(struct shard *sh, struct mail *m)
     c->sh = sh;
     c->arrived = NULL;
     c->received_ms = sh->now_ms;
-    c->quota_turn = 0;
+    c->share_turn = 0;
     if (conn_slots_add(sh, c)) {
         c->slot = UINT32_MAX;
         conn_abort(c, ERR_FULL, "no connection slot on the shard it moved to");

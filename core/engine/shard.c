@@ -305,6 +305,8 @@ void shard_turn(struct shard *sh, bool may_sleep)
 
     sh->turn++;
     sh->input_bytes = 0;
+    sh->input_count_last = sh->input_count;
+    sh->input_count = 0;
     sh->now_ms = sh->io->vt->now_ms(sh->io);
     sh->now_unix_s = sh->io->vt->now_unix_s(sh->io);
     take_snapshot(sh);

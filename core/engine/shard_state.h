@@ -29,8 +29,8 @@
 #define SHARD_MAILS_PER_TURN 256u /* per sender */
 #define SHARD_TIMERS_PER_TURN 1024u
 #define SHARD_INPUTS_PER_TURN 256u
-/* Input of all connections processed per turn, beyond which only small amounts are: a fraction of a
- * millisecond. */
+/* Input of all connections together that a turn processes, more or less (share_of in conn_in.c): a
+ * fraction of a millisecond. */
 #define SHARD_INPUT_BYTES ((size_t)128 << 10)
 #define SHARD_SLEEP_MS_MAX 60000u
 #define SHARD_PEER_TEXT_BYTES 56u
@@ -81,7 +81,9 @@ struct shard {
     struct io *io;         /* owned */
     void *app;             /* the application's */
     uint64_t turn;
-    size_t input_bytes; /* processed in this turn */
+    size_t input_bytes;        /* processed in this turn */
+    uint32_t input_count;      /* connections that had input in this turn */
+    uint32_t input_count_last; /* and in the one before */
     uint64_t now_ms;
     int64_t now_unix_s;
     uint64_t random_state;

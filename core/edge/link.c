@@ -120,8 +120,8 @@ void link_free(struct link *l)
 
     if (l->part == LINK_PART_MAIN) {
         (void)map_remove(&e->links, slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len));
-        e->links_mark++;
     }
+    e->links_mark++;
     list_remove(&l->aside);
     list_remove(&l->all);
     place_give(e, &l->place);

@@ -126,7 +126,8 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         used = 0;
     }
     if (used) {
-        c->share_left -= used < room ? used : room;
+        c->share_left -= used < c->share_left ? used : c->share_left; /* a record may be more */
+        DASSERT(c->share_left <= SHARD_INPUT_BYTES);
         c->sh->input_bytes += used;
     }
     return used;

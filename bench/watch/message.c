@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* message: messages of mode watch, one after the other as the window allows: from the partner to
+/* message: messages, one after the other as the window allows: from the partner to
  * the pool (stanza to MESSAGE) or from a phone to the partner. Every one carries pair and number;
  * each pair's must arrive once and in order. The window counts what is between source and sink;
  * the server's answers to a phone come when the partner's server has acknowledged, and are counted
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "watch.h"
 
@@ -28,14 +27,6 @@ static struct {
     uint64_t answered;
     uint64_t wrong; /* twice, out of order, or not ours */
 } books;
-
-static double own_cpu_s(void)
-{
-    struct rusage r;
-    (void)getrusage(RUSAGE_SELF, &r);
-    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-           1e-6 * (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
-}
 
 void message_arrived(const char *at, size_t len)
 {

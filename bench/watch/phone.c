@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* phone: the SIP side of mode watch: a pool with a presence server, which says at once that
+/* phone: the SIP side: a pool with a presence server, which says at once that
  * everybody may watch and what they show; and its users, who watch the partner's. */
 #include <stdio.h>
 #include <stdlib.h>

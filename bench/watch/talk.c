@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* talk: the few steps of XMPP that a partner's server and a component need (RFC 6120, XEP-0178,
- * XEP-0114, XEP-0198 receiving side). Anything unexpected ends the program with what was read.   */
-#include <openssl/sha.h>
+/* talk: the few steps of XMPP that a partner's server needs, or the server of a component (RFC 6120,
+ * XEP-0178, XEP-0114, XEP-0198 receiving side). Anything unexpected ends the program with what was read.   */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "watch.h"
@@ -48,8 +46,8 @@ static void attribute(const char *tag, size_t len, const char *name, char value[
 
 __attribute__((noreturn)) static void unexpected(const struct conn *c, const char *at, size_t len)
 {
-    die("unexpected on connection of stream %u, role %d, step %d: %.*s", c->stream, (int)c->role,
-        (int)c->step, (int)len, at);
+    die("unexpected on a connection of role %d, step %d: %.*s", (int)c->role, (int)c->step,
+        (int)len, at);
 }
 
 static void base64(const char *text, char out[2 * NAME_SIZE])
@@ -64,51 +62,29 @@ static void send_header(struct load *l, struct conn *c)
                 "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
                 "xmlns:stream='http://etherx.jabber.org/streams' "
                 "xmlns:db='jabber:server:dialback' "
-                "from='p%04u.%s' to='%s' version='1.0'>",
-                c->stream, l->suffix, l->inside);
+                "from='p0000.%s' to='%s' version='1.0'>",
+                l->suffix, l->inside);
     set_step(c, STEP_HEADER);
-}
-
-static void become_ready(struct load *l, struct conn *c)
-{
-    set_step(c, STEP_READY);
-    if (c->role == ROLE_ACCEPTED) {
-        l->accepted++;
-        return;
-    }
-    l->ready++;
-    if (l->mode == MODE_SETUP && c->role == ROLE_DIALLED) {
-        cycle_ready(l, c);
-    }
 }
 
 void talk_connected(struct load *l, struct conn *c)
 {
-    char name[NAME_SIZE];
-    (void)snprintf(name, sizeof name, "%s", l->inside);
     bool is_sip = c->role == ROLE_POOL || c->role == ROLE_PHONE;
     if (is_sip && l->sip_plain) {
-        become_ready(l, c);
-    } else if (l->mode == MODE_RELAY || is_sip || (l->direct && c->role != ROLE_COMPONENT)) {
-        wire_start_tls(l, c, name);
+        set_step(c, STEP_READY);
+    } else if (is_sip) {
+        wire_start_tls(l, c, l->inside);
     } else if (c->role == ROLE_DIALLED) {
         send_header(l, c);
-    } else if (c->role == ROLE_ACCEPTED) {
-        set_step(c, STEP_HEADER);
     } else {
-        wire_printf(l, c,
-                    "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
-                    "xmlns:stream='http://etherx.jabber.org/streams' to='%s'>",
-                    l->inside);
         set_step(c, STEP_HEADER);
     }
 }
 
 void talk_secured(struct load *l, struct conn *c)
 {
-    if (l->mode == MODE_RELAY || c->role == ROLE_POOL || c->role == ROLE_PHONE) {
-        c->scan.depth = 1;
-        become_ready(l, c);
+    if (c->role == ROLE_POOL || c->role == ROLE_PHONE) {
+        set_step(c, STEP_READY);
     } else if (c->role == ROLE_DIALLED) {
         send_header(l, c);
     } else {
@@ -125,12 +101,12 @@ static void on_features(struct load *l, struct conn *c, const char *at, size_t l
     } else if (c->ssl && !c->authenticated && holds(at, len, "EXTERNAL")) {
         char name[NAME_SIZE];
         char proof[2 * NAME_SIZE];
-        (void)snprintf(name, sizeof name, "p%04u.%s", c->stream, l->suffix);
+        (void)snprintf(name, sizeof name, "p0000.%s", l->suffix);
         base64(name, proof);
         wire_printf(l, c, "<auth xmlns='" NS_SASL "' mechanism='EXTERNAL'>%s</auth>", proof);
         set_step(c, STEP_SUCCESS);
     } else if (c->authenticated) {
-        become_ready(l, c);
+        set_step(c, STEP_READY);
     } else {
         unexpected(c, at, len);
     }
@@ -175,15 +151,14 @@ static void answer_header(struct load *l, struct conn *c, const char *at, size_t
     const char *features = !c->ssl ? "<starttls xmlns='" NS_TLS "'><required/></starttls>"
                            : !c->authenticated ? "<mechanisms xmlns='" NS_SASL
                                                  "'><mechanism>EXTERNAL</mechanism></mechanisms>"
-                           : l->sm ? "<sm xmlns='" NS_SM "'/>"
-                                   : "";
+                           : "<sm xmlns='" NS_SM "'/>";
     wire_printf(l, c,
                 "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
                 "xmlns:stream='http://etherx.jabber.org/streams' id='load-%d' "
                 "from='%s' to='%s' version='1.0'><stream:features>%s</stream:features>",
                 c->fd, to, from, features);
     if (c->authenticated) {
-        become_ready(l, c);
+        set_step(c, STEP_READY);
     }
 }
 
@@ -191,7 +166,7 @@ static void on_accepted(struct load *l, struct conn *c, const char *at, size_t l
 {
     if (c->step == STEP_HANDSHAKE && starts(at, len, "<handshake")) {
         wire_printf(l, c, "<handshake/>");
-        become_ready(l, c);
+        set_step(c, STEP_READY);
         watch_state.stream = c;
     } else if (!c->ssl && starts(at, len, "<starttls")) {
         wire_printf(l, c, "<proceed xmlns='" NS_TLS "'/>");
@@ -206,77 +181,19 @@ static void on_accepted(struct load *l, struct conn *c, const char *at, size_t l
     }
 }
 
-static void on_component(struct load *l, struct conn *c, const char *at, size_t len)
-{
-    if (c->step != STEP_HANDSHAKE || !starts(at, len, "<handshake")) {
-        unexpected(c, at, len);
-    }
-    become_ready(l, c);
-}
-
-static void shake_hands(struct load *l, struct conn *c, const char *at, size_t len)
-{
-    char id[NAME_SIZE];
-    char proof[2 * NAME_SIZE];
-    unsigned char hash[SHA_DIGEST_LENGTH];
-    char hex[2 * SHA_DIGEST_LENGTH + 1];
-    attribute(at, len, " id=", id);
-    int n = snprintf(proof, sizeof proof, "%s%s", id, l->secret);
-    (void)SHA1((const unsigned char *)proof, (size_t)n, hash);
-    for (unsigned i = 0; i < SHA_DIGEST_LENGTH; i++) {
-        (void)snprintf(hex + 2 * (size_t)i, 3, "%02x", hash[i]);
-    }
-    wire_printf(l, c, "<handshake>%s</handshake>", hex);
-    set_step(c, STEP_HANDSHAKE);
-}
-
-/* Answers go back on our own stream: s2s streams carry one direction. */
-static void answer_ping(struct load *l, const char *at, size_t len)
-{
-    char id[NAME_SIZE];
-    char from[NAME_SIZE];
-    char to[NAME_SIZE];
-    attribute(at, len, " id=", id);
-    attribute(at, len, " from=", from);
-    attribute(at, len, " to=", to);
-    unsigned long stream = to[0] == 'p' ? strtoul(to + 1, NULL, 10) : STREAMS_MAX;
-    if (stream >= l->streams || !l->dials[stream]) {
-        die("a ping to %s, which has no stream to answer on", to);
-    }
-    wire_printf(l, l->dials[stream], "<iq type='result' id='%s' from='%s' to='%s'/>", id, to, from);
-}
-
-static bool is_ping(const char *at, size_t len)
-{
-    return starts(at, len, "<iq") && holds(at, len, "urn:xmpp:ping");
-}
-
 static void on_ready(struct load *l, struct conn *c, const char *at, size_t len)
 {
     if (starts(at, len, "<message")) {
         c->stanzas++;
-        if (l->mode == MODE_WATCH) {
-            message_arrived(at, len);
-        } else {
-            tally_message(l, at, len);
-        }
+        message_arrived(at, len);
     } else if (starts(at, len, "<r")) {
         wire_printf(l, c, "<a xmlns='" NS_SM "' h='%u'/>", c->stanzas);
     } else if (starts(at, len, "<enable")) {
         c->stanzas = 0;
-        c->acks = true;
         wire_printf(l, c, "<enabled xmlns='" NS_SM "'/>");
-    } else if (starts(at, len, "<stream:error") || starts(at, len, "<failed")) {
-        if (l->mode != MODE_WATCH) { /* which stops the server in between */
-            unexpected(c, at, len);
-        }
     } else {
-        if (l->pings && c->role == ROLE_ACCEPTED && is_ping(at, len)) {
-            answer_ping(l, at, len);
-        }
         c->stanzas += starts(at, len, "<iq") || starts(at, len, "<presence");
-        l->tally.other++;
-        if (l->mode == MODE_WATCH && starts(at, len, "<presence")) {
+        if (starts(at, len, "<presence")) {
             watch_stanza(l, at, len);
         }
     }
@@ -287,9 +204,7 @@ static void on_header(struct load *l, struct conn *c, const char *at, size_t len
     if (c->step != STEP_HEADER || !starts(at, len, "<stream:stream")) {
         unexpected(c, at, len);
     }
-    if (c->role == ROLE_COMPONENT) {
-        shake_hands(l, c, at, len);
-    } else if (c->role == ROLE_ACCEPTED) {
+    if (c->role == ROLE_ACCEPTED) {
         answer_header(l, c, at, len);
     }
 }
@@ -300,10 +215,8 @@ static void on_element(struct load *l, struct conn *c, const char *at, size_t le
         on_ready(l, c, at, len);
     } else if (c->role == ROLE_DIALLED) {
         on_dialled(l, c, at, len);
-    } else if (c->role == ROLE_ACCEPTED) {
-        on_accepted(l, c, at, len);
     } else {
-        on_component(l, c, at, len);
+        on_accepted(l, c, at, len);
     }
 }
 
@@ -321,15 +234,10 @@ void talk_received(struct load *l, struct conn *c)
             on_header(l, c, at, len);
         } else if (kind == SCAN_ELEMENT) {
             on_element(l, c, at, len);
-        } else if (c->step == STEP_CLOSING) {
-            set_step(c, STEP_ENDED);
-            wire_finish(l, c);
-        } else if (l->mode == MODE_WATCH) {
-            set_step(c, STEP_ENDED);
-            watch_ended(l, c);
-            wire_finish(l, c);
         } else {
-            die("stream %u was closed by the server: %.*s", c->stream, (int)c->in_len, c->in);
+            set_step(c, STEP_ENDED);
+            watch_ended(c);
+            wire_finish(l, c);
         }
     }
     size_t done = c->scan.depth > 1 ? c->scan.begin : c->scan.at;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch: mode watch: the partner's side, and the commands, one a line; each prints a line of JSON
+/* watch: the partner's side, and the commands, one a line; each prints a line of JSON
  * when it is done (watch_wait.c), `idle` and those without a round an empty object:
  *   connect          dial the server, XMPP and SIP
  *   drop             end the partner's streams at once
@@ -117,9 +117,8 @@ void watch_stanza(struct load *l, const char *at, size_t len)
     }
 }
 
-void watch_ended(struct load *l, const struct conn *c)
+void watch_ended(const struct conn *c)
 {
-    (void)l;
     struct watch *w = &watch_state;
     struct conn **all[] = {&w->stream, &w->phone, &w->pool};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
@@ -156,11 +155,11 @@ static void await_component(struct load *l)
     }
 }
 
-static void drop(struct load *l)
+static void drop(const struct load *l)
 {
     for (unsigned i = 0; i < l->conn_count; i++) {
         if (l->conns[i]->role == ROLE_DIALLED || l->conns[i]->role == ROLE_ACCEPTED) {
-            wire_drop(l, l->conns[i]);
+            wire_drop(l->conns[i]);
         }
     }
 }

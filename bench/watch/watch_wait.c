@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch_wait: a round of mode watch: each pair begins once and answers once. */
+/* watch_wait: a round: each pair begins once and answers once. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "watch.h"
 
@@ -46,14 +45,6 @@ static unsigned burst(void)
         most = last - first + 1 > most ? last - first + 1 : most;
     }
     return most;
-}
-
-static double own_cpu_s(void)
-{
-    struct rusage r;
-    (void)getrusage(RUSAGE_SELF, &r);
-    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-           1e-6 * (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
 }
 
 static bool has_room(const struct conn *c)

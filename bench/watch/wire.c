@@ -42,9 +42,6 @@ static SSL_CTX *context(const struct load *l, const SSL_METHOD *method)
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_default_read_buffer_len(ctx, TLS_READ_BYTES);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any);
-    if (l->groups && SSL_CTX_set1_groups_list(ctx, l->groups) != 1) {
-        die("no group of these is known: %s", l->groups);
-    }
     return ctx;
 }
 
@@ -74,14 +71,8 @@ void wire_init(struct load *l)
     l->client = context(l, TLS_client_method());
     l->server = context(l, TLS_server_method());
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    l->listener = -1;
-    if (l->mode == MODE_IN || l->mode == MODE_SETUP) {
-        return;
-    }
     listen_at(l, &l->listener, &l->listen);
-    if (l->mode == MODE_WATCH) {
-        listen_at(l, &l->sip_listener, &l->sip_listen);
-    }
+    listen_at(l, &l->sip_listener, &l->sip_listen);
 }
 
 static struct conn *add(struct load *l, int fd, enum role role, uint32_t events)
@@ -112,31 +103,11 @@ struct conn *wire_dial(struct load *l, enum role role, const struct sockaddr_in 
     return c;
 }
 
-static void watch_again(const struct load *l, struct conn *c)
-{
-    uint32_t events = (c->held ? 0u : (uint32_t)EPOLLIN) | (c->wants_out ? (uint32_t)EPOLLOUT : 0u);
-    watch(l, c->fd, c, events, EPOLL_CTL_MOD);
-}
-
 static void want_out(const struct load *l, struct conn *c, bool wanted)
 {
     if (c->wants_out != wanted) {
         c->wants_out = wanted;
-        watch_again(l, c);
-    }
-}
-
-void wire_hold(struct load *l, bool held)
-{
-    enum role sink = l->mode == MODE_IN ? ROLE_COMPONENT : ROLE_ACCEPTED;
-    for (unsigned i = 0; i < l->conn_count; i++) {
-        if (l->conns[i]->role == sink) {
-            l->conns[i]->held = held;
-            watch_again(l, l->conns[i]);
-            if (l->hold_one) {
-                return;
-            }
-        }
+        watch(l, c->fd, c, (uint32_t)EPOLLIN | (wanted ? (uint32_t)EPOLLOUT : 0u), EPOLL_CTL_MOD);
     }
 }
 
@@ -162,9 +133,6 @@ void wire_start_tls(struct load *l, struct conn *c, const char *server_name)
         die("SSL_new");
     }
     if (dialled) {
-        if (l->ca) {
-            certs_show(c->ssl, c->stream);
-        }
         SSL_set_connect_state(c->ssl);
         (void)SSL_set_tlsext_host_name(c->ssl, server_name);
     } else {
@@ -230,10 +198,10 @@ void wire_flush(struct load *l, struct conn *c)
     want_out(l, c, false);
 }
 
-void wire_drop(struct load *l, struct conn *c)
+void wire_drop(struct conn *c)
 {
     c->step = STEP_ENDED;
-    watch_ended(l, c);
+    watch_ended(c);
     (void)shutdown(c->fd, SHUT_RDWR); /* the end comes as an event */
 }
 
@@ -259,21 +227,15 @@ void wire_finish(struct load *l, struct conn *c)
     want_out(l, c, false);
 }
 
-/* The connection has ended: right for one that is closing, else the end of the program. */
-static void ended(struct load *l, struct conn *c, const char *how)
+/* The connection has ended; who needed it finds that out. */
+static void ended(struct conn *c)
 {
-    if (l->mode == MODE_WATCH) {
-        watch_ended(l, c);
-    } else if (c->step != STEP_CLOSING && c->step != STEP_ENDED) {
-        die("connection of stream %u ended in step %d: %s\n%.*s", c->stream, (int)c->step, how,
-            (int)c->in_len, c->in);
-    }
-    cycle_ended(l, c);
+    watch_ended(c);
     c->gone = true;
 }
 
 /* Bytes read, 0 = nothing more now. */
-static size_t read_some(struct load *l, struct conn *c)
+static size_t read_some(struct conn *c)
 {
     char *to = c->in + c->in_len;
     size_t room = IN_BYTES - c->in_len;
@@ -283,7 +245,7 @@ static size_t read_some(struct load *l, struct conn *c)
     if (!c->ssl) {
         ssize_t n = recv(c->fd, to, room, 0);
         if (n == 0 || (n < 0 && errno != EAGAIN)) {
-            ended(l, c, n ? strerror(errno) : "by the server");
+            ended(c);
         }
         return n < 0 ? 0 : (size_t)n;
     }
@@ -292,7 +254,7 @@ static size_t read_some(struct load *l, struct conn *c)
         int why = SSL_get_error(c->ssl, 0);
         if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
             ERR_clear_error();
-            ended(l, c, why == SSL_ERROR_ZERO_RETURN ? "close_notify" : "broken TLS");
+            ended(c);
         }
         return 0;
     }
@@ -308,7 +270,7 @@ static void readable(struct load *l, struct conn *c)
                 return;
             }
         }
-        size_t n = read_some(l, c);
+        size_t n = read_some(c);
         if (n == 0) {
             return;
         }

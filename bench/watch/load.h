@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* load: what fedgate-watch plays around a server: a partner's server and a SIP pool with a presence
  * server; subscriptions, presence and messages go through. One thread, epoll, OpenSSL: it shares no
- * code with what it measures except base. Stanzas in and out, streams and relays: bench/load.     */
+ * code with what it measures but base. Stanzas in and out, streams and relays: bench/load. */
 #ifndef FG_BENCH_LOAD_H
 #define FG_BENCH_LOAD_H
 

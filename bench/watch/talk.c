@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* talk: the few steps of XMPP that a partner's server needs, or the server of a component (RFC 6120,
- * XEP-0178, XEP-0114, XEP-0198 receiving side). Anything unexpected ends the program with what was read.   */
+/* talk: the few steps of XMPP that a partner's server needs, or a component's server (RFC 6120,
+ * XEP-0178, XEP-0114, XEP-0198 receiving side). Anything unexpected ends the program with what was
+ * read. */
 #include <stdio.h>
 #include <string.h>
 

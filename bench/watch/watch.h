@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch: what watch.c (commands, XMPP), watch_wait.c (rounds), phone.c (SIP) share. Pair number i is
- * u<i>@<inside>, a user of the SIP pool, and w<i>@p0000.<suffix>, a user of the partner; each
+/* watch: what watch.c (commands, XMPP), watch_wait.c (rounds), phone.c (SIP) share. Pair number i
+ * is u<i>@<inside>, a user of the SIP pool, and w<i>@p0000.<suffix>, a user of the partner; each
  * watches the other. */
 #ifndef FG_BENCH_WATCH_H
 #define FG_BENCH_WATCH_H

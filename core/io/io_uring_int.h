@@ -19,7 +19,7 @@
 #define URING_WHOLE_BUF_COUNT 512u
 #define URING_WHOLE_BUF_BYTES (16u << 10)
 /* A buffer for as many receives as fit: few, so that all of them stay in the cache. */
-#define URING_SHARED_BUF_COUNT 32u
+#define URING_SHARED_BUF_COUNT 8u
 #define URING_SHARED_BUF_BYTES (64u << 10)
 
 /* Linux 6.12, in the field that liburing 2.3 calls pad (IOU_PBUF_RING_INC): a buffer is consumed

@@ -59,9 +59,9 @@ def stat_of(pid):
 
 
 def tree_of(root):
-    """Process ids of root and all its descendants."""
+    """Process ids of root (or of several roots) and all descendants."""
     parents = {int(pid): stat_of(pid) for pid in os.listdir("/proc") if pid.isdigit()}
-    found = [root]
+    found = [root] if isinstance(root, int) else list(root)
     for pid in found:
         found += [child for child, stat in parents.items() if stat and stat[0] == pid]
     return found
@@ -110,14 +110,15 @@ def kernel_kib():
 
 
 class Profile:
-    """perf over the measured part of a run: DIR/<name>.parts, .self, .graph."""
+    """perf over the measured part of a run: DIR/<name>.parts, .self, .graph. root: see tree_of."""
 
-    def __init__(self, folder, name, pid):
+    def __init__(self, folder, name, root):
         self.path = os.path.join(folder, name.replace("/", "-"))
         os.makedirs(folder, exist_ok=True)
         self.perf = subprocess.Popen(
             ["perf", "record", "-q", "-F", "999", "-e", "cpu-clock", "-g", "-o",
-             f"{self.path}.data", "-p", str(pid)], stdin=subprocess.DEVNULL)
+             f"{self.path}.data", "-p", ",".join(map(str, tree_of(root)))],
+            stdin=subprocess.DEVNULL)
         time.sleep(0.5)  # it says nothing when it is ready
 
     def finish(self):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The servers of this folder's drivers: bare, limits off, errors logged only, no needless modules.
 
-Every class has start(), stop(), process (the root of its process tree), modes and where the load
-tool must go: target (s2s or TLS), component; load_options for it.
+Every class has start(), stop(), process (the root of its process tree; pids_of() gives all roots),
+modes and where the load tool must go: target (s2s or TLS), component; load_options for it.
 """
 import contextlib
 import glob
@@ -11,6 +11,7 @@ import signal
 
 from lab import Lab, plan
 from lab.fedgate import Fedgate, partner
+from lab.jabberd2 import Jabberd2
 from lab.process import Process
 from nginx import Nginx
 
@@ -202,6 +203,26 @@ class EjabberdServer:
         self.process.stop(signal.SIGTERM)
 
 
+class Jabberd2Server:
+    """Its router, on which the component logs in, and its s2s, which knows dialback only."""
+
+    modes = ("in", "out")
+
+    def __init__(self, lab):
+        self.load_options = ["--auth", "dialback", "--listen", "%s:%d" % LISTEN]
+        self.target = (plan.JABBERD2, plan.XMPP_SERVER)
+        self.component = (plan.JABBERD2, plan.COMPONENT)
+        self.server = Jabberd2(lab, plan.APP, secret=SECRET)
+
+    def start(self):
+        self.server.start()
+        self.process = self.server.s2s
+        self.pids = [self.server.s2s.pid, self.server.router.pid]
+
+    def stop(self):
+        self.server.stop()
+
+
 HAPROXY = """
 global
     nbthread 1
@@ -281,9 +302,15 @@ def make(name, lab, preset, partners=PARTNERS):
     return SERVERS[kind](lab, other or preset, partners)
 
 
+def pids_of(server):
+    """Roots of the process trees whose time and memory are the server's."""
+    return getattr(server, "pids", [server.process.pid])
+
+
 def modes_of(name):
-    return {"prosody": ProsodyServer, "ejabberd": EjabberdServer, "haproxy": HaproxyServer,
-            "nginx": NginxServer}.get(name.split("@")[0], FedgateServer).modes
+    return {"prosody": ProsodyServer, "ejabberd": EjabberdServer, "jabberd2": Jabberd2Server,
+            "haproxy": HaproxyServer, "nginx": NginxServer}.get(name.split("@")[0],
+                                                                FedgateServer).modes
 
 
 @contextlib.contextmanager
@@ -316,6 +343,7 @@ SERVERS = {
     "fedgate-no-acks": lambda *a: FedgateServer(*a, acks="off"),
     "prosody": lambda lab, *_: ProsodyServer(lab),
     "ejabberd": lambda lab, *_: EjabberdServer(lab),
+    "jabberd2": lambda lab, *_: Jabberd2Server(lab),
     "haproxy": lambda lab, *_: HaproxyServer(lab),
     "nginx": lambda lab, *_: NginxServer(lab),
 }

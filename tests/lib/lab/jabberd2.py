@@ -17,7 +17,7 @@ ROUTER = """<router>
     <ip>{address}</ip>
     <port>{port}</port>
     <users>{folder}/users.xml</users>
-    <secret>secret</secret>
+    <secret>{secret}</secret>
   </local>
   <io><max_fds>1024</max_fds></io>
   <aci>
@@ -57,18 +57,19 @@ S2S = """<s2s>
 
 
 class Jabberd2:
-    """tls: offers and uses STARTTLS; require_tls: insists on it."""
+    """tls: offers and uses STARTTLS; require_tls: insists on it. secret: of components."""
 
     def __init__(self, lab, domain=plan.LITWARE, address=plan.JABBERD2, *, tls=True,
-                 require_tls=False):
+                 require_tls=False, secret="secret"):
         self.lab = lab
         self.domain = domain
+        self.secret = secret
         self.address = address
         self.folder = lab.folder(f"jabberd2-{domain}")
         pem = lab.certs.both(lab.certs.need(domain)) if tls else ""
         values = {
             "folder": self.folder, "address": address, "port": plan.COMPONENT,
-            "s2s": plan.XMPP_SERVER,
+            "s2s": plan.XMPP_SERVER, "secret": secret,
             "tls": f"<pemfile>{pem}</pemfile><cachain>{lab.certs.trust}</cachain>" if tls else "",
             "security": "<security><require_tls/></security>" if require_tls else "<security/>"}
         files = {"router.xml": ROUTER.format(**values), "s2s.xml": S2S.format(**values),
@@ -90,9 +91,13 @@ class Jabberd2:
         self.s2s.wait_port(self.address, plan.XMPP_SERVER)
         return self
 
+    def stop(self):
+        self.s2s.stop()
+        self.router.stop()
+
     def user(self):
         """The whole domain as one component; say() needs the sender."""
-        return self.lab.own(Component(self.domain, "secret", self.address))
+        return self.lab.own(Component(self.domain, self.secret, self.address))
 
     def log_text(self):
         return self.s2s.log_text()

@@ -21,15 +21,7 @@ PARTNERS = 256
 RELAY = "127.77.0.20"
 LISTEN = (plan.SCRIPTED, plan.XMPP_SERVER)  # where the load tool plays the partners
 
-
-DIGITS = 4  # of a partner's number: fedgate-watch; fedgate-load has LOAD_DIGITS
-LOAD_DIGITS = 5
-
-
-def use_load():
-    """What is made from now on is for fedgate-load."""
-    global DIGITS  # pylint: disable=global-statement
-    DIGITS = LOAD_DIGITS
+DIGITS = 5  # of a partner's number in fedgate-load
 
 
 def partner_domains(count=PARTNERS):

@@ -49,13 +49,13 @@ static size_t resident_bytes(void)
     return total ? resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-/* The i-th partner's domain: 14 to 26 bytes, no two alike. */
+/* The i-th partner's domain: 14 to 26 bytes and a NUL, no two alike. */
 static int put_name(char *out, uint32_t i)
 {
     static const char *const towns[] = {"bern", "lisboa", "warszawa", "kobenhavn", "roma", "riga",
                                         "dublin", "luxembourg"};
 
-    return snprintf(out, NAME_BYTES, "p%u.%s.example", i * 2654435761u, towns[i % 8]);
+    return snprintf(out, NAME_BYTES - 1, "p%u.%s.example", i * 2654435761u, towns[i % 8]);
 }
 
 static struct slice make_config(uint32_t count)

@@ -2,6 +2,8 @@
 /* pool: size-class free lists per thread. */
 #include "base/pool.h"
 
+#include <stdalign.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +31,26 @@
 struct pool_head {
     uint32_t magic;
     uint32_t class_idx;
-    struct pool_head *next; /* free list, owned by the thread that holds it */
+    union {
+        struct pool_head *next;       /* free: list, owned by the thread that holds it */
+        struct pool_account *account; /* given out: of the thread that did so */
+    };
 };
 
 STATIC_ASSERT(sizeof(struct pool_head) == 16, "blocks stay 16-byte aligned");
 
+/* What other threads have freed of a thread's blocks. Outlives the thread: blocks may, too. Threads
+ * beyond the last share it. */
+struct pool_account {
+    alignas(64) _Atomic int64_t freed_elsewhere_bytes;
+};
+#define POOL_ACCOUNTS_MAX 256u
+
+static struct pool_account accounts[POOL_ACCOUNTS_MAX];
+static _Atomic uint32_t account_count;
+
 struct pool {
+    struct pool_account *account; /* NULL before the first allocation */
     struct pool_head *free_blocks[POOL_CLASS_COUNT]; /* owned */
     uint32_t free_count[POOL_CLASS_COUNT];
     int64_t used_bytes;
@@ -76,13 +92,33 @@ static struct pool_head *head_of(const void *block)
     return head;
 }
 
+static struct pool_account *account_new(void)
+{
+    uint32_t idx = atomic_fetch_add_explicit(&account_count, 1, memory_order_relaxed);
+
+    return &accounts[idx < POOL_ACCOUNTS_MAX ? idx : POOL_ACCOUNTS_MAX - 1];
+}
+
+/* Only where it decides: the line belongs to whoever frees our blocks. */
+static bool is_within_budget(size_t bytes)
+{
+    if (pool.used_bytes + (int64_t)bytes <= (int64_t)pool.budget_bytes) {
+        return true;
+    }
+    pool.used_bytes -= atomic_exchange_explicit(&pool.account->freed_elsewhere_bytes, 0,
+                                                memory_order_relaxed);
+    return pool.used_bytes + (int64_t)bytes <= (int64_t)pool.budget_bytes;
+}
+
 static bool may_allocate(size_t bytes)
 {
     if (UNLIKELY(pool.fail_in != 0) && --pool.fail_in == 0) {
         return false;
     }
-    return pool.budget_bytes == 0 ||
-           pool.used_bytes + (int64_t)bytes <= (int64_t)pool.budget_bytes;
+    if (UNLIKELY(!pool.account)) {
+        pool.account = account_new();
+    }
+    return pool.budget_bytes == 0 || is_within_budget(bytes);
 }
 
 void *pool_alloc(size_t size)
@@ -111,7 +147,7 @@ void *pool_alloc(size_t size)
         head->class_idx = class_idx;
     }
     head->magic = POOL_MAGIC_LIVE;
-    head->next = NULL;
+    head->account = pool.account;
     pool.used_bytes += (int64_t)bytes;
     return head + 1;
 }
@@ -136,7 +172,12 @@ void pool_free(void *block)
     }
     head = head_of(block);
     bytes = class_bytes(head->class_idx);
-    pool.used_bytes -= (int64_t)bytes;
+    if (head->account == pool.account) {
+        pool.used_bytes -= (int64_t)bytes;
+    } else {
+        (void)atomic_fetch_add_explicit(&head->account->freed_elsewhere_bytes, (int64_t)bytes,
+                                        memory_order_relaxed);
+    }
     head->magic = POOL_MAGIC_FREE;
 #ifndef FEDGATE_SANITIZED
     if ((pool.free_count[head->class_idx] + 1) * bytes <=
@@ -170,7 +211,10 @@ void pool_set_budget(uint64_t bytes_max)
 
 int64_t pool_used_bytes(void)
 {
-    return pool.used_bytes;
+    return pool.account ? pool.used_bytes - atomic_load_explicit(
+                                                &pool.account->freed_elsewhere_bytes,
+                                                memory_order_relaxed)
+                        : 0;
 }
 
 void pool_trim(void)

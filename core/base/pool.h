@@ -2,8 +2,8 @@
 /* pool: memory for everything that lives on a shard. Size classes, eight to each doubling; one set
  * of free lists per thread, so neither locks nor a pool argument are needed; a budget per thread.
  * Threads: each call works on the calling thread's pool. A block may be freed on another thread
- *   than the one that allocated it (a connection moves between shards): the block and its bytes
- *   then belong to that thread's pool.
+ *   than the one that allocated it (mail; a connection moves between shards): its memory then goes
+ *   to that thread's free lists, its bytes leave the account of the thread that allocated it.
  * Not for: snapshots and start-up tables (plain heap of the control thread: pool_heap_*).
  * Under sanitizers every block is a heap block of its own, so that misuse is seen.             */
 #ifndef FG_BASE_POOL_H
@@ -31,7 +31,7 @@ size_t pool_block_bytes(const void *block);
 
 /* Bytes this thread may hold at a time; 0 = no bound (the default). */
 void pool_set_budget(uint64_t bytes_max);
-/* Bytes in blocks given out by this thread and not freed by it; the sum over threads is exact. */
+/* Bytes in blocks given out by this thread and not freed, by whomever. */
 int64_t pool_used_bytes(void);
 /* Gives the calling thread's free lists back to the system. */
 void pool_trim(void);

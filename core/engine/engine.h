@@ -110,7 +110,7 @@ struct engine_stats {
     uint64_t handshakes_overdue; /* ended because they were slow and others waited */
     uint64_t handshake_steps;
     uint64_t dns_queries, dns_cache_hits, dns_failures;
-    int64_t pool_bytes;           /* gauge; below 0 where more is freed than allocated */
+    int64_t pool_bytes;           /* gauge: in blocks that this shard gave out */
     uint64_t log_lost;
 };
 void engine_stats_read(const struct engine *e, uint32_t shard_idx, struct engine_stats *out);

@@ -7,10 +7,8 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "load/certs.h"
-#include "load/party.h"
-#include "load/wire.h"
+#include "load/lines.h"
 
 #define NS_COMPONENT "jabber:component:accept"
 #define NS_STREAM "http://etherx.jabber.org/streams"
@@ -18,10 +16,7 @@
 #define CONFLICTS_MAX 200u
 
 struct component_party {
-    struct stage *stage;
-    enum side side;
-    struct reader_forms forms;
-    struct wire *line;
+    struct lines lines;
     uint32_t conflicts; /* refusals because the component of an earlier run is still known */
     bool is_again;      /* dialled anew as soon as this connection is gone */
 };
@@ -43,32 +38,14 @@ static uint32_t line_count(const struct plan *plan, enum side side)
     return 1;
 }
 
-static const struct sockaddr_in *listen_at(const struct plan *plan, enum side side)
-{
-    (void)plan;
-    (void)side;
-    return NULL;
-}
-
 static void *start(struct stage *st, enum side side)
 {
-    struct component_party *p = pool_heap_zalloc(sizeof(*p));
-    const char *fault = reader_forms_init(&p->forms, st->plan);
-
-    p->stage = st;
-    p->side = side;
-    if (fault) {
-        stage_fail(st, "%s", fault);
-    }
-    return p;
+    return lines_new(st, side, 1, sizeof(struct component_party));
 }
 
-static void stop(void *party)
+static struct component_party *party_of(const struct wire *w)
 {
-    struct component_party *p = party;
-
-    reader_forms_deinit(&p->forms);
-    pool_heap_free(p);
+    return CONTAINER_OF(w->lines, struct component_party, lines);
 }
 
 static void send_header(struct wire *w)
@@ -102,7 +79,7 @@ static void on_header(void *owner, const struct xml_tree *t)
 /* The component of a run that has just ended may still be known to the server. */
 static void on_refused(struct wire *w, const struct xml_tree *t)
 {
-    struct component_party *p = w->party;
+    struct component_party *p = party_of(w);
     uint32_t child = xml_next_child(t, 0, XML_NO_NODE, SLICE_NONE, SLICE_NONE);
     struct slice why = t->nodes[child == XML_NO_NODE ? 0 : child].name;
 
@@ -119,12 +96,10 @@ static void on_refused(struct wire *w, const struct xml_tree *t)
 static void on_element(void *owner, const struct xml_tree *t)
 {
     struct wire *w = owner;
-    const struct component_party *p = w->party;
 
     if (w->state == WIRE_PROOF && slice_eq_cstr(t->nodes[0].name, "handshake")) {
-        wire_set_state(w, WIRE_READY);
-        w->reader.carries = true;
-        stage_opened(w->stage, p->side, w->line);
+        w->is_receiving = true;
+        wire_become_ready(w);
     } else if (w->state == WIRE_READY && !slice_eq_cstr(t->nodes[0].ns, NS_STREAM)) {
         stage_other(w->stage);
     } else {
@@ -152,17 +127,13 @@ static void open_line(void *party, uint32_t line);
 
 static void on_gone(struct wire *w, const char *text)
 {
-    struct component_party *p = w->party;
-    enum side side = p->side;
+    struct component_party *p = party_of(w);
 
-    p->line = NULL;
     if (p->is_again) {
         p->is_again = false;
-        open_line(p, w->line);
-    } else if (text) {
-        stage_fail(w->stage, "%s", text);
+        open_line(p, w->line); /* in this one's place */
     } else {
-        stage_closed(w->stage, side, w->line);
+        lines_gone(w, text);
     }
 }
 
@@ -176,62 +147,22 @@ static const struct wire_ops ops = {
 
 static void open_line(void *party, uint32_t line)
 {
-    struct component_party *p = party;
+    struct lines *l = party;
 
-    p->line = wire_dial(&(struct wire_params){
-        .stage = p->stage,
-        .forms = &p->forms,
-        .ops = &ops,
-        .party = p,
-        .to = &p->stage->plan->component,
-        .line = line,
-    });
-}
-
-static void close_line(void *party, uint32_t line)
-{
-    struct component_party *p = party;
-
-    (void)line;
-    if (p->line && p->line->state == WIRE_READY) {
-        wire_put(p->line, SLICE_LIT("</stream:stream>"));
-        wire_set_state(p->line, WIRE_CLOSING);
-    }
-}
-
-static void accepted(void *party, struct conn *c)
-{
-    (void)party;
-    conn_abort(c, ERR_STATE, "nobody is expected here");
-}
-
-static bool write_order(void *party, const struct schedule_order *order)
-{
-    struct component_party *p = party;
-
-    return p->line && wire_write(p->line, order);
-}
-
-static void hold(void *party, bool is_held, bool first_only)
-{
-    struct component_party *p = party;
-
-    (void)first_only;
-    if (p->line) {
-        wire_hold(p->line, is_held);
-    }
+    lines_dial(l, line,
+               (struct wire_params){.ops = &ops, .to = &l->stage->plan->component});
 }
 
 const struct party_kind party_component = {
     .name = "component",
     .check = check,
     .start = start,
-    .stop = stop,
+    .stop = lines_free,
     .line_count = line_count,
-    .listen = listen_at,
+    .listen = lines_nowhere,
     .open = open_line,
-    .close = close_line,
-    .accepted = accepted,
-    .write = write_order,
-    .hold = hold,
+    .close = lines_close_stream,
+    .accepted = lines_refuse,
+    .write = lines_write,
+    .hold = lines_hold,
 };

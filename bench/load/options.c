@@ -45,9 +45,10 @@ struct option_row {
 static const struct option_row rows[] = {
     HEAD("Who plays"),
     ROW("mode", TEXT, mode, "MODE",
-        "in: s2s -> component; out: component -> s2s; relay: tls -> tls; xmpp-sip: s2s -> sip; "
-        "sip-xmpp: sip -> s2s"),
-    ROW("source", TEXT, kind_name[SIDE_SOURCE], "KIND", "or one by one: s2s, component, tls, sip"),
+        "in: s2s -> component; out: component -> s2s; relay: tls -> tls; relay-plain: tls -> tcp; "
+        "xmpp-sip: s2s -> sip; sip-xmpp: sip -> s2s"),
+    ROW("source", TEXT, kind_name[SIDE_SOURCE], "KIND",
+        "or one by one: s2s, component, tls, tcp, sip"),
     ROW("sink", TEXT, kind_name[SIDE_SINK], "KIND", "the same for who receives"),
     HEAD("What is sent"),
     ROW("workload", TEXT, workload, "LOAD",
@@ -188,6 +189,7 @@ static void set_kinds(struct plan *p)
     } modes[] = {{"in", {"s2s", "component"}},
                  {"out", {"component", "s2s"}},
                  {"relay", {"tls", "tls"}},
+                 {"relay-plain", {"tls", "tcp"}},
                  {"xmpp-sip", {"s2s", "sip"}},
                  {"sip-xmpp", {"sip", "s2s"}}};
 
@@ -203,8 +205,8 @@ static void set_kinds(struct plan *p)
             wrong("--mode, or --source and --sink, say who plays");
         }
     }
-    p->is_inside_out = strcmp(p->kind_name[SIDE_SOURCE], "s2s") != 0 &&
-                       strcmp(p->kind_name[SIDE_SOURCE], "tls") != 0;
+    p->is_inside_out =
+        p->kind[SIDE_SOURCE] == &party_component || p->kind[SIDE_SOURCE] == &party_sip;
 }
 
 static uint64_t either(uint64_t given, uint64_t usual)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* party: what a kind of source and sink implements: "s2s", "component", "tls", "sip". A run has a
+/* party: what a kind of source and sink implements: "s2s", "component", "tls", "tcp",
+ * "sip". A run has a
  * source and a sink, each of some kind; one object per shard and side.
  *
  * Lines are the connections that the tool dials for a side, 0 to line_count - 1, a number each; a
@@ -53,7 +54,8 @@ struct party_kind {
 extern const struct party_kind party_s2s;
 extern const struct party_kind party_component;
 extern const struct party_kind party_sip;
-extern const struct party_kind party_tls; /* bytes in TLS, no stream around them: blind relays */
+extern const struct party_kind party_tls; /* stanzas in TLS, no stream around them: blind relays */
+extern const struct party_kind party_tcp; /* the same in plain TCP */
 
 /* NULL = there is none of this name. */
 const struct party_kind *party_find(const char *name);

@@ -53,118 +53,48 @@ static const struct sockaddr_in *listen_at(const struct plan *plan, enum side si
 
 static void *start(struct stage *st, enum side side)
 {
-    struct s2s *p = pool_heap_zalloc(sizeof(*p));
-    const char *fault = reader_forms_init(&p->forms, st->plan);
+    struct s2s *p = lines_new(st, side, line_count(st->plan, side), sizeof(*p));
 
-    p->stage = st;
-    p->side = side;
-    p->line_count = line_count(st->plan, side);
-    p->lines = pool_heap_zalloc((p->line_count + 1) * sizeof(struct wire *));
-    list_init(&p->accepted);
     dialback_secret_init(&p->secret, certs_crypto(), slice_from_cstr(st->plan->dialback_secret));
-    if (fault) {
-        stage_fail(st, "%s", fault);
-    }
     return p;
 }
 
-static void stop(void *party)
+static struct wire_params how(const struct lines *l, const struct wire_ops *ops,
+                              enum s2s_role role, uint32_t domain)
 {
-    struct s2s *p = party;
-
-    reader_forms_deinit(&p->forms);
-    pool_heap_free(p->lines);
-    pool_heap_free(p);
+    return (struct wire_params){.ops = ops,
+                                .to = &l->stage->plan->target,
+                                .is_direct = l->stage->plan->is_direct,
+                                .domain = domain,
+                                .role = role};
 }
 
 static void open_line(void *party, uint32_t line)
 {
-    struct s2s *p = party;
+    struct lines *l = party;
 
-    p->lines[line] = wire_dial(&(struct wire_params){
-        .stage = p->stage,
-        .forms = &p->forms,
-        .ops = &s2s_dialled_ops,
-        .party = p,
-        .to = &p->stage->plan->target,
-        .is_direct = p->stage->plan->is_direct,
-        .line = line,
-        .domain = plan_domain_of(p->stage->plan, line),
-        .role = S2S_LINE,
-    });
-}
-
-static void close_line(void *party, uint32_t line)
-{
-    struct s2s *p = party;
-    struct wire *w = p->lines[line];
-
-    if (w && w->state == WIRE_READY) {
-        wire_put(w, SLICE_LIT("</stream:stream>"));
-        wire_set_state(w, WIRE_CLOSING);
-    }
+    lines_dial(l, line,
+               how(l, &s2s_dialled_ops, S2S_LINE, plan_domain_of(l->stage->plan, line)));
 }
 
 static void accepted(void *party, struct conn *c)
 {
-    struct s2s *p = party;
-    struct wire *w = wire_accept(
-        &(struct wire_params){
-            .stage = p->stage,
-            .forms = &p->forms,
-            .ops = &s2s_accepted_ops,
-            .party = p,
-            .is_direct = p->stage->plan->is_direct,
-            .role = S2S_ACCEPTED,
-        },
-        c);
+    struct lines *l = party;
 
-    if (w) {
-        list_push_back(&p->accepted, &w->all);
-    }
-}
-
-static bool write_order(void *party, const struct schedule_order *order)
-{
-    struct s2s *p = party;
-    struct wire *w = p->lines[order->flow % p->line_count];
-
-    return w && wire_write(w, order);
-}
-
-static void hold(void *party, bool is_held, bool first_only)
-{
-    struct s2s *p = party;
-
-    for (struct list *at = p->accepted.next; at != &p->accepted; at = at->next) {
-        struct wire *w = LIST_ENTRY(at, struct wire, all);
-
-        if (w->is_receiving) {
-            wire_hold(w, is_held);
-            if (first_only) {
-                return;
-            }
-        }
-    }
+    lines_accept(l, c, how(l, &s2s_accepted_ops, S2S_ACCEPTED, 0));
 }
 
 void s2s_verify(struct s2s *p, const struct s2s_question *q)
 {
     struct s2s_question *kept = pool_alloc(sizeof(*kept));
-    struct wire *w = wire_dial(&(struct wire_params){
-        .stage = p->stage,
-        .forms = &p->forms,
-        .ops = &s2s_dialled_ops,
-        .party = p,
-        .to = &p->stage->plan->target,
-        .is_direct = p->stage->plan->is_direct,
-        .domain = q->domain,
-        .role = S2S_VERIFY,
-    });
+    struct wire_params params = how(&p->lines, &s2s_dialled_ops, S2S_VERIFY, q->domain);
+    struct wire *w;
 
+    params.lines = &p->lines;
+    w = wire_dial(&params);
     if (!w || !kept) {
         pool_free(kept);
-        stage_fail(p->stage, "a dialback key cannot be verified: no memory");
+        stage_fail(p->lines.stage, "a dialback key cannot be verified: no memory");
         return;
     }
     *kept = *q;
@@ -178,10 +108,10 @@ void s2s_answer_iq(struct s2s *p, const struct xml_tree *t)
     struct wire *w;
 
     if (!slice_eq_cstr(xml_attr_value(t, 0, SLICE_LIT("type")), "get") ||
-        !plan_partner_number(p->stage->plan, to.ptr, to.len, &domain)) {
+        !plan_partner_number(p->lines.stage->plan, to.ptr, to.len, &domain)) {
         return;
     }
-    w = domain < p->line_count ? p->lines[domain] : NULL;
+    w = domain < p->lines.count ? p->lines.dialled[domain] : NULL;
     if (!w || w->state != WIRE_READY) {
         return; /* it will be asked again */
     }
@@ -220,12 +150,12 @@ const struct party_kind party_s2s = {
     .name = "s2s",
     .check = check,
     .start = start,
-    .stop = stop,
+    .stop = lines_free,
     .line_count = line_count,
     .listen = listen_at,
     .open = open_line,
-    .close = close_line,
+    .close = lines_close_stream,
     .accepted = accepted,
-    .write = write_order,
-    .hold = hold,
+    .write = lines_write,
+    .hold = lines_hold,
 };

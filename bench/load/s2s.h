@@ -10,8 +10,7 @@
 #ifndef FG_LOAD_S2S_H
 #define FG_LOAD_S2S_H
 
-#include "load/party.h"
-#include "load/wire.h"
+#include "load/lines.h"
 #include "xmpp/dialback.h"
 
 #define S2S_NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
@@ -27,16 +26,15 @@ enum s2s_role {
 };
 
 struct s2s {
-    struct stage *stage;
-    enum side side;
-    struct reader_forms forms;
+    struct lines lines;
     struct dialback_secret secret;
-    uint32_t line_count;
-    struct wire **lines;  /* owned array; NULL = not dialled now */
-    struct list accepted; /* wires */
-    uint64_t ids;         /* stream ids given */
-    bool is_held;
+    uint64_t ids; /* stream ids given */
 };
+
+static inline struct s2s *s2s_of(const struct wire *w)
+{
+    return CONTAINER_OF(w->lines, struct s2s, lines);
+}
 
 extern const struct wire_ops s2s_dialled_ops;
 extern const struct wire_ops s2s_accepted_ops;

@@ -34,22 +34,10 @@ static void write_features(struct wire *w)
     wire_put(w, SLICE_LIT("</stream:features>"));
 }
 
-static void become_ready(struct wire *w)
-{
-    struct s2s *p = w->party;
-
-    wire_set_state(w, WIRE_READY);
-    w->reader.carries = true;
-    if (!w->is_receiving) {
-        w->is_receiving = true;
-        stage_accepted(w->stage, p->side);
-    }
-}
-
 static void on_header(void *owner, const struct xml_tree *t)
 {
     struct wire *w = owner;
-    struct s2s *p = w->party;
+    struct s2s *p = s2s_of(w);
     struct slice to = xml_attr_value(t, 0, SLICE_LIT("to"));
 
     wire_printf(w,
@@ -65,7 +53,7 @@ static void on_header(void *owner, const struct xml_tree *t)
     write_features(w);
     wire_set_state(w, WIRE_FEATURES);
     if (w->is_authenticated) {
-        become_ready(w);
+        wire_become_ready(w);
     }
 }
 
@@ -84,7 +72,7 @@ static void answer(struct wire *w, const struct xml_tree *t, struct slice id, bo
 /* db:verify: whether a key that the server was shown is ours. */
 static void on_verify(struct wire *w, const struct xml_tree *t)
 {
-    const struct s2s *p = w->party;
+    const struct s2s *p = s2s_of(w);
     struct slice id = xml_attr_value(t, 0, SLICE_LIT("id"));
     struct dialback_bond bond = {.receiving = xml_attr_value(t, 0, SLICE_LIT("from")),
                                  .originating = xml_attr_value(t, 0, SLICE_LIT("to")),
@@ -112,30 +100,30 @@ static void on_result(struct wire *w, const struct xml_tree *t)
         return;
     }
     write_id(w, q.id, sizeof(q.id));
-    s2s_verify(w->party, &q);
+    s2s_verify(s2s_of(w), &q);
 }
 
 void s2s_verified(struct s2s *p, const struct s2s_question *q, bool is_valid)
 {
-    struct conn *c = conn_find(p->stage->sh, q->asked);
+    struct conn *c = conn_find(p->lines.stage->sh, q->asked);
     struct wire *w = c ? conn_owner(c) : NULL;
     char domain[PLAN_NAME_BYTES];
 
     if (!w) {
         return; /* it did not wait */
     }
-    plan_partner(p->stage->plan, q->domain, domain);
+    plan_partner(p->lines.stage->plan, q->domain, domain);
     dialback_write_answer(wire_out(w),
                           &(struct dialback_address){
                               .from = slice_from_cstr(domain),
-                              .to = slice_from_cstr(p->stage->plan->inside),
+                              .to = slice_from_cstr(p->lines.stage->plan->inside),
                           },
                           is_valid ? DIALBACK_VALID : DIALBACK_INVALID, STANZA_CONDITION_NONE);
     wire_flush(w);
     if (is_valid) {
-        become_ready(w);
+        wire_become_ready(w);
     } else {
-        stage_fail(p->stage, "the server says that its dialback key is not its own");
+        stage_fail(p->lines.stage, "the server says that its dialback key is not its own");
     }
 }
 
@@ -144,9 +132,9 @@ static void on_sm(struct wire *w, const struct xml_tree *t)
     struct slice name = t->nodes[0].name;
 
     if (slice_eq_cstr(name, "r")) {
-        wire_printf(w, "<a xmlns='%s' h='%u'/>", S2S_NS_SM, (unsigned)w->reader.count);
+        wire_printf(w, "<a xmlns='%s' h='%u'/>", S2S_NS_SM, (unsigned)w->reader->count);
     } else if (slice_eq_cstr(name, "enable")) {
-        w->reader.count = 0;
+        w->reader->count = 0;
         wire_printf(w, "<enabled xmlns='%s'/>", S2S_NS_SM);
     } else {
         s2s_unexpected(w, t);
@@ -159,12 +147,12 @@ static void on_negotiation(struct wire *w, const struct xml_tree *t)
 
     if (!w->is_secured && slice_eq_cstr(name, "starttls")) {
         wire_printf(w, "<proceed xmlns='%s'/>", S2S_NS_TLS);
-        reader_restart(&w->reader);
+        reader_restart(w->reader);
         wire_start_tls(w);
     } else if (w->is_secured && slice_eq_cstr(name, "auth")) {
         /* Who it is was shown in TLS; whom we let in is not what is measured. */
         w->is_authenticated = true;
-        reader_restart(&w->reader);
+        reader_restart(w->reader);
         wire_printf(w, "<success xmlns='%s'/>", S2S_NS_SASL);
         wire_set_state(w, WIRE_HEADER);
     } else {
@@ -186,7 +174,7 @@ static void on_element(void *owner, const struct xml_tree *t)
         on_sm(w, t);
     } else if (w->state == WIRE_READY && slice_eq_cstr(name, "iq")) {
         stage_other(w->stage);
-        s2s_answer_iq(w->party, t);
+        s2s_answer_iq(s2s_of(w), t);
     } else if (w->state == WIRE_READY && !slice_eq_cstr(ns, S2S_NS_STREAM)) {
         stage_other(w->stage);
     } else {
@@ -194,19 +182,9 @@ static void on_element(void *owner, const struct xml_tree *t)
     }
 }
 
-static void on_gone(struct wire *w, const char *text)
-{
-    if (list_is_linked(&w->all)) {
-        list_remove(&w->all);
-    }
-    if (text) {
-        stage_fail(w->stage, "%s", text);
-    }
-}
-
 const struct wire_ops s2s_accepted_ops = {
     .reader = {.header = on_header, .element = on_element, .ended = s2s_stream_ended},
     .connected = await_header,
     .secured = await_header,
-    .gone = on_gone,
+    .gone = lines_gone,
 };

@@ -21,15 +21,6 @@ static void send_header(struct wire *w)
     wire_set_state(w, WIRE_HEADER);
 }
 
-static void become_ready(struct wire *w)
-{
-    struct s2s *p = w->party;
-
-    wire_set_state(w, WIRE_READY);
-    w->reader.carries = true;
-    stage_opened(w->stage, p->side, w->line);
-}
-
 static void prove_external(struct wire *w)
 {
     char domain[PLAN_NAME_BYTES];
@@ -44,7 +35,7 @@ static void prove_external(struct wire *w)
 /* <db:result/> with a key of ours for the id of this stream. */
 static void prove_by_key(struct wire *w)
 {
-    const struct s2s *p = w->party;
+    const struct s2s *p = s2s_of(w);
     const struct plan *plan = w->stage->plan;
     char domain[PLAN_NAME_BYTES];
     struct dialback_key key;
@@ -120,7 +111,7 @@ static void on_features(struct wire *w, const struct xml_tree *t)
     } else if (s2s_has_dialback(plan)) {
         prove_by_key(w);
     } else if (w->is_authenticated) {
-        become_ready(w);
+        wire_become_ready(w);
     } else if (w->is_secured && sasl != XML_NO_NODE) {
         prove_external(w);
     } else {
@@ -134,11 +125,11 @@ static void on_verdict(struct wire *w, const struct xml_tree *t)
     bool is_valid = slice_eq_cstr(type, "valid");
 
     if (w->role == S2S_VERIFY) {
-        s2s_verified(w->party, w->own, is_valid);
+        s2s_verified(s2s_of(w), w->own, is_valid);
         wire_put(w, SLICE_LIT("</stream:stream>"));
         wire_set_state(w, WIRE_CLOSING);
     } else if (is_valid) {
-        become_ready(w);
+        wire_become_ready(w);
     } else {
         s2s_unexpected(w, t);
     }
@@ -152,11 +143,11 @@ static void on_element(void *owner, const struct xml_tree *t)
     if (w->state == WIRE_FEATURES && slice_eq_cstr(name, "features")) {
         on_features(w, t);
     } else if (w->state == WIRE_PROCEED && slice_eq_cstr(name, "proceed")) {
-        reader_restart(&w->reader);
+        reader_restart(w->reader);
         wire_start_tls(w);
     } else if (w->state == WIRE_PROOF && slice_eq_cstr(name, "success")) {
         w->is_authenticated = true;
-        reader_restart(&w->reader);
+        reader_restart(w->reader);
         send_header(w);
     } else if (w->state == WIRE_PROOF && slice_eq_cstr(t->nodes[0].ns, S2S_NS_DIALBACK)) {
         on_verdict(w, t);
@@ -169,27 +160,16 @@ static void on_element(void *owner, const struct xml_tree *t)
 
 static void on_writable(struct wire *w)
 {
-    const struct s2s *p = w->party;
-
-    if (p->side == SIDE_SOURCE && w->role == S2S_LINE) {
+    if (w->lines->side == SIDE_SOURCE && w->role == S2S_LINE) {
         stage_writable(w->stage, w->line);
     }
 }
 
 static void on_gone(struct wire *w, const char *text)
 {
-    struct s2s *p = w->party;
-
     pool_free(w->own);
     w->own = NULL;
-    if (w->role == S2S_LINE) {
-        p->lines[w->line] = NULL;
-    }
-    if (text) {
-        stage_fail(w->stage, "%s", text);
-    } else if (w->role == S2S_LINE) {
-        stage_closed(w->stage, p->side, w->line);
-    }
+    lines_gone(w, text);
 }
 
 const struct wire_ops s2s_dialled_ops = {

@@ -10,38 +10,23 @@
 #ifndef FG_LOAD_SIP_H
 #define FG_LOAD_SIP_H
 
-#include "base/list.h"
-#include "engine/conn.h"
-#include "load/party.h"
+#include "load/lines.h"
 #include "load/sip_form.h"
 #include "sip/framer.h"
 
-struct dial;
-
-struct sip_line {
-    uint32_t magic;
-    struct sip_party *party; /* borrowed */
-    struct conn *c;          /* the engine's; NULL before the dial is done */
-    struct dial *dial;       /* owned; NULL = accepted */
-    struct list all;         /* accepted: in the party's list */
-    struct sip_framer framer;
-    uint32_t line; /* of dialled ones */
-    bool is_ready;
-    bool is_closing; /* by us */
-};
-
 struct sip_party {
-    struct stage *stage;
-    enum side side;
+    struct lines lines; /* a wire's own: its struct sip_framer */
     struct sip_form form;
-    uint32_t line_count;
-    struct sip_line **lines; /* owned array; NULL = not dialled now */
-    struct list accepted;
     uint64_t *waiting; /* owned; per flow: 1 + number of the request under way, 0 = none */
 };
 
+static inline struct sip_party *sip_of(const struct wire *w)
+{
+    return CONTAINER_OF(w->lines, struct sip_party, lines);
+}
+
 /* A whole message has come. */
-void sip_talk_take(struct sip_line *l, const struct sip_msg *m);
-bool sip_talk_write(struct sip_line *l, const struct schedule_order *order);
+void sip_talk_take(struct wire *w, const struct sip_msg *m);
+bool sip_talk_write(void *party, const struct schedule_order *order);
 
 #endif

@@ -25,27 +25,27 @@ static struct slice start_of(const struct sip_msg *m)
     return slice_make(m->bytes.ptr, end ? (size_t)(end - m->bytes.ptr) : m->bytes.len);
 }
 
-static void answer(struct sip_line *l, const struct sip_msg *m, unsigned status)
+static void answer(struct wire *w, const struct sip_msg *m, unsigned status)
 {
-    struct buf *out = conn_out(l->c);
+    struct buf *out = wire_out(w);
 
     sip_write_response(out, m, &(struct sip_response_params){.status = status, .to_tag = TAG});
     if (m->method == SIP_METHOD_OPTIONS || status == NOT_ALLOWED) {
         sip_write_header(out, SIP_HDR_ALLOW, SLICE_LIT("MESSAGE, OPTIONS"));
     }
     sip_write_end_empty(out);
-    conn_flush(l->c);
+    wire_flush(w);
 }
 
-static void take_message(struct sip_line *l, const struct sip_msg *m)
+static void take_message(struct wire *w, const struct sip_msg *m)
 {
-    struct stage *st = l->party->stage;
+    struct stage *st = w->stage;
     uint32_t flow;
     uint64_t seq;
-    const char *fault = sip_form_fault(&l->party->form, m, &flow, &seq);
+    const char *fault = sip_form_fault(&sip_of(w)->form, m, &flow, &seq);
 
-    answer(l, m, OK);
-    if (l->party->side != SIDE_SINK) {
+    answer(w, m, OK);
+    if (w->lines->side != SIDE_SINK) {
         stage_other(st);
     } else if (fault) {
         stage_damaged(st, fault, start_of(m));
@@ -54,21 +54,21 @@ static void take_message(struct sip_line *l, const struct sip_msg *m)
     }
 }
 
-static void take_request(struct sip_line *l, const struct sip_msg *m)
+static void take_request(struct wire *w, const struct sip_msg *m)
 {
     if (m->method == SIP_METHOD_MESSAGE) {
-        take_message(l, m);
+        take_message(w, m);
         return;
     }
     if (m->method != SIP_METHOD_ACK) {
-        answer(l, m, m->method == SIP_METHOD_OPTIONS ? OK : NOT_ALLOWED);
+        answer(w, m, m->method == SIP_METHOD_OPTIONS ? OK : NOT_ALLOWED);
     }
-    stage_other(l->party->stage);
+    stage_other(w->stage);
 }
 
-static void take_response(struct sip_line *l, const struct sip_msg *m)
+static void take_response(struct wire *w, const struct sip_msg *m)
 {
-    struct sip_party *p = l->party;
+    struct sip_party *p = sip_of(w);
     uint32_t flow;
     uint64_t seq;
 
@@ -76,50 +76,49 @@ static void take_response(struct sip_line *l, const struct sip_msg *m)
         return;
     }
     if (!sip_form_answered(&p->form, m, &flow, &seq) || p->waiting[flow] != seq + 1) {
-        stage_damaged(p->stage, "a response to nothing that is under way", start_of(m));
+        stage_damaged(w->stage, "a response to nothing that is under way", start_of(m));
         return;
     }
     p->waiting[flow] = 0;
-    count(&p->stage->run->answered);
+    count(&w->stage->run->answered);
     if (m->status >= STATUS_FAILED) {
-        stage_refused(p->stage, flow, seq, start_of(m));
+        stage_refused(w->stage, flow, seq, start_of(m));
     }
-    if (p->stage->schedule) {
-        schedule_ready(p->stage->schedule, flow);
+    if (w->stage->schedule) {
+        schedule_ready(w->stage->schedule, flow);
     }
 }
 
-void sip_talk_take(struct sip_line *l, const struct sip_msg *m)
+void sip_talk_take(struct wire *w, const struct sip_msg *m)
 {
     if (m->flaw.why) {
-        stage_damaged(l->party->stage, m->flaw.why, start_of(m));
+        stage_damaged(w->stage, m->flaw.why, start_of(m));
     } else if (m->is_request) {
-        take_request(l, m);
+        take_request(w, m);
     } else {
-        take_response(l, m);
+        take_response(w, m);
     }
 }
 
-bool sip_talk_write(struct sip_line *l, const struct schedule_order *order)
+bool sip_talk_write(void *party, const struct schedule_order *order)
 {
-    struct sip_party *p = l->party;
-    struct buf *out;
+    struct sip_party *p = party;
+    struct wire *w = lines_of_flow(&p->lines, order->flow);
     uint64_t seq;
     char *to;
 
-    if (!l->is_ready || p->waiting[order->flow] != 0 || conn_out_is_crowded(l->c)) {
+    if (!w || p->waiting[order->flow] != 0) {
         return false;
     }
-    out = conn_out(l->c);
-    to = buf_room(out) >= p->form.len ? buf_reserve(out, p->form.len) : NULL;
+    to = wire_room(w, p->form.len);
     if (!to) {
         return false;
     }
-    seq = books_send(p->stage->books, order->flow, order->intended_ns);
+    seq = books_send(w->stage->books, order->flow, order->intended_ns);
     p->waiting[order->flow] = seq + 1;
-    count(&p->stage->run->asked);
+    count(&w->stage->run->asked);
     sip_form_write(&p->form, to, order->flow, seq);
-    buf_commit(out, p->form.len);
-    conn_flush(l->c);
+    buf_commit(wire_out(w), p->form.len);
+    wire_flush(w);
     return true;
 }

@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "engine/conn.h"
-/* The wheel's ticks of 8 ms are too coarse for an open loop: a timer descriptor of our own. */
-#include "engine/shard_int.h"
+#include "engine/poll.h"
+#include "engine/shard.h"
 #include "load/party.h"
 #include "load/run.h"
 

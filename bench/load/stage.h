@@ -44,7 +44,8 @@ struct stage {
     struct histogram latency; /* arrivals here, since the last crew_forget() */
     struct histogram lag;     /* how late the tool itself sent: now less intended; OPEN */
     uint64_t now_ns;          /* 0 = the clock was not read in this turn */
-    int timer_fd;             /* OPEN: wakes us when the next stanza is due */
+    int timer_fd;             /* OPEN: wakes us when the next stanza is due (the wheel's ticks
+                                 of 8 ms are too coarse) */
     uint64_t timer_ns;        /* armed for */
     struct stage_credit **credit; /* owned; per shard: what arrived here of flows sent there */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wire: one connection of a party that speaks XMPP elements. */
+/* wire: one connection of a party. */
 #include "load/wire.h"
 
 #include <arpa/inet.h>
@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "engine/dial.h"
 #include "load/certs.h"
+#include "load/lines.h"
 #include "tls/tls.h"
 
 #define WIRE_MAGIC 0x77697265u
@@ -41,7 +42,10 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
     (void)c;
     ASSERT(w->magic == WIRE_MAGIC);
     stage_clock(w->stage);
-    reader_feed(&w->reader, bytes, len);
+    if (!w->reader) {
+        return w->ops->data(w, bytes, len);
+    }
+    reader_feed(w->reader, bytes, len);
     return len;
 }
 
@@ -66,8 +70,14 @@ static void on_writable(struct conn *c, void *owner)
 
 static void free_wire(struct wire *w)
 {
+    if (list_is_linked(&w->all)) {
+        list_remove(&w->all);
+    }
     dial_free(w->dial);
-    reader_deinit(&w->reader);
+    if (w->reader) {
+        reader_deinit(w->reader);
+        pool_free(w->reader);
+    }
     w->magic = 0;
     pool_free(w);
 }
@@ -90,24 +100,35 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
 static const struct conn_ops conn_ops = {
     .data = on_data, .secured = on_secured, .writable = on_writable, .closed = on_closed};
 
+static bool make_reader(struct wire *w)
+{
+    if (!w->ops->reader.element) {
+        return true;
+    }
+    w->reader = pool_zalloc(sizeof(*w->reader));
+    return w->reader && reader_init(w->reader, w->stage, &w->lines->forms, &w->ops->reader, w) == 0;
+}
+
 static struct wire *make(const struct wire_params *params)
 {
+    struct stage *st = params->lines->stage;
     struct wire *w = pool_zalloc(sizeof(*w));
 
     if (!w) {
-        stage_fail(params->stage, "no memory for a connection");
+        stage_fail(st, "no memory for a connection");
         return NULL;
     }
     w->magic = WIRE_MAGIC;
-    w->stage = params->stage;
+    w->stage = st;
+    w->lines = params->lines;
     w->ops = params->ops;
-    w->party = params->party;
     w->is_direct = params->is_direct;
     w->line = params->line;
     w->domain = params->domain;
     w->role = params->role;
-    if (reader_init(&w->reader, w->stage, params->forms, &w->ops->reader, w) != 0) {
-        stage_fail(w->stage, "no memory for a parser");
+    if (!make_reader(w)) {
+        stage_fail(st, "no memory for a parser");
+        pool_free(w->reader);
         pool_free(w);
         return NULL;
     }
@@ -178,16 +199,16 @@ struct wire *wire_dial(const struct wire_params *params)
     return w;
 }
 
-struct wire *wire_accept(const struct wire_params *params, struct conn *c)
+void wire_accept(const struct wire_params *params, struct conn *c)
 {
     struct wire *w = make(params);
 
     if (!w) {
         conn_abort(c, ERR_NOMEM, "no memory");
-        return NULL;
+        return;
     }
+    list_push_back(&params->lines->accepted, &w->all);
     take_conn(w, c);
-    return w;
 }
 
 void wire_start_tls(struct wire *w)
@@ -238,22 +259,41 @@ void wire_flush(struct wire *w)
 
 void wire_end(struct wire *w)
 {
-    w->reader.is_over = true;
+    if (w->reader) {
+        w->reader->is_over = true;
+    }
     conn_close(w->c, LINGER_MS);
+}
+
+void wire_become_ready(struct wire *w)
+{
+    wire_set_state(w, WIRE_READY);
+    if (w->reader) {
+        w->reader->carries = true;
+    }
+    if (w->is_dialled) {
+        stage_opened(w->stage, w->lines->side, w->line);
+    } else if (!w->is_receiving) {
+        w->is_receiving = true;
+        stage_accepted(w->stage, w->lines->side);
+    }
+}
+
+char *wire_room(struct wire *w, size_t bytes)
+{
+    if (w->state != WIRE_READY || conn_out_is_crowded(w->c) ||
+        buf_room(conn_out(w->c)) < bytes) {
+        return NULL;
+    }
+    return buf_reserve(conn_out(w->c), bytes);
 }
 
 bool wire_write(struct wire *w, const struct schedule_order *order)
 {
-    const struct message *m = &w->reader.forms->message;
+    const struct message *m = &w->lines->forms.message;
     size_t len = (size_t)order->count * m->form.len;
-    struct buf *out;
-    char *to;
+    char *to = wire_room(w, len);
 
-    if (w->state != WIRE_READY || conn_out_is_crowded(w->c)) {
-        return false;
-    }
-    out = conn_out(w->c);
-    to = buf_room(out) >= len ? buf_reserve(out, len) : NULL;
     if (!to) {
         return false;
     }
@@ -262,7 +302,7 @@ bool wire_write(struct wire *w, const struct schedule_order *order)
                       books_send(w->stage->books, order->flow, order->intended_ns));
         to += m->form.len;
     }
-    buf_commit(out, len);
+    buf_commit(conn_out(w->c), len);
     conn_flush(w->c);
     return true;
 }

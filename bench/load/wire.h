@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wire: one connection of a party that speaks XMPP elements (s2s, component, bare TLS): dialling,
- * TLS, its reader, its end. What is said on it is the party's (wire_ops).
+/* wire: one connection of a party: dialling, TLS, what reads it, its end. What is said on it is the
+ * party's (wire_ops); connections of a party: lines.h.
  * One shard. Memory: pool; a wire lives from wire_dial or wire_accept until gone was called.     */
 #ifndef FG_LOAD_WIRE_H
 #define FG_LOAD_WIRE_H
@@ -16,9 +16,11 @@
 #include "load/stage.h"
 
 struct wire;
+struct lines;
 struct dial;
 
-/* Where a wire stands. READY: stanzas flow. */
+/* Where a wire stands. READY: stanzas flow. Who speaks no XMPP needs DIALLING, TLS, READY and
+ * ENDED only. */
 #define WIRE_STATES(X)                                                                             \
     X(DIALLING)                                                                                    \
     X(TLS)                                                                                         \
@@ -36,8 +38,11 @@ enum wire_state {
 };
 
 struct wire_ops {
+    /* Elements of an XMPP stream; without them (element NULL) the party reads bytes. */
     struct reader_ops reader;
-    /* TCP is connected, nothing was said; and TLS is there. */
+    /* How many of the bytes were used; less: it has paused the connection. */
+    size_t (*data)(struct wire *w, const char *bytes, size_t len);
+    /* TCP is connected, nothing was said (not where TLS comes at once); and TLS is there. */
     void (*connected)(struct wire *w);
     void (*secured)(struct wire *w);
     void (*writable)(struct wire *w);
@@ -50,17 +55,17 @@ struct wire {
     uint32_t magic;
     struct stage *stage;
     const struct wire_ops *ops;
-    void *party;    /* borrowed */
-    struct conn *c; /* the engine's; NULL before the dial is done */
-    struct dial *dial;
-    struct list all; /* in the party's list, if it keeps one */
-    struct reader reader;
+    struct lines *lines; /* borrowed: the party's */
+    struct conn *c;      /* the engine's; NULL before the dial is done */
+    struct dial *dial;   /* owned; NULL = accepted */
+    struct list all;     /* accepted: in the party's list */
+    struct reader *reader; /* owned; NULL = ops->data reads */
     enum wire_state state;
     bool is_dialled;
     bool is_direct;        /* TLS at once */
     bool is_secured;
     bool is_authenticated; /* a new stream follows SASL */
-    bool is_receiving;     /* accepted: stanzas may come */
+    bool is_receiving;     /* stanzas may come */
     uint32_t line;         /* of dialled ones */
     uint32_t domain;       /* partner that we play on it */
     uint32_t role;         /* the party's own */
@@ -70,10 +75,8 @@ struct wire {
 
 /* Where it goes, and as whose server. */
 struct wire_params {
-    struct stage *stage;
-    struct reader_forms *forms;
+    struct lines *lines;
     const struct wire_ops *ops;
-    void *party;
     const struct sockaddr_in *to;
     bool is_direct;
     uint32_t line;
@@ -82,7 +85,7 @@ struct wire_params {
 };
 /* NULL = the run has failed. */
 struct wire *wire_dial(const struct wire_params *params);
-struct wire *wire_accept(const struct wire_params *params, struct conn *c);
+void wire_accept(const struct wire_params *params, struct conn *c);
 void wire_set_state(struct wire *w, enum wire_state next);
 const char *wire_state_name(enum wire_state state);
 
@@ -94,6 +97,11 @@ struct buf *wire_out(struct wire *w);
 void wire_flush(struct wire *w);
 /* Says close_notify and waits for the other side's end; gone follows. */
 void wire_end(struct wire *w);
+/* It carries stanzas from now on: told to the stage. */
+void wire_become_ready(struct wire *w);
+/* Room for so many bytes, to be committed (buf_commit on wire_out); NULL = not READY, or no room
+ * now. */
+char *wire_room(struct wire *w, size_t bytes);
 /* Source: takes the order's numbers and writes its stanzas. False: no room now. */
 bool wire_write(struct wire *w, const struct schedule_order *order);
 /* Stops or resumes reading. */

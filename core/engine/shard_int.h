@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* shard_int: what the other files of this room (resolver, dialler) build on: readiness of foreign
- * descriptors, outgoing connections, a place for per-shard objects, counters.
+/* shard_int: what the other files of this room (resolver, dialler) build on: outgoing connections, a
+ * place for per-shard objects, counters (readiness of foreign descriptors: poll.h).
  * Private to core/engine. All calls on the shard's own thread; no callback comes from inside the
  * call that asked for it. */
 #ifndef FG_ENGINE_SHARD_INT_H
@@ -13,21 +13,8 @@
 #include "base/attr.h"
 #include "engine/conn.h"
 #include "engine/engine.h"
+#include "engine/poll.h"
 #include "engine/shard.h"
-
-#define SHARD_POLLS_MAX 256u
-
-/* Readiness of a descriptor that somebody else reads and writes (c-ares sockets).
- * poll_mask: POLLIN | POLLOUT of poll(2). Level-triggered: armed again after each call of ready
- * until it is removed. Adding a descriptor that is there already replaces mask, callback and ctx.
- * ready may add, change and remove any descriptor, its own included. revents may hold POLLERR and
- * POLLHUP. ERR_LIMIT when SHARD_POLLS_MAX are there. */
-typedef void shard_poll_fn(struct shard *sh, int fd, uint32_t revents, void *ctx);
-NODISCARD int shard_poll_add(struct shard *sh, int fd, uint32_t poll_mask, shard_poll_fn *ready,
-                             void *ctx);
-/* ready is called no more for it; the descriptor may be closed right after. Harmless when
- * absent. */
-void shard_poll_remove(struct shard *sh, int fd);
 
 /* Opens a TCP connection. done is called exactly once unless cancelled, always later:
  *   err 0: c is connected (plain) and the callee's: it sets an owner at once, or conn_abort()s it

@@ -48,10 +48,10 @@ def clean(result, count):
 
 
 # -- against itself --------------------------------------------------------------------------------
-def itself(*options, count=3000):
+def itself(*options, count=3000, kind="tls"):
     with Lab("load_xmpp") as lab:
-        return clean(load(lab, "--mode", "relay", "--target", "%s:%d" % AT_SINK, "--listen",
-                          "%s:%d" % AT_SINK, "--count", count, *options), count)
+        return clean(load(lab, "--source", kind, "--sink", kind, "--target", "%s:%d" % AT_SINK,
+                          "--listen", "%s:%d" % AT_SINK, "--count", count, *options), count)
 
 
 def itself_in_bulk():
@@ -70,6 +70,11 @@ def itself_one_at_a_time():
 def itself_at_a_rate():
     row = itself("--workload", "open", "--rate", 2000, "--streams", 8, count=1000)
     check(row["own_lag"]["count"] == 1000, "how late the tool was is not told", row)
+
+
+def itself_without_tls():
+    row = itself("--workload", "bulk", kind="tcp")
+    check(row["tls"] == "", "TLS in plain TCP", row)
 
 
 def itself_large_and_small():
@@ -250,8 +255,8 @@ def damaged():
           trouble)
 
 
-main(itself_in_bulk, itself_fan_in, itself_one_at_a_time, itself_at_a_rate, itself_large_and_small,
-     itself_on_two_threads, in_by_certificate, in_by_certificate_direct, in_by_dialback,
-     in_by_dialback_without_tls, out_by_certificate, out_by_dialback, out_by_dialback_without_tls,
-     streams_that_come_and_go, receivers_that_hang, only_streams, nothing_wrong, lost, repeated,
-     disordered, damaged)
+main(itself_in_bulk, itself_fan_in, itself_one_at_a_time, itself_at_a_rate, itself_without_tls,
+     itself_large_and_small, itself_on_two_threads, in_by_certificate, in_by_certificate_direct,
+     in_by_dialback, in_by_dialback_without_tls, out_by_certificate, out_by_dialback,
+     out_by_dialback_without_tls, streams_that_come_and_go, receivers_that_hang, only_streams,
+     nothing_wrong, lost, repeated, disordered, damaged)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xml_bench: the XML parser beside expat on the same stanzas in one run, and the writer. Messages
  * of 251 bytes each: most plain ASCII, one in eight with entities, one in eight not ASCII; fed in
- * blocks of 16 KiB and one stanza per call. expat resolves namespaces, as ours does; it only calls
- * back, ours builds a tree. race.h: options. */
+ * blocks of 16 KiB and one stanza per call. "Served" ones have 400 bytes each, in the ways in which
+ * servers and component libraries write: attributes in any order, declarations behind them, spaces
+ * before "/>", the stream's namespace said again. expat resolves namespaces, as ours does; it only
+ * calls back, ours builds a tree. race.h: options. */
 #include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include "xml/writer.h"
 
 #define STANZA_BYTES 251u
+#define SERVED_BYTES 400u
 #define STANZA_COUNT 4096u
 #define CHECK_COUNT  64u
 #define BLOCK_BYTES  16384u
@@ -23,51 +26,98 @@
 
 struct corpus {
     struct buf bytes;
+    uint32_t stanza_bytes;
     struct buf out; /* the writer's */
 };
 
-/* Bodies as told above, or (is_wide) Cyrillic and Chinese ones only. */
-static void put_stanza(struct buf *out, unsigned i, bool is_wide)
-{
-    static const char *const bodies[8] = {
-        "Wherefore art thou, Romeo? ",
-        "shall we meet at the usual place at noon? ",
-        "the build is green again, thanks for looking into it ",
-        "it&apos;s &lt;b&gt;late&lt;/b&gt; ",
-        "see http://www.example.com/a/b?c=d for the notes ",
-        "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80 ",
-        "ok ",
-        "please call me when you are back in the office ",
-    };
-    static const char *const wide_bodies[2] = {
-        "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80 ",
-        "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c\xef\xbc\x8c",
-    };
-    size_t start = buf_len(out);
-    const char *body = is_wide ? wide_bodies[i % 2] : bodies[i % 8];
-    size_t end = start + STANZA_BYTES - strlen("</body></message>");
+enum corpus_kind { CORPUS_MIXED, CORPUS_WIDE, CORPUS_SERVED };
 
-    buf_printf(out,
-               "<message from='juliet%u@fabrikam.test/balcony' to='romeo%u@corp.test/orchard' "
-               "type='chat' id='purple%08x' xml:lang='en'><body>",
-               i % 97, i % 31, i * 2654435761u);
+static const char *const bodies[8] = {
+    "Wherefore art thou, Romeo? ",
+    "shall we meet at the usual place at noon? ",
+    "the build is green again, thanks for looking into it ",
+    "it&apos;s &lt;b&gt;late&lt;/b&gt; ",
+    "see http://www.example.com/a/b?c=d for the notes ",
+    "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80 ",
+    "ok ",
+    "please call me when you are back in the office ",
+};
+
+/* The body's text and its end tag up to what stands behind it. */
+static void put_body(struct buf *out, size_t end, const char *body, const char *behind)
+{
+    end -= strlen("</body>") + strlen(behind);
     while (buf_len(out) + strlen(body) <= end) {
         buf_put_cstr(out, body);
     }
     while (buf_len(out) < end) {
         buf_putc(out, '.');
     }
-    buf_put_lit(out, "</body></message>");
+    buf_put_lit(out, "</body>");
+    buf_put_cstr(out, behind);
 }
 
-static void make_corpus(struct corpus *c, uint32_t count, bool is_wide)
+/* Bodies as told above, or (is_wide) Cyrillic and Chinese ones only. */
+static void put_stanza(struct buf *out, unsigned i, bool is_wide)
 {
-    buf_init(&c->bytes, count * STANZA_BYTES);
+    static const char *const wide_bodies[2] = {
+        "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80 ",
+        "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c\xef\xbc\x8c",
+    };
+    size_t end = buf_len(out) + STANZA_BYTES;
+
+    buf_printf(out,
+               "<message from='juliet%u@fabrikam.test/balcony' to='romeo%u@corp.test/orchard' "
+               "type='chat' id='purple%08x' xml:lang='en'><body>",
+               i % 97, i % 31, i * 2654435761u);
+    put_body(out, end, is_wide ? wide_bodies[i % 2] : bodies[i % 8], "</message>");
+}
+
+/* In the order of a hash table; with the default namespace; by a component library; plain. */
+static void put_served(struct buf *out, unsigned i)
+{
+    static const struct {
+        const char *head; /* the id comes */
+        const char *body;
+        const char *tail;
+    } ways[4] = {
+        {"<message id='p",
+         "' type='chat' to='romeo@corp.test' from='juliet@fabrikam.test/balcony'>"
+         "<origin-id id='0c4d8f2e-b7e1-43' xmlns='urn:xmpp:sid:0'/><body>",
+         "<markable xmlns='urn:xmpp:chat-markers:0'/></message>"},
+        {"<message xmlns='jabber:server' id='q",
+         "' to='romeo@corp.test' from='juliet@fabrikam.test/balcony' type='chat'>"
+         "<active xmlns='http://jabber.org/protocol/chatstates'/><body>",
+         "</message>"},
+        {"<message type=\"chat\" id=\"s",
+         "\" to=\"romeo@corp.test\" from=\"juliet@fabrikam.test/balcony\">"
+         "<active xmlns=\"http://jabber.org/protocol/chatstates\" /><body>",
+         "<request xmlns=\"urn:xmpp:receipts\" /></message>"},
+        {"<message xml:lang='en' id='e",
+         "' to='romeo@corp.test' from='juliet@fabrikam.test/balcony' type='chat'>"
+         "<stanza-id id='1687' by='corp.test' xmlns='urn:xmpp:sid:0'/><body>",
+         "</message>"},
+    };
+    size_t end = buf_len(out) + SERVED_BYTES;
+
+    buf_put_cstr(out, ways[i % 4].head);
+    buf_printf(out, "%08x%s", i * 2654435761u, ways[i % 4].body);
+    put_body(out, end, bodies[i / 4 % 8], ways[i % 4].tail);
+}
+
+static void make_corpus(struct corpus *c, uint32_t count, enum corpus_kind kind)
+{
+    c->stanza_bytes = kind == CORPUS_SERVED ? SERVED_BYTES : STANZA_BYTES;
+    buf_init(&c->bytes, count * c->stanza_bytes);
     buf_init(&c->out, (size_t)4 << 20);
     for (unsigned i = 0; i < count; i++) {
-        put_stanza(&c->bytes, i, is_wide);
+        if (kind == CORPUS_SERVED) {
+            put_served(&c->bytes, i);
+        } else {
+            put_stanza(&c->bytes, i, kind == CORPUS_WIDE);
+        }
     }
-    if (c->bytes.failed || buf_len(&c->bytes) != count * STANZA_BYTES) {
+    if (c->bytes.failed || buf_len(&c->bytes) != count * c->stanza_bytes) {
         race_die("corpus");
     }
 }
@@ -173,6 +223,7 @@ static size_t expat(struct corpus *c, size_t block_bytes, XML_Parser p)
 struct world {
     struct corpus mixed;
     struct corpus wide; /* bodies without ASCII */
+    struct corpus served;
 };
 
 static void ours_blocks(void *world, uint32_t loops)
@@ -202,6 +253,16 @@ static void ours_wide(void *world, uint32_t loops)
     RACE_MUST(ours(&((struct world *)world)->wide, BLOCK_BYTES, false) == loops);
 }
 
+static void ours_served(void *world, uint32_t loops)
+{
+    RACE_MUST(ours(&((struct world *)world)->served, BLOCK_BYTES, false) == loops);
+}
+
+static void ours_serving(void *world, uint32_t loops)
+{
+    RACE_MUST(ours(&((struct world *)world)->served, BLOCK_BYTES, true) == loops);
+}
+
 static XML_Parser with_namespaces(void)
 {
     return XML_ParserCreateNS("UTF-8", '\x01');
@@ -228,9 +289,21 @@ static void expat_wide(void *world, uint32_t loops)
     RACE_MUST(expat(&((struct world *)world)->wide, BLOCK_BYTES, with_namespaces()) == loops);
 }
 
+static void expat_served(void *world, uint32_t loops)
+{
+    RACE_MUST(expat(&((struct world *)world)->served, BLOCK_BYTES, with_namespaces()) == loops);
+}
+
+static void corpus_free(struct corpus *c)
+{
+    buf_deinit(&c->bytes);
+    buf_deinit(&c->out);
+}
+
 int main(int argc, char **argv)
 {
-    enum { OURS, EXPAT, PLAIN, SCALAR, WRITING, OURS_1, EXPAT_1, OURS_WIDE, EXPAT_WIDE };
+    enum { OURS, EXPAT, PLAIN, SCALAR, WRITING, OURS_1, EXPAT_1, OURS_WIDE, EXPAT_WIDE, SERVED,
+           SERVING, EXPAT_SERVED };
     static struct racer field[] = {
         [OURS] = {.name = "parse, 16 KiB blocks", .run = ours_blocks, .against = EXPAT},
         [EXPAT] = {.name = "expat, namespaces", .run = expat_blocks, .against = RACE_ALONE},
@@ -242,17 +315,23 @@ int main(int argc, char **argv)
                      .run = expat_singly, .against = RACE_ALONE},
         [OURS_WIDE] = {.name = "parse, not ASCII", .run = ours_wide, .against = EXPAT_WIDE},
         [EXPAT_WIDE] = {.name = "expat, not ASCII", .run = expat_wide, .against = RACE_ALONE},
+        [SERVED] = {.name = "parse, served", .run = ours_served, .against = EXPAT_SERVED},
+        [SERVING] = {.name = "parse and write, served",
+                     .run = ours_serving, .against = EXPAT_SERVED},
+        [EXPAT_SERVED] = {.name = "expat, served", .run = expat_served, .against = RACE_ALONE},
     };
-    static struct race race = {.bench = "xml_bench", .unit = "stanza of 251 bytes",
+    static struct race race = {.bench = "xml_bench",
+                               .unit = "stanza of 251 bytes, served ones of 400",
                                .loops = STANZA_COUNT};
     static struct world w;
 
     race_options(&race, argc, argv, CHECK_COUNT);
     for (size_t i = 0; i < ARRAY_COUNT(field); i++) {
-        field[i].bytes = STANZA_BYTES;
+        field[i].bytes = i < SERVED ? STANZA_BYTES : SERVED_BYTES;
     }
-    make_corpus(&w.mixed, race.loops, false);
-    make_corpus(&w.wide, race.loops, true);
+    make_corpus(&w.mixed, race.loops, CORPUS_MIXED);
+    make_corpus(&w.wide, race.loops, CORPUS_WIDE);
+    make_corpus(&w.served, race.loops, CORPUS_SERVED);
     race_run(&race, field, ARRAY_COUNT(field), &w);
     race_print(&race, field, ARRAY_COUNT(field));
     if (!race.is_json && !race.is_check) {
@@ -261,9 +340,8 @@ int main(int argc, char **argv)
                STANZA_BYTES * 1e3 / race_median(&race, &field[EXPAT]),
                race_ratio(&race, &field[OURS]));
     }
-    buf_deinit(&w.mixed.bytes);
-    buf_deinit(&w.mixed.out);
-    buf_deinit(&w.wide.bytes);
-    buf_deinit(&w.wide.out);
+    corpus_free(&w.mixed);
+    corpus_free(&w.wide);
+    corpus_free(&w.served);
     return 0;
 }

@@ -40,8 +40,8 @@ static inline bool copies_content(const struct xml_tree *t, uint32_t node,
     return !has_left_out(t, params);
 }
 
-/* Whether its tags do, too, but for values that params replaces or adds: its namespace must need no
- * declaration. */
+/* Whether its tags do, too, but for values that params replaces or adds and for a declaration: its
+ * namespace must need none. */
 static inline bool copies_root(const struct xml_tree *t, const struct xml_write_params *params)
 {
     struct slice ns = t->nodes[0].ns;
@@ -62,6 +62,7 @@ static inline void find_changes(struct xml_write_plan *plan)
     plan->adds_from = params->from.ptr != NULL;
     plan->adds_to = params->to.ptr != NULL;
     plan->adds_lang = params->lang.ptr != NULL;
+    plan->undeclares = plan->t->nodes[0].ns_at != XML_NO_NS_AT;
     for (uint32_t i = 0; i < count; i++) {
         const struct xml_attr *attr = &plan->t->attrs[i];
 
@@ -80,7 +81,8 @@ static inline void find_changes(struct xml_write_plan *plan)
 
 static bool has_changes(const struct xml_write_plan *plan)
 {
-    return plan->from || plan->to || plan->adds_from || plan->adds_to || plan->adds_lang;
+    return plan->from || plan->to || plan->undeclares || plan->adds_from || plan->adds_to ||
+           plan->adds_lang;
 }
 
 void xml_write_plan(struct xml_write_plan *plan, const struct xml_tree *t, uint32_t node,
@@ -151,14 +153,52 @@ size_t xml_write_plan_bytes_max(const struct xml_write_plan *plan)
     return plan->t->wire_bytes + (UNLIKELY(has_changes(plan)) ? bytes_of_changes(plan) : 0);
 }
 
-/* Copies from *at up to the value of attr and puts another one in its place; quotes stay. */
-static void replace(struct xml_out *o, const char **at, const struct xml_attr *attr,
-                    struct slice value)
+/* Of the root's start tag: what goes, and what comes in its place. */
+struct edit {
+    const char *from;
+    const char *end;
+    struct slice value;
+};
+
+static void edit_put(struct edit *edits, uint32_t *count, struct edit edit)
+{
+    uint32_t i = (*count)++;
+
+    for (; i > 0 && edits[i - 1].from > edit.from; i--) {
+        edits[i] = edits[i - 1];
+    }
+    edits[i] = edit;
+}
+
+/* Another value for attr; quotes stay. */
+static void edit_value(struct edit *edits, uint32_t *count, const struct xml_attr *attr,
+                       struct slice value)
 {
     if (attr) {
-        xml_out_put(o, slice_make(*at, (size_t)(attr->value.ptr - *at)));
-        xml_out_value(o, value);
-        *at = attr->value.ptr + attr->value.len;
+        const char *from = attr->value.ptr;
+
+        edit_put(edits, count, (struct edit){from, from + attr->value.len, value});
+    }
+}
+
+/* Copies from *at on, with what changes in it in its order. */
+static void put_edited(struct xml_out *o, const char **at, const struct xml_write_plan *plan)
+{
+    struct slice ns = plan->t->nodes[0].ns; /* where it is declared, if it is to be cut out */
+    struct edit edits[3];
+    uint32_t count = 0;
+
+    edit_value(edits, &count, plan->from, plan->params->from);
+    edit_value(edits, &count, plan->to, plan->params->to);
+    if (plan->undeclares) {
+        const char *from = ns.ptr - (sizeof(" xmlns='") - 1);
+
+        edit_put(edits, &count, (struct edit){from, ns.ptr + ns.len + 1, SLICE_NONE});
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        xml_out_put(o, slice_make(*at, (size_t)(edits[i].from - *at)));
+        xml_out_value(o, edits[i].value);
+        *at = edits[i].end;
     }
 }
 
@@ -175,6 +215,9 @@ static const char *attrs_end(const struct xml_tree *t)
     const struct xml_node *root = &t->nodes[0];
     const struct xml_attr *last = root->attr_count ? &t->attrs[root->attr_count - 1] : NULL;
 
+    if (root->ns_at == root->attr_count) {
+        return root->ns.ptr + root->ns.len + 1;
+    }
     return last ? last->value.ptr + last->value.len + 1 : root->name.ptr + root->name.len;
 }
 
@@ -184,13 +227,10 @@ static NOINLINE void copy_changing(struct buf *out, const struct xml_write_plan 
     const struct xml_tree *t = plan->t;
     const char *at = t->nodes[0].name.ptr - 1;
     const char *end = at + t->wire_bytes;
-    bool to_is_first = plan->from && plan->to && plan->to->value.ptr < plan->from->value.ptr;
     struct xml_out o;
 
     xml_out_begin(&o, out);
-    replace(&o, &at, to_is_first ? plan->to : NULL, params->to);
-    replace(&o, &at, plan->from, params->from);
-    replace(&o, &at, to_is_first ? NULL : plan->to, params->to);
+    put_edited(&o, &at, plan);
     if (plan->adds_from || plan->adds_to || plan->adds_lang) {
         const char *behind = attrs_end(t);
 

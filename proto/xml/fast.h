@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fast: the pass over plain tokens. Most of what peers send is written in one way: one space before
- * each attribute, none anywhere else in a tag, no prefix but xml, xmlns first, only the five
- * predefined references, no CDATA section. This pass takes such tokens and nothing else; at the
- * first other one it stops in front of it, nothing changed, and the general lexer (tag.c, text.c)
- * judges that token. So every fault is found, and named, in one place.
+ * each attribute, at most one before "/>", none anywhere else in a tag, no prefix but xml, only the
+ * five predefined references and these only in text, no CDATA section. This pass takes such
+ * tokens and nothing else; at the first other one it stops in front of it, nothing changed, and the
+ * general lexer (tag.c, text.c) judges that token. So every fault is found, and named, in one
+ * place.
  *
  * It is also what tells canonical content (xml.h): content of which the pass took every token, and
  * in which none broke a rule of the writer that a plain token may break (is_canonical).

@@ -78,6 +78,7 @@ struct fast_tag {
     const char *end;
     uint32_t attr_from;
     uint32_t attr_stop; /* as many attributes fit, or are allowed */
+    uint16_t ns_at;     /* as of struct xml_node */
     bool declares;      /* xmlns */
     bool is_odd;        /* the writer would write it differently */
     struct slice ns;    /* what no prefix means for the element */
@@ -207,9 +208,10 @@ FAST_TARGET static inline bool fast_declare(struct xml_parser *p, struct fast_ta
                  slice_eq(ns, SLICE_LIT(XML_NS_XML)) || slice_eq(ns, SLICE_LIT(XML_NS_XMLNS)))) {
         return false;
     }
-    /* The writer declares first, and only what is not in scope. */
-    tag->is_odd = attr_count != 0 || slice_eq(ns, tag->ns);
+    /* The writer declares only what is not in scope. */
+    tag->is_odd = slice_eq(ns, tag->ns);
     tag->declares = true;
+    tag->ns_at = (uint16_t)attr_count;
     tag->ns = ns;
     fast_attr_bound(p, tag);
     return true;
@@ -357,7 +359,8 @@ FAST_TARGET static inline bool fast_open(struct xml_parser *p, struct slice name
     node->prefix = SLICE_NONE;
     node->ns = tag->ns;
     node->attr_first = tag->attr_from;
-    node->attr_count = p->tree.attr_count - tag->attr_from;
+    node->attr_count = (uint16_t)(p->tree.attr_count - tag->attr_from);
+    node->ns_at = tag->ns_at;
     p->element_count++;
     if (is_empty) {
         p->last_sibling = p->tree.node_count - 1;
@@ -377,7 +380,7 @@ FAST_TARGET static inline void fast_note(struct xml_parser *p, const struct fast
         p->content_at = next;
         p->content_end = next;
         p->is_canonical = true;
-        p->is_root_canonical = !tag->declares;
+        p->is_root_canonical = true;
         p->content_ns_lens = 0;
     } else if (tag->declares) {
         p->is_canonical = p->is_canonical && !tag->is_odd;
@@ -400,6 +403,7 @@ FAST_TARGET static inline const char *fast_start_tag(struct xml_parser *p, const
     tag.base = base;
     tag.end = end;
     tag.attr_from = p->tree.attr_count;
+    tag.ns_at = XML_NO_NS_AT;
     tag.declares = false;
     tag.is_odd = false;
     tag.ns = p->default_ns;
@@ -411,11 +415,17 @@ FAST_TARGET static inline const char *fast_start_tag(struct xml_parser *p, const
     }
     fast_attr_bound(p, &tag);
     while (s < end && *s == ' ') {
-        s = fast_attr(p, s + 1, &tag);
-        if (UNLIKELY(!s)) {
+        const char *behind = fast_attr(p, s + 1, &tag);
+
+        if (UNLIKELY(!behind)) {
+            if (end - s >= 3 && s[1] == '/') {
+                s++; /* a space before "/>" */
+                break;
+            }
             p->tree.attr_count = tag.attr_from;
             return NULL;
         }
+        s = behind;
     }
     is_empty = end - s >= 2 && *s == '/';
     s += is_empty;
@@ -503,6 +513,7 @@ FAST_TARGET static inline bool fast_text_put(struct xml_parser *p, struct slice 
     node->ns = SLICE_NONE;
     node->attr_first = p->tree.attr_count;
     node->attr_count = 0;
+    node->ns_at = XML_NO_NS_AT;
     p->last_sibling = p->tree.node_count - 1;
     return true;
 }

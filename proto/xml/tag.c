@@ -5,6 +5,8 @@
 #include "xml/chars.h"
 #include "xml/parser_int.h"
 
+STATIC_ASSERT(XML_ATTRS_CEILING < XML_NO_NS_AT, "attributes of an element are counted in 16 bits");
+
 struct qname {
     struct slice prefix;
     struct slice local;
@@ -150,7 +152,7 @@ static enum xml_step lex_value(struct xml_parser *p, const char **at, const char
 
 /* name="value" into the attributes or the declarations. */
 static enum xml_step lex_attr(struct xml_parser *p, const char **at, const char *end,
-                              uint32_t decl_from)
+                              uint32_t decl_from, struct xml_node *node)
 {
     struct xml_attr *attr;
     struct qname name;
@@ -173,10 +175,12 @@ static enum xml_step lex_attr(struct xml_parser *p, const char **at, const char 
     if (step != XML_STEP_OK) {
         return step;
     }
-    if (slice_is_empty(name.prefix) ? slice_eq(name.local, SLICE_LIT("xmlns"))
-                                    : slice_eq(name.prefix, SLICE_LIT("xmlns"))) {
-        return xml_ns_declare(p, slice_is_empty(name.prefix) ? SLICE_NONE : name.local, value,
-                              decl_from);
+    if (slice_is_empty(name.prefix) && slice_eq(name.local, SLICE_LIT("xmlns"))) {
+        node->ns_at = (uint16_t)(p->tree.attr_count - node->attr_first);
+        return xml_ns_declare(p, SLICE_NONE, value, decl_from);
+    }
+    if (slice_eq(name.prefix, SLICE_LIT("xmlns"))) {
+        return xml_ns_declare(p, name.local, value, decl_from);
     }
     attr = xml_tree_attr(p);
     if (!attr) {
@@ -189,7 +193,7 @@ static enum xml_step lex_attr(struct xml_parser *p, const char **at, const char 
 
 /* From behind the element's name to behind '>'. */
 static enum xml_step lex_attrs(struct xml_parser *p, const char **at, const char *end,
-                               uint32_t attr_from, uint32_t decl_from)
+                               uint32_t decl_from, struct xml_node *node)
 {
     const char *s = *at;
 
@@ -208,10 +212,11 @@ static enum xml_step lex_attrs(struct xml_parser *p, const char **at, const char
         if (s == before) {
             return XML_MALFORMED(p, "no space before an attribute");
         }
-        if (p->tree.attr_count - attr_from + p->decl_count - decl_from >= p->limits.attrs_max) {
+        if (p->tree.attr_count - node->attr_first + p->decl_count - decl_from >=
+            p->limits.attrs_max) {
             return xml_refuse(p, XML_WHY_TOO_BIG, "too many attributes");
         }
-        step = lex_attr(p, &s, end, decl_from);
+        step = lex_attr(p, &s, end, decl_from, node);
         if (step != XML_STEP_OK) {
             return step;
         }
@@ -249,13 +254,14 @@ static enum xml_step start_tag(struct xml_parser *p, const char *s, const char *
     struct xml_node node = {.kind = XML_NODE_ELEMENT,
                             .first_child = XML_NO_NODE,
                             .next_sibling = XML_NO_NODE,
-                            .attr_first = attr_from};
+                            .attr_first = attr_from,
+                            .ns_at = XML_NO_NS_AT};
     struct qname name;
     enum xml_step step = lex_qname(p, &s, end, &name);
     bool is_empty;
 
     if (step == XML_STEP_OK) {
-        step = lex_attrs(p, &s, end, attr_from, decl_from);
+        step = lex_attrs(p, &s, end, decl_from, &node);
     }
     if (step != XML_STEP_OK) {
         return step;
@@ -270,7 +276,7 @@ static enum xml_step start_tag(struct xml_parser *p, const char *s, const char *
     node.name = name.local;
     node.prefix = name.prefix;
     node.ns = p->default_ns;
-    node.attr_count = p->tree.attr_count - attr_from;
+    node.attr_count = (uint16_t)(p->tree.attr_count - attr_from);
     if (name.prefix.len) {
         step = xml_ns_resolve(p, name.prefix, &node.ns);
     }

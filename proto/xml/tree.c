@@ -150,7 +150,8 @@ enum xml_step xml_tree_text(struct xml_parser *p, struct slice text)
                               .first_child = XML_NO_NODE,
                               .next_sibling = XML_NO_NODE,
                               .name = text,
-                              .attr_first = p->tree.attr_count};
+                              .attr_first = p->tree.attr_count,
+                              .ns_at = XML_NO_NS_AT};
     p->last_sibling = p->tree.node_count - 1;
     return XML_STEP_OK;
 }

@@ -49,26 +49,37 @@ static bool is_taken(const struct writing *w, struct slice prefix, uint32_t node
     return false;
 }
 
-static void declare(struct writing *w, struct slice prefix, struct slice ns, uint32_t node)
+/* Whether a declaration has to be written; it is in scope from now on. */
+static bool bind(struct writing *w, struct slice prefix, struct slice ns, uint32_t node)
 {
     if (is_in_scope(w, prefix, ns)) {
-        return;
+        return false;
     }
     /* Two meanings of one prefix on one element cannot be written; no parsed tree has them. */
     if (w->count == SCOPE_COUNT_MAX || is_taken(w, prefix, node)) {
         w->out.buf->failed = true;
-        return;
+        return false;
     }
     w->scope[w->count++] = (struct binding){prefix, ns, node};
-    if (prefix.len) {
+    return true;
+}
+
+static void put_default(struct writing *w, struct slice ns)
+{
+    xml_out_lit(&w->out, " xmlns=\"");
+    xml_out_value(&w->out, ns);
+    xml_out_putc(&w->out, '"');
+}
+
+static void declare_prefix(struct writing *w, struct slice prefix, struct slice ns, uint32_t node)
+{
+    if (bind(w, prefix, ns, node)) {
         xml_out_lit(&w->out, " xmlns:");
         xml_out_put(&w->out, prefix);
         xml_out_lit(&w->out, "=\"");
-    } else {
-        xml_out_lit(&w->out, " xmlns=\"");
+        xml_out_value(&w->out, ns);
+        xml_out_putc(&w->out, '"');
     }
-    xml_out_value(&w->out, ns);
-    xml_out_putc(&w->out, '"');
 }
 
 static void put_name(struct writing *w, struct slice prefix, struct slice name)
@@ -89,8 +100,9 @@ static void put_attr(struct writing *w, struct slice prefix, struct slice name, 
     xml_out_putc(&w->out, '"');
 }
 
-/* Of the root: what the caller replaces or adds. */
-static void put_root_attrs(struct writing *w, const struct xml_node *n)
+/* Of the root: what the caller replaces or adds. ns_at: in front of which one ns is declared. */
+static void put_root_attrs(struct writing *w, const struct xml_node *n, uint32_t ns_at,
+                           struct slice ns)
 {
     struct slice from = w->params->from;
     struct slice to = w->params->to;
@@ -110,7 +122,13 @@ static void put_root_attrs(struct writing *w, const struct xml_node *n)
                    slice_eq(a->ns, SLICE_LIT(XML_NS_XML))) {
             lang = SLICE_NONE;
         }
+        if (i == ns_at) {
+            put_default(w, ns);
+        }
         put_attr(w, a->prefix, a->name, value);
+    }
+    if (ns_at == n->attr_count) {
+        put_default(w, ns);
     }
     if (from.ptr) {
         put_attr(w, SLICE_NONE, SLICE_LIT("from"), from);
@@ -135,7 +153,23 @@ static void declare_for_attrs(struct writing *w, const struct xml_node *n, uint3
             w->out.buf->failed = true; /* no attribute is in a namespace without a prefix */
             return;
         }
-        declare(w, a->prefix, a->ns, node);
+        declare_prefix(w, a->prefix, a->ns, node);
+    }
+}
+
+/* The same for all other elements. */
+static void put_attrs(struct writing *w, const struct xml_node *n, uint32_t ns_at, struct slice ns)
+{
+    for (uint32_t i = 0; i < n->attr_count; i++) {
+        const struct xml_attr *a = &w->t->attrs[n->attr_first + i];
+
+        if (i == ns_at) {
+            put_default(w, ns);
+        }
+        put_attr(w, a->prefix, a->name, a->value);
+    }
+    if (ns_at == n->attr_count) {
+        put_default(w, ns);
     }
 }
 
@@ -145,6 +179,7 @@ static void open_element(struct writing *w, uint32_t node)
     const struct xml_write_params *params = w->params;
     struct slice prefix = n->prefix;
     struct slice ns = n->ns;
+    uint32_t ns_at = XML_NO_NS_AT;
 
     if (w->moved == w->depth && params->ns_from.len && slice_eq(ns, params->ns_from)) {
         w->moved++;
@@ -153,18 +188,17 @@ static void open_element(struct writing *w, uint32_t node)
     }
     xml_out_putc(&w->out, '<');
     put_name(w, prefix, n->name);
-    if (!slice_eq(prefix, SLICE_LIT("xml"))) {
-        declare(w, prefix, ns, node);
+    if (prefix.len == 0 && bind(w, SLICE_NONE, ns, node)) {
+        /* First where the source had none, because other elements around it declared it. */
+        ns_at = n->ns_at <= n->attr_count ? n->ns_at : 0;
+    } else if (prefix.len != 0 && !slice_eq(prefix, SLICE_LIT("xml"))) {
+        declare_prefix(w, prefix, ns, node);
     }
     declare_for_attrs(w, n, node);
     if (w->depth == 0) {
-        put_root_attrs(w, n);
+        put_root_attrs(w, n, ns_at, ns);
     } else {
-        for (uint32_t i = 0; i < n->attr_count; i++) {
-            const struct xml_attr *a = &w->t->attrs[n->attr_first + i];
-
-            put_attr(w, a->prefix, a->name, a->value);
-        }
+        put_attrs(w, n, ns_at, ns);
     }
     w->depth++;
     if (n->first_child != XML_NO_NODE) {

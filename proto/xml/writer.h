@@ -39,12 +39,18 @@ struct xml_write_params {
 
 /* The element and its descendants. parse(write(tree)) equals tree but for the changes asked.
  *
+ * Attributes keep their order, and a declaration of the default namespace its place among them, as
+ * long as it is needed: a peer's serialiser puts xmlns anywhere, and keeping the place is what lets
+ * its bytes be the writer's. It means the same anywhere: a tag is judged when it is complete, and
+ * attributes have no default namespace. Prefixes are declared in front of all attributes.
+ *
  * Canonical content (struct xml_tree) is copied as received instead of being made from the nodes,
  * and so are a canonical root's tags but for what params changes in them. They are by definition
- * the same bytes but for quotes: attribute values may stand in single ones, and text may hold both
- * kinds as they are. That is as safe: a value holds neither kind unescaped, so it ends at the same
- * place for every reader, and quotes mean nothing in text. Bytes that were not parsed, or that
- * params would change, are never copied.                                                         */
+ * the same bytes but for quotes and for a space before "/>": attribute values may stand in single
+ * quotes, text may hold both kinds as they are, and one space may end an empty-element tag. That is
+ * as safe: a value holds neither kind unescaped, so it ends at the same place for every reader;
+ * quotes mean nothing in text, and that space nothing in a tag. Bytes that were not parsed, or that
+ * params would change, are never copied. */
 void xml_write_tree(struct buf *out, const struct xml_tree *t, uint32_t node,
                     const struct xml_write_params *params);
 /* The same in two steps, for who wants to know the size before there is memory: the plan first (it
@@ -57,6 +63,7 @@ struct xml_write_plan {
     enum { XML_WRITE_NODES, XML_WRITE_CONTENT, XML_WRITE_ELEMENT } copied;
     const struct xml_attr *from; /* of a copied root: to be replaced; NULL = none */
     const struct xml_attr *to;
+    bool undeclares; /* the same: its xmlns goes */
     bool adds_from;
     bool adds_to;
     bool adds_lang;

@@ -16,6 +16,7 @@
 #include "base/slice.h"
 
 #define XML_NO_NODE UINT32_MAX
+#define XML_NO_NS_AT UINT16_MAX
 
 enum xml_node_kind { XML_NODE_ELEMENT, XML_NODE_TEXT };
 
@@ -35,7 +36,10 @@ struct xml_node {
     struct slice prefix;   /* element: as written, empty = default namespace */
     struct slice ns;       /* element: namespace name, empty = none */
     uint32_t attr_first;   /* element: index into attrs; xmlns declarations are not listed */
-    uint32_t attr_count;
+    uint16_t attr_count;
+    /* Element: how many of its attributes stood in front of its declaration of the default
+     * namespace, where the writer puts it, too; XML_NO_NS_AT when it declares none.             */
+    uint16_t ns_at;
 };
 
 struct xml_tree {
@@ -48,13 +52,15 @@ struct xml_tree {
      * references and all. Empty for <x/> and for a stream header. Borrowed as the names are.     */
     struct slice content;
     /* These bytes are what xml_write_tree writes for the root's children, but for the kind of
-     * quotes: see writer.h. False says nothing: it may only be unknown. Set by the parser only.  */
+     * quotes and a space before "/>": see writer.h. False says nothing: it may only be unknown.
+     * Set by the parser only. */
     bool content_is_canonical;
     /* Of canonical content: bit n is set when an element in it declares a default namespace whose
      * name has n bytes, bit 63 for 63 and more. What has no bit is not in there.                 */
     uint64_t content_ns_lens;
-    /* With canonical content: the root's tags, too, stand there as the writer would write them, and
-     * hold no xmlns: wire_bytes bytes from nodes[0].name.ptr - 1 on are the whole element.       */
+    /* With canonical content: the root's tags, too, stand there as the writer would write them, in
+     * wire_bytes bytes from nodes[0].name.ptr - 1 on, but for a declaration of its namespace
+     * (ns_at) where that is the default anyway. All its values stand there as they are. */
     bool root_is_canonical;
 };
 

@@ -9,9 +9,10 @@
 
 #define BYTES_MAX ((size_t)8 << 20)
 
-/* Double quotes around values, none unescaped in text: what the writer makes of its own accord. In
- * a value a quote of the other kind stays, so that it is seen as a difference.                   */
-static void quotes_normalise(struct buf *out, struct slice s)
+/* Double quotes around values, none unescaped in text, no space before "/>": what the writer makes
+ * of its own accord. In a value a quote of the other kind stays, so that it is seen as a
+ * difference, and so does a second space. */
+static void normalise(struct buf *out, struct slice s)
 {
     bool is_tag = false;
     char quote = 0;
@@ -22,6 +23,8 @@ static void quotes_normalise(struct buf *out, struct slice s)
         if (quote) {
             buf_putc(out, c == quote ? '"' : c);
             quote = c == quote ? (char)0 : quote;
+        } else if (is_tag && c == ' ' && s.len - i > 2 && memcmp(s.ptr + i + 1, "/>", 2) == 0) {
+            continue;
         } else if (is_tag && (c == '"' || c == '\'')) {
             buf_putc(out, '"');
             quote = c;
@@ -76,7 +79,7 @@ const char *canon_fault(const struct xml_tree *t, const struct xml_write_params 
     nodes_only.content_is_canonical = false;
     xml_write_tree(&copied, t, 0, params);
     xml_write_tree(&made, &nodes_only, 0, params);
-    quotes_normalise(&normal, buf_slice(&copied));
+    normalise(&normal, buf_slice(&copied));
     if (copied.failed != made.failed) {
         fault = "only one of them failed";
     } else if (t->content_is_canonical ? !slice_eq(buf_slice(&normal), buf_slice(&made))
@@ -145,18 +148,19 @@ static void put_attrs(struct buf *out, uint64_t *state, bool is_root)
                                          "\xc3\xa9", "x y", "1&amp;2", "it\xe2\x82\xac\x20s"};
     static const char *const odd[] = {" a = 'b'", "  a='b'", " a='b\"c'", " a='>'", " a='\t'",
                                       "\na='b'", " xmlns='urn:x'", " xmlns:p='urn:p'", " a='&#9;'"};
+    const char *ns = !is_root || roll(state, 4) == 0 ? PICK(state, xmlns) : "";
     uint32_t from = roll(state, ARRAY_COUNT(names));
     uint32_t count = roll(state, 4);
+    uint32_t ns_at = roll(state, count + 1); /* where serialisers happen to put it */
 
-    if (!is_root || roll(state, 8) == 0) {
-        buf_put_cstr(out, PICK(state, xmlns));
-    }
     for (uint32_t i = 0; i < count; i++) {
         const char *quote = roll(state, 2) ? "'" : "\"";
         size_t which = (from + i) % (ARRAY_COUNT(names) - (roll(state, 8) != 0));
 
+        buf_put_cstr(out, i == ns_at ? ns : "");
         buf_printf(out, " %s=%s%s%s", names[which], quote, PICK(state, values), quote);
     }
+    buf_put_cstr(out, ns_at == count ? ns : "");
     if (roll(state, 24) == 0) {
         buf_put_cstr(out, PICK(state, odd));
     }
@@ -206,7 +210,7 @@ void canon_gen(struct buf *out, uint64_t seed)
         buf_printf(out, "<%s", open[depth]);
         put_attrs(out, &state, depth == 0);
         if (roll(&state, 3) == 0) {
-            buf_put_cstr(out, is_plain ? "/>" : " />");
+            buf_put_cstr(out, roll(&state, 3) ? "/>" : is_plain ? " />" : "  />");
         } else {
             buf_putc(out, '>');
             depth++;

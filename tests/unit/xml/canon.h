@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "xml/writer.h"
 
-/* Writes the tree as it is, and from its nodes only; NULL = the same but for quotes of copied
- * content, else what is wrong.                                                                   */
+/* Writes the tree as it is, and from its nodes only; NULL = the same but for quotes and
+ * spaces before "/>" of copied content, else what is wrong.                                      */
 const char *canon_fault(const struct xml_tree *t, const struct xml_write_params *params);
 /* The same with a choice of parameters: another stream, addresses, children left out. */
 const char *canon_fault_any(const struct xml_tree *t);

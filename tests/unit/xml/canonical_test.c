@@ -70,6 +70,9 @@ Test(canonical, what_peers_write)
                    "</body></message><message xmlns='jabber:component:accept'/>"
                    "<message xmlns='jabber:server'/></f><thread/>", true);
     expect_content("<a xmlns=''/><b xmlns='u'><c xmlns=''><d/></c></b>", true);
+    expect_content("<a b='c' xmlns='u'/><a b='c' xmlns=\"v\" d=''><e f='' xmlns=''/></a>", true);
+    expect_content("<a xml:lang='c' xmlns='u'/><a xmlns='u' xml:lang='c'/>", true);
+    expect_content("<a /><a b='c' /><a b='c' xmlns='u' /><a xmlns='' />", true);
     expect_content("text", true);
     expect_content(" <a/> \n", true);
     expect_content("", true);
@@ -78,6 +81,8 @@ Test(canonical, what_peers_write)
     expect("<message id='&#65;'><body>a</body></message >", "<body>a</body>", true);
     expect("<message xmlns='jabber:server' xmlns:q='u' q:a='b'><body/></message>", "<body/>", true);
     expect("<message xmlns='u'><body/></message>", "<body/>", true);
+    expect("<message id='1' xmlns='u' to='a'><body/></message>", "<body/>", true);
+    expect("<message id='1' xmlns='jabber:server' />", "", true);
 }
 
 Test(canonical, what_would_be_written_differently)
@@ -86,13 +91,17 @@ Test(canonical, what_would_be_written_differently)
         "<body ></body >",
         "<a></a>",
         "<a><b></b></a>",
-        "<a />",
+        "<a  />",
+        "<a\t/>",
+        "<a\n/>",
+        "<a b='c'  />",
+        "<a b='c'\t/>",
+        "<a >b</a>",
         "<a  b='c'/>",
         "<a b ='c'/>",
         "<a b= 'c'/>",
         "<a\tb='c'/>",
         "<a\nb='c'/>",
-        "<a b='c' />",
         "<a b='c\td'/>",
         "<a b='c\"d'/>",
         "<a b=\"c'd\"/>",
@@ -109,8 +118,10 @@ Test(canonical, what_would_be_written_differently)
         "<a><![CDATA[b]]></a>",
         "<![CDATA[]]>",
         "<a>b<![CDATA[]]></a>",
-        "<a b='c' xmlns='u'/>",
         "<a xmlns='jabber:server'/>",
+        "<a b='c' xmlns='jabber:server'/>",
+        "<a b='c' xmlns='u&amp;v'/>",
+        "<a b='c' xmlns:p='v' xmlns='u'/>",
         "<a xmlns='u'><b xmlns='u'/></a>",
         "<a xmlns:p='u'/>",
         "<p:a xmlns:p='u'/>",
@@ -166,11 +177,44 @@ Test(canonical, root_attributes_replaced_or_added)
     expect_written("<m  id='1'><b c='d'/></m>", &to_component, "<m id=\"1\"><b c='d'/></m>");
     expect_written("<m id='1'><b c='d'/></m >", &to_component, "<m id=\"1\"><b c='d'/></m>");
     expect_written("<m id='1'></m>", &to_component, "<m id=\"1\"/>");
-    expect_written("<m id='1' xmlns='jabber:server'/>", &to_component, "<m id=\"1\"/>");
     params.ns_default = SLICE_LIT("u");
     expect_written("<m from='1'><b c='d'/></m>", &params,
                    "<m xmlns=\"jabber:component:accept\" from=\"a@b\" to=\"c&apos;@d\" "
                    "xml:lang=\"en\"><b c='d'/></m>");
+}
+
+/* A root that says the namespace of its stream is copied without saying it. */
+Test(canonical, root_declaration_cut_out)
+{
+    struct xml_write_params params = to_component;
+
+    expect_written("<m id='1' xmlns='jabber:server'/>", &to_component, "<m id='1'/>");
+    expect_written("<m xmlns='jabber:server'>it's</m>", &to_component, "<m>it's</m>");
+    expect_written("<m id='1' xmlns='jabber:server' to='b' />", &to_component,
+                   "<m id='1' to='b' />");
+    expect_written("<m xmlns='jabber:component:accept' id='1'/>", &to_component, "<m id='1'/>");
+    params.from = SLICE_LIT("a@b");
+    params.to = SLICE_LIT("c@d");
+    params.lang = SLICE_LIT("en");
+    expect_written("<m to='x' xmlns='jabber:server' from='y'>'</m>", &params,
+                   "<m to='c@d' from='a@b' xml:lang=\"en\">'</m>");
+    expect_written("<m xmlns='jabber:server' from='y' to='x'/>", &params,
+                   "<m from='a@b' to='c@d' xml:lang=\"en\"/>");
+    expect_written("<m from='' xmlns='jabber:server'>'</m>", &params,
+                   "<m from='a@b' to=\"c@d\" xml:lang=\"en\">'</m>");
+    expect_written("<m xmlns='jabber:server'/>", &params,
+                   "<m from=\"a@b\" to=\"c@d\" xml:lang=\"en\"/>");
+    expect_written("<m xmlns='jabber:server' />", &params,
+                   "<m from=\"a@b\" to=\"c@d\" xml:lang=\"en\" />");
+    /* It is needed where the root does not move: written anew. */
+    expect_written("<m id='1' xmlns='u' to='x'>it's</m>", &to_component,
+                   "<m id=\"1\" xmlns=\"u\" to=\"x\">it's</m>");
+    params.ns_default = SLICE_NONE;
+    params.ns_from = SLICE_NONE;
+    params.from = SLICE_NONE;
+    params.to = SLICE_NONE;
+    params.lang = SLICE_NONE;
+    expect_written("<m id='1' xmlns='' to='x'>it's</m>", &params, "<m id='1' to='x'>it's</m>");
 }
 
 /* Canonical content is not copied where something in it has to change. */

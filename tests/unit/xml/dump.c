@@ -116,7 +116,8 @@ static void check_links(const struct xml_tree *t)
              (n->first_child != i + 1 || t->nodes[n->first_child].parent != i)) ||
             (n->next_sibling != XML_NO_NODE &&
              (n->next_sibling <= i || t->nodes[n->next_sibling].parent != n->parent)) ||
-            n->attr_first + n->attr_count > t->attr_count) {
+            n->attr_first + n->attr_count > t->attr_count ||
+            (n->ns_at > n->attr_count && n->ns_at != XML_NO_NS_AT)) {
             abort();
         }
         seen += n->kind == XML_NODE_ELEMENT ? n->attr_count : 0;
@@ -137,6 +138,9 @@ static void take_content(struct dump_result *r, const struct xml_tree *t)
         r->contents = mix(r->contents, (unsigned char)t->content.ptr[i]);
     }
     r->contents = mix(r->contents, t->content.len + 256);
+    for (uint32_t i = 0; i < t->node_count; i++) {
+        r->contents = mix(r->contents, t->nodes[i].ns_at);
+    }
     r->canonical = mix(r->canonical, t->content_is_canonical);
     if (t->content_is_canonical) {
         r->canonical = mix(r->canonical, t->content_ns_lens);

@@ -22,7 +22,7 @@ struct dump_result {
     const char *why_text; /* static */
     size_t event_count;   /* stream open, elements, stream close */
     bool is_closed;       /* the stream's end was seen */
-    uint64_t contents;    /* of the bytes of all contents */
+    uint64_t contents;    /* of the bytes of all contents, and where namespaces are declared */
     uint64_t canonical;   /* of what is said about them */
 };
 

@@ -91,6 +91,12 @@ Test(writer, stays_as_it_is_on_a_like_stream)
                  "<message to=\"a\"><body>x</body><y xmlns=\"u\"><z/></y></message>");
     expect_write("<a/>", &same_stream, "<a/>");
     expect_write("<a></a>", &same_stream, "<a/>");
+    /* In its place, where prefixes are declared in front; nowhere where it is not needed. */
+    expect_write("<a b='&#9;' xmlns='u' c='1'><d e='1' xmlns='v'/><f g='1' xmlns='u'/></a>",
+                 &same_stream, "<a b=\"&#9;\" xmlns=\"u\" c=\"1\"><d e=\"1\" xmlns=\"v\"/>"
+                 "<f g=\"1\"/></a>");
+    expect_write("<a b='&#9;' p:c='1' xmlns='u' xmlns:p='v'/>", &same_stream,
+                 "<a xmlns:p=\"v\" b=\"&#9;\" p:c=\"1\" xmlns=\"u\"/>");
     expect_write("<a xmlns='u'><b xmlns='jabber:server'/><c xmlns=''/></a>", &same_stream,
                  "<a xmlns=\"u\"><b xmlns=\"jabber:server\"/><c xmlns=\"\"/></a>");
     expect_write("<a><![CDATA[<&]]>>\r</a>", &same_stream, "<a>&lt;&amp;&gt;\n</a>");

@@ -96,6 +96,7 @@ static int start_engine(struct control *ctl, struct setup *setup)
         .app_ctx = ctl->shared,
         .shard_count = shards_of(policy),
         .pin = true,
+        .is_plain_io = debug_is_plain_io(),
         .conn_max = policy->limits.connections_per_shard_max,
         .memory_bytes_max = policy->limits.memory_per_shard_bytes_max,
         .conn_per_address_max = policy->limits.connections_per_address_max,

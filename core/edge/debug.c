@@ -22,10 +22,25 @@ void debug_from_environment(void)
     }
 }
 
+bool debug_is_plain_io(void)
+{
+    bool is_plain = getenv("FEDGATE_TEST_PLAIN_IO") != NULL;
+
+    if (is_plain) {
+        (void)fprintf(stderr, "fedgate: debug build: receives as on Linux 6.1\n");
+    }
+    return is_plain;
+}
+
 #else
 
 void debug_from_environment(void)
 {
+}
+
+bool debug_is_plain_io(void)
+{
+    return false;
 }
 
 #endif

@@ -46,6 +46,12 @@ THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:relo
 # Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
 DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",
                "partners:ejabberd_external")
+# Whole-daemon tests run once more with buffers as they are before Linux 6.16, one for each receive.
+PLAIN_LIVE = ("load_xmpp:in_by_certificate", "load_xmpp:out_by_certificate",
+              "load_xmpp:streams_that_come_and_go", "load_xmpp:receivers_that_hang",
+              "load_sip:xmpp_to_sip", "load_sip:sip_to_xmpp", "flood:inwards_wolfssl_2",
+              "flood:outwards_wolfssl_2", "flood:inwards_wolfssl_bytes",
+              "flood:inwards_wolfssl_records", "hung")
 SKIPPED = 77
 SYNTHESIS = re.compile(r"Synthesis: Tested: \D*(\d+)\D.*?Passing: \D*(\d+)\D.*?Failing: \D*(\d+)"
                        r"\D.*?Crashing: \D*(\d+)")
@@ -272,6 +278,10 @@ def live(run, only):
         if not build(run, preset, ["fedgate", "fedgatectl", *more]):
             return
     run_live(run, live_tests(only), "live", {})
+    if not only:
+        daemon = os.path.join(TREE, "build", "asan-ubsan", "core", "edge", "fedgate")
+        run_live(run, live_tests(PLAIN_LIVE), "live with a buffer for each receive",
+                 {"FEDGATE": daemon, "FEDGATE_TEST_PLAIN_IO": "1"})
 
 
 def run_live(run, items, kind, env):
@@ -362,6 +372,7 @@ def main():
                           ("unit under asan+ubsan", "passed"),
                           ("threads under tsan", "passed"), ("live under tsan", "passed"),
                           ("kernel TLS", "jobs passed"), ("live", "passed"),
+                          ("live with a buffer for each receive", "passed"),
                           ("live with the distribution's wolfSSL", "passed"),
                           ("fuzz-smoke", "targets")):
         if kind in run.passed:

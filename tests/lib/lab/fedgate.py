@@ -119,7 +119,15 @@ class Fedgate:
     def start(self):
         self.launch()
         self.process.wait_ready(self.ready, timeout=HANG_S)
+        self.check_hooks()
         return self
+
+    def check_hooks(self):
+        """What the environment asks for must be in force: what is shipped has no such hooks."""
+        if "FEDGATE_TEST_PLAIN_IO" in os.environ:
+            with open(self.process.output, encoding="utf-8", errors="replace") as out:
+                if "receives as on Linux 6.1" not in out.read():
+                    raise LabError(f"{binary(self.preset)} does not know FEDGATE_TEST_PLAIN_IO")
 
     def launch(self):
         """Starts the process and does not wait until it is ready."""

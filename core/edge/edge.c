@@ -156,9 +156,9 @@ static void on_accepted(struct shard *sh, struct conn *c, uint32_t listener_tag)
 static void take_block(struct edge *e, struct block *b)
 {
     if (b->direction == BLOCK_TO_PARTNER) {
-        link_deliver(e, b);
+        link_deliver(e, way_of(e, block_local(b), block_remote(b)), b);
     } else {
-        component_deliver(e, b);
+        component_deliver(e, way_of(e, block_local(b), block_remote(b)), b);
     }
 }
 

@@ -68,11 +68,12 @@ static bool is_open(const struct edge *e, const struct policy_question *q,
                : reach_is_open(e, key_of(q));
 }
 
-/* The table is looked at only where it decides, and then in the same way for every user. */
-static void ask(struct edge *e, struct policy_question *q, struct policy_decision *out)
+/* way: of the domains. The table is looked at only where it decides, and then in the same way for
+ * every user. */
+static void ask_way(struct edge *e, const struct way *way, struct policy_question *q,
+                    struct policy_decision *out)
 {
     const struct snapshot *policy = edge_policy(e);
-    const struct way *way = way_of(e, q->local_domain, q->remote_domain);
 
     if (way->is_plain) {
         policy_decide_plain(policy, &way->verdict, out);
@@ -83,6 +84,11 @@ static void ask(struct edge *e, struct policy_question *q, struct policy_decisio
         q->is_reachable = true;
         policy_decide_pair(policy, q, &way->verdict, out);
     }
+}
+
+static void ask(struct edge *e, struct policy_question *q, struct policy_decision *out)
+{
+    ask_way(e, way_of(e, q->local_domain, q->remote_domain), q, out);
 }
 
 /* Keep-alive between servers, which no rule about users concerns: a XEP-0199 ping of our domain
@@ -291,7 +297,8 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
 
     out->without_text = false;
     out->without_last_note = false;
-    ask(e, &q, d);
+    out->way = way_of(e, pair->local, pair->remote);
+    ask_way(e, out->way, &q, d);
     if (!d->allowed && is_about_users(d->reason) && is_between_servers(st, direction)) {
         d->allowed = true;
         d->reason = POLICY_ALLOWED;

@@ -19,6 +19,8 @@ struct judgement {
     /* An error, which passes so that nobody loses an answer, between two who may not write to each
      * other: what it says besides its condition must not come along. */
     bool without_text;
+    /* What the shard knows of the pair, for whoever sends the stanza on: way.h says how long. */
+    struct way *way;
     /* An answer about last activity to a partner who is shown no notes (XEP-0012 carries one). */
     bool without_last_note;
 };

@@ -366,10 +366,8 @@ void leg_component_accept(struct edge *e, struct conn *c)
 }
 
 /* The component of local, remembered with the pair. */
-static struct component_leg *find_way(struct edge *e, struct slice local, struct slice remote)
+static struct component_leg *leg_of(struct edge *e, struct way *w, struct slice local)
 {
-    struct way *w = way_of(e, local, remote);
-
     if (!w->component || w->components_mark != e->components_mark) {
         w->component = map_get(&e->components, local);
         w->components_mark = e->components_mark;
@@ -391,9 +389,9 @@ NOINLINE static void close_gate(struct component_leg *leg)
     }
 }
 
-void component_deliver(struct edge *e, struct block *b)
+void component_deliver(struct edge *e, struct way *w, struct block *b)
 {
-    struct component_leg *leg = find_way(e, block_local(b), block_remote(b));
+    struct component_leg *leg = leg_of(e, w, block_local(b));
 
     if (!leg || leg->is_ended || !component_is_open(leg->m)) {
         bounce_block(e, b, BOUNCE_NO_COMPONENT, NULL);

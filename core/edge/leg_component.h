@@ -7,8 +7,8 @@
 #include "edge/edge.h"
 
 void leg_component_accept(struct edge *e, struct conn *c);
-/* Takes the block; home shard of its local domain only. */
-void component_deliver(struct edge *e, struct block *b);
+/* Takes the block; home shard of its local domain only. w: way_of its pair, just asked. */
+void component_deliver(struct edge *e, struct way *w, struct block *b);
 #define COMPONENT_GATE_BYTES 270u
 struct slice component_gate(struct slice domain, char mem[COMPONENT_GATE_BYTES]);
 

@@ -101,10 +101,8 @@ static struct link *find_or_make(struct edge *e, struct slice local, struct slic
 }
 
 /* The same, remembered with the pair. */
-static struct link *find_way(struct edge *e, struct slice local, struct slice remote)
+static struct link *link_of(struct edge *e, struct way *w, struct slice local, struct slice remote)
 {
-    struct way *w = way_of(e, local, remote);
-
     if (!w->link || w->links_mark != e->links_mark) {
         w->link = find_or_make(e, local, remote);
         w->links_mark = e->links_mark;
@@ -174,10 +172,10 @@ void link_update_gate(struct link *l)
     }
 }
 
-void link_deliver(struct edge *e, struct block *b)
+void link_deliver(struct edge *e, struct way *w, struct block *b)
 {
     const struct limit_settings *limits = &edge_policy(e)->limits;
-    struct link *l = find_way(e, block_local(b), block_remote(b));
+    struct link *l = link_of(e, w, block_local(b), block_remote(b));
     uint32_t bytes_max;
 
     if (!l) {

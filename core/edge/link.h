@@ -14,8 +14,8 @@
 
 #include "edge/edge.h"
 
-/* Takes the block; home shard only (route_block finds it). */
-void link_deliver(struct edge *e, struct block *b);
+/* Takes the block; home shard only (route_block finds it). w: way_of its pair, just asked. */
+void link_deliver(struct edge *e, struct way *w, struct block *b);
 /* Takes the question; answers by leg_in_verify_result on the asker's shard. */
 void link_verify_send(struct edge *e, struct mail_verify *v);
 void link_verify(struct edge *e, struct mail_verify *v);

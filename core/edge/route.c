@@ -156,16 +156,22 @@ static void answer_no_memory(struct edge *e, const struct stanza *st,
                   });
 }
 
-void route_block_home(struct edge *e, struct block *b, uint32_t home)
+/* way: of the block's pair. */
+static void send_home(struct edge *e, struct block *b, uint32_t home, struct way *way)
 {
     if (home != e->idx) {
         b->mail.kind = MAIL_BLOCK;
         edge_post(e, home, &b->mail);
     } else if (b->direction == BLOCK_TO_PARTNER) {
-        link_deliver(e, b);
+        link_deliver(e, way, b);
     } else {
-        component_deliver(e, b);
+        component_deliver(e, way, b);
     }
+}
+
+void route_block_home(struct edge *e, struct block *b, uint32_t home)
+{
+    send_home(e, b, home, home == e->idx ? way_of(e, block_local(b), block_remote(b)) : NULL);
 }
 
 void route_block(struct edge *e, struct block *b)
@@ -387,8 +393,9 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
         answer_no_memory(e, st, &names, true);
         return false;
     }
-    home = way_of(e, names.local, names.remote)->home_of_local;
-    route_block_home(e, b, home);
+    DASSERT(judgement.way == way_of(e, names.local, names.remote));
+    home = judgement.way->home_of_local;
+    send_home(e, b, home, judgement.way);
     return is_component_gate_closed(e, names.local, home, gate);
 }
 
@@ -413,7 +420,8 @@ bool route_from_component(struct edge *e, struct slice domain, const struct stan
         answer_no_memory(e, st, &names, false);
         return false;
     }
-    home = way_of(e, names.local, names.remote)->home_of_remote;
-    route_block_home(e, b, home);
+    DASSERT(judgement.way == way_of(e, names.local, names.remote));
+    home = judgement.way->home_of_remote;
+    send_home(e, b, home, judgement.way);
     return is_link_gate_closed(e, &names, home, gate);
 }

@@ -23,19 +23,22 @@ stream {{
         tcp_nodelay on;
         proxy_timeout 120s;
         proxy_pass {sink}:{sink_port};
-        proxy_ssl on;
-        proxy_ssl_protocols TLSv1.3;
-        proxy_ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+        {out}
     }}
 }}
 """
+TLS_OUT = """proxy_ssl on;
+        proxy_ssl_protocols TLSv1.3;
+        proxy_ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;"""
 
 
 class Nginx:
-    """TLS in at address:port, TLS out to sink. listening: says when its port is there."""
+    """TLS in at target, out to sink: in TLS or, is_plain, in TCP. listening: says when its port is
+    there."""
 
-    def __init__(self, lab, address, port, sink, listening):
+    def __init__(self, lab, target, sink, listening, is_plain):
         self.lab = lab
+        address, port = target
         self.ready = lambda: listening(address, port)
         self.folder = lab.folder("nginx")
         self.config = os.path.join(self.folder, "nginx.conf")
@@ -44,7 +47,7 @@ class Nginx:
             out.write(CONFIG.format(
                 module="/usr/lib/nginx/modules/ngx_stream_module.so", folder=self.folder,
                 address=address, port=port, pem=lab.certs.crt(name), key=lab.certs.key(name),
-                sink=sink[0], sink_port=sink[1]))
+                sink=sink[0], sink_port=sink[1], out="" if is_plain else TLS_OUT))
 
     def start(self):
         self.process = Process("nginx", ["nginx", "-e", "stderr", "-p", self.folder, "-c",

@@ -30,8 +30,8 @@ def partner_domains(count=PARTNERS):
 
 def load_options(server, certs, mode, workload, count):
     """Of fedgate-load, for that server."""
-    options = ["--mode", mode, "--workload", workload, "--count", str(count), "--wait", "--quiet",
-               "--cert", certs.crt(SUFFIX), "--key", certs.key(SUFFIX), "--suffix", SUFFIX,
+    options = ["--mode", getattr(server, "load_mode", mode), "--workload", workload,
+               "--count", str(count), "--wait", "--quiet", "--cert", certs.crt(SUFFIX), "--key", certs.key(SUFFIX), "--suffix", SUFFIX,
                "--inside", plan.APP, "--secret", SECRET, "--target", "%s:%d" % server.target,
                *server.load_options]
     if server.component:
@@ -230,18 +230,20 @@ frontend tls_in
     bind {address}:{port} ssl crt {pem}
     default_backend tls_out
 backend tls_out
-    server sink {sink}:{sink_port} ssl verify none
+    server sink {sink}:{sink_port}{out}
 """
 
 
 class HaproxyServer:
-    """TLS in, TLS out, the bytes unread: what a relay costs that understands nothing."""
+    """TLS in, TLS out, the bytes unread: what a relay costs that understands nothing. is_plain: TCP
+    out without TLS, as on fedgate's component side."""
 
     modes = ("relay",)
     load_options = []
 
-    def __init__(self, lab):
+    def __init__(self, lab, is_plain=False):
         self.lab = lab
+        self.load_mode = "relay-plain" if is_plain else "relay"
         self.target = (RELAY, plan.XMPPS_SERVER)
         self.component = None
         self.folder = lab.folder("haproxy")
@@ -249,6 +251,7 @@ class HaproxyServer:
         with open(self.config, "w", encoding="utf-8") as out:
             out.write(HAPROXY.format(
                 address=RELAY, port=plan.XMPPS_SERVER, sink=LISTEN[0], sink_port=LISTEN[1],
+                out="" if is_plain else " ssl verify none",
                 pem=lab.certs.both(lab.certs.need(plan.APP))))
 
     def start(self):
@@ -267,10 +270,11 @@ class NginxServer:
     modes = ("relay",)
     load_options = []
 
-    def __init__(self, lab):
+    def __init__(self, lab, is_plain=False):
         self.target = (RELAY, plan.XMPPS_SERVER)
         self.component = None
-        self.nginx = Nginx(lab, *self.target, LISTEN, listening)
+        self.load_mode = "relay-plain" if is_plain else "relay"
+        self.nginx = Nginx(lab, self.target, LISTEN, listening, is_plain)
 
     def start(self):
         self.nginx.start()
@@ -301,8 +305,8 @@ def pids_of(server):
 
 def modes_of(name):
     return {"prosody": ProsodyServer, "ejabberd": EjabberdServer, "jabberd2": Jabberd2Server,
-            "haproxy": HaproxyServer, "nginx": NginxServer}.get(name.split("@")[0],
-                                                                FedgateServer).modes
+            "haproxy": HaproxyServer, "nginx": NginxServer}.get(
+                name.split("@")[0].removesuffix("-plain"), FedgateServer).modes
 
 
 @contextlib.contextmanager
@@ -337,5 +341,7 @@ SERVERS = {
     "ejabberd": lambda lab, *_: EjabberdServer(lab),
     "jabberd2": lambda lab, *_: Jabberd2Server(lab),
     "haproxy": lambda lab, *_: HaproxyServer(lab),
+    "haproxy-plain": lambda lab, *_: HaproxyServer(lab, is_plain=True),
     "nginx": lambda lab, *_: NginxServer(lab),
+    "nginx-plain": lambda lab, *_: NginxServer(lab, is_plain=True),
 }

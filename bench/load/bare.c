@@ -109,8 +109,8 @@ static void accepted(void *party, struct conn *c)
 {
     struct lines *l = party;
 
-    lines_accept(l, c,
-                 (struct wire_params){.ops = &ops, .is_direct = is_secure(l->stage->plan, l->side)});
+    lines_accept(l, c, (struct wire_params){.ops = &ops,
+                                            .is_direct = is_secure(l->stage->plan, l->side)});
 }
 
 const struct party_kind party_tls = {

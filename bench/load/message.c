@@ -8,31 +8,15 @@
 #include "base/check.h"
 #include "base/pool.h"
 #include "load/payload.h"
+#include "xml/parser.h"
 
 #define TEXT_BYTES 512u
 #define WORD 8u
-#define CHATSTATES "http://jabber.org/protocol/chatstates"
+#define WORDS_AT_ONCE 4u
 #define MASKED ((char)0xff)
-#define STATE_BYTES 251u /* shorter stanzas have no chat state */
-
-/* The texts of one stanza that bear numbers. */
-struct texts {
-    char from[TEXT_BYTES];
-    char to[TEXT_BYTES];
-    char id[TEXT_BYTES];
-};
-
-static void make_texts(const struct message *m, uint32_t flow, uint64_t seq, struct texts *out)
-{
-    char domain[PLAN_NAME_BYTES];
-    char *partner = m->is_inside_out ? out->to : out->from;
-    char *inside = m->is_inside_out ? out->from : out->to;
-
-    plan_partner(m->plan, plan_domain_of(m->plan, flow), domain);
-    (void)snprintf(partner, TEXT_BYTES, "u%05u@%s/home", (unsigned)flow, domain);
-    (void)snprintf(inside, TEXT_BYTES, "u%05u@%s/desk", (unsigned)flow, m->plan->inside);
-    (void)snprintf(out->id, TEXT_BYTES, "s%05u-%010llu", (unsigned)flow, (unsigned long long)seq);
-}
+#define HEADER                                                                                     \
+    "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'>"
+#define DOMAIN_MARK 'p' /* before a partner's number; before a flow's stands anything else */
 
 static unsigned digits_of(enum message_hole kind)
 {
@@ -46,69 +30,48 @@ void message_form_free(struct message_form *f)
     memset(f, 0, sizeof(*f));
 }
 
-/* Keeps order: texts are looked for in the order of the stanza's fields, not of its bytes. */
-static void add_hole(struct message_form *f, uint32_t at, enum message_hole kind)
+/* The digits that are a hole's, from the expected numbers. */
+static void put_digits(const struct message *m, enum message_hole kind, uint32_t flow, uint64_t seq,
+                       char out[PAYLOAD_SEQ_DIGITS])
 {
-    uint32_t i = f->hole_count++;
-
-    ASSERT(f->hole_count <= MESSAGE_HOLES_MAX);
-    while (i > 0 && f->holes[i - 1].at > at) {
-        f->holes[i] = f->holes[i - 1];
-        i--;
-    }
-    f->holes[i].at = at;
-    f->holes[i].kind = kind;
+    payload_put_digits(out, digits_of(kind),
+                       kind == MESSAGE_HOLE_SEQ    ? seq
+                       : kind == MESSAGE_HOLE_FLOW ? flow
+                                                   : plan_domain_of(m->plan, flow));
 }
 
-/* The one place where text stands, in quotes or between tags. False: none, or more than one. */
-static bool find_once(struct slice in, const char *text, uint32_t *at)
+static size_t digits_from(struct slice bytes, size_t at)
 {
-    size_t len = strlen(text);
-    const char *found = memmem(in.ptr, in.len, text, len);
-    size_t rest;
+    size_t end = at;
 
-    if (!found) {
-        return false;
+    while (end < bytes.len && bytes.ptr[end] >= '0' && bytes.ptr[end] <= '9') {
+        end++;
     }
-    rest = in.len - (size_t)(found + len - in.ptr);
-    *at = (uint32_t)(found - in.ptr);
-    return memmem(found + len, rest, text, len) == NULL;
+    return end - at;
 }
 
-static bool add_address(struct message_form *f, struct slice bytes, const char *text,
-                        bool has_domain)
+/* Five digits are a flow's or a domain's number, ten a stanza's; other digits are text. */
+static bool find_holes(const struct message *m, struct slice bytes, uint32_t flow, uint64_t seq,
+                       struct message_form *f)
 {
-    static const uint32_t user = 1;                           /* u00007 */
-    static const uint32_t domain = PAYLOAD_FLOW_DIGITS + 3;   /* u00007@p00007 */
-    uint32_t at;
+    for (size_t at = 0; at < bytes.len; at++) {
+        size_t len = digits_from(bytes, at);
+        char expected[PAYLOAD_SEQ_DIGITS];
+        enum message_hole kind = len == PAYLOAD_SEQ_DIGITS                   ? MESSAGE_HOLE_SEQ
+                                 : at > 0 && bytes.ptr[at - 1] == DOMAIN_MARK ? MESSAGE_HOLE_DOMAIN
+                                                                             : MESSAGE_HOLE_FLOW;
 
-    if (!find_once(bytes, text, &at)) {
-        return false;
+        if (len > 0 && len == digits_of(kind)) {
+            put_digits(m, kind, flow, seq, expected);
+            if (memcmp(bytes.ptr + at, expected, len) != 0 ||
+                f->hole_count == MESSAGE_HOLES_MAX) {
+                return false;
+            }
+            f->holes[f->hole_count].at = (uint32_t)at;
+            f->holes[f->hole_count++].kind = kind;
+        }
+        at += len;
     }
-    add_hole(f, at + user, MESSAGE_HOLE_FLOW);
-    if (has_domain) {
-        add_hole(f, at + domain, MESSAGE_HOLE_DOMAIN);
-    }
-    return true;
-}
-
-static bool add_id_and_body(struct message_form *f, struct slice bytes, const char *id,
-                            uint32_t flow, uint64_t seq)
-{
-    char head[TEXT_BYTES];
-    uint32_t at;
-
-    if (!find_once(bytes, id, &at)) {
-        return false;
-    }
-    add_hole(f, at + 1, MESSAGE_HOLE_FLOW);
-    add_hole(f, at + 2 + PAYLOAD_FLOW_DIGITS, MESSAGE_HOLE_SEQ);
-    (void)snprintf(head, sizeof(head), ">%05u:%010llu:", (unsigned)flow, (unsigned long long)seq);
-    if (!find_once(bytes, head, &at)) {
-        return false;
-    }
-    add_hole(f, at + 1, MESSAGE_HOLE_FLOW);
-    add_hole(f, at + 2 + PAYLOAD_FLOW_DIGITS, MESSAGE_HOLE_SEQ);
     return true;
 }
 
@@ -124,16 +87,13 @@ bool message_learn(const struct message *m, struct slice bytes, uint32_t flow, u
                    struct message_form *out)
 {
     size_t room = (bytes.len + WORD - 1) / WORD * WORD;
-    struct texts texts;
 
     memset(out, 0, sizeof(*out));
-    out->len = (uint32_t)bytes.len;
-    make_texts(m, flow, seq, &texts);
-    if (!add_address(out, bytes, texts.from, !m->is_inside_out) ||
-        !add_address(out, bytes, texts.to, m->is_inside_out) ||
-        !add_id_and_body(out, bytes, texts.id, flow, seq)) {
+    if (m->is_translated || !find_holes(m, bytes, flow, seq, out)) {
         return false;
     }
+    out->len = (uint32_t)bytes.len;
+    out->row = message_row(m, flow, seq);
     out->bytes = pool_heap_zalloc(room);
     out->mask = pool_heap_zalloc(room);
     memcpy(out->bytes, bytes.ptr, bytes.len);
@@ -141,69 +101,148 @@ bool message_learn(const struct message *m, struct slice bytes, uint32_t flow, u
     return true;
 }
 
+/* --- what is sent --- */
+
+struct names {
+    char from[TEXT_BYTES];
+    char to[TEXT_BYTES];
+    char number[TEXT_BYTES];
+    char domain[PLAN_NAME_BYTES];
+};
+
+/* Bare addresses of both sides. */
+static void make_names(const struct message *m, uint32_t flow, uint64_t seq, struct names *out)
+{
+    char *partner = m->is_inside_out ? out->to : out->from;
+    char *inside = m->is_inside_out ? out->from : out->to;
+
+    plan_partner(m->plan, plan_domain_of(m->plan, flow), out->domain);
+    (void)snprintf(partner, TEXT_BYTES, "u%05u@%s", (unsigned)flow, out->domain);
+    (void)snprintf(inside, TEXT_BYTES, "u%05u@%s", (unsigned)flow, m->plan->inside);
+    (void)snprintf(out->number, TEXT_BYTES, "%05u-%010llu", (unsigned)flow,
+                   (unsigned long long)seq);
+}
+
+/* The bytes that forms lack to the size asked for, by their shares, and the least; the last one
+ * with a text takes what does not divide. */
+static size_t body_bytes(const struct mix *mix, uint32_t row, size_t spare)
+{
+    uint32_t shares = 0;
+    uint32_t last = 0;
+    size_t given = 0;
+
+    for (uint32_t i = 0; i < mix->count; i++) {
+        shares += mix->rows[i].share;
+        last = mix_has_body(&mix->rows[i]) ? i : last;
+    }
+    for (uint32_t i = 0; i < mix->count; i++) {
+        given += spare * mix->rows[i].share / shares;
+    }
+    return PAYLOAD_HEAD_BYTES + spare * mix->rows[row].share / shares +
+           (row == last ? spare - given : 0);
+}
+
+static const char *make_form(struct message *m, const struct mix *mix, uint32_t row, size_t spare,
+                             const char *const names[MIX_NAMES])
+{
+    static const uint32_t flow = 0;
+    size_t body = body_bytes(mix, row, spare);
+    size_t len = mix_write(&mix->rows[row], names, body, NULL);
+    char *text = pool_heap_zalloc(len + 1);
+    bool is_good;
+
+    (void)mix_write(&mix->rows[row], names, body, text);
+    m->bytes_max = len > m->bytes_max ? (uint32_t)len : m->bytes_max;
+    m->body_bytes = row == 0 ? (uint32_t)body : m->body_bytes;
+    is_good = find_holes(m, slice_make(text, len), flow, 0, &m->forms[row]);
+    m->forms[row].row = row;
+    m->forms[row].len = (uint32_t)len;
+    m->forms[row].bytes = text;
+    return is_good ? NULL : "names with five or ten digits in a row";
+}
+
+static const char *make_forms(struct message *m)
+{
+    const struct mix *mix = mix_find(m->plan->mix, m->plan->stanza_bytes < MIX_STATE_BYTES);
+    const char *fault = NULL;
+    struct names n;
+    const char *names[MIX_NAMES] = {n.from, n.to, "home", "desk", n.domain, n.number, ""};
+    size_t wanted = m->plan->stanza_bytes * mix->count;
+    size_t bare = 0;
+
+    if (m->is_inside_out) {
+        names[2] = "desk";
+        names[3] = "home";
+        names[4] = m->plan->inside;
+    }
+    make_names(m, 0, 0, &n);
+    for (uint32_t i = 0; i < mix->count; i++) {
+        bare += mix_write(&mix->rows[i], names, PAYLOAD_HEAD_BYTES, NULL);
+    }
+    if (bare > wanted) {
+        return "stanzas of this size have no room for these domains and a text";
+    }
+    m->form_count = mix->count;
+    for (uint32_t i = 0; i < mix->count && !fault; i++) {
+        fault = make_form(m, mix, i, wanted - bare, names);
+    }
+    return fault;
+}
+
+static bool make_parser(struct message *m)
+{
+    struct xml_limits limits = xml_limits_authenticated;
+    size_t used;
+
+    limits.stanza_bytes_max = m->bytes_max > limits.stanza_bytes_max ? m->bytes_max
+                                                                     : limits.stanza_bytes_max;
+    return xml_parser_new(&m->parser, &limits) == 0 &&
+           xml_parser_feed(m->parser, HEADER, sizeof(HEADER) - 1, &used) == XML_STREAM_OPEN;
+}
+
 const char *message_init(struct message *m, const struct plan *plan, bool is_inside_out)
 {
-    static const char format[] = "<message from='%s' to='%s' type='chat' id='%s'><body>%s</body>"
-                                 "%s</message>";
-    const char *state = plan->stanza_bytes < STATE_BYTES ? "" : "<active xmlns='" CHATSTATES "'/>";
-    size_t room = plan->stanza_bytes + 1;
-    char *text = pool_heap_zalloc(room);
-    char *body = pool_heap_zalloc(room);
-    struct texts texts;
-    int bare;
+    const char *fault;
 
     memset(m, 0, sizeof(*m));
     m->plan = plan;
     m->is_inside_out = is_inside_out;
     m->is_translated = strcmp(plan->kind_name[SIDE_SOURCE], "sip") == 0;
-    make_texts(m, 0, 0, &texts);
-    bare = snprintf(NULL, 0, format, texts.from, texts.to, texts.id, "", state);
-    if ((size_t)bare + PAYLOAD_HEAD_BYTES > plan->stanza_bytes) {
-        pool_heap_free(text);
-        pool_heap_free(body);
-        return "stanzas of this size have no room for these domains and a text";
+    fault = make_forms(m);
+    m->text = pool_heap_zalloc(m->bytes_max + 1);
+    if (!fault && !make_parser(m)) {
+        fault = "no memory for a parser";
     }
-    m->body_bytes = (uint32_t)(plan->stanza_bytes - (size_t)bare);
-    payload_write(body, m->body_bytes, 0, 0);
-    (void)snprintf(text, room, format, texts.from, texts.to, texts.id, body, state);
-    if (!message_learn(m, slice_make(text, plan->stanza_bytes), 0, 0, &m->form)) {
-        UNREACHABLE("a stanza of ours has its texts where they belong");
+    if (fault) {
+        message_deinit(m);
     }
-    pool_heap_free(text);
-    pool_heap_free(body);
-    return NULL;
+    return fault;
 }
 
 void message_deinit(struct message *m)
 {
-    message_form_free(&m->form);
+    for (uint32_t i = 0; i < MIX_ROWS_MAX; i++) {
+        message_form_free(&m->forms[i]);
+    }
+    xml_parser_free(m->parser);
+    m->parser = NULL;
+    pool_heap_free(m->text);
+    m->text = NULL;
 }
 
-void message_write(const struct message *m, char *to, uint32_t flow, uint64_t seq)
+size_t message_write(const struct message *m, char *to, uint32_t flow, uint64_t seq)
 {
-    char flow_digits[PAYLOAD_FLOW_DIGITS];
-    char domain_digits[PAYLOAD_FLOW_DIGITS];
-    char seq_digits[PAYLOAD_SEQ_DIGITS];
+    const struct message_form *f = &m->forms[message_row(m, flow, seq)];
+    char digits[MESSAGE_HOLE_KINDS][PAYLOAD_SEQ_DIGITS];
 
-    payload_put_digits(flow_digits, PAYLOAD_FLOW_DIGITS, flow);
-    payload_put_digits(domain_digits, PAYLOAD_FLOW_DIGITS, plan_domain_of(m->plan, flow));
-    payload_put_digits(seq_digits, PAYLOAD_SEQ_DIGITS, seq);
-    memcpy(to, m->form.bytes, m->form.len);
-    for (uint32_t i = 0; i < m->form.hole_count; i++) {
-        char *at = to + m->form.holes[i].at;
-
-        switch (m->form.holes[i].kind) {
-        case MESSAGE_HOLE_FLOW:
-            memcpy(at, flow_digits, sizeof(flow_digits));
-            break;
-        case MESSAGE_HOLE_DOMAIN:
-            memcpy(at, domain_digits, sizeof(domain_digits));
-            break;
-        case MESSAGE_HOLE_SEQ:
-            memcpy(at, seq_digits, sizeof(seq_digits));
-            break;
-        }
+    for (enum message_hole kind = 0; kind < MESSAGE_HOLE_KINDS; kind++) {
+        put_digits(m, kind, flow, seq, digits[kind]);
     }
+    memcpy(to, f->bytes, f->len);
+    for (uint32_t i = 0; i < f->hole_count; i++) {
+        memcpy(to + f->holes[i].at, digits[f->holes[i].kind], digits_of(f->holes[i].kind));
+    }
+    return f->len;
 }
 
 /* --- what arrives, parsed --- */
@@ -213,78 +252,134 @@ static struct slice attr_of(const struct xml_tree *t, const char *name)
     return xml_attr_value(t, 0, slice_from_cstr(name));
 }
 
-/* An error may come back without its text: the id tells what it was. */
-static enum message_finding check_error(struct slice id, uint32_t *flow, uint64_t *seq)
+/* s00007-0000000042 */
+static bool take_id(struct slice id, uint32_t *flow, uint64_t *seq)
 {
     uint64_t number;
 
-    *flow = UINT32_MAX;
-    if (id.len == 2 + PAYLOAD_FLOW_DIGITS + PAYLOAD_SEQ_DIGITS && id.ptr[0] == 's' &&
-        payload_take_digits(id.ptr + 1, PAYLOAD_FLOW_DIGITS, &number) &&
-        payload_take_digits(id.ptr + 2 + PAYLOAD_FLOW_DIGITS, PAYLOAD_SEQ_DIGITS, seq)) {
-        *flow = (uint32_t)number;
+    if (id.len != 2 + PAYLOAD_FLOW_DIGITS + PAYLOAD_SEQ_DIGITS || id.ptr[0] != 's' ||
+        !payload_take_digits(id.ptr + 1, PAYLOAD_FLOW_DIGITS, &number) ||
+        !payload_take_digits(id.ptr + 2 + PAYLOAD_FLOW_DIGITS, PAYLOAD_SEQ_DIGITS, seq)) {
+        return false;
     }
-    return MESSAGE_ERROR;
+    *flow = (uint32_t)number;
+    return true;
 }
 
 /* What a gateway made of a SIP user's message: an id of its own, some resource of the sender's, the
  * recipient's bare address, no chat state. */
 static const char *fault_of_translated(const struct message *m, const struct xml_tree *t,
-                                       struct slice body, const struct texts *texts)
+                                       uint32_t *flow, uint64_t *seq)
 {
-    size_t from = strcspn(texts->from, "/");
-    size_t to = strcspn(texts->to, "/");
+    uint32_t node = xml_child(t, 0, SLICE_LIT("body"), t->nodes[0].ns);
+    struct slice body = node == XML_NO_NODE ? SLICE_NONE : xml_text(t, node);
+    struct slice from = attr_of(t, "from");
+    struct names names;
+    size_t len;
 
-    return !slice_eq_cstr(attr_of(t, "type"), "chat")                          ? "type"
-           : !slice_eq(slice_to(attr_of(t, "from"), from), slice_make(texts->from, from)) ? "from"
-           : !slice_eq(attr_of(t, "to"), slice_make(texts->to, to))            ? "to"
-           : body.len != m->body_bytes                           ? "length of its text"
-                                                                 : NULL;
+    if (!payload_read(body, flow, seq) || *flow >= m->plan->streams) {
+        return "text";
+    }
+    make_names(m, *flow, *seq, &names);
+    len = strlen(names.from);
+    return !slice_eq_cstr(attr_of(t, "type"), "chat")                         ? "type"
+           : !slice_eq(slice_to(from, len), slice_make(names.from, len)) ||
+                   (from.len > len && from.ptr[len] != '/')                   ? "from"
+           : !slice_eq_cstr(attr_of(t, "to"), names.to)                       ? "to"
+           : body.len != m->body_bytes                        ? "length of its text"
+                                                              : NULL;
 }
 
-/* The first part that is not what was sent; NULL = none. */
-static const char *fault_of(const struct message *m, const struct xml_tree *t, struct slice body,
-                            const struct texts *texts)
+/* Namespaces of content differ between kinds of streams: what is the root's is compared so. */
+static bool same_ns(const struct xml_tree *a, struct slice a_ns, const struct xml_tree *b,
+                    struct slice b_ns)
 {
-    const struct {
-        const char *name;
-        const char *value;
-    } wanted[] = {{"from", texts->from}, {"to", texts->to}, {"id", texts->id}, {"type", "chat"}};
+    bool is_content = slice_eq(a_ns, a->nodes[0].ns);
 
-    for (size_t i = 0; i < ARRAY_COUNT(wanted); i++) {
-        if (!slice_eq_cstr(attr_of(t, wanted[i].name), wanted[i].value)) {
-            return wanted[i].name;
+    return is_content == slice_eq(b_ns, b->nodes[0].ns) && (is_content || slice_eq(a_ns, b_ns));
+}
+
+static bool has_attr(const struct xml_tree *t, uint32_t node, const struct xml_attr *wanted)
+{
+    const struct xml_node *n = &t->nodes[node];
+
+    for (uint32_t i = n->attr_first; i < n->attr_first + n->attr_count; i++) {
+        const struct xml_attr *a = &t->attrs[i];
+
+        if (slice_eq(a->name, wanted->name) && slice_eq(a->ns, wanted->ns)) {
+            return slice_eq(a->value, wanted->value);
         }
     }
-    if (body.len != m->body_bytes) {
-        return "length of its text";
+    return false;
+}
+
+/* The part of a node that is not what was sent; NULL = none. A server may say the stream's language
+ * on the stanza. */
+static const char *fault_of_node(const struct xml_tree *t, const struct xml_tree *sent, uint32_t i)
+{
+    const struct xml_node *a = &t->nodes[i];
+    const struct xml_node *b = &sent->nodes[i];
+    uint32_t more = i == 0 && xml_lang(t, 0) && !xml_lang(sent, 0) ? 1 : 0;
+
+    if (a->kind != b->kind || a->parent != b->parent) {
+        return "elements";
     }
-    if (m->plan->stanza_bytes >= STATE_BYTES &&
-        xml_child(t, 0, SLICE_LIT("active"), SLICE_LIT(CHATSTATES)) == XML_NO_NODE) {
-        return "chat state";
+    if (!slice_eq(a->name, b->name)) {
+        return a->kind == XML_NODE_TEXT ? "text" : "name of an element";
     }
-    return NULL;
+    if (a->kind == XML_NODE_TEXT) {
+        return NULL;
+    }
+    if (!same_ns(t, a->ns, sent, b->ns)) {
+        return "namespace";
+    }
+    for (uint32_t k = b->attr_first; k < b->attr_first + b->attr_count; k++) {
+        if (!has_attr(t, i, &sent->attrs[k])) {
+            return "attribute";
+        }
+    }
+    return a->attr_count == b->attr_count + more ? NULL : "more attributes than were sent";
+}
+
+/* The first part that is not what was sent, whatever quotes, order and prefixes it is written with;
+ * NULL = none. */
+static const char *fault_of(const struct message *m, const struct xml_tree *t, uint32_t *flow,
+                            uint64_t *seq)
+{
+    const struct xml_tree *sent;
+    const char *fault = NULL;
+    size_t used;
+    size_t len;
+
+    if (!take_id(attr_of(t, "id"), flow, seq) || *flow >= m->plan->streams) {
+        return "id";
+    }
+    len = message_write(m, m->text, *flow, *seq);
+    if (xml_parser_feed(m->parser, m->text, len, &used) != XML_ELEMENT) {
+        UNREACHABLE("a stanza of ours is XML");
+    }
+    sent = xml_parser_tree(m->parser);
+    for (uint32_t i = 0; i < t->node_count && i < sent->node_count && !fault; i++) {
+        fault = fault_of_node(t, sent, i);
+    }
+    return fault || t->node_count == sent->node_count ? fault : "elements";
 }
 
 enum message_finding message_check(const struct message *m, const struct xml_tree *t,
                                    uint32_t *flow, uint64_t *seq, const char **what)
 {
-    uint32_t node = xml_child(t, 0, SLICE_LIT("body"), t->nodes[0].ns);
-    struct slice body = node == XML_NO_NODE ? SLICE_NONE : xml_text(t, node);
-    struct texts texts;
-
-    *what = "text";
+    *what = NULL;
     if (!slice_eq_cstr(t->nodes[0].name, "message")) {
         return MESSAGE_OTHER;
     }
     if (slice_eq_cstr(attr_of(t, "type"), "error")) {
-        return check_error(attr_of(t, "id"), flow, seq);
+        /* It may come back without its text: the id tells what it was. */
+        if (!take_id(attr_of(t, "id"), flow, seq)) {
+            *flow = UINT32_MAX;
+        }
+        return MESSAGE_ERROR;
     }
-    if (!payload_read(body, flow, seq) || *flow >= m->plan->streams) {
-        return MESSAGE_DAMAGED;
-    }
-    make_texts(m, *flow, *seq, &texts);
-    *what = (m->is_translated ? fault_of_translated : fault_of)(m, t, body, &texts);
+    *what = (m->is_translated ? fault_of_translated : fault_of)(m, t, flow, seq);
     return *what ? MESSAGE_DAMAGED : MESSAGE_INTACT;
 }
 
@@ -298,13 +393,21 @@ static uint64_t word_at(const char *p)
     return word;
 }
 
+/* A few words at a time: most forms that do not agree differ early. */
 static bool same_but_holes(const struct message_form *f, const char *bytes, size_t len)
 {
     size_t whole = len / WORD * WORD;
     uint64_t differs = 0;
 
-    for (size_t i = 0; i < whole; i += WORD) {
-        differs |= (word_at(f->bytes + i) ^ word_at(bytes + i)) & word_at(f->mask + i);
+    for (size_t i = 0; i < whole;) {
+        size_t until = i + WORDS_AT_ONCE * WORD < whole ? i + WORDS_AT_ONCE * WORD : whole;
+
+        for (; i < until; i += WORD) {
+            differs |= (word_at(f->bytes + i) ^ word_at(bytes + i)) & word_at(f->mask + i);
+        }
+        if (differs != 0) {
+            return false;
+        }
     }
     for (size_t i = whole; i < len; i++) {
         differs |= (unsigned char)((f->bytes[i] ^ bytes[i]) & f->mask[i]);
@@ -316,8 +419,8 @@ static bool same_but_holes(const struct message_form *f, const char *bytes, size
 static bool holes_agree(const struct message *m, const struct message_form *f, const char *bytes,
                         uint32_t *flow, uint64_t *seq)
 {
-    const char *first[3] = {NULL, NULL, NULL};
-    uint64_t value[3] = {0};
+    const char *first[MESSAGE_HOLE_KINDS] = {NULL, NULL, NULL};
+    uint64_t value[MESSAGE_HOLE_KINDS] = {0};
 
     for (uint32_t i = 0; i < f->hole_count; i++) {
         enum message_hole kind = f->holes[i].kind;
@@ -335,8 +438,9 @@ static bool holes_agree(const struct message *m, const struct message_form *f, c
     }
     *flow = (uint32_t)value[MESSAGE_HOLE_FLOW];
     *seq = value[MESSAGE_HOLE_SEQ];
-    return !first[MESSAGE_HOLE_DOMAIN] ||
-           value[MESSAGE_HOLE_DOMAIN] == plan_domain_of(m->plan, *flow);
+    return message_row(m, *flow, *seq) == f->row &&
+           (!first[MESSAGE_HOLE_DOMAIN] ||
+            value[MESSAGE_HOLE_DOMAIN] == plan_domain_of(m->plan, *flow));
 }
 
 enum message_match message_match(const struct message *m, const struct message_form *f,

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "engine/engine.h"
+#include "load/mix.h"
 #include "load/party.h"
 #include "load/payload.h"
 #include "load/plan.h"
@@ -61,7 +62,10 @@ static const struct option_row rows[] = {
     ROW("count", COUNT, count, "N", "stanzas of the measured part (100000)"),
     ROW("seconds", NUMBER, seconds, "S", "ends it by time instead"),
     ROW("window", COUNT, window, "N", "stanzas in flight, all flows together"),
-    ROW("size", COUNT, stanza_bytes, "BYTES", "of a stanza: 200 to 65536 (251)"),
+    ROW("size", COUNT, stanza_bytes, "BYTES", "of a stanza: 200 to 65536 (251); with --mix real on "
+                                              "average"),
+    ROW("mix", TEXT, mix, "NAME",
+        "plain: all alike (the usual); real: as clients and servers in use write them"),
     ROW("rate", NUMBER, rate, "N", "stanzas per second; open"),
     ROW("first", COUNT, first, "N", "stops at \"ready\" with so many streams, too"),
     ROW("cycles", COUNT, cycles, "N", "instead: streams that open, authenticate and close"),
@@ -221,6 +225,11 @@ static bool has_sip(const struct plan *p)
     return p->kind[SIDE_SOURCE] == &party_sip || p->kind[SIDE_SINK] == &party_sip;
 }
 
+static bool has_mix(const struct plan *p)
+{
+    return mix_find(p->mix, false)->count > 1;
+}
+
 static void set_workload(struct plan *p)
 {
     uint64_t bytes = either(p->stanza_bytes, STANZA_BYTES);
@@ -263,6 +272,9 @@ static void check(struct plan *p)
         : p->first > p->streams                        ? "--first: not more than --streams"
         : p->stanza_bytes < PLAN_STANZA_BYTES_MIN ||
                 p->stanza_bytes > PLAN_STANZA_BYTES_MAX ? "--size: 200 to 65536"
+        : !mix_find(p->mix, false)                      ? "--mix plain or real"
+        : has_mix(p) && (has_sip(p) || p->stanza_bytes > PLAN_MIX_BYTES_MAX)
+            ? "--mix real: between XMPP sides, --size at most 16384"
         : p->count > PAYLOAD_SEQ_MAX - PLAN_FLOWS_MAX   ? "--count: ten digits at most"
         : p->schedule == SCHEDULE_OPEN && p->rate <= 0  ? "open needs --rate"
         : p->parallel == 0 || p->stall_s <= 0           ? "--parallel, --stall: above 0"
@@ -303,6 +315,7 @@ void plan_read(struct plan *p, int argc, char **argv)
                        .inside = "app.corp.test",
                        .secret = "inside",
                        .dialback_secret = "partners",
+                       .mix = "plain",
                        .auth = "external",
                        .tls_name = "wolfssl",
                        .count = COUNT,

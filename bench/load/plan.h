@@ -19,6 +19,7 @@ enum side { SIDE_SOURCE, SIDE_SINK };
 #define PLAN_FLOWS_MAX 20000u
 #define PLAN_STANZA_BYTES_MIN 200u
 #define PLAN_STANZA_BYTES_MAX 65536u
+#define PLAN_MIX_BYTES_MAX 16384u /* a mix's longest is some times as long */
 #define PLAN_WRITE_BYTES 16384u /* a write of workload bulk */
 
 struct plan {
@@ -36,7 +37,8 @@ struct plan {
     uint64_t lines;        /* s2s source: streams that carry the flows, flow % lines */
     uint64_t count;        /* stanzas of the measured part, all flows together */
     uint64_t window;       /* stanzas in flight, all flows together; OPEN: bound of memory */
-    uint64_t stanza_bytes; /* of the stanza as the source writes it */
+    uint64_t stanza_bytes; /* of the stanza as the source writes it; of a mix on average */
+    const char *mix;       /* mix.h */
     double rate;           /* per second; OPEN */
     double seconds;        /* end of the measured part by time; 0 = by count */
     uint64_t first;        /* a look after so many streams; 0 = none */

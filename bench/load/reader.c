@@ -28,7 +28,7 @@ int reader_init(struct reader *r, struct stage *stage, struct reader_forms *form
                 const struct reader_ops *ops, void *owner)
 {
     struct xml_limits limits = xml_limits_authenticated;
-    uint32_t wanted = (uint32_t)stage->plan->stanza_bytes + SPARE_BYTES;
+    uint32_t wanted = forms->message.bytes_max + SPARE_BYTES;
 
     if (limits.stanza_bytes_max < wanted) {
         limits.stanza_bytes_max = wanted;
@@ -57,36 +57,39 @@ void reader_restart(struct reader *r)
 
 /* --- the way of what is known --- */
 
-static enum message_match match_any(struct reader *r, const char *bytes, size_t len, uint32_t *form,
-                                    uint32_t *flow, uint64_t *seq)
+/* Numbers follow each other on a flow, and so do rows. */
+static enum message_match match_any(struct reader_forms *f, const char *bytes, size_t len,
+                                    const struct message_form **form, uint32_t *flow,
+                                    uint64_t *seq)
 {
     enum message_match best = MESSAGE_MATCH_NO;
+    uint32_t forms = f->message.form_count * READER_WAYS;
 
-    for (uint32_t i = 0; i < READER_FORMS; i++) {
-        enum message_match found = message_match(&r->forms->message, &r->forms->forms[i], bytes,
-                                                 len, flow, seq);
+    for (uint32_t i = 0; i < forms; i++) {
+        uint32_t at = (f->row * READER_WAYS + i) % forms;
+        enum message_match found =
+            message_match(&f->message, &f->forms[at], bytes, len, flow, seq);
 
         if (found == MESSAGE_MATCH) {
-            *form = i;
+            *form = &f->forms[at];
+            f->row = at / READER_WAYS + 1;
             return found;
         }
         if (found == MESSAGE_MATCH_PART) {
-            *form = i;
             best = found;
         }
     }
     return best;
 }
 
-static bool hold(struct reader *r, const char *bytes, size_t len, uint32_t form)
+static bool hold(struct reader *r, const char *bytes, size_t len)
 {
-    r->held = pool_alloc(r->forms->forms[form].len);
+    r->held = pool_alloc(r->forms->longest);
     if (!r->held) {
         return false;
     }
     memcpy(r->held, bytes, len);
     r->held_bytes = (uint32_t)len;
-    r->held_form = form;
     return true;
 }
 
@@ -96,18 +99,19 @@ static size_t take_known(struct reader *r, const char *bytes, size_t len)
     size_t used = 0;
 
     while (used < len) {
-        uint32_t form = 0;
+        const struct message_form *form = NULL;
         uint32_t flow;
         uint64_t seq;
-        enum message_match found = match_any(r, bytes + used, len - used, &form, &flow, &seq);
+        enum message_match found =
+            match_any(r->forms, bytes + used, len - used, &form, &flow, &seq);
 
-        if (found == MESSAGE_MATCH_PART && hold(r, bytes + used, len - used, form)) {
+        if (found == MESSAGE_MATCH_PART && hold(r, bytes + used, len - used)) {
             return len;
         }
         if (found != MESSAGE_MATCH) {
             break;
         }
-        used += r->forms->forms[form].len;
+        used += form->len;
         r->count++;
         stage_arrived(r->stage, flow, seq);
     }
@@ -117,14 +121,21 @@ static size_t take_known(struct reader *r, const char *bytes, size_t len)
 static void learn(struct reader *r, struct slice bytes, uint32_t flow, uint64_t seq)
 {
     struct reader_forms *f = r->forms;
+    uint32_t row = message_row(&f->message, flow, seq);
+    const struct message_form *known;
     struct message_form form;
+    uint32_t same_flow;
+    uint64_t same_seq;
 
-    if (f->learned < READER_LEARN_MAX &&
+    /* It may be known: what was held in vain is parsed. */
+    if (f->learned[row] < READER_LEARN_MAX &&
+        match_any(f, bytes.ptr, bytes.len, &known, &same_flow, &same_seq) != MESSAGE_MATCH &&
         message_learn(&f->message, bytes, flow, seq, &form)) {
-        message_form_free(&f->forms[f->next]);
-        f->forms[f->next] = form;
-        f->next = (f->next + 1) % READER_FORMS;
-        f->learned++;
+        uint32_t at = row * READER_WAYS + f->learned[row]++ % READER_WAYS;
+
+        message_form_free(&f->forms[at]);
+        f->forms[at] = form;
+        f->longest = form.len > f->longest ? form.len : f->longest;
     }
 }
 
@@ -227,32 +238,31 @@ static void give_up_held(struct reader *r)
 /* Goes on with what is held; how many bytes of the new ones were used. */
 static size_t feed_held(struct reader *r, const char *bytes, size_t len)
 {
-    const struct message_form *form = &r->forms->forms[r->held_form];
-    size_t missing = form->len > r->held_bytes ? form->len - r->held_bytes : 0;
-    size_t take = missing < len ? missing : len;
+    uint32_t before = r->held_bytes;
+    size_t room = pool_block_bytes(r->held) - before;
+    size_t take = room < len ? room : len;
+    const struct message_form *form = NULL;
+    enum message_match found;
     uint32_t flow;
     uint64_t seq;
 
-    /* The form may have been replaced meanwhile, by one of another length. */
-    if (missing == 0 || pool_block_bytes(r->held) < form->len) {
-        give_up_held(r);
-        return 0;
-    }
-    memcpy(r->held + r->held_bytes, bytes, take);
+    memcpy(r->held + before, bytes, take);
     r->held_bytes += (uint32_t)take;
-    if (take < missing) {
-        return take;
+    found = match_any(r->forms, r->held, r->held_bytes, &form, &flow, &seq);
+    if (found == MESSAGE_MATCH_PART && take == len) {
+        return len;
     }
-    if (message_match(&r->forms->message, form, r->held, r->held_bytes, &flow, &seq) ==
-        MESSAGE_MATCH) {
+    /* Forms change meanwhile: one may have become known that ends in what was held before. */
+    if (found == MESSAGE_MATCH && form->len > before) {
         pool_free(r->held);
         r->held = NULL;
         r->count++;
         stage_arrived(r->stage, flow, seq);
-    } else {
-        give_up_held(r);
+        return form->len - before;
     }
-    return take;
+    r->held_bytes = before;
+    give_up_held(r);
+    return 0;
 }
 
 void reader_feed(struct reader *r, const char *bytes, size_t len)

@@ -19,15 +19,18 @@
 #include "load/stage.h"
 #include "xml/parser.h"
 
-#define READER_FORMS 2u
-/* How often a stage may learn: a server that writes each stanza another way is read slowly. */
+#define READER_WAYS 2u /* in which a server writes the same stanza */
+#define READER_FORMS (READER_WAYS * MIX_ROWS_MAX)
+/* How often a stage may learn a form of a mix: a server that writes each stanza another way is read
+ * slowly. */
 #define READER_LEARN_MAX 64u
 
 struct reader_forms {
     struct message message; /* what is demanded */
-    struct message_form forms[READER_FORMS];
-    uint32_t next;    /* to be replaced */
-    uint32_t learned; /* so often */
+    struct message_form forms[READER_FORMS]; /* READER_WAYS of each row of the mix */
+    uint32_t learned[MIX_ROWS_MAX];          /* so often; modulo READER_WAYS: to be replaced */
+    uint32_t longest;                        /* of all, ever */
+    uint32_t row;                            /* where the search begins */
 };
 /* 0 or a text for people. */
 const char *reader_forms_init(struct reader_forms *f, const struct plan *plan);
@@ -50,9 +53,8 @@ struct reader {
     bool is_over;   /* nothing is read any more */
     bool is_new;    /* a new stream begins behind the element just read */
     uint32_t count; /* stanzas since it was set to 0: for acknowledgements */
-    char *held;     /* owned; NULL = nothing: the begin of a stanza that agrees with held_form */
+    char *held;     /* owned; NULL = nothing: the begin of a stanza that agrees with some form */
     uint32_t held_bytes;
-    uint32_t held_form;
 };
 
 NODISCARD int reader_init(struct reader *r, struct stage *stage, struct reader_forms *forms,

@@ -291,18 +291,17 @@ char *wire_room(struct wire *w, size_t bytes)
 bool wire_write(struct wire *w, const struct schedule_order *order)
 {
     const struct message *m = &w->lines->forms.message;
-    size_t len = (size_t)order->count * m->form.len;
-    char *to = wire_room(w, len);
+    char *begin = wire_room(w, (size_t)order->count * m->bytes_max);
+    char *to = begin;
 
     if (!to) {
         return false;
     }
     for (uint32_t i = 0; i < order->count; i++) {
-        message_write(m, to, order->flow,
-                      books_send(w->stage->books, order->flow, order->intended_ns));
-        to += m->form.len;
+        to += message_write(m, to, order->flow,
+                            books_send(w->stage->books, order->flow, order->intended_ns));
     }
-    buf_commit(conn_out(w->c), len);
+    buf_commit(conn_out(w->c), (size_t)(to - begin));
     conn_flush(w->c);
     return true;
 }

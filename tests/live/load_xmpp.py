@@ -82,6 +82,12 @@ def itself_large_and_small():
     itself("--workload", "bulk", "--size", 200)
 
 
+def itself_in_a_mix():
+    for options in (["--workload", "bulk"], ["--workload", "fan-in", "--size", 1024],
+                    ["--workload", "bulk", "--size", 16384], ["--workload", "bulk", "--shards", 2]):
+        itself("--mix", "real", *options)
+
+
 def itself_on_two_threads():
     itself("--workload", "bulk", "--shards", 2)
     itself("--workload", "fan-in", "--shards", 2)
@@ -148,6 +154,15 @@ def out_by_dialback_without_tls():
     proved("out", "plain-dialback", "dialback_plain")
 
 
+def in_with_a_mix():
+    carried("in", "external", "--workload", "bulk", "--mix", "real")
+    carried("in", "external", "--workload", "fan-in", "--mix", "real", streams=40)
+
+
+def out_with_a_mix():
+    carried("out", "external", "--workload", "bulk", "--mix", "real")
+
+
 def streams_that_come_and_go():
     row, methods = carried("in", "external", "--workload", "open", "--rate", 1000, "--churn", 10,
                            count=2000)
@@ -209,7 +224,7 @@ class Relay:
                 if sick == "swap":
                     kept = stanza
                 elif sick != "lose":
-                    sink.sendall({"repeat": 2 * stanza,
+                    sink.sendall({"repeat": 2 * stanza, "type": stanza.replace(b"chat", b"chit"),
                                   "damage": stanza.replace(b"noon", b"n00n")}.get(sick, stanza))
                     sink.sendall(kept if number == SICK + 1 else b"")
 
@@ -218,14 +233,14 @@ class Relay:
         self.listener.close()
 
 
-def through(fault):
+def through(fault, *options):
     with Lab("load_xmpp") as lab:
         lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
         relay = Relay(lab, fault)
         try:
             status, row = load(lab, "--mode", "relay", "--workload", "bulk", "--streams", 1,
                                "--count", 200, "--target", "%s:%d" % AT_RELAY,
-                               "--listen", "%s:%d" % AT_SINK, "--stall", 2)
+                               "--listen", "%s:%d" % AT_SINK, "--stall", 2, *options)
         finally:
             relay.stop()
     return status, found(row)
@@ -255,8 +270,16 @@ def damaged():
           trouble)
 
 
+def damaged_in_a_mix():
+    check(through("", "--mix", "real") == (0, {}), "trouble where there is none")
+    status, trouble = through("type", "--mix", "real")
+    check(status == 1 and trouble["damaged"] == 1 and trouble["lost"] == 1, "not found out",
+          trouble)
+
+
 main(itself_in_bulk, itself_fan_in, itself_one_at_a_time, itself_at_a_rate, itself_without_tls,
-     itself_large_and_small, itself_on_two_threads, in_by_certificate, in_by_certificate_direct,
-     in_by_dialback, in_by_dialback_without_tls, out_by_certificate, out_by_dialback,
-     out_by_dialback_without_tls, streams_that_come_and_go, receivers_that_hang, only_streams,
-     nothing_wrong, lost, repeated, disordered, damaged)
+     itself_large_and_small, itself_in_a_mix, itself_on_two_threads, in_by_certificate,
+     in_by_certificate_direct, in_by_dialback, in_by_dialback_without_tls, out_by_certificate,
+     out_by_dialback, out_by_dialback_without_tls, in_with_a_mix, out_with_a_mix,
+     streams_that_come_and_go, receivers_that_hang, only_streams, nothing_wrong, lost, repeated,
+     disordered, damaged, damaged_in_a_mix)

@@ -16,6 +16,7 @@
 static struct plan plan = {.streams = 20000,
                            .domains = 300,
                            .stanza_bytes = 251,
+                           .mix = "plain",
                            .suffix = "fan.test",
                            .inside = "app.corp.test",
                            .kind_name = {"s2s", "component"}};
@@ -54,7 +55,7 @@ static enum message_finding check(struct slice bytes)
 
 Test(message, as_written_it_is_intact_and_of_the_size_asked)
 {
-    message_write(&m, text, 4711, 42);
+    cr_assert_eq(message_write(&m, text, 4711, 42), 251);
     cr_assert_eq(strlen(text), 251);
     cr_assert_eq(check(slice_from_cstr(text)), MESSAGE_INTACT, "%s", what);
     cr_assert_eq(flow, 4711);
@@ -88,6 +89,20 @@ Test(message, sizes)
     message_deinit(&other);
 }
 
+Test(message, names_that_look_like_numbers_are_refused)
+{
+    struct plan own = plan;
+    struct message other;
+
+    own.inside = "app12345.corp.test";
+    cr_assert_not_null(message_init(&other, &own, false));
+    own.inside = "app1234567890.corp.test";
+    cr_assert_not_null(message_init(&other, &own, false));
+    own.inside = "app1234.corp.test";
+    cr_assert_null(message_init(&other, &own, false));
+    message_deinit(&other);
+}
+
 /* As a server writes it anew: other quotes, order and namespaces. */
 static struct slice rewritten(uint32_t of, uint64_t number)
 {
@@ -97,6 +112,7 @@ static struct slice rewritten(uint32_t of, uint64_t number)
                                       .ns_to = SLICE_LIT("jabber:component:accept")};
     size_t used;
 
+    memset(text, 0, sizeof(text));
     message_write(&m, text, of, number);
     cr_assert_eq(xml_parser_feed(parser, text, strlen(text), &used), XML_ELEMENT);
     buf_deinit(&out);
@@ -199,4 +215,133 @@ Test(message, errors_are_known_by_their_id)
     cr_assert_eq(flow, UINT32_MAX);
     cr_assert_eq(check(SLICE_LIT("<iq type='get' id='1'/>")), MESSAGE_OTHER);
     cr_assert_eq(check(SLICE_LIT("<message/>")), MESSAGE_DAMAGED);
+}
+
+Test(message, the_language_of_the_stream_may_be_said_on_a_stanza_and_nothing_else)
+{
+    char changed[BYTES_MAX + 32];
+
+    message_write(&m, text, 3, 9);
+    (void)snprintf(changed, sizeof(changed), "<message xml:lang='en'%s",
+                   text + strlen("<message"));
+    cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_INTACT, "%s", what);
+    (void)snprintf(changed, sizeof(changed), "<message more='en'%s", text + strlen("<message"));
+    cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_DAMAGED);
+}
+
+/* --- a mix of many forms --- */
+
+static void set_up_mix(void)
+{
+    plan.mix = "real";
+    set_up();
+}
+
+TestSuite(mix, .init = set_up_mix, .fini = tear_down);
+
+Test(mix, sizes_are_as_asked_on_average_and_every_form_is_intact)
+{
+    static const size_t sizes[] = {251, 300, 1024, PLAN_MIX_BYTES_MAX};
+
+    for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+        static char big[8 * PLAN_MIX_BYTES_MAX];
+        size_t sum = 0;
+
+        message_deinit(&m);
+        plan.stanza_bytes = sizes[i];
+        cr_assert_null(message_init(&m, &plan, i % 2 == 1));
+        for (uint32_t row = 0; row < m.form_count; row++) {
+            size_t len = message_write(&m, big, 4711, row);
+
+            cr_assert_leq(len, m.bytes_max);
+            cr_assert_eq(check(slice_make(big, len)), MESSAGE_INTACT, "%s: %.*s", what, (int)len,
+                         big);
+            cr_assert(flow == 4711 && seq == row);
+            sum += len;
+        }
+        cr_assert_eq(sum, sizes[i] * m.form_count);
+    }
+}
+
+Test(mix, no_two_forms_are_alike_and_most_have_a_text)
+{
+    uint32_t texts = 0;
+
+    for (uint32_t i = 0; i < m.form_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            cr_assert(m.forms[i].len != m.forms[k].len ||
+                      memcmp(m.forms[i].bytes, m.forms[k].bytes, m.forms[i].len) != 0);
+        }
+        texts += memmem(m.forms[i].bytes, m.forms[i].len, "<body>", 6) != NULL;
+    }
+    cr_assert_geq(texts, m.form_count * 3 / 4);
+}
+
+/* As written, and as a server writes it anew: learned of one, all others of its form match; no bit
+ * may differ, and the numbers must be such as choose this form. */
+Test(mix, learned_forms_match_their_own_and_not_a_changed_bit)
+{
+    for (uint32_t row = 0; row < 2 * m.form_count; row++) {
+        struct message_form form;
+        char bytes[BYTES_MAX];
+        struct slice first = rewritten(3, row);
+        uint64_t same = 1234567890; /* the first from here on with the same form */
+        size_t len;
+
+        if (row >= m.form_count) {
+            first = slice_make(text, message_write(&m, text, 3, row));
+        }
+        cr_assert(message_learn(&m, first, 3, row, &form), "%.*s", SLICE_FMT(first));
+        while (message_row(&m, 12345, same) != form.row) {
+            same++;
+        }
+        first = rewritten(12345, same);
+        if (row >= m.form_count) {
+            first = slice_make(text, message_write(&m, text, 12345, same));
+        }
+        len = first.len;
+        memcpy(bytes, first.ptr, len);
+        cr_assert_eq(message_match(&m, &form, bytes, len, &flow, &seq), MESSAGE_MATCH, "%.*s",
+                     (int)len, bytes);
+        cr_assert(flow == 12345 && seq == same);
+        for (size_t i = 0; i < len * 8; i++) {
+            bytes[i / 8] ^= (char)(1u << i % 8);
+            cr_assert_eq(message_match(&m, &form, bytes, len, &flow, &seq), MESSAGE_MATCH_NO,
+                         "row %u byte %zu", row, i / 8);
+            bytes[i / 8] ^= (char)(1u << i % 8);
+        }
+        message_form_free(&form);
+    }
+}
+
+/* One character of a text, as it was sent and as a server may not write it. */
+Test(mix, every_text_is_demanded)
+{
+    static const struct {
+        const char *sent;
+        const char *instead;
+    } changes[] = {{"\u00fc", "u"},       {"&#10;", " "},       {"&lt;b", "b"},
+                   {"/B\u00fcro", "/Buro"}, {"\U0001f44d", "?"}, {"<em>", "<em x='1'>"},
+                   {"?a&amp;b", "?a&amp;c"}, {"xK2v9", "xK2v8"}, {"<markable ", "<unmarked "},
+                   {"04:51:08Z", "04:51:09Z"}};
+
+    for (size_t i = 0; i < ARRAY_COUNT(changes); i++) {
+        bool is_found = false;
+
+        for (uint32_t row = 0; row < m.form_count && !is_found; row++) {
+            char changed[BYTES_MAX];
+            char *at;
+
+            memset(text, 0, sizeof(text));
+            message_write(&m, text, 3, row);
+            at = strstr(text, changes[i].sent);
+            if (at) {
+                (void)snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text,
+                               changes[i].instead, at + strlen(changes[i].sent));
+                is_found = true;
+                cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_DAMAGED, "%s", changed);
+            }
+        }
+        cr_assert(is_found, "%s", changes[i].sent);
+    }
 }

@@ -16,6 +16,7 @@ static const struct plan plan = {
     .kind_name = {"sip", "s2s"},
     .streams = 20000,
     .domains = 7,
+    .mix = "plain",
     .stanza_bytes = 251,
     .suffix = "fan.test",
     .inside = "corp.test",

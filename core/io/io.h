@@ -110,7 +110,8 @@ struct io_vtable {
     int (*bell)(struct io *io, struct io *other, struct io_tag tag);
 
     /* Hands started operations to the kernel and waits for an event, timeout_ms at most
-     * (0 = does not wait). Spurious returns are normal. */
+     * (0 = does not wait). Spurious returns are normal. After a reap of several small events it may
+     * wait 50 us for more of them before it returns what there is. */
     int (*wait)(struct io *io, uint64_t timeout_ms);
     uint32_t (*reap)(struct io *io, struct io_event *events, uint32_t events_max);
     void (*buf_return)(struct io *io, uint32_t buf_idx);

@@ -21,6 +21,12 @@
 #define GATHER_EVENTS_MAX 256u
 #define GATHER_BYTES_MAX ((uint64_t)64 << 10)
 
+/* See uring_is_crowd. */
+#define LINGER_US 50
+#define LINGER_EVENTS 64u
+#define CROWD_EVENTS_MIN 4u
+#define CROWD_BYTES_MAX ((uint64_t)16 << 10)
+
 static struct uring *uring_of(struct io *io)
 {
     return CONTAINER_OF(io, struct uring, io);
@@ -221,6 +227,11 @@ static void gather(struct uring *u)
     }
 }
 
+bool uring_is_crowd(uint32_t events, uint64_t bytes)
+{
+    return events >= CROWD_EVENTS_MIN && bytes <= CROWD_BYTES_MAX;
+}
+
 static int uring_wait(struct io *io, uint64_t timeout_ms)
 {
     struct uring *u = uring_of(io);
@@ -231,6 +242,11 @@ static int uring_wait(struct io *io, uint64_t timeout_ms)
     if (timeout_ms == 0) {
         /* Deferred completion work runs only on entering with "get events". */
         err = io_uring_submit_and_get_events(&u->ring);
+    } else if (uring_is_crowd(u->last_events, u->last_bytes)) {
+        /* Nothing came: a spurious return, and the next wait is a whole one. */
+        ts.tv_sec = 0;
+        ts.tv_nsec = LINGER_US * 1000;
+        err = io_uring_submit_and_wait_timeout(&u->ring, &cqe, LINGER_EVENTS, &ts, NULL);
     } else if (timeout_ms == IO_FOREVER) {
         err = io_uring_submit_and_wait(&u->ring, 1);
     } else {
@@ -292,14 +308,17 @@ static uint32_t uring_reap(struct io *io, struct io_event *events, uint32_t even
     uint32_t count = 0;
     unsigned head;
 
+    u->last_bytes = 0;
     io_uring_for_each_cqe(&u->ring, head, cqe)
     {
         if (count == events_max) {
             break;
         }
         event_fill(u, cqe, &events[count]);
+        u->last_bytes += events[count].bytes ? (uint32_t)events[count].result : 0;
         count++;
     }
+    u->last_events = count;
     io_uring_cq_advance(&u->ring, count);
     return count;
 }

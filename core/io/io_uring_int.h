@@ -39,6 +39,8 @@ struct uring {
     size_t buf_ring_bytes;
     char *buf_memory; /* owned, mapped; buf_count * buf_bytes */
     struct uring_buf *bufs; /* owned; buf_count */
+    uint64_t last_bytes;    /* input of the last reap */
+    uint32_t last_events;   /* of the last reap */
     bool is_shared;         /* a buffer serves several receives */
     bool has_ring;
 };
@@ -53,6 +55,12 @@ int uring_register(struct uring *u, unsigned opcode, const void *arg, unsigned c
  * before 6.16 the completions of different receives could be posted in another order than that in
  * which they had taken their bytes, and a stretch's place follows from the order. */
 bool uring_may_share(const char *kernel_release);
+
+/* Whether what was reaped makes it worth to wait a moment for more of it; pure. When several small
+ * things came together, more are on their way: fewer and larger turns then, and what a turn costs
+ * whatever it does (waking, entering the kernel, a send to the component) is shared by more
+ * stanzas. What comes alone is never delayed; input in large pieces fills turns by itself. */
+bool uring_is_crowd(uint32_t events, uint64_t bytes);
 
 /* What a failed io_uring_setup means; pure. err: -errno; sysctl_value: content of
  * kernel.io_uring_disabled, -1 = no such file (before 6.6). Fills why, returns the code. */

@@ -31,7 +31,8 @@ def partner_domains(count=PARTNERS):
 def load_options(server, certs, mode, workload, count):
     """Of fedgate-load, for that server."""
     options = ["--mode", getattr(server, "load_mode", mode), "--workload", workload,
-               "--count", str(count), "--wait", "--quiet", "--cert", certs.crt(SUFFIX), "--key", certs.key(SUFFIX), "--suffix", SUFFIX,
+               "--count", str(count), "--wait", "--quiet",
+               "--cert", certs.crt(SUFFIX), "--key", certs.key(SUFFIX), "--suffix", SUFFIX,
                "--inside", plan.APP, "--secret", SECRET, "--target", "%s:%d" % server.target,
                *server.load_options]
     if server.component:

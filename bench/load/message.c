@@ -16,6 +16,7 @@
 #define MASKED ((char)0xff)
 #define HEADER                                                                                     \
     "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'>"
+#define CHILDREN_MAX 64u
 #define DOMAIN_MARK 'p' /* before a partner's number; before a flow's stands anything else */
 
 static unsigned digits_of(enum message_hole kind)
@@ -313,15 +314,15 @@ static bool has_attr(const struct xml_tree *t, uint32_t node, const struct xml_a
     return false;
 }
 
-/* The part of a node that is not what was sent; NULL = none. A server may say the stream's language
- * on the stanza. */
-static const char *fault_of_node(const struct xml_tree *t, const struct xml_tree *sent, uint32_t i)
+/* The part of a node that is not what was sent; NULL = none. more: so many attributes may have been
+ * added. */
+static const char *fault_of_node(const struct xml_tree *t, uint32_t node,
+                                 const struct xml_tree *sent, uint32_t as, uint32_t more)
 {
-    const struct xml_node *a = &t->nodes[i];
-    const struct xml_node *b = &sent->nodes[i];
-    uint32_t more = i == 0 && xml_lang(t, 0) && !xml_lang(sent, 0) ? 1 : 0;
+    const struct xml_node *a = &t->nodes[node];
+    const struct xml_node *b = &sent->nodes[as];
 
-    if (a->kind != b->kind || a->parent != b->parent) {
+    if (a->kind != b->kind) {
         return "elements";
     }
     if (!slice_eq(a->name, b->name)) {
@@ -334,20 +335,71 @@ static const char *fault_of_node(const struct xml_tree *t, const struct xml_tree
         return "namespace";
     }
     for (uint32_t k = b->attr_first; k < b->attr_first + b->attr_count; k++) {
-        if (!has_attr(t, i, &sent->attrs[k])) {
+        if (!has_attr(t, node, &sent->attrs[k])) {
             return "attribute";
         }
     }
     return a->attr_count == b->attr_count + more ? NULL : "more attributes than were sent";
 }
 
+/* Nodes of a child of the root, itself and what is in it: they follow each other. */
+static uint32_t nodes_of(const struct xml_tree *t, uint32_t child)
+{
+    uint32_t next = t->nodes[child].next_sibling;
+
+    return (next == XML_NO_NODE ? t->node_count : next) - child;
+}
+
+static const char *fault_of_child(const struct xml_tree *t, uint32_t child,
+                                  const struct xml_tree *sent, uint32_t as)
+{
+    uint32_t count = nodes_of(sent, as);
+    const char *fault = nodes_of(t, child) == count ? NULL : "elements";
+
+    for (uint32_t i = 0; i < count && !fault; i++) {
+        bool is_there = i == 0 || t->nodes[child + i].parent - child ==
+                                      sent->nodes[as + i].parent - as;
+
+        fault = is_there ? fault_of_node(t, child + i, sent, as + i, 0) : "elements";
+    }
+    return fault;
+}
+
+/* Each child that was sent has one of those that came, in any order: some servers put what they
+ * know in front. */
+static const char *fault_of_children(const struct xml_tree *t, const struct xml_tree *sent)
+{
+    uint64_t taken = 0; /* bit n: the nth child that came */
+    uint32_t count = 0;
+
+    for (uint32_t b = sent->nodes[0].first_child; b != XML_NO_NODE;
+         b = sent->nodes[b].next_sibling) {
+        const char *fault = "elements";
+        uint32_t n = 0;
+
+        for (uint32_t a = t->nodes[0].first_child; a != XML_NO_NODE && fault;
+             a = t->nodes[a].next_sibling) {
+            if (n < CHILDREN_MAX && !(taken >> n & 1)) {
+                fault = fault_of_child(t, a, sent, b);
+                taken |= (uint64_t)!fault << n;
+            }
+            n++;
+        }
+        if (fault) {
+            return fault;
+        }
+        count += nodes_of(sent, b);
+    }
+    return t->node_count == 1 + count ? NULL : "more elements than were sent";
+}
+
 /* The first part that is not what was sent, whatever quotes, order and prefixes it is written with;
- * NULL = none. */
+ * NULL = none. A server may say the stream's language on the stanza. */
 static const char *fault_of(const struct message *m, const struct xml_tree *t, uint32_t *flow,
                             uint64_t *seq)
 {
     const struct xml_tree *sent;
-    const char *fault = NULL;
+    const char *fault;
     size_t used;
     size_t len;
 
@@ -359,10 +411,8 @@ static const char *fault_of(const struct message *m, const struct xml_tree *t, u
         UNREACHABLE("a stanza of ours is XML");
     }
     sent = xml_parser_tree(m->parser);
-    for (uint32_t i = 0; i < t->node_count && i < sent->node_count && !fault; i++) {
-        fault = fault_of_node(t, sent, i);
-    }
-    return fault || t->node_count == sent->node_count ? fault : "elements";
+    fault = fault_of_node(t, 0, sent, 0, xml_lang(t, 0) && !xml_lang(sent, 0) ? 1 : 0);
+    return fault ? fault : fault_of_children(t, sent);
 }
 
 enum message_finding message_check(const struct message *m, const struct xml_tree *t,

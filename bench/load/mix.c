@@ -56,7 +56,8 @@ static const struct mix real = {
             {"<message xml:lang='en' to='" TO "' from='" FROM
              "/Conversations.aB3d' type='chat' id='s" NUMBER
              "'><markable xmlns='urn:xmpp:chat-markers:0'/><origin-id xmlns='urn:xmpp:sid:0' "
-             "id='s" NUMBER "'/><request xmlns='urn:xmpp:receipts'/><body>" BODY "</body></message>",
+             "id='s" NUMBER "'/><request xmlns='urn:xmpp:receipts'/><body>" BODY
+             "</body></message>",
              ascii, 2},
             /* Its marker, and a receipt: what follows each message. */
             {"<message to='" TO "/" MIX_TO_RESOURCE "' from='" FROM "/phone' id='s" NUMBER

@@ -229,6 +229,28 @@ Test(message, the_language_of_the_stream_may_be_said_on_a_stanza_and_nothing_els
     cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_DAMAGED);
 }
 
+Test(message, children_may_change_places_but_none_may_come_or_go)
+{
+    static const char state[] = "<active xmlns='http://jabber.org/protocol/chatstates'/>";
+    const char *end = "</message>";
+    char changed[BYTES_MAX + 32];
+    char *body;
+
+    message_write(&m, text, 3, 9);
+    body = strstr(text, "<body>");
+    cr_assert_not_null(body);
+    (void)snprintf(changed, sizeof(changed), "%.*s%s%.*s%s", (int)(body - text), text, state,
+                   (int)(strlen(body) - strlen(state) - strlen(end)), body, end);
+    cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_INTACT, "%s", changed);
+    (void)snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(body - text), text, state, end);
+    cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_DAMAGED, "%s", changed);
+    (void)snprintf(changed, sizeof(changed), "%.*s%s%s%s", (int)(body - text), text, state, state,
+                   end);
+    cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_DAMAGED, "%s", changed);
+    (void)snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(body - text), text, state, body);
+    cr_assert_eq(check(slice_from_cstr(changed)), MESSAGE_DAMAGED, "%s", changed);
+}
+
 /* --- a mix of many forms --- */
 
 static void set_up_mix(void)

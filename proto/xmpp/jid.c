@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "xmpp/jid_plain.h"
 #include "xmpp/jid_prep.h"
+#include "xmpp/jid_stable.h"
 
 static struct slice copy_part(char *to, struct slice part)
 {
@@ -35,41 +36,64 @@ static int make_domain(char *to, struct slice domain, struct jid *out)
     return err;
 }
 
-int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
-             struct slice resource, struct jid *out)
+/* A local part or a resource. owner: whose place it may take where normal ones are remembered. */
+static int make_part(char *to, enum jid_stable_kind kind, struct slice part, struct slice owner,
+                     struct slice *out)
 {
     const char *why = NULL;
-    char *at = mem->bytes;
     size_t len;
     int err;
 
-    *out = (struct jid){0};
-    if (local.len > 0) {
-        err = jid_prep_local(local, at, &len, &why);
-        if (err) {
-            return err;
-        }
-        out->local = slice_make(at, len);
+    if (part.len == 0) {
+        return 0;
     }
-    at += JID_PART_BYTES_MAX;
-    err = make_domain(at, domain, out);
+    if (!utf8_is_ascii(part) && jid_stable_find(kind, part)) {
+        *out = copy_part(to, part);
+        return 0;
+    }
+    err = kind == JID_STABLE_LOCAL ? jid_prep_local(part, to, &len, &why)
+                                   : jid_prep_resource(part, to, &len, &why);
     if (err) {
         return err;
     }
-    at += JID_PART_BYTES_MAX;
-    if (resource.len > 0) {
-        err = jid_prep_resource(resource, at, &len, &why);
-        if (err) {
-            return err;
-        }
-        out->resource = slice_make(at, len);
+    *out = slice_make(to, len);
+    if (slice_eq(*out, part) && !utf8_is_ascii(part)) {
+        jid_stable_keep(kind, part, owner);
     }
     return 0;
 }
 
+/* from: the domain that names this address; ptr NULL = its own. */
+static int make(struct jid_storage *mem, const struct jid *parts, struct slice from,
+                struct jid *out)
+{
+    struct jid made = {0};
+    struct slice owner;
+    int err = make_domain(mem->bytes + JID_PART_BYTES_MAX, parts->domain, &made);
+
+    owner = from.ptr ? from : made.domain;
+    if (!err) {
+        err = make_part(mem->bytes, JID_STABLE_LOCAL, parts->local, owner, &made.local);
+    }
+    if (!err) {
+        err = make_part(mem->bytes + 2 * JID_PART_BYTES_MAX, JID_STABLE_RESOURCE, parts->resource,
+                        owner, &made.resource);
+    }
+    *out = made;
+    return err;
+}
+
+int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
+             struct slice resource, struct jid *out)
+{
+    const struct jid parts = {.local = local, .domain = domain, .resource = resource};
+
+    return make(mem, &parts, SLICE_NONE, out);
+}
+
 /* RFC 7622 3.2: first the resource is cut off at the first '/', then the local part at the first
  * '@' of what is left. */
-static int parse(struct jid_storage *mem, struct slice text, struct jid *out)
+static int parse(struct jid_storage *mem, struct slice text, struct slice from, struct jid *out)
 {
     struct slice local = SLICE_NONE;
     struct slice resource = SLICE_NONE;
@@ -92,12 +116,19 @@ static int parse(struct jid_storage *mem, struct slice text, struct jid *out)
             return ERR_JID;
         }
     }
-    return jid_make(mem, local, domain, resource, out);
+    const struct jid parts = {.local = local, .domain = domain, .resource = resource};
+    return make(mem, &parts, from, out);
 }
 
 int jid_view(struct jid_storage *mem, struct slice text, struct jid *out)
 {
-    return jid_plain_split(text, out) ? 0 : parse(mem, text, out);
+    return jid_plain_split(text, out) ? 0 : parse(mem, text, SLICE_NONE, out);
+}
+
+int jid_view_named(struct jid_storage *mem, struct slice text, const struct jid *by,
+                   struct jid *out)
+{
+    return jid_plain_split(text, out) ? 0 : parse(mem, text, by->domain, out);
 }
 
 int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
@@ -105,7 +136,7 @@ int jid_parse(struct jid_storage *mem, struct slice text, struct jid *out)
     struct jid plain;
 
     if (!jid_plain_split(text, &plain)) {
-        return parse(mem, text, out);
+        return parse(mem, text, SLICE_NONE, out);
     }
     jid_copy(mem, &plain, out);
     return 0;

@@ -7,10 +7,10 @@
  *   resource  resourceprep (case kept, spaces allowed)
  * DNS, TLS and tables keyed across protocols use the A-label form: jid_domain_to_ascii().
  *
- * Threads: any; no state but a thread's memory of names that it normalised lately. Ownership: the
+ * Threads: any; no state but a thread's memory of names that it met lately. Ownership: the
  * parts point into the caller's jid_storage and live as long as it does (do not copy a jid_storage:
  * the slices keep pointing to the old one); after jid_view() they may point into the text. ASCII
- * addresses need no heap, nor do domains that the thread met lately. Errors: ERR_JID for whatever
+ * addresses need no heap, nor do domains and normal parts met lately. Errors: ERR_JID for whatever
  * is not an address (stanza error jid-malformed, or improper-addressing on a stream), ERR_NOMEM. */
 #ifndef FG_XMPP_JID_H
 #define FG_XMPP_JID_H
@@ -53,6 +53,9 @@ NODISCARD int jid_parse(struct jid_storage *mem, struct slice text, struct jid *
 /* The same without copies where there is nothing to change: each part points into mem or into text,
  * and is valid as long as both. Whoever keeps the address longer than the text takes jid_copy(). */
 NODISCARD int jid_view(struct jid_storage *mem, struct slice text, struct jid *out);
+/* The same of an address that another one names: what is remembered of it counts as by's. */
+NODISCARD int jid_view_named(struct jid_storage *mem, struct slice text, const struct jid *by,
+                             struct jid *out);
 /* From parts that were not normalised yet; an empty slice = part absent. */
 NODISCARD int jid_make(struct jid_storage *mem, struct slice local, struct slice domain,
                        struct slice resource, struct jid *out);

@@ -148,7 +148,7 @@ static enum stanza_fault read_addresses(struct stanza *st, const struct start_ta
     if (is_absent(tag->to)) {
         return STANZA_FAULT_TO_MISSING;
     }
-    err = jid_view(&st->to_mem, tag->to->value, &st->to);
+    err = jid_view_named(&st->to_mem, tag->to->value, &st->from, &st->to);
     if (err) {
         st->to = (struct jid){0};
         return err == ERR_NOMEM ? STANZA_FAULT_NOMEM : STANZA_FAULT_TO;

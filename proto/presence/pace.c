@@ -7,8 +7,12 @@
 #include "base/pool.h"
 #include "presence/table.h"
 
-#define TOKEN         1000u /* thousandths: a rate per second is this many in a millisecond */
+#define TOKEN         1000000u
 #define BURST_DIVISOR 32u
+/* Our time is that of a turn's begin, what is sent then leaves until the turn's end: a second of
+ * the next hop is this much more of ours. */
+#define SECOND_MS     1000u
+#define SLACK_MS      20u
 #define TURNS_MAX     64u /* at a time; the rest a tick later */
 
 struct lane {
@@ -31,15 +35,18 @@ struct hop {
     char name[];
 };
 
-/* In no second more than the rate: what a full bucket adds at once is taken off its filling. */
+/* In no second more than the rate: what a full bucket adds at once is taken off its filling. A
+ * second with both its ends holds the burst and what SECOND_MS + SLACK_MS fill: less than the rate
+ * and one more. */
 static uint32_t burst_of(uint32_t rate)
 {
     return 1 + rate / BURST_DIVISOR;
 }
 
-static uint32_t fill_of(uint32_t rate)
+/* Parts of a token in a millisecond. */
+static uint64_t fill_of(uint32_t rate)
 {
-    return rate - burst_of(rate) + 1;
+    return (uint64_t)(rate - burst_of(rate) + 1) * TOKEN / (SECOND_MS + SLACK_MS + 1);
 }
 
 static void fill(struct hop *hop)
@@ -52,7 +59,7 @@ static void fill(struct hop *hop)
     if (hop->rate == 0) {
         return;
     }
-    if (passed < most) { /* a token a second at least: more would overflow and is the most anyway */
+    if (passed < most) { /* longer ones would overflow and fill it anyway */
         hop->tokens += passed * fill_of(hop->rate);
     } else {
         hop->tokens = most;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pool: size-class free lists per thread. */
+/* pool: size-class free lists per thread; blocks that go home to another one in parcels. */
 #include "base/pool.h"
 
 #include <stdalign.h>
@@ -39,12 +39,32 @@ struct pool_head {
 
 STATIC_ASSERT(sizeof(struct pool_head) == 16, "blocks stay 16-byte aligned");
 
+/* Blocks on their way home. Lies in the first of them; the others are named, not linked: their
+ * lines are in the other core's cache, and the owner can ask for all of them at once. */
+struct pool_parcel {
+    struct pool_parcel *next; /* in the account; owned by whoever takes them all */
+    uint32_t count;
+    uint32_t count_max;
+    struct pool_head *blocks[]; /* owned, count */
+};
+#define PARCEL_BLOCKS_MAX 62u
+
+STATIC_ASSERT(sizeof(struct pool_parcel) <= POOL_GRAIN_BYTES, "any block holds an empty one");
+
 /* What other threads have freed of a thread's blocks. Outlives the thread: blocks may, too. Threads
  * beyond the last share it. */
 struct pool_account {
     alignas(64) _Atomic int64_t freed_elsewhere_bytes;
+    /* A stack. Whoever frees, compare-exchange with release; owner, exchange of all with acquire. */
+    _Atomic(struct pool_parcel *) returned;
 };
 #define POOL_ACCOUNTS_MAX 256u
+
+/* What this thread has freed of another one's blocks and not sent yet. */
+struct pool_way {
+    struct pool_parcel *parcel; /* owned; NULL = nothing */
+    int64_t bytes;
+};
 
 static struct pool_account accounts[POOL_ACCOUNTS_MAX];
 static _Atomic uint32_t account_count;
@@ -56,6 +76,9 @@ struct pool {
     int64_t used_bytes;
     uint64_t budget_bytes;
     uint64_t fail_in; /* tests: countdown to a failure, 0 = off */
+    bool is_gathering;
+    uint64_t open_ways[POOL_ACCOUNTS_MAX / 64]; /* bits: ways with a parcel */
+    struct pool_way ways[POOL_ACCOUNTS_MAX];    /* by account */
 };
 
 static _Thread_local struct pool pool;
@@ -121,6 +144,102 @@ static bool may_allocate(size_t bytes)
     return pool.budget_bytes == 0 || is_within_budget(bytes);
 }
 
+/* To the free lists, or to the system when they hold enough. */
+static void keep(struct pool_head *head)
+{
+#ifndef FEDGATE_SANITIZED
+    size_t bytes = class_bytes(head->class_idx);
+
+    if ((pool.free_count[head->class_idx] + 1) * bytes <=
+        (bytes <= POOL_SMALL_MAX ? POOL_KEEP_SMALL_BYTES : POOL_KEEP_BYTES)) {
+        head->next = pool.free_blocks[head->class_idx];
+        pool.free_blocks[head->class_idx] = head;
+        pool.free_count[head->class_idx]++;
+        return;
+    }
+#endif
+    free(head);
+}
+
+static void parcel_send(uint32_t idx)
+{
+    struct pool_way *way = &pool.ways[idx];
+    struct pool_account *home = &accounts[idx];
+    struct pool_parcel *parcel = way->parcel;
+
+    (void)atomic_fetch_add_explicit(&home->freed_elsewhere_bytes, way->bytes,
+                                    memory_order_relaxed);
+    way->parcel = NULL;
+    pool.open_ways[idx / 64] &= ~((uint64_t)1 << idx % 64);
+    parcel->next = atomic_load_explicit(&home->returned, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&home->returned, &parcel->next, parcel,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* Nothing is gathered: whoever touches it is seen from now on. */
+static void free_foreign(struct pool_head *head, size_t bytes)
+{
+    (void)atomic_fetch_add_explicit(&head->account->freed_elsewhere_bytes, (int64_t)bytes,
+                                    memory_order_relaxed);
+    free(head);
+}
+#else
+static void free_foreign(struct pool_head *head, size_t bytes)
+{
+    uint32_t idx = (uint32_t)(head->account - accounts);
+    struct pool_way *way = &pool.ways[idx];
+    struct pool_parcel *parcel = way->parcel;
+    size_t room;
+
+    if (parcel) {
+        parcel->blocks[parcel->count++] = head;
+        way->bytes += (int64_t)bytes;
+    } else {
+        room = (bytes - sizeof(*parcel)) / sizeof(parcel->blocks[0]);
+        parcel = (struct pool_parcel *)(void *)(head + 1);
+        *parcel = (struct pool_parcel){
+            .count_max = (uint32_t)(room < PARCEL_BLOCKS_MAX ? room : PARCEL_BLOCKS_MAX)};
+        way->parcel = parcel;
+        way->bytes = (int64_t)bytes;
+        pool.open_ways[idx / 64] |= (uint64_t)1 << idx % 64;
+    }
+    if (parcel->count == parcel->count_max || !pool.is_gathering) {
+        parcel_send(idx);
+    }
+}
+#endif
+
+static void parcel_open(struct pool_parcel *parcel)
+{
+    for (uint32_t i = 0; i < parcel->count; i++) {
+        PREFETCH(parcel->blocks[i]);
+    }
+    for (uint32_t i = 0; i < parcel->count; i++) {
+        DASSERT(parcel->blocks[i]->magic == POOL_MAGIC_FREE);
+        keep(parcel->blocks[i]);
+    }
+    keep((struct pool_head *)(void *)parcel - 1);
+}
+
+/* Takes what came home. */
+NOINLINE static void collect(void)
+{
+    struct pool_parcel *parcel;
+    struct pool_parcel *next;
+
+    if (!pool.account ||
+        !atomic_load_explicit(&pool.account->returned, memory_order_relaxed)) {
+        return;
+    }
+    parcel = atomic_exchange_explicit(&pool.account->returned, NULL, memory_order_acquire);
+    for (; parcel; parcel = next) {
+        next = parcel->next;
+        parcel_open(parcel);
+    }
+}
+
 void *pool_alloc(size_t size)
 {
     struct pool_head *head;
@@ -136,9 +255,14 @@ void *pool_alloc(size_t size)
         return NULL;
     }
     head = pool.free_blocks[class_idx];
+    if (UNLIKELY(!head)) {
+        collect();
+        head = pool.free_blocks[class_idx];
+    }
     if (head) {
         pool.free_blocks[class_idx] = head->next;
         pool.free_count[class_idx]--;
+        PREFETCH(head->next); /* it may have come from another core: asked for one block ahead */
     } else {
         head = malloc(sizeof(*head) + bytes);
         if (!head) {
@@ -172,23 +296,13 @@ void pool_free(void *block)
     }
     head = head_of(block);
     bytes = class_bytes(head->class_idx);
-    if (head->account == pool.account) {
-        pool.used_bytes -= (int64_t)bytes;
-    } else {
-        (void)atomic_fetch_add_explicit(&head->account->freed_elsewhere_bytes, (int64_t)bytes,
-                                        memory_order_relaxed);
-    }
     head->magic = POOL_MAGIC_FREE;
-#ifndef FEDGATE_SANITIZED
-    if ((pool.free_count[head->class_idx] + 1) * bytes <=
-        (bytes <= POOL_SMALL_MAX ? POOL_KEEP_SMALL_BYTES : POOL_KEEP_BYTES)) {
-        head->next = pool.free_blocks[head->class_idx];
-        pool.free_blocks[head->class_idx] = head;
-        pool.free_count[head->class_idx]++;
-        return;
+    if (LIKELY(head->account == pool.account)) {
+        pool.used_bytes -= (int64_t)bytes;
+        keep(head);
+    } else {
+        free_foreign(head, bytes);
     }
-#endif
-    free(head);
 }
 
 void pool_free_wiped(void *block)
@@ -217,8 +331,25 @@ int64_t pool_used_bytes(void)
                         : 0;
 }
 
+void pool_gather(bool is_gathering)
+{
+    pool.is_gathering = is_gathering;
+    pool_send_home();
+}
+
+void pool_send_home(void)
+{
+    for (uint32_t word = 0; word < POOL_ACCOUNTS_MAX / 64; word++) {
+        while (pool.open_ways[word]) {
+            parcel_send(word * 64 + (uint32_t)__builtin_ctzll(pool.open_ways[word]));
+        }
+    }
+}
+
 void pool_trim(void)
 {
+    pool_send_home();
+    collect();
     for (uint32_t i = 0; i < POOL_CLASS_COUNT; i++) {
         while (pool.free_blocks[i]) {
             struct pool_head *head = pool.free_blocks[i];

@@ -324,6 +324,7 @@ void shard_turn(struct shard *sh, bool may_sleep)
         sh->engine->params.app->turn_end(sh);
     }
     drive_dirty(sh);
+    pool_send_home();
     shard_mail_ring_bells(sh);
     publish_gauges(sh);
     DASSERT(sh->io->bufs_lent == 0); /* free + lent + in the kernel = all of them */
@@ -345,6 +346,7 @@ int shard_begin(struct shard *sh)
     sh->now_ms = sh->io->vt->now_ms(sh->io);
     sh->now_unix_s = sh->io->vt->now_unix_s(sh->io);
     pool_set_budget(e->params.memory_bytes_max);
+    pool_gather(true); /* shard_turn sends it */
     err = shard_poll_add(sh, sh->alarm_fd, POLLIN, alarm_ready, NULL);
     if (err) {
         return err;
@@ -376,6 +378,7 @@ void *shard_thread(void *arg)
         shard_finish(sh);
     }
     shard_mail_leave(sh);
+    pool_gather(false); /* no turn follows */
     pool_trim();
     log_ring_use(NULL);
     return NULL;

@@ -2,6 +2,8 @@
 /* pool: classes, budget, injected failures, blocks that change their thread. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/pool.h"
@@ -141,4 +143,156 @@ Test(pool, what_others_free_is_within_the_budget_again)
         cr_assert_eq(pthread_join(thread, NULL), 0);
     }
     pool_set_budget(0);
+}
+
+/* ---- blocks that go home in parcels ---- */
+
+enum { GATHERED = 200 };
+
+struct gathering {
+    void *blocks[GATHERED];
+    sem_t freed;
+    sem_t send;
+    sem_t sent;
+};
+
+static void *gather(void *ctx)
+{
+    struct gathering *g = ctx;
+
+    pool_gather(true);
+    for (uint32_t i = 0; i < GATHERED; i++) {
+        pool_free(g->blocks[i]);
+    }
+    (void)sem_post(&g->freed);
+    (void)sem_wait(&g->send);
+    pool_send_home();
+    (void)sem_post(&g->sent);
+    pool_gather(false);
+    pool_trim();
+    return NULL;
+}
+
+/* Blocks of all sizes, small ones first: the first is the parcel, and names as many as it holds. */
+Test(pool, gathered_blocks_come_home_and_are_used_again)
+{
+    static struct gathering g;
+    void *old[GATHERED];
+    uint32_t again = 0;
+    int64_t used;
+    pthread_t thread;
+
+    (void)sem_init(&g.freed, 0, 0);
+    (void)sem_init(&g.send, 0, 0);
+    (void)sem_init(&g.sent, 0, 0);
+    for (uint32_t i = 0; i < GATHERED; i++) {
+        g.blocks[i] = pool_alloc(1 + i * 7);
+        cr_assert_not_null(g.blocks[i]);
+        memset(g.blocks[i], (int)i, 1 + i * 7);
+        old[i] = g.blocks[i];
+    }
+    used = pool_used_bytes();
+    cr_assert_eq(pthread_create(&thread, NULL, gather, &g), 0);
+    (void)sem_wait(&g.freed);
+    cr_expect_lt(pool_used_bytes(), used, "full parcels are under way");
+    (void)sem_post(&g.send);
+    (void)sem_wait(&g.sent);
+    cr_expect_eq(pool_used_bytes(), 0, "%ld", (long)pool_used_bytes());
+    for (uint32_t i = 0; i < GATHERED; i++) {
+        void *block = pool_alloc(1 + i * 7);
+
+        cr_assert_not_null(block);
+        memset(block, (int)i, 1 + i * 7);
+        for (uint32_t n = 0; n < GATHERED; n++) {
+            again += block == old[n];
+        }
+        g.blocks[i] = block;
+    }
+#ifndef FEDGATE_SANITIZED
+    cr_expect_eq(again, GATHERED, "%u of them", again);
+#endif
+    for (uint32_t i = 0; i < GATHERED; i++) {
+        pool_free(g.blocks[i]);
+    }
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_expect_eq(pool_used_bytes(), 0);
+    pool_trim();
+}
+
+/* Two threads that make blocks for each other, of many sizes; both free what they get. */
+enum { PASSES = 20000, SLOTS = 64 };
+
+struct passing {
+    _Atomic(unsigned char *) slots[2][SLOTS]; /* to the thread of that number */
+    _Atomic int64_t used[2];
+    _Atomic uint32_t done_count;
+    _Atomic uint32_t next_idx;
+};
+
+static void take(struct passing *p, uint32_t me, uint32_t slot)
+{
+    unsigned char *got = atomic_exchange_explicit(&p->slots[me][slot], NULL, memory_order_acquire);
+
+    if (got) {
+        size_t bytes = pool_block_bytes(got);
+
+        cr_assert(got[0] == got[bytes - 1] && got[0] == got[bytes / 2]);
+        memset(got, 0xee, bytes);
+        pool_free(got);
+    }
+}
+
+static void *pass(void *ctx)
+{
+    struct passing *p = ctx;
+    uint32_t me = atomic_fetch_add_explicit(&p->next_idx, 1, memory_order_relaxed);
+    uint32_t random = me + 1;
+
+    pool_gather(true);
+    for (uint32_t i = 0; i < PASSES; i++) {
+        unsigned char *block;
+        unsigned char *none = NULL;
+
+        random = random * 1664525u + 1013904223u;
+        take(p, me, i % SLOTS);
+        block = pool_alloc((random >> 16) % 1500);
+        cr_assert_not_null(block);
+        memset(block, (int)i, pool_block_bytes(block));
+        if (!atomic_compare_exchange_strong_explicit(&p->slots[1 - me][i % SLOTS], &none, block,
+                                                     memory_order_release, memory_order_relaxed)) {
+            pool_free(block);
+        }
+        if (i % 32 == 0) {
+            pool_send_home();
+        }
+    }
+    (void)atomic_fetch_add_explicit(&p->done_count, 1, memory_order_acq_rel);
+    while (atomic_load_explicit(&p->done_count, memory_order_acquire) < 2) {
+    }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        take(p, me, i);
+    }
+    pool_gather(false);
+    (void)atomic_fetch_add_explicit(&p->done_count, 1, memory_order_acq_rel);
+    while (atomic_load_explicit(&p->done_count, memory_order_acquire) < 4) {
+    }
+    atomic_store_explicit(&p->used[me], pool_used_bytes(), memory_order_relaxed);
+    pool_trim();
+    return NULL;
+}
+
+Test(pool, accounts_of_two_threads_that_free_for_each_other_end_at_nothing)
+{
+    static struct passing p;
+    pthread_t threads[2];
+
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, pass, &p), 0);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_expect_eq(atomic_load_explicit(&p.used[i], memory_order_relaxed), 0);
+    }
 }

@@ -157,7 +157,7 @@ struct stream {
     uint8_t trail_at;
 };
 
-/* --- stream.c: common parts --- */
+/* --- stream.c, stream_end.c: common parts --- */
 void stream_set_state(struct stream *s, enum stream_state next);
 /* "the stream header": what the state waits for. Before authentication: what of the rules the peer
  * has not met, so that one who leaves without a word is not a riddle. */

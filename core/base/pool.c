@@ -55,7 +55,7 @@ STATIC_ASSERT(sizeof(struct pool_parcel) <= POOL_GRAIN_BYTES, "any block holds a
  * beyond the last share it. */
 struct pool_account {
     alignas(64) _Atomic int64_t freed_elsewhere_bytes;
-    /* A stack. Whoever frees, compare-exchange with release; owner, exchange of all with acquire. */
+    /* A stack. Who frees: compare-exchange with release; owner: exchange of all with acquire. */
     _Atomic(struct pool_parcel *) returned;
 };
 #define POOL_ACCOUNTS_MAX 256u

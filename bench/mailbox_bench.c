@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mailbox_bench: what a mail costs. The ring alone, by one thread (two cache lines stay at home)
  * and between two; then through the engine: 256 mails that two shards hand to each other, bells and
- * turns included, and a shard to itself. A mail on its way back counts as one. Order and number are
- * checked. race.h: options. */
+ * turns included, and a shard to itself. A mail on its way back counts as one. Stanzas: blocks that
+ * shard 0 makes, another copies out of and frees some time later, as a component's leg does. Order
+ * and number are checked. race.h: options. */
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -19,7 +20,12 @@
 #define FLYING      256u
 #define CONN_MAX    16u
 
-enum { MAIL_BEGIN, MAIL_THERE, MAIL_BACK };
+#define STANZA_BYTES 360u /* with its names */
+#define CUSTODY      512u
+#define CREDIT       256u /* stanzas between two answers */
+#define CREDITS      4u
+
+enum { MAIL_BEGIN, MAIL_THERE, MAIL_BACK, MAIL_SEND, MAIL_STANZA, MAIL_CREDIT };
 
 struct world {
     struct mailbox *box;
@@ -30,11 +36,16 @@ struct world {
     uint32_t to_idx; /* the shard that shard 0 hands its mails to */
     uint32_t left;   /* mails still to be handed over; shard 0's */
     uint32_t flying;
+    struct list custody; /* struct mail.link, owned; the receiving shard's */
+    uint32_t custody_count;
+    uint32_t received;
+    char out[STANZA_BYTES];
 };
 
 struct numbered {
     struct mail mail;
     uint32_t number;
+    char bytes[]; /* of stanzas */
 };
 
 static struct mail *nth(const struct world *w, uint32_t i)
@@ -157,6 +168,49 @@ static void begin(struct shard *sh, struct world *w)
     }
 }
 
+static void send_stanzas(struct shard *sh, struct world *w, uint32_t count_max)
+{
+    for (uint32_t i = 0; i < count_max && w->left > 0; i++) {
+        struct numbered *m = pool_alloc(sizeof(*m) + STANZA_BYTES);
+
+        RACE_MUST(m != NULL);
+        m->mail.kind = MAIL_STANZA;
+        m->number = w->left--;
+        memset(m->bytes, (int)m->number, STANZA_BYTES);
+        RACE_MUST(shard_post(sh, w->to_idx, &m->mail) == 0);
+    }
+}
+
+static void empty_custody(struct world *w, uint32_t count_max)
+{
+    struct list *link;
+
+    while (w->custody_count > count_max && (link = list_pop_front(&w->custody))) {
+        w->custody_count--;
+        mail_free(LIST_ENTRY(link, struct mail, link));
+    }
+}
+
+static void receive_stanza(struct shard *sh, struct world *w, struct numbered *m)
+{
+    bool is_last = m->number == 1;
+    struct mail *credit;
+
+    memcpy(w->out, m->bytes, STANZA_BYTES);
+    RACE_MUST(w->out[STANZA_BYTES - 1] == (char)m->number);
+    list_push_back(&w->custody, &m->mail.link);
+    w->custody_count++;
+    empty_custody(w, is_last ? 0 : CUSTODY);
+    if (is_last) {
+        RACE_MUST(sem_post(&w->done) == 0);
+    } else if (++w->received % CREDIT == 0) {
+        credit = pool_zalloc(sizeof(*credit));
+        RACE_MUST(credit != NULL);
+        credit->kind = MAIL_CREDIT;
+        shard_post_reply(sh, 0, credit);
+    }
+}
+
 static void on_mail(struct shard *sh, struct mail *mail)
 {
     struct world *w = shard_app(sh);
@@ -174,20 +228,32 @@ static void on_mail(struct shard *sh, struct mail *mail)
         mail->kind = MAIL_BACK;
         shard_post_reply(sh, 0, mail);
         break;
+    case MAIL_SEND:
+        mail_free(mail);
+        w->received = 0;
+        send_stanzas(sh, w, CREDITS * CREDIT);
+        break;
+    case MAIL_CREDIT:
+        mail_free(mail);
+        send_stanzas(sh, w, CREDIT);
+        break;
+    case MAIL_STANZA:
+        receive_stanza(sh, w, m);
+        break;
     default:
         hand_over(sh, w, m);
         break;
     }
 }
 
-static void pass_mails(struct world *w, uint32_t to_idx, uint32_t loops)
+static void pass(struct world *w, uint32_t first_kind, uint32_t to_idx, uint32_t count)
 {
     struct numbered *m = pool_zalloc(sizeof(*m));
 
     RACE_MUST(m != NULL);
     w->to_idx = to_idx;
-    w->left = loops / 2; /* there and back */
-    m->mail.kind = MAIL_BEGIN;
+    w->left = count;
+    m->mail.kind = first_kind;
     RACE_MUST(engine_post(w->engine, 0, &m->mail) == 0);
     while (sem_wait(&w->done) != 0) {
     }
@@ -195,12 +261,22 @@ static void pass_mails(struct world *w, uint32_t to_idx, uint32_t loops)
 
 static void run_shards(void *world, uint32_t loops)
 {
-    pass_mails(world, 1, loops);
+    pass(world, MAIL_BEGIN, 1, loops / 2); /* there and back */
 }
 
 static void run_own_shard(void *world, uint32_t loops)
 {
-    pass_mails(world, 0, loops);
+    pass(world, MAIL_BEGIN, 0, loops / 2);
+}
+
+static void run_stanzas(void *world, uint32_t loops)
+{
+    pass(world, MAIL_SEND, 1, loops);
+}
+
+static void run_own_stanzas(void *world, uint32_t loops)
+{
+    pass(world, MAIL_SEND, 0, loops);
 }
 
 static void set_up(struct world *w)
@@ -216,9 +292,10 @@ static void set_up(struct world *w)
     w->box = &box;
     w->mails = pool_heap_zalloc(MAILBOX_ENTRIES * sizeof(*w->mails));
     RACE_MUST(sem_init(&w->done, 0, 0) == 0);
+    list_init(&w->custody);
     if (engine_new(&w->engine,
                    &(struct engine_params){.app = &app, .app_ctx = w, .shard_count = 2,
-                                           .conn_max = CONN_MAX},
+                                           .pin = true, .conn_max = CONN_MAX},
                    why, sizeof(why)) != 0) {
         race_die("mailbox_bench: %s", why);
     }
@@ -237,6 +314,10 @@ int main(int argc, char **argv)
          .against = RACE_ALONE},
         {.name = "shard to shard (wall)", .run = run_shards, .clock = RACE_WALL,
          .against = RACE_ALONE},
+        {.name = "stanzas, to itself (CPU)", .run = run_own_stanzas, .clock = RACE_PROCESS,
+         .against = RACE_ALONE},
+        {.name = "stanzas, to another (CPU of both)", .run = run_stanzas,
+         .clock = RACE_PROCESS, .against = RACE_ALONE},
     };
     static struct race race = {.bench = "mailbox_bench", .unit = "mail", .loops = LOOPS};
     static struct world w;

@@ -181,7 +181,7 @@ static void from_watcher(struct presence *p, const struct presence_pair *pair,
         gate_answer_stranger(p, pair, st); /* dialogs of before end by presence_review */
         return;
     }
-    if (is_new && !bound_may_ask(p, pair, &rule)) {
+    if (is_new && !bound_may_ask(p, c, pair, &rule)) {
         p->stats.refused_full++;
         err = ERR_LIMIT;
     } else if (!c) {

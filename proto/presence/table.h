@@ -114,9 +114,10 @@ NODISCARD int bound_init(struct presence *p);
 void bound_deinit(struct presence *p);
 /* The contact's state begins (1) or ends (-1). */
 void bound_count(const struct contact *c, int32_t by);
-/* May this user of a partner begin to watch one more of ours? rule: of direction in. */
-bool bound_may_ask(const struct presence *p, const struct presence_pair *pair,
-                   const struct presence_rule *rule);
+/* May this user of a partner begin to watch one more of ours? c: the contact, NULL = there is none.
+ * rule: of direction in. */
+bool bound_may_ask(const struct presence *p, const struct contact *c,
+                   const struct presence_pair *pair, const struct presence_rule *rule);
 
 /* --- contact.c --- */
 void contact_settle(struct contact *c);

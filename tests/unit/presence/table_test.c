@@ -318,6 +318,44 @@ Test(table, bounds_of_undecided_requests_follow_the_rule)
     cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_ASKED], 6 + 3);
 }
 
+static void watch(struct contact *c, enum puppet_event event, int64_t arg)
+{
+    if (event == PUPPET_STANZA) {
+        puppet_set(c, 1);
+        if (arg == STANZA_TYPE_SUBSCRIBE) {
+            contact_set_state(c, CONTACT_ASKED, CONTACT_BY_PARTNER);
+        }
+    }
+}
+
+/* Who probes invented names has a user's share of the domain's bound, not all of it; what the pool
+ * refuses then is his, too. */
+Test(table, probes_of_one_user_leave_room_for_others)
+{
+    struct presence_pair refused = fixture_pair("nobody1@corp.example", ANN);
+    const struct presence_stats *s;
+    char local[64];
+
+    fixture_start(&f);
+    s = presence_stats(f.p);
+    puppet.act = watch;
+    f.rules[CONTACT_IN].undecided_user_max = 3;
+    f.rules[CONTACT_IN].undecided_domain_max = 5;
+    for (uint32_t i = 0; i < 10; i++) {
+        (void)snprintf(local, sizeof(local), "nobody%u@corp.example", i);
+        stanza("probe", local, ANN);
+    }
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_NONE], 3);
+    stanza("subscribe", "nobody0@corp.example", ANN);
+    cr_expect_eq(fixture_state(&f, CONTACT_IN, "nobody0@corp.example", ANN), CONTACT_ASKED,
+                 "its own contact is not in its way");
+    contact_raw_set_state(contact_find(f.p, CONTACT_IN, &refused), CONTACT_DENIED);
+    stanza("probe", "nobody20@corp.example", ANN);
+    cr_expect_eq(s->contacts[CONTACT_IN][CONTACT_NONE], 1);
+    stanza("subscribe", BOB, "joe@chat.example");
+    cr_expect_eq(fixture_state(&f, CONTACT_IN, BOB, "joe@chat.example"), CONTACT_ASKED);
+}
+
 Test(table, no_memory_makes_no_contact_and_loses_none)
 {
     struct presence_pair pair = fixture_pair(BOB, ANN);

@@ -132,14 +132,62 @@ class Profile:
                                 "--percent-limit", "0.5", *options], stdout=out, check=True)
 
 
+# -- a core for each side --------------------------------------------------------------------------
+NICE_MOST = -20
+
+
+def cores():
+    """(the server's core, the load tools'): two of those that this process may use."""
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        raise RuntimeError("server and load tool need a core each; there is one only")
+    return usable[-1], usable[0]
+
+
+def place_server(root, core, is_full=False):
+    """All threads of a process tree (see tree_of) run on that core from now on, before anything
+    else that the machine does: at real-time priority, or, when it will be busy without a pause
+    (is_full), as far as the fair scheduler can give it: Linux stops a real-time thread that never
+    sleeps for 50 ms in each second. Needs root."""
+    for pid in tree_of(root):
+        for task in map(int, os.listdir(f"/proc/{pid}/task")):
+            os.sched_setaffinity(task, {core})
+            if is_full:
+                os.setpriority(os.PRIO_PROCESS, task, NICE_MOST)
+            else:
+                os.sched_setscheduler(task, os.SCHED_RR, os.sched_param(1))
+        if is_full:
+            go_first(pid)
+
+
+def place_tool(core, is_first=True):
+    """The calling process runs on that core; is_first: before others there, as far as the fair
+    scheduler can give it. Needs root."""
+    os.sched_setaffinity(0, {core})
+    if is_first:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE_MOST)
+        go_first("self")
+
+
+def go_first(pid):
+    """Where sessions are groups to the scheduler, nice values count within them only: this one is
+    of pid's session, which has to be one of its own."""
+    path = f"/proc/{pid}/autogroup"
+    if os.path.exists(path):
+        with open(path, "w", encoding="ascii") as group:
+            group.write(str(NICE_MOST))
+
+
 # -- the load tool ---------------------------------------------------------------------------------
 class Tool:
-    """A run of a load tool. It stops at each "ready" until go(); its last line is the result."""
+    """A run of a load tool. It stops at each "ready" until go(); its last line is the result.
+    place: called in the child, which has a session of its own then (place_tool)."""
 
-    def __init__(self, preset, options, program="fedgate-watch"):
+    def __init__(self, preset, options, program="fedgate-watch", place=None):
         command = [os.path.join(TREE, "build", preset, "bench", program), *options]
         self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      text=True)
+                                      text=True, preexec_fn=place,
+                                      start_new_session=place is not None)
 
     def __enter__(self):
         return self

@@ -24,8 +24,9 @@ class ServerFailed(Exception):
 
 def child_setup():
     """Runs in the child, before the program."""
-    # A group of its own: Ctrl-C reaches the lab alone, which then stops everybody in order.
-    os.setpgid(0, 0)
+    # A session of its own: Ctrl-C reaches the lab alone, which then stops everybody in order; and
+    # the scheduler sees a group of its own in it, which bench/ may prefer to others.
+    os.setsid()
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -14,21 +14,9 @@
 
 #define BACKOFF_FIRST_MS 1000u
 #define BACKOFF_MAX_MS 300000u
-#define GATE_HOLD_MS 5000u
 #define BACKOFF_SHIFT_MAX 9u
 #define VERIFIES_MAX 64u
 #define REDIAL_MS_MIN 1000u
-
-struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES])
-{
-    if (local.len + 1 + remote.len >= LINK_GATE_BYTES) {
-        return slice_make(mem, 0);
-    }
-    memcpy(mem, local.ptr, local.len);
-    mem[local.len] = ' ';
-    memcpy(mem + local.len + 1, remote.ptr, remote.len);
-    return slice_make(mem, local.len + 1 + remote.len);
-}
 
 void link_set_state(struct link *l, enum link_state state)
 {
@@ -137,39 +125,6 @@ void link_free(struct link *l)
     }
     l->magic = 0;
     pool_free(l);
-}
-
-/* Half full: readers are told to stop; a quarter: to go on. Who reads at the inside reads for all
- * partners, so one that hangs may hold it for GATE_HOLD_MS only: then its queue fills up, and what
- * does not fit is answered with errors.                                                          */
-void link_update_gate(struct link *l)
-{
-    struct edge *e = l->host.e;
-    const struct limit_settings *limits = &edge_policy(e)->limits;
-    bool is_high = l->waiting.bytes > limits->queue_bytes_max / 2 ||
-                   l->waiting.count > limits->queue_count_max / 2;
-    bool is_low = l->waiting.bytes <= limits->queue_bytes_max / 4 &&
-                  l->waiting.count <= limits->queue_count_max / 4;
-    uint64_t now = shard_now_ms(e->sh);
-    struct slice key = slice_make(l->key, (size_t)l->local_len + 1 + l->remote_len);
-
-    if (is_low || l->state != LINK_ST_READY) {
-        l->is_slow = false;
-    } else if (l->is_gate_closed && now - l->gate_closed_ms > GATE_HOLD_MS) {
-        l->is_slow = true;
-    }
-    /* Only a stream that is up drains by itself: without one, waiting would not help the reader. */
-    if (is_high && l->state == LINK_ST_READY && !l->is_slow) {
-        if (!l->is_gate_closed || now - l->gate_renewed_ms > FLOW_RENEW_MS) {
-            l->gate_closed_ms = l->is_gate_closed ? l->gate_closed_ms : now;
-            l->is_gate_closed = true;
-            l->gate_renewed_ms = now;
-            edge_gate(e, key, true);
-        }
-    } else if (l->is_gate_closed && (is_low || l->is_slow || l->state != LINK_ST_READY)) {
-        l->is_gate_closed = false;
-        edge_gate(e, key, false);
-    }
 }
 
 void link_deliver(struct edge *e, struct way *w, struct block *b)

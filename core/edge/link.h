@@ -26,9 +26,11 @@ void link_partner_seen(struct edge *e, const struct mail_pair *m);
 void link_confirm_send(struct edge *e, struct slice local, struct slice remote, uint64_t number);
 void link_confirm(struct edge *e, const struct mail_confirm *m);
 
-/* Name of the gate of a pair's link (flow.h). */
+/* Names of the gates of a pair's link (flow.h, link_gate.c): for who reads at the inside; for the
+ * partner's own streams, whose stanzas are answered over the link. */
 #define LINK_GATE_BYTES 520u
 struct slice link_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES]);
+struct slice link_answer_gate(struct slice local, struct slice remote, char mem[LINK_GATE_BYTES]);
 
 void links_turn_end(struct edge *e);
 void links_tick(struct edge *e);

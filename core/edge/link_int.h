@@ -42,6 +42,15 @@ enum link_part {
     LINK_PART_DEAD,      /* to be freed at the end of the turn */
 };
 
+/* Who waits at a gate of this link. */
+enum link_readers { LINK_READERS_INSIDE, LINK_READERS_PARTNER, LINK_READERS };
+struct link_hold {
+    uint32_t closed_ms; /* of the shard's clock, cut, as is the next one */
+    uint32_t renewed_ms;
+    bool is_closed;
+    bool is_slow; /* was closed for too long: not again before the queue is low */
+};
+
 struct link {
     uint32_t magic;
     enum link_part part;
@@ -88,10 +97,7 @@ struct link {
     bool is_failed;         /* the current connection failed: fail_* say how */
     bool is_orderly;        /* the current stream was closed in order */
     bool avoid_tls;         /* TLS failed and the rules allow to do without */
-    bool is_gate_closed;
-    bool is_slow; /* the gate was closed for too long: not again before the queue is low */
-    uint64_t gate_closed_ms;
-    uint64_t gate_renewed_ms;
+    struct link_hold holds[LINK_READERS];
     enum fail_step fail_step;
     bool is_fail_final; /* nothing that waiting mends: the peer and the row do not go together */
     char *fail_text; /* owned, with is_failed; NULL = no memory for it */
@@ -160,13 +166,17 @@ void links_aside_free(struct edge *e);
 /* Not in the map. NULL without memory. */
 struct link *link_new(struct edge *e, struct slice local, struct slice remote);
 void link_free(struct link *l);
-/* Opens or closes the gate of this link, by the length of its queue. */
-void link_update_gate(struct link *l);
 void link_on_backoff_over(struct wheel_timer *t, void *ctx);
 /* No attempt is left: answers who waits, backs off. */
 void link_down(struct link *l, enum fail_step step, bool is_for_good, const char *text);
 /* After the connection is gone in order or was lost when READY. */
 void link_after_stream(struct link *l);
+
+/* link_gate.c */
+/* Opens or closes the gates of this link, by the length of its queue. */
+void link_update_gate(struct link *l);
+/* Another object takes its place. */
+void link_hand_over_gates(struct link *from, struct link *to);
 
 /* link_custody.c */
 void link_write_waiting(struct link *l);

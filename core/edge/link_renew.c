@@ -56,11 +56,7 @@ static void take_over(struct link *s, struct link *l)
         LIST_ENTRY(at, struct mail_verify, mail.link)->is_sent = false; /* to be asked again */
     }
     list_splice(&s->verifies, &l->verifies);
-    s->is_gate_closed = l->is_gate_closed;
-    s->is_slow = l->is_slow;
-    s->gate_closed_ms = l->gate_closed_ms;
-    s->gate_renewed_ms = l->gate_renewed_ms;
-    l->is_gate_closed = false;
+    link_hand_over_gates(l, s);
     l->successor = NULL;
     s->main = NULL;
     place_move(&s->place, &l->place);

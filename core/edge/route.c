@@ -311,12 +311,27 @@ static void other_to_sip(struct edge *e, const struct stanza *st, const struct j
     partner_run_bounced(e, names->remote, BOUNCE_TRANSLATE);
 }
 
-/* Whoever does not take the answers is read no further: they are stanzas like others. */
+NOINLINE static bool ask_answer_gate(struct edge *e, const struct judge_pair *names, uint32_t home,
+                                     struct route_gate *gate)
+{
+    UNINITIALIZED char mem[LINK_GATE_BYTES];
+
+    return is_gate_closed(e, gate, link_answer_gate(names->local, names->remote, mem), home);
+}
+
+/* Whoever does not take the answers, or cannot yet, is read no further: they are stanzas like
+ * others. home: where his stanza went, too. */
+static bool is_answer_room_gone(struct edge *e, const struct judge_pair *names, uint32_t home,
+                                struct route_gate *gate)
+{
+    return UNLIKELY(!flow_is_open(&e->flow)) && ask_answer_gate(e, names, home, gate);
+}
+
 static bool is_answer_gate_closed(struct edge *e, const struct policy_decision *d,
                                   const struct judge_pair *names, struct route_gate *gate)
 {
     return d->partner &&
-           is_link_gate_closed(e, names, edge_home_of_partner(e, d->partner), gate);
+           is_answer_room_gone(e, names, edge_home_of_partner(e, d->partner), gate);
 }
 
 /* Of the domains themselves nobody keeps presence. */
@@ -331,7 +346,7 @@ static bool presence_to_sip(struct edge *e, const struct stanza *st,
                             struct route_gate *gate)
 {
     presence_side_from_partner(e, st, names, judgement->without_text);
-    return is_link_gate_closed(e, names, edge_home_of_domain(e, names->remote), gate);
+    return is_answer_room_gone(e, names, edge_home_of_domain(e, names->remote), gate);
 }
 
 static bool to_sip(struct edge *e, const struct stanza *st, const struct judge_pair *names,

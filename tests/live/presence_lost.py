@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, main, plan
+from lab import Lab, check, main, plan
 from lab.presence_pool import Ground, ask
 from lab.process import wait_until
 from lab.sip import Phone
@@ -52,7 +52,8 @@ def changed_under_maintenance():
 
 
 def queue_too_small():
-    """More answers than the queue holds while the stream is made: all come in the end."""
+    """More answers than the queue holds while the stream is made: their askers are read no faster
+    than there is room, so that all are answered at once and none has to be told again."""
     count = 60
     with Lab("presence-queue") as lab:
         ground = Ground(lab, limits={"queue_count_max": 20})
@@ -68,6 +69,8 @@ def queue_too_small():
         seen = set()
         while len(seen) < count:
             seen.add(told(ground, "ann", "away").get("to").split("/")[0])
+        full = ground.fedgate.stats()["totals"]["bounced_queue_full"]
+        check(full == 0, "answers that found the queue full", full)
 
 
 def type_changes():

@@ -43,6 +43,9 @@ struct watch {
     unsigned to;
     unsigned next;            /* the next to begin */
     unsigned done;
+    unsigned late;            /* of them after a second */
+    unsigned last;            /* the pair that answered last */
+    double began;             /* now_s of the round */
     unsigned errors;          /* refusals of any kind */
     char error[128];          /* the first of them */
     unsigned stamp_count;     /* SUBSCRIBEs in the round */

@@ -7,6 +7,7 @@
 
 #define TURN_MS   20
 #define STALL_S   30.0
+#define LATE_S    1.0 /* answers after that are counted; the last one is named */
 #define OUT_ROOM  (64u << 10) /* a connection with less room gets nothing more now */
 
 void watch_answered(unsigned pair)
@@ -15,6 +16,8 @@ void watch_answered(unsigned pair)
     if (pair >= w->from && pair < w->to && w->pairs[pair].answered != w->number) {
         w->pairs[pair].answered = w->number;
         w->done++;
+        w->late += now_s() - w->began > LATE_S;
+        w->last = pair;
     }
 }
 
@@ -57,8 +60,7 @@ void watch_round(struct load *l, enum round round, unsigned from, unsigned to, u
 {
     struct watch *w = &watch_state;
     double cpu = own_cpu_s();
-    double start = now_s();
-    double last = start;
+    double last = now_s();
     unsigned seen = 0;
     if (to > WATCH_PAIRS_MAX || from > to) {
         die("pairs %u to %u", from, to);
@@ -67,7 +69,8 @@ void watch_round(struct load *l, enum round round, unsigned from, unsigned to, u
     w->number++;
     w->from = w->next = from;
     w->to = to;
-    w->done = w->errors = w->stamp_count = 0;
+    w->done = w->late = w->errors = w->stamp_count = 0;
+    w->began = last;
     w->error[0] = '\0';
     while (w->done < to - from && now_s() - last < STALL_S) {
         while (w->next < to && w->next - from - w->done < window && has_room(w->stream) &&
@@ -82,8 +85,8 @@ void watch_round(struct load *l, enum round round, unsigned from, unsigned to, u
     }
     (void)printf("{\"wanted\": %u, \"done\": %u, \"seconds\": %.4f, \"errors\": %u, "
                  "\"error\": \"%s\", \"subscribes\": %u, \"burst\": %u, \"own_cpu_s\": %.4f, "
-                 "\"tls\": \"%s\"}\n",
-                 to - from, w->done, last - start, w->errors, w->error, w->stamp_count, burst(),
-                 own_cpu_s() - cpu, l->tls);
+                 "\"late\": %u, \"last\": %u, \"tls\": \"%s\"}\n",
+                 to - from, w->done, last - w->began, w->errors, w->error, w->stamp_count, burst(),
+                 own_cpu_s() - cpu, w->late, w->last, l->tls);
     (void)fflush(stdout);
 }

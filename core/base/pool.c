@@ -48,12 +48,20 @@ struct pool_parcel {
     struct pool_head *blocks[]; /* owned, count */
 };
 #define PARCEL_BLOCKS_MAX 62u
+/* Opened at a time: some 500 blocks, which may all have to go back to the system. */
+#define PARCELS_PER_TAKE 8u
+
+/* Under AddressSanitizer nothing is gathered: whoever touches a freed block is seen at once. */
+#if defined(FEDGATE_SANITIZED) && !defined(__SANITIZE_THREAD__)
+#define POOL_FREES_AT_ONCE 1
+#endif
 
 STATIC_ASSERT(sizeof(struct pool_parcel) <= POOL_GRAIN_BYTES, "any block holds an empty one");
 
 /* What other threads have freed of a thread's blocks. Outlives the thread: blocks may, too. Threads
  * beyond the last share it. */
 struct pool_account {
+    /* Sent and not opened yet. Added to before the parcel is pushed: never below zero. */
     alignas(64) _Atomic int64_t freed_elsewhere_bytes;
     /* A stack. Who frees: compare-exchange with release; owner: exchange of all with acquire. */
     _Atomic(struct pool_parcel *) returned;
@@ -73,7 +81,8 @@ struct pool {
     struct pool_account *account; /* NULL before the first allocation */
     struct pool_head *free_blocks[POOL_CLASS_COUNT]; /* owned */
     uint32_t free_count[POOL_CLASS_COUNT];
-    int64_t used_bytes;
+    struct pool_parcel *arrived; /* owned; taken out of the account, not opened yet */
+    int64_t used_bytes; /* with those in parcels that are not opened */
     uint64_t budget_bytes;
     uint64_t fail_in; /* tests: countdown to a failure, 0 = off */
     bool is_gathering;
@@ -122,28 +131,6 @@ static struct pool_account *account_new(void)
     return &accounts[idx < POOL_ACCOUNTS_MAX ? idx : POOL_ACCOUNTS_MAX - 1];
 }
 
-/* Only where it decides: the line belongs to whoever frees our blocks. */
-static bool is_within_budget(size_t bytes)
-{
-    if (pool.used_bytes + (int64_t)bytes <= (int64_t)pool.budget_bytes) {
-        return true;
-    }
-    pool.used_bytes -= atomic_exchange_explicit(&pool.account->freed_elsewhere_bytes, 0,
-                                                memory_order_relaxed);
-    return pool.used_bytes + (int64_t)bytes <= (int64_t)pool.budget_bytes;
-}
-
-static bool may_allocate(size_t bytes)
-{
-    if (UNLIKELY(pool.fail_in != 0) && --pool.fail_in == 0) {
-        return false;
-    }
-    if (UNLIKELY(!pool.account)) {
-        pool.account = account_new();
-    }
-    return pool.budget_bytes == 0 || is_within_budget(bytes);
-}
-
 /* To the free lists, or to the system when they hold enough. */
 static void keep(struct pool_head *head)
 {
@@ -177,8 +164,7 @@ static void parcel_send(uint32_t idx)
     }
 }
 
-#ifdef __SANITIZE_ADDRESS__
-/* Nothing is gathered: whoever touches it is seen from now on. */
+#ifdef POOL_FREES_AT_ONCE
 static void free_foreign(struct pool_head *head, size_t bytes)
 {
     (void)atomic_fetch_add_explicit(&head->account->freed_elsewhere_bytes, (int64_t)bytes,
@@ -211,33 +197,86 @@ static void free_foreign(struct pool_head *head, size_t bytes)
 }
 #endif
 
+static void settle(int64_t bytes)
+{
+    pool.used_bytes -= bytes;
+    (void)atomic_fetch_sub_explicit(&pool.account->freed_elsewhere_bytes, bytes,
+                                    memory_order_relaxed);
+}
+
 static void parcel_open(struct pool_parcel *parcel)
 {
+    struct pool_head *first = (struct pool_head *)(void *)parcel - 1;
+    size_t bytes = class_bytes(first->class_idx);
+
     for (uint32_t i = 0; i < parcel->count; i++) {
         PREFETCH(parcel->blocks[i]);
     }
     for (uint32_t i = 0; i < parcel->count; i++) {
         DASSERT(parcel->blocks[i]->magic == POOL_MAGIC_FREE);
+        bytes += class_bytes(parcel->blocks[i]->class_idx);
         keep(parcel->blocks[i]);
     }
-    keep((struct pool_head *)(void *)parcel - 1);
+    keep(first);
+    settle((int64_t)bytes);
 }
 
-/* Takes what came home. */
-NOINLINE static void collect(void)
+static bool has_parcels(void)
+{
+    return pool.arrived || (pool.account && atomic_load_explicit(&pool.account->returned,
+                                                                 memory_order_relaxed));
+}
+
+/* Opens one of those that came home; false = there is none. */
+NOINLINE static bool take_one(void)
 {
     struct pool_parcel *parcel;
-    struct pool_parcel *next;
 
-    if (!pool.account ||
-        !atomic_load_explicit(&pool.account->returned, memory_order_relaxed)) {
-        return;
+#ifdef POOL_FREES_AT_ONCE
+    if (pool.account) {
+        settle(atomic_load_explicit(&pool.account->freed_elsewhere_bytes, memory_order_relaxed));
     }
-    parcel = atomic_exchange_explicit(&pool.account->returned, NULL, memory_order_acquire);
-    for (; parcel; parcel = next) {
-        next = parcel->next;
+#endif
+    if (!has_parcels()) {
+        return false;
+    }
+    if (!pool.arrived) {
+        pool.arrived =
+            atomic_exchange_explicit(&pool.account->returned, NULL, memory_order_acquire);
+    }
+    parcel = pool.arrived;
+    if (parcel) { /* another thread of a shared account may have been faster */
+        pool.arrived = parcel->next;
         parcel_open(parcel);
     }
+    return true;
+}
+
+static bool fits_budget(size_t bytes)
+{
+    return pool.used_bytes + (int64_t)bytes <= (int64_t)pool.budget_bytes;
+}
+
+/* Parcels are opened only as far as it decides. */
+static bool is_within_budget(size_t bytes)
+{
+    while (UNLIKELY(!fits_budget(bytes))) {
+        if (!take_one()) {
+            return fits_budget(bytes);
+        }
+    }
+    return true;
+}
+
+static bool may_allocate(size_t bytes)
+{
+    if (UNLIKELY(pool.fail_in != 0) && --pool.fail_in == 0) {
+        return false;
+    }
+    if (UNLIKELY(!pool.account)) {
+        pool.account = account_new();
+    }
+    return pool.budget_bytes == 0 || is_within_budget(bytes);
 }
 
 void *pool_alloc(size_t size)
@@ -256,7 +295,7 @@ void *pool_alloc(size_t size)
     }
     head = pool.free_blocks[class_idx];
     if (UNLIKELY(!head)) {
-        collect();
+        (void)take_one();
         head = pool.free_blocks[class_idx];
     }
     if (head) {
@@ -346,10 +385,23 @@ void pool_send_home(void)
     }
 }
 
+bool pool_take_home(void)
+{
+    for (uint32_t i = 0; i < PARCELS_PER_TAKE && take_one(); i++) {
+    }
+    return has_parcels();
+}
+
+int64_t pool_held_bytes(void)
+{
+    return pool.used_bytes;
+}
+
 void pool_trim(void)
 {
     pool_send_home();
-    collect();
+    while (take_one()) {
+    }
     for (uint32_t i = 0; i < POOL_CLASS_COUNT; i++) {
         while (pool.free_blocks[i]) {
             struct pool_head *head = pool.free_blocks[i];

@@ -3,7 +3,7 @@
  * of free lists per thread, so neither locks nor a pool argument are needed; a budget per thread.
  * Threads: each call works on the calling thread's pool. A block may be freed on another thread
  *   than the one that allocated it (mail; a connection moves between shards): its memory then goes
- *   home to the thread that allocated it, and its bytes leave that one's account when it does.
+ *   home to the thread that allocated it, and its bytes leave that one's budget when it takes it.
  * Not for: snapshots and start-up tables (plain heap of the control thread: pool_heap_*).
  * Under sanitizers every block is a heap block of its own, so that misuse is seen.             */
 #ifndef FG_BASE_POOL_H
@@ -34,11 +34,17 @@ size_t pool_block_bytes(const void *block);
 void pool_set_budget(uint64_t bytes_max);
 /* Bytes in blocks given out by this thread and not freed, by whomever. */
 int64_t pool_used_bytes(void);
+/* The same with those that others freed and this thread has not taken home yet: what counts
+ * against the budget. */
+int64_t pool_held_bytes(void);
 /* From now on this thread gathers what it frees of other threads' blocks and sends it home by the
- * handful; what is left it sends with pool_send_home(), which it calls before each wait: until then
- * the bytes are in the other's account. Else (the default) each block goes home by itself. */
+ * handful; what is left it sends with pool_send_home(), which it calls before each wait. Else (the
+ * default) each block goes home by itself. */
 void pool_gather(bool is_gathering);
 void pool_send_home(void);
+/* Takes what came home: some 500 blocks at most; true = there is more. An allocation that finds no
+ * free block takes a little, too, one beyond the budget as much as it needs. */
+bool pool_take_home(void);
 /* Gives the calling thread's free lists back to the system; sends home what is others'. */
 void pool_trim(void);
 

@@ -17,6 +17,7 @@ int shard_init(struct shard *sh, struct engine *e, uint32_t idx, char *why, size
     struct io_params io_params = {
         .buf_count = p->recv_buf_count,
         .buf_bytes = p->recv_buf_bytes,
+        .linger_us = p->linger_us,
         .is_plain = p->is_plain_io,
     };
     const struct io_backend *backend = p->io ? p->io : &io_uring_backend;
@@ -240,7 +241,7 @@ static void publish_gauges(struct shard *sh)
     __atomic_store_n(&sh->stats.handshakes_waiting, admission_waiting_count(&sh->admission),
                      __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.cq_overflows, sh->io->overflow_count, __ATOMIC_RELAXED);
-    __atomic_store_n(&sh->stats.pool_bytes, pool_used_bytes(), __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.pool_bytes, pool_held_bytes(), __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.log_lost,
                      atomic_load_explicit(&sh->log.lost_count, memory_order_relaxed),
                      __ATOMIC_RELAXED);
@@ -325,6 +326,7 @@ void shard_turn(struct shard *sh, bool may_sleep)
     }
     drive_dirty(sh);
     pool_send_home();
+    is_busy = pool_take_home() || is_busy;
     shard_mail_ring_bells(sh);
     publish_gauges(sh);
     DASSERT(sh->io->bufs_lent == 0); /* free + lent + in the kernel = all of them */

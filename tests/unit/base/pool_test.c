@@ -198,6 +198,8 @@ Test(pool, gathered_blocks_come_home_and_are_used_again)
     (void)sem_post(&g.send);
     (void)sem_wait(&g.sent);
     cr_expect_eq(pool_used_bytes(), 0, "%ld", (long)pool_used_bytes());
+    while (pool_take_home()) {
+    }
     for (uint32_t i = 0; i < GATHERED; i++) {
         void *block = pool_alloc(1 + i * 7);
 
@@ -216,6 +218,60 @@ Test(pool, gathered_blocks_come_home_and_are_used_again)
     }
     cr_assert_eq(pthread_join(thread, NULL), 0);
     cr_expect_eq(pool_used_bytes(), 0);
+    pool_trim();
+}
+
+static void *free_many(void *blocks)
+{
+    void **at = blocks;
+
+    pool_gather(true);
+    for (; *at; at++) {
+        pool_free(*at);
+    }
+    pool_gather(false);
+    pool_trim();
+    return NULL;
+}
+
+/* A queue that empties on another shard must not cost the owner a turn of its own, nor its memory
+ * be in nobody's account. */
+Test(pool, much_that_comes_home_is_taken_bit_by_bit_and_counts_until_then)
+{
+    enum { MANY = 5000, BYTES = 500 };
+    static void *blocks[MANY + 1];
+    uint32_t takes = 0;
+    int64_t held;
+    void *block;
+    pthread_t thread;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        blocks[i] = pool_alloc(BYTES);
+        cr_assert_not_null(blocks[i]);
+    }
+    held = pool_held_bytes();
+    cr_expect_eq(held, pool_used_bytes());
+    cr_assert_eq(pthread_create(&thread, NULL, free_many, blocks), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_expect_eq(pool_used_bytes(), 0);
+    cr_expect_eq(pool_held_bytes(), held);
+    pool_set_budget((uint64_t)held); /* full: one more takes one parcel and no more */
+    block = pool_alloc(BYTES);
+    cr_assert_not_null(block);
+    pool_set_budget(0);
+    pool_free(block);
+#ifndef FEDGATE_SANITIZED
+    cr_expect_gt(pool_held_bytes(), held / 2);
+    while (pool_take_home()) {
+        takes++;
+    }
+    cr_expect_geq(takes, MANY / 1000, "%u times", takes);
+#else
+    while (pool_take_home()) {
+        takes++;
+    }
+#endif
+    cr_expect_eq(pool_held_bytes(), 0);
     pool_trim();
 }
 

@@ -48,6 +48,7 @@ struct engine_params {
     uint32_t conn_max;            /* per shard */
     uint32_t recv_buf_count;      /* per shard, power of two; 0 = the backend's default */
     uint32_t recv_buf_bytes;      /* 0 = the backend's default */
+    uint32_t linger_us;           /* see struct io_params: throughput for latency; 0 = none */
     bool is_plain_io;             /* see struct io_params (tests) */
     uint64_t memory_bytes_max;    /* pool budget per shard; 0 = none */
     uint32_t conn_per_address_max; /* unauthenticated inbound, whole engine; 0 = no cap */

@@ -64,6 +64,9 @@ struct io_params {
     uint32_t cq_entries; /* 0 = default */
     uint32_t buf_count;  /* power of two, <= 32768; 0 = default */
     uint32_t buf_bytes;  /* 0 = default */
+    /* After a reap of several small events, wait takes so long at most to collect more of them, once
+     * all that was started has gone out: fewer turns, and this much later. 0 = returns at once. */
+    uint32_t linger_us;
     bool is_plain;       /* nothing beyond what every kernel has that we run on (tests) */
 };
 
@@ -110,8 +113,7 @@ struct io_vtable {
     int (*bell)(struct io *io, struct io *other, struct io_tag tag);
 
     /* Hands started operations to the kernel and waits for an event, timeout_ms at most
-     * (0 = does not wait). Spurious returns are normal. After a reap of several small events it may
-     * wait 50 us for more of them before it returns what there is. */
+     * (0 = does not wait). Spurious returns are normal. See linger_us. */
     int (*wait)(struct io *io, uint64_t timeout_ms);
     uint32_t (*reap)(struct io *io, struct io_event *events, uint32_t events_max);
     void (*buf_return)(struct io *io, uint32_t buf_idx);

@@ -22,7 +22,6 @@
 #define GATHER_BYTES_MAX ((uint64_t)64 << 10)
 
 /* See uring_is_crowd. */
-#define LINGER_US 50
 #define LINGER_EVENTS 64u
 #define CROWD_EVENTS_MIN 4u
 #define CROWD_BYTES_MAX ((uint64_t)16 << 10)
@@ -242,10 +241,11 @@ static int uring_wait(struct io *io, uint64_t timeout_ms)
     if (timeout_ms == 0) {
         /* Deferred completion work runs only on entering with "get events". */
         err = io_uring_submit_and_get_events(&u->ring);
-    } else if (uring_is_crowd(u->last_events, u->last_bytes)) {
-        /* Nothing came: a spurious return, and the next wait is a whole one. */
+    } else if (u->linger_us && uring_is_crowd(u->last_events, u->last_bytes)) {
+        /* What was started goes out before. Nothing came: a spurious return, and the next wait is
+         * a whole one. */
         ts.tv_sec = 0;
-        ts.tv_nsec = LINGER_US * 1000;
+        ts.tv_nsec = (long long)u->linger_us * 1000;
         err = io_uring_submit_and_wait_timeout(&u->ring, &cqe, LINGER_EVENTS, &ts, NULL);
     } else if (timeout_ms == IO_FOREVER) {
         err = io_uring_submit_and_wait(&u->ring, 1);

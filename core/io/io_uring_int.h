@@ -39,6 +39,7 @@ struct uring {
     size_t buf_ring_bytes;
     char *buf_memory; /* owned, mapped; buf_count * buf_bytes */
     struct uring_buf *bufs; /* owned; buf_count */
+    uint32_t linger_us;     /* see struct io_params */
     uint64_t last_bytes;    /* input of the last reap */
     uint32_t last_events;   /* of the last reap */
     bool is_shared;         /* a buffer serves several receives */

@@ -215,6 +215,7 @@ static int uring_create(struct io **out, const struct io_params *params, char *w
     ASSERT((params->buf_count & (params->buf_count - 1)) == 0);
     u = pool_heap_zalloc(sizeof(*u));
     u->io.vt = &uring_vtable;
+    u->linger_us = params->linger_us;
     memset(&p, 0, sizeof(p));
     p.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
               IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_TASKRUN_FLAG;

@@ -315,7 +315,7 @@ Test(io, what_a_crowd_is)
 Test(io, a_crowd_that_gets_smaller_is_not_waited_for)
 {
     enum { PAIRS = 8 };
-    struct io_params params = {.buf_count = 16, .buf_bytes = 4096};
+    struct io_params params = {.buf_count = 16, .buf_bytes = 4096, .linger_us = 50};
     struct io_event events[PAIRS + 1];
     struct io *io = NULL;
     char why[200];

@@ -64,8 +64,8 @@ struct io_params {
     uint32_t cq_entries; /* 0 = default */
     uint32_t buf_count;  /* power of two, <= 32768; 0 = default */
     uint32_t buf_bytes;  /* 0 = default */
-    /* After a reap of several small events, wait takes so long at most to collect more of them, once
-     * all that was started has gone out: fewer turns, and this much later. 0 = returns at once. */
+    /* After a reap of several small events, wait takes so long at most to collect more of them,
+     * once all that was started has gone out: fewer turns, so much later. 0 = returns at once. */
     uint32_t linger_us;
     bool is_plain;       /* nothing beyond what every kernel has that we run on (tests) */
 };

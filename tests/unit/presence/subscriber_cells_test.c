@@ -227,7 +227,7 @@ static void raise_other(struct scene *s, enum subscriber_event event)
             fixture_run(&s->f, 75000);
         }
         break;
-    case SUBSCRIBER_ON_KEPT: /* what is kept: subscriber_keep_test.c */
+    case SUBSCRIBER_ON_KEPT: /* what is kept: subscriber_time_test.c */
         fixture_run(&s->f, 31000);
         break;
     case SUBSCRIBER_ON_AWAY:

@@ -79,6 +79,10 @@ static unsigned forked(struct contact *c, struct subscriber_dialog *d, const str
         return 481;
     }
     if (is_terminated(n)) {
+        if (is_held && !d->call) { /* the one that said yes, too */
+            d->reason = (uint8_t)n->state.reason;
+            d->expires_s = n->state.has_retry_after ? n->state.retry_after_s : 0;
+        }
         return 200;
     }
     err = sip_dialog_fork(d->sip, m, &sip);

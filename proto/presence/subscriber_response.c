@@ -67,6 +67,10 @@ static void accepted(struct contact *c, struct subscriber_dialog *d, enum subscr
     if (kind == SUBSCRIBER_CALL_NEW) {
         step.dialog = named(c, d, response);
         if (!step.dialog) {
+            if (d->is_over) { /* another fork said yes: should its NOTIFY be lost, none refused */
+                d->reason = SIP_REASON_NONE;
+                d->expires_s = 0;
+            }
             return;
         }
         if (step.dialog->is_over) {

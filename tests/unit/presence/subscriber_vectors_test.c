@@ -217,12 +217,29 @@ Test(subscriber_vectors, p18_rejected_by_the_one_that_answered)
     EXPECT_SAID(&s, "200 unsubscribed = denied/denied");
 }
 
-Test(subscriber_vectors, p18_rejected_by_one_of_whom_nothing_is_heard)
+/* RFC 3261 16.7: a 2xx is the better answer. */
+Test(subscriber_vectors, p18_a_fork_that_said_yes_and_no_more)
 {
     enter(&s, SUBSCRIBER_TRYING);
     notify_as(&s, "n1", "terminated;reason=rejected", "");
     respond_tagged(&s, 200, "n2", "");
     EXPECT_SAID(&s, "200 = trying/asked");
+    fixture_run(&s.f, 35000);
+    EXPECT_SAID(&s, "= backoff/asked"); /* its NOTIFY was lost, perhaps */
+    fixture_run(&s.f, 75000);
+    EXPECT_SAID(&s, "new = trying/asked");
+    respond(&s, 200, "");
+    notify(&s, "active;expires=3600", PIDF_OPEN);
+    EXPECT_SAID(&s, "200 subscribed available/a1 = active/granted");
+}
+
+Test(subscriber_vectors, p18_rejected_by_all)
+{
+    enter(&s, SUBSCRIBER_TRYING);
+    notify_as(&s, "n1", "terminated;reason=rejected", "");
+    respond_tagged(&s, 200, "n2", "");
+    notify_as(&s, "n2", "terminated;reason=rejected", "");
+    EXPECT_SAID(&s, "200 200 = trying/asked");
     fixture_run(&s.f, 35000);
     EXPECT_SAID(&s, "unsubscribed = denied/denied");
 }

@@ -25,12 +25,13 @@ static int64_t now_unix_s(void *ctx)
     return shard_now_unix_s(((struct presence_side *)ctx)->e->sh);
 }
 
-/* Of the node's pace, this shard's part. */
+/* Of the node's pace, this shard's part. While its connection is not there what was let go would
+ * wait for it and leave all at once: then it is one in a second, which has it dialled. */
 static uint32_t rate_of_shard(const struct edge *e, const struct next_hop *hop)
 {
     uint32_t rate = hop->subscribe_rate_max / e->shard_count;
 
-    return rate ? rate : 1;
+    return rate && sip_side_is_up(e->sip, hop) ? rate : 1;
 }
 
 /* To users of unverified partners the way is open by what reach.h knows, and by what is durable

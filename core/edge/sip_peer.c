@@ -359,6 +359,13 @@ struct sip_peer *sip_peer_of(struct sip_side *s, const struct next_hop *hop)
     return p;
 }
 
+bool sip_side_is_up(struct sip_side *s, const struct next_hop *hop)
+{
+    const struct sip_peer *p = map_get(&s->peers, hop->name);
+
+    return p && p->state == SIP_PEER_UP;
+}
+
 void sip_peer_need(struct sip_peer *p)
 {
     if (p->state == SIP_PEER_IDLE) {

@@ -45,6 +45,8 @@ bool sip_side_send(struct sip_side *s, const struct stanza *st,
  * this; else nothing was taken: ERR_FULL, ERR_NOMEM, ERR_SHUTDOWN. */
 NODISCARD int sip_side_request(struct sip_side *s, const struct next_hop *hop,
                                const struct presence_request *r);
+/* Whether a request to it would leave now: this shard's connection is there. */
+bool sip_side_is_up(struct sip_side *s, const struct next_hop *hop);
 /* Final response to a request that came in on this shard; stale ones are dropped. */
 void sip_side_answer(struct sip_side *s, uint64_t handle, const struct sip_answer *answer);
 /* "<sip:node:5061;transport=tls>": where next hops reach this node. */

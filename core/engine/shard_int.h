@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* shard_int: what the other files of this room (resolver, dialler) build on: outgoing connections, a
- * place for per-shard objects, counters (readiness of foreign descriptors: poll.h).
+/* shard_int: what the other files of this room (resolver, dialler) build on: outgoing connections,
+ * a place for per-shard objects, counters (readiness of foreign descriptors: poll.h).
  * Private to core/engine. All calls on the shard's own thread; no callback comes from inside the
  * call that asked for it. */
 #ifndef FG_ENGINE_SHARD_INT_H

@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
@@ -160,6 +161,27 @@ def storm():
         check(ground.fedgate.stats()["presence"]["subscribe_paced"] > 0, "not paced")
 
 
+def pool_comes_late():
+    """What is asked for while the next hop is away does not gather behind its connection, to leave
+    all at once when it is back."""
+    count, rate, away_s = 300, 60, 5
+    with Lab("presence-late") as lab:
+        ground = Ground(lab, hop={"subscribe_rate_max": rate})
+        ground.watched("bob", "ann")
+        ground.pool.stop()
+        ground.fedgate.wait_stats("the loss", lambda s: s["sip"][0]["state"] != "up")
+        before = ground.fedgate.stats()["presence"]["subscribe_sent"]
+        ground.peer.reply(plan.CORP, "".join(
+            f"<presence type='probe' from='bob@{ground.domain}' to='u{n}@{plan.CORP}'/>"
+            for n in range(count)))
+        time.sleep(away_s)
+        sent = ground.fedgate.stats()["presence"]["subscribe_sent"] - before
+        check(sent < rate, "they gather", sent)
+        ground.pool = lab.own(PresencePool())
+        ground.fedgate.wait_stats("all", lambda s: s["presence"]["subscribe_sent"] - before >= count,
+                                  120)
+
+
 def pool_restarts():
     """A next hop that has forgotten everything: subscriptions are made anew as soon as it is back,
     and so is what was asked for meanwhile."""
@@ -306,5 +328,5 @@ def hostile():
 
 
 if __name__ == "__main__":
-    main(across_shards, stopping, allowed, written_to, storm, pool_restarts, maintenance,
-         nobody_there, store_fails, refused_starts, hostile)
+    main(across_shards, stopping, allowed, written_to, storm, pool_comes_late, pool_restarts,
+         maintenance, nobody_there, store_fails, refused_starts, hostile)

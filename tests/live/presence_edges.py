@@ -178,8 +178,8 @@ def pool_comes_late():
         sent = ground.fedgate.stats()["presence"]["subscribe_sent"] - before
         check(sent < rate, "they gather", sent)
         ground.pool = lab.own(PresencePool())
-        ground.fedgate.wait_stats("all", lambda s: s["presence"]["subscribe_sent"] >= before + count,
-                                  120)
+        due = before + count
+        ground.fedgate.wait_stats("all", lambda s: s["presence"]["subscribe_sent"] >= due, 120)
 
 
 def pool_restarts():

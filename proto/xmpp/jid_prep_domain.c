@@ -140,7 +140,7 @@ static int add_label(struct slice label, struct jid_prep_domain *out, const char
 {
     char low[JID_PREP_INPUT_BYTES_MAX] UNINITIALIZED;
     UNINITIALIZED struct jid_points p;
-    struct slice ace;
+    struct slice ace = SLICE_NONE;
     bool was_ace;
     size_t len;
 

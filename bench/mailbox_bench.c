@@ -25,7 +25,7 @@
 #define CREDIT       256u /* stanzas between two answers */
 #define CREDITS      4u
 
-enum { MAIL_BEGIN, MAIL_THERE, MAIL_BACK, MAIL_SEND, MAIL_STANZA, MAIL_CREDIT };
+enum { MAIL_BEGIN, MAIL_THERE, MAIL_BACK, MAIL_SEND, MAIL_STANZA, MAIL_CREDIT, MAIL_OVER };
 
 struct world {
     struct mailbox *box;
@@ -201,12 +201,10 @@ static void receive_stanza(struct shard *sh, struct world *w, struct numbered *m
     list_push_back(&w->custody, &m->mail.link);
     w->custody_count++;
     empty_custody(w, is_last ? 0 : CUSTODY);
-    if (is_last) {
-        RACE_MUST(sem_post(&w->done) == 0);
-    } else if (++w->received % CREDIT == 0) {
+    if (is_last || ++w->received % CREDIT == 0) {
         credit = pool_zalloc(sizeof(*credit));
         RACE_MUST(credit != NULL);
-        credit->kind = MAIL_CREDIT;
+        credit->kind = is_last ? MAIL_OVER : MAIL_CREDIT;
         shard_post_reply(sh, 0, credit);
     }
 }
@@ -236,6 +234,10 @@ static void on_mail(struct shard *sh, struct mail *mail)
     case MAIL_CREDIT:
         mail_free(mail);
         send_stanzas(sh, w, CREDIT);
+        break;
+    case MAIL_OVER: /* behind all credits: none is left for the next pass */
+        mail_free(mail);
+        RACE_MUST(sem_post(&w->done) == 0);
         break;
     case MAIL_STANZA:
         receive_stanza(sh, w, m);

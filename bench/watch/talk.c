@@ -214,6 +214,8 @@ static void on_element(struct load *l, struct conn *c, const char *at, size_t le
 {
     if (c->step == STEP_READY) {
         on_ready(l, c, at, len);
+    } else if (c->step == STEP_ENDED) {
+        return; /* we dropped it (behind their own end it would be a header); this was on its way */
     } else if (c->role == ROLE_DIALLED) {
         on_dialled(l, c, at, len);
     } else {

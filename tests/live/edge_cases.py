@@ -557,14 +557,16 @@ def bounded_stop():
         process = fedgate.process.popen
         begin = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        asked = 0
+        asked = refused = 0
         while process.poll() is None and time.monotonic() - begin < HANG_S:
             try:
                 status, text = fedgate.get("/readyz")
-                check(asked < 5 or status == 503, "ready while stopping", status, text)
+                check(status == 503 or refused == 0, "ready while stopping", status, text)
                 asked += 1
+                refused += status == 503
             except OSError:
                 break
+        check(refused > asked / 2, "not ready, so often", refused, "of", asked)
         process.wait(HANG_S)
         took = time.monotonic() - begin
         # Half of the bound is for confirmations.

@@ -8,7 +8,7 @@
 #include "base/pool.h"
 #include "policy/build.h"
 
-uint64_t config_source_hash(struct slice text)
+uint64_t config_text_hash(struct slice text)
 {
     static const struct hash_key key = {0x6665646761746532u, 0x736f757263653032u};
 
@@ -55,7 +55,8 @@ int config_load(struct snapshot **out, const char *file, struct slice text,
     l.snapshot = pool_heap_zalloc(sizeof(*l.snapshot));
     l.snapshot->magic = SNAPSHOT_MAGIC;
     l.snapshot->arena = l.arena;
-    l.snapshot->source_hash = config_source_hash(text);
+    l.snapshot->text_hash = config_text_hash(text);
+    l.snapshot->source_hash = l.snapshot->text_hash;
     if (json_parse(&l.doc, text, CONFIG_DEPTH_MAX, &fault) == 0) {
         build_all(&l);
     } else {

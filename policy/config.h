@@ -67,8 +67,8 @@ NODISCARD int config_load_file(struct snapshot **out, const char *path,
 /* Path of a list file that is not any more what was read with this configuration, borrowed from s;
  * NULL: all are. Looks at each file's metadata, not at its content. */
 const char *config_changed_list(const struct snapshot *s);
-/* What snapshot.source_hash is for this text, in any process. */
-uint64_t config_source_hash(struct slice text);
+/* What snapshot.text_hash is for this text, in any process. */
+uint64_t config_text_hash(struct slice text);
 /* Of the regular file at path as it is now; -errno, or ERR_UNSUPPORTED for a pipe and the like.
  * Never waits for a writer. */
 NODISCARD int config_file_hash(const char *path, uint64_t *hash);

@@ -147,7 +147,7 @@ int config_file_hash(const char *path, uint64_t *hash)
     bytes = pool_heap_zalloc((size_t)st.st_size + 1);
     err = read_all(fd, bytes, (size_t)st.st_size + 1, &len);
     (void)close(fd);
-    *hash = err ? 0 : config_source_hash(slice_make(bytes, len));
+    *hash = err ? 0 : config_text_hash(slice_make(bytes, len));
     explicit_bzero(bytes, len);
     pool_heap_free(bytes);
     return err;

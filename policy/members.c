@@ -160,6 +160,14 @@ static void walk_file(struct load *l, struct member_place *place, struct slice b
     }
 }
 
+/* One after the other: two lists that change places are a change. */
+static void add_to_source(struct snapshot *s, struct slice bytes)
+{
+    uint64_t both[] = {s->source_hash, config_text_hash(bytes)};
+
+    s->source_hash = config_text_hash(slice_make((const char *)both, sizeof(both)));
+}
+
 void members_of_file(struct load *l, const struct schema_values *v, enum schema_key_idx key,
                      member_fn *fn, void *ctx)
 {
@@ -183,6 +191,7 @@ void members_of_file(struct load *l, const struct schema_values *v, enum schema_
         schema_error(l, v, key, "%s cannot be read: %s", quote(value->text).text, fault);
         return;
     }
+    add_to_source(l->snapshot, slice_make(content.bytes, content.len));
     walk_file(l, &place, slice_make(content.bytes, content.len), fn, ctx);
     pool_heap_free(content.bytes);
 }

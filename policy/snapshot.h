@@ -147,12 +147,16 @@ enum tls_resumption {
 
 struct snapshot {
     uint32_t magic;
-    uint64_t source_hash; /* of the file's bytes: "is the running one the written one" */
+    /* Of the file's bytes and of those of the lists that it names, in its order: equal on two nodes
+     * when both read the same. Not of certificates, which each has of its own. */
+    uint64_t source_hash;
+    uint64_t text_hash; /* of the file's bytes alone: "is the running one the written one" */
     const struct list_file *list_files; /* that were read with it; config_changed_list() */
 
     const char *node_name; /* A-label */
     const char *state_dir;
     uint32_t shard_count; /* 0 = one per core */
+    uint32_t busy_poll_us; /* a shard looks so long before it sleeps; 0 = not at all */
 
     const struct listen_address *listens; /* everything shards accept on */
     uint32_t listen_count;

@@ -56,7 +56,7 @@ static void put_config(struct jout *j, const struct control *ctl)
         jout_null(j, "is_written");
         jout_cstr(j, "file_error", err_text(err));
     } else {
-        jout_bool(j, "is_written", written == policy->source_hash);
+        jout_bool(j, "is_written", written == policy->text_hash);
     }
     jout_cstr(j, "changed_list", config_changed_list(policy));
     jout_u64(j, "partners", policy->partner_count);

@@ -96,9 +96,14 @@ def status():
         fedgate.write_config()
         fedgate.ctl("reload")
         check("the file is what runs" in fedgate.ctl("status"), "agreement")
+        before = fedgate.ctl("status", "--json")["config"]["source_hash"]
         with open(members, "a", encoding="ascii") as out:
             out.write(f"tea@{plan.APP}\n")
         check(f"the list {members} has CHANGED since" in fedgate.ctl("status"), "list file")
+        fedgate.ctl("reload")
+        now = fedgate.ctl("status", "--json")["config"]
+        check(now["source_hash"] != before and now["is_written"] is True
+              and now["changed_list"] is None, "a list that changed", before, now)
         fedgate.config["listen"]["admin"] = "elsewhere.sock"
         fedgate.config["node"]["shards"] = 1
         fedgate.write_config()

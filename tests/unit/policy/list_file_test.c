@@ -187,6 +187,22 @@ Test(list_file_load, a_file_of_another_kind_does_not_flood_the_report)
     cr_expect_not_null(strstr(text, "list_file: 99980 more lines of this file have faults\n"));
 }
 
+/* Also checks that the file by itself is told as what it is: a node compares it with the disk. */
+static uint64_t source_hash(const struct help_doc *what)
+{
+    struct config_report problems = {0};
+    struct slice text = help_text(what);
+    struct snapshot *s;
+    uint64_t hash;
+
+    cr_assert_eq(config_load(&s, in_folder("f"), text, &problems), 0);
+    config_report_deinit(&problems);
+    cr_expect_eq(s->text_hash, config_text_hash(text));
+    hash = s->source_hash;
+    snapshot_free(s);
+    return hash;
+}
+
 /* So that a running node can say that a file was exchanged since. */
 Test(list_file_load, a_file_that_was_exchanged_is_noticed)
 {
@@ -208,6 +224,29 @@ Test(list_file_load, a_file_that_was_exchanged_is_noticed)
     s = help_load(&(struct help_doc){0});
     cr_expect_null(config_changed_list(s));
     snapshot_free(s);
+}
+
+/* Operators compare it between nodes: the same file with other lists is another configuration. */
+Test(list_file_load, the_source_hash_is_of_the_lists_too)
+{
+    static const struct help_doc two = {
+        .access = "{\"users\":{\"a\":{\"xmpp\":true,\"list_file\":\"a.list\"},"
+                  "\"b\":{\"xmpp\":false,\"list_file\":\"b.list\"}}}"};
+    uint64_t hash;
+
+    write_file("a.list", SLICE_LIT("ann@corp.example\n"));
+    write_file("b.list", SLICE_LIT("bob@corp.example\n"));
+    hash = source_hash(&two);
+    cr_expect_eq(hash, source_hash(&two));
+    write_file("b.list", SLICE_LIT("bob@corp.example\ncid@corp.example\n"));
+    cr_expect_neq(hash, source_hash(&two));
+    /* What moves from one list into the next, too. */
+    write_file("a.list", SLICE_LIT("bob@corp.example\n"));
+    write_file("b.list", SLICE_LIT("ann@corp.example\n"));
+    cr_expect_neq(hash, source_hash(&two));
+    write_file("a.list", SLICE_LIT("ann@corp.example\n"));
+    write_file("b.list", SLICE_LIT("bob@corp.example\n"));
+    cr_expect_eq(hash, source_hash(&two));
 }
 
 /* What a full disk leaves would let those talk whom the file denied. */

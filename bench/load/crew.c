@@ -12,6 +12,7 @@
 #include "engine/conn.h"
 #include "engine/engine.h"
 #include "engine/shard.h"
+#include "load/apart.h"
 #include "load/party.h"
 
 #define NAP_NS 100000L
@@ -117,6 +118,12 @@ void crew_gather(struct stage *st, const struct crew_command *command)
 void crew_hold(struct stage *st, const struct crew_command *command)
 {
     stage_hold(st, command->is_held);
+}
+
+void crew_rest(struct stage *st, const struct crew_command *command)
+{
+    (void)st;
+    apart_rest(command->apart);
 }
 
 /* --- by the control thread --- */

@@ -23,6 +23,7 @@ struct crew_command {
     uint32_t line;
     uint32_t away_ms;
     bool is_held;
+    struct apart *apart;       /* borrowed until it is done */
     struct histogram *latency; /* borrowed until it is done */
     struct histogram *lag;     /* the same */
 };
@@ -46,5 +47,6 @@ void crew_halt(struct stage *st, const struct crew_command *command); /* sends n
 void crew_leave(struct stage *st, const struct crew_command *command);
 void crew_gather(struct stage *st, const struct crew_command *command);
 void crew_hold(struct stage *st, const struct crew_command *command);
+void crew_rest(struct stage *st, const struct crew_command *command); /* apart.h */
 
 #endif

@@ -73,6 +73,9 @@ static const struct option_row rows[] = {
     ROW("churn", NUMBER, churn, "N", "source's streams that close and come again, per second"),
     ROW("hold", NUMBER, hold_s, "S", "so long receivers read nothing, at the begin"),
     ROW("hold-one", FLAG, hold_one, "", "only one of them"),
+    ROW("apart", TEXT, apart, "PID,...",
+        "the server's processes: they are stopped while the tool works, which rests while they "
+        "run; bulk, fan-in, one"),
     ROW("stall", NUMBER, stall_s, "S", "gives up when nothing moves for so long (20)"),
     HEAD("Where (IPv4:PORT)"),
     ROW("target", ADDRESS, target, "ADDRESS", "s2s or TLS of what is measured"),
@@ -277,6 +280,9 @@ static void check(struct plan *p)
             ? "--mix real: between XMPP sides, --size at most 16384"
         : p->count > PAYLOAD_SEQ_MAX - PLAN_FLOWS_MAX   ? "--count: ten digits at most"
         : p->schedule == SCHEDULE_OPEN && p->rate <= 0  ? "open needs --rate"
+        : p->apart && (p->schedule == SCHEDULE_OPEN || p->cycles > 0 || p->churn > 0 ||
+                       p->hold_s > 0 || p->seconds > 0)
+            ? "--apart: bulk, fan-in or one, by count; no cycles, churn, hold"
         : p->parallel == 0 || p->stall_s <= 0           ? "--parallel, --stall: above 0"
         : p->shards == 0 || p->shards > ENGINE_SHARDS_MAX ? "--shards: 1 to 64"
         : p->cycles > 0 && p->shards > 1                ? "--cycles: one shard"

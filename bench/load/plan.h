@@ -47,7 +47,14 @@ struct plan {
     double churn;          /* streams of the source that close and come again, per second */
     double hold_s;         /* so long receivers read nothing at the begin */
     bool hold_one;         /* only one of them */
+    const char *apart;     /* processes of the server, which takes turns with the tool (apart.h) */
     double stall_s;        /* nothing moves for so long: give up */
+
+    /* Presence (what is sent are states, not messages: books.h). */
+    bool is_presence;
+    double gap_s; /* of a flow: a state younger than this may be overtaken by the next; a closed
+                     loop shows the next after this time only; negative = as usual */
+    uint64_t expires_s; /* what subscriptions ask for, and the longest that is granted */
 
     /* Where. */
     struct sockaddr_in target;     /* s2s or TLS of what is measured */

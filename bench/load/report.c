@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "base/pool.h"
+#include "load/apart.h"
 
 #define TELL_NS 1000000000u
 #define RESULT_BYTES_MAX 16384u
 #define NUMBER_BYTES 64u
 
 static const double ns = 1e-9;
+static const double us_per_ns = 1e-3;
 
 bool report_is_clean(const struct report_figures *f)
 {
@@ -76,6 +78,26 @@ static void put_plan(struct jout *out, const struct plan *plan)
     jout_u64(out, "stanza_bytes", plan->stanza_bytes);
 }
 
+/* Of what the server did while the tool held still. */
+static void put_apart(struct jout *out, const struct apart *a, uint64_t delivered)
+{
+    const struct apart_sum *s = &a->served;
+    const struct apart_sum *e = &a->empty;
+    double count = delivered > 0 ? (double)delivered : 1;
+    double empty = e->rounds > 0 ? (double)e->rounds : 1;
+
+    jout_object(out, "apart");
+    jout_u64(out, "rounds", s->rounds);
+    jout_u64(out, "looks", s->looks);
+    put_number(out, "server_s", (double)s->ns * ns);
+    put_number(out, "server_cpu_s", (double)s->cpu_ns * ns);
+    put_number(out, "rate", s->ns > 0 ? (double)delivered / ((double)s->ns * ns) : 0);
+    put_number(out, "cpu_us", (double)s->cpu_ns * us_per_ns / count);
+    put_number(out, "empty_us", (double)e->ns * us_per_ns / empty);
+    put_number(out, "empty_cpu_us", (double)e->cpu_ns * us_per_ns / empty);
+    jout_end(out);
+}
+
 static void put_out(struct buf *text)
 {
     (void)fwrite(buf_slice(text).ptr, 1, buf_len(text), stdout);
@@ -113,6 +135,9 @@ void report_result(const struct plan *plan, const struct report_result *r)
     histogram_write(corrected, &out, "latency_corrected");
     if (r->lag->count > 0) {
         histogram_write(r->lag, &out, "own_lag");
+    }
+    if (r->apart) {
+        put_apart(&out, r->apart, r->delivered);
     }
     jout_end(&out);
     put_out(&text);

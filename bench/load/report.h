@@ -33,6 +33,8 @@ void report_progress(struct report_progress *p, const char *phase, uint64_t now_
                      const struct report_figures *f);
 void report_progress_end(struct report_progress *p);
 
+struct apart;
+
 struct report_result {
     struct report_figures figures; /* of all, warm-up included */
     uint64_t delivered;            /* of the measured part */
@@ -42,6 +44,7 @@ struct report_result {
     const char *tls;
     const struct histogram *latency; /* of the measured part */
     const struct histogram *lag;
+    const struct apart *apart; /* NULL = the server ran at the same time */
     uint64_t interval_ns; /* to correct closed loops by; 0 = open loop, nothing was omitted */
 };
 /* Nothing lost, repeated, disordered, damaged or refused. */

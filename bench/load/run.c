@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/pool.h"
+#include "load/apart.h"
 #include "load/certs.h"
 #include "load/crew.h"
 #include "load/party.h"
@@ -37,6 +38,7 @@ struct course {
     uint64_t stirred; /* the last sign of life: what moved ... */
     uint64_t stirred_ns; /* ... and when */
     uint64_t left;       /* lines that churn has sent away */
+    struct apart apart;
 };
 
 static uint64_t now_ns(void)
@@ -74,7 +76,8 @@ static struct report_figures figures(const struct run *run)
     };
 }
 
-/* One look: a millisecond, the live line. False: the run has failed, or nothing moves any more. */
+/* One look: a millisecond (or a round of --apart), the live line. False: the run has failed, or
+ * nothing moves any more. */
 static bool look(struct course *c)
 {
     const struct timespec t = {0, NAP_NS};
@@ -82,7 +85,9 @@ static bool look(struct course *c)
     uint64_t moved;
     uint64_t now;
 
-    (void)nanosleep(&t, NULL);
+    if (!apart_round(&c->apart, c->run)) {
+        (void)nanosleep(&t, NULL);
+    }
     now = now_ns();
     f = figures(c->run);
     moved = f.books.arrived + f.books.refused + f.opened + f.closed + f.accepted +
@@ -324,6 +329,7 @@ static bool measure(struct course *c, struct report_result *r)
     if (is_held) {
         set_hold(c, true);
     }
+    apart_begin(&c->apart);
     send_all(c, &params, c->plan->count, 0, (uint32_t)c->plan->streams);
     while (!all_settled(c) && look(c)) {
         seconds = (double)(now_ns() - begin) * ns;
@@ -339,6 +345,7 @@ static bool measure(struct course *c, struct report_result *r)
             c->wanted = books_count(c->run->books).sent;
         }
     }
+    apart_end(&c->apart);
     last = load(&c->run->last_arrival_ns);
     r->seconds = last > begin ? (double)(last - begin) * ns : 0;
     r->delivered = books_count(c->run->books).arrived - before;
@@ -367,6 +374,7 @@ static int measure_stanzas(struct course *c)
         gather(c->run, latency, lag);
         r.interval_ns = interval_of(c->plan, latency);
         r.figures = figures(c->run);
+        r.apart = c->apart.is_open ? &c->apart : NULL;
         report_result(c->plan, &r);
         status = report_is_clean(&r.figures) ? STATUS_CLEAN : STATUS_TROUBLE;
     }
@@ -428,8 +436,11 @@ static bool prepare(struct course *c, uint32_t from, uint32_t until)
 {
     bool is_many = has_line_per_flow(c);
 
-    return (!is_many || open_lines(c, SIDE_SOURCE, from, until)) && warm_up(c, from, until) &&
-           wait_for_go(c);
+    if ((is_many && !open_lines(c, SIDE_SOURCE, from, until)) || !warm_up(c, from, until)) {
+        return false;
+    }
+    apart_try(&c->apart);
+    return wait_for_go(c);
 }
 
 static int play(struct course *c)
@@ -465,7 +476,8 @@ int run_play(const struct plan *plan)
     run->plan = plan;
     run->books = books_new((uint32_t)plan->streams, (uint32_t)per_flow, plan->shards > 1);
     course.progress.began_ns = now_ns();
-    if (certs_init(plan, why, sizeof(why)) != 0 || crew_start(run, why, sizeof(why)) != 0) {
+    if ((plan->apart && apart_open(&course.apart, plan->apart, why, sizeof(why)) != 0) ||
+        certs_init(plan, why, sizeof(why)) != 0 || crew_start(run, why, sizeof(why)) != 0) {
         (void)fprintf(stderr, "fedgate-load: %s\n", why);
     } else {
         status = play(&course);
@@ -474,6 +486,7 @@ int run_play(const struct plan *plan)
         }
     }
     crew_stop(run);
+    apart_close(&course.apart);
     certs_free();
     books_free(run->books);
     pool_heap_free(run);

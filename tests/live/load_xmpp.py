@@ -100,7 +100,7 @@ PROOFS = {"external": {}, "direct": {},
           "plain-dialback": {"tls": "not_supported", "sasl": "not_supported", "dialback": True}}
 
 
-def carried(mode, proof, *options, streams=8, count=2000):
+def carried(mode, proof, *options, streams=8, count=2000, is_apart=False):
     with Lab("load_xmpp") as lab:
         corp_dns(lab)
         names = [f"p{number:05}.{SUFFIX}" for number in range(streams)]
@@ -111,6 +111,8 @@ def carried(mode, proof, *options, streams=8, count=2000):
         is_direct = proof == "direct"
         port = plan.XMPPS_SERVER if is_direct else plan.XMPP_SERVER
         how = ["--direct"] if is_direct else ["--auth", proof]
+        if is_apart:
+            how += ["--apart", fedgate.process.pid]
         row = clean(load(lab, "--mode", mode, "--streams", streams, "--count", count,
                          "--target", f"{plan.FEDGATE}:{port}", "--listen", "%s:%d" % AT_SINK,
                          "--component", f"{plan.FEDGATE}:{plan.COMPONENT}", *how, *options), count)
@@ -172,6 +174,28 @@ def streams_that_come_and_go():
 def receivers_that_hang():
     row, _ = carried("in", "external", "--workload", "bulk", "--hold", 0.5, "--window", 200)
     check(row["seconds"] > 0.5 and row["during_hold"] < 2000, "nobody hung", row)
+
+
+def with_the_server_apart():
+    """They take turns: in none of them more can pass than may be in flight."""
+    for mode, workload, window in (("in", "fan-in", 40), ("out", "fan-in", 40),
+                                   ("in", "bulk", 400), ("out", "bulk", 400)):
+        row, _ = carried(mode, "external", "--workload", workload, "--window", window,
+                         streams=40, is_apart=True)
+        apart = row["apart"]
+        check(apart["rounds"] * window >= row["delivered"], "it was not stopped", row)
+        check(apart["server_s"] > 0 and apart["server_cpu_s"] > 0 and apart["empty_cpu_us"] > 0,
+              "nothing is told of it", row)
+
+
+def apart_from_nobody():
+    with Lab("load_xmpp") as lab:
+        lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
+        done = subprocess.run([PROGRAM, "--mode", "relay", "--workload", "bulk", "--target",
+                               "%s:%d" % AT_SINK, "--listen", "%s:%d" % AT_SINK, "--apart", "1x",
+                               "--cert", lab.certs.crt(SUFFIX), "--key", lab.certs.key(SUFFIX)],
+                              capture_output=True, text=True, timeout=HANG_S)
+    check(done.returncode == 70 and "PID" in done.stderr, "no process, no word", done)
 
 
 def only_streams():
@@ -281,5 +305,5 @@ main(itself_in_bulk, itself_fan_in, itself_one_at_a_time, itself_at_a_rate, itse
      itself_large_and_small, itself_in_a_mix, itself_on_two_threads, in_by_certificate,
      in_by_certificate_direct, in_by_dialback, in_by_dialback_without_tls, out_by_certificate,
      out_by_dialback, out_by_dialback_without_tls, in_with_a_mix, out_with_a_mix,
-     streams_that_come_and_go, receivers_that_hang, only_streams, nothing_wrong, lost, repeated,
-     disordered, damaged, damaged_in_a_mix)
+     streams_that_come_and_go, receivers_that_hang, with_the_server_apart, apart_from_nobody,
+     only_streams, nothing_wrong, lost, repeated, disordered, damaged, damaged_in_a_mix)

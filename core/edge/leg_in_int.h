@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* leg_in_int: an incoming stream's inside, shared by leg_in.c (one), leg_in_limits.c (what it may)
- * and legs_in.c (all of them). */
+/* leg_in_int: an incoming stream's inside, shared by leg_in.c (one), leg_in_events.c (what it
+ * says), leg_in_limits.c (what it may) and legs_in.c (all of them). */
 #ifndef FG_EDGE_LEG_IN_INT_H
 #define FG_EDGE_LEG_IN_INT_H
 
@@ -53,6 +53,16 @@ void leg_in_end(struct leg_in *leg);
 void leg_in_review(struct leg_in *leg);
 /* Out of the edge's list and count. */
 void leg_in_delist(struct leg_in *leg, struct edge *e);
+void leg_in_start_tls(struct leg_in *leg);
+
+/* leg_in_events.c */
+/* Acts on one event (edge.in_event); false = the stream is over. */
+bool leg_in_event(struct leg_in *leg, enum stream_event_kind kind);
+/* Counted, logged, told to presence. */
+void leg_in_failed(struct leg_in *leg, const struct stream_failure *failure);
+/* The figures of the partner it is, or claims to be; NULL = of none. */
+struct partner_run *leg_in_run_of(struct leg_in *leg);
+
 /* leg_in_limits.c */
 /* Stops reading for this reason too; goes on reading when no reason is left. */
 void leg_in_pause(struct leg_in *leg, uint32_t why);

@@ -15,8 +15,6 @@
 #define BACKOFF_FIRST_MS 1000u
 #define BACKOFF_MAX_MS 300000u
 #define BACKOFF_SHIFT_MAX 9u
-#define VERIFIES_MAX 64u
-#define REDIAL_MS_MIN 1000u
 
 void link_set_state(struct link *l, enum link_state state)
 {
@@ -74,7 +72,7 @@ struct link *link_new(struct edge *e, struct slice local, struct slice remote)
     return l;
 }
 
-static struct link *find_or_make(struct edge *e, struct slice local, struct slice remote)
+struct link *link_find_or_make(struct edge *e, struct slice local, struct slice remote)
 {
     struct link *l = find(e, local, remote);
 
@@ -92,7 +90,7 @@ static struct link *find_or_make(struct edge *e, struct slice local, struct slic
 static struct link *link_of(struct edge *e, struct way *w, struct slice local, struct slice remote)
 {
     if (!w->link || w->links_mark != e->links_mark) {
-        w->link = find_or_make(e, local, remote);
+        w->link = link_find_or_make(e, local, remote);
         w->links_mark = e->links_mark;
     }
     return w->link;
@@ -165,63 +163,6 @@ void link_deliver(struct edge *e, struct way *w, struct block *b)
         link_connect(l);
     }
     link_update_gate(l);
-}
-
-void link_verify(struct edge *e, struct mail_verify *v)
-{
-    struct stream_verify view = mail_verify_view(v);
-    struct jid_ascii local;
-    struct jid_ascii remote;
-    struct link *l = NULL;
-    uint32_t count = 0;
-
-    if (jid_domain_to_ascii(view.local, &local) == 0 &&
-        jid_domain_to_ascii(view.remote, &remote) == 0) {
-        l = find_or_make(e, jid_ascii_slice(&local), jid_ascii_slice(&remote));
-    }
-    if (!l) {
-        pool_free(v); /* the asker's own deadline answers */
-        return;
-    }
-    for (struct list *at = l->verifies.next; at != &l->verifies; at = at->next) {
-        count++;
-    }
-    if (count >= VERIFIES_MAX) {
-        pool_free(v);
-        return;
-    }
-    list_push_back(&l->verifies, &v->mail.link);
-    if (l->state == LINK_ST_BACKOFF) {
-        /* Somebody has just dialled in for it: it may be up. But anybody can claim that, so no
-         * more than one attempt a second comes of it. */
-        uint64_t since_ms = shard_now_ms(e->sh) - l->dialled_ms;
-
-        l->attempts = 0;
-        shard_timer_arm(e->sh, &l->timer, since_ms < REDIAL_MS_MIN ? REDIAL_MS_MIN - since_ms : 0,
-                        link_on_backoff_over, l);
-    } else if (l->state == LINK_ST_IDLE) {
-        link_connect(l);
-    } else {
-        link_send_verifies(l);
-    }
-}
-
-void link_verify_send(struct edge *e, struct mail_verify *v)
-{
-    struct stream_verify view = mail_verify_view(v);
-    const struct partner *p = snapshot_partner(edge_policy(e), view.remote);
-    uint32_t home;
-
-    if (!p) {
-        pool_free(v);
-        return;
-    }
-    home = edge_home_of_partner(e, p);
-    if (home == e->idx) {
-        link_verify(e, v);
-    } else {
-        edge_post(e, home, &v->mail);
-    }
 }
 
 static void seen(struct edge *e, struct slice local, struct slice remote)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link_int: the link's inside, shared by link.c (queue and life), link_stream.c (connection and
- * stream), link_custody.c (what was written and is not confirmed) and link_renew.c (a stream with
- * used-up keys is replaced). See link.h. */
+/* link_int: the link's inside, shared by link.c (queue and life), link_dial.c (the way there),
+ * link_stream.c (connection and stream), link_verify.c (dialback questions), link_custody.c (what
+ * was written and is not confirmed) and link_renew.c (a stream with used-up keys is replaced). See
+ * link.h. */
 #ifndef FG_EDGE_LINK_INT_H
 #define FG_EDGE_LINK_INT_H
 
@@ -118,17 +119,30 @@ static inline struct slice link_remote(const struct link *l)
 void link_set_state(struct link *l, enum link_state state);
 void link_mark_dirty(struct link *l);
 
-/* link_stream.c */
+/* link_dial.c */
 void link_connect(struct link *l);
+/* The connection failed before its stream was ready: the next address, or another way, or down. */
+void link_dial_again(struct link *l);
+struct conn_tls_params link_tls_params(struct link *l);
+
+/* link_stream.c */
+/* The partner's server was reached: the stream begins. */
+void link_open_stream(struct link *l, struct conn *c, bool is_direct_tls);
 /* Flushes out, arms the timer for the stream's next deadline. */
 void link_settle(struct link *l);
-void link_send_verifies(struct link *l);
-/* Tells all who asked that the question could not be put. */
-void link_fail_verifies(struct link *l, enum stanza_condition condition);
 /* Begins to close an open stream in order. */
 void link_close(struct link *l, enum stream_condition condition, const char *text);
 /* The same because of a reload. */
 void link_close_refused(struct link *l, const struct stream_refusal *refusal);
+/* Of the current connection, or the last one: why it failed. */
+const char *link_fail_text(const struct link *l);
+void link_forget_failure(struct link *l);
+
+/* link_verify.c */
+void link_send_verifies(struct link *l);
+void link_verify_answered(struct link *l, const struct stream_event *ev);
+/* Tells all who asked that the question could not be put. */
+void link_fail_verifies(struct link *l, enum stanza_condition condition);
 
 /* link_review.c */
 /* Holds it against the rules in force, where that was not done since they came. */
@@ -163,6 +177,8 @@ uint32_t links_aside_close(struct edge *e);
 void links_aside_free(struct edge *e);
 
 /* link.c */
+/* Of the map; made where there is none. NULL without memory. */
+struct link *link_find_or_make(struct edge *e, struct slice local, struct slice remote);
 /* Not in the map. NULL without memory. */
 struct link *link_new(struct edge *e, struct slice local, struct slice remote);
 void link_free(struct link *l);

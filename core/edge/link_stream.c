@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link_stream: the outgoing connection and stream of a link: dialling, negotiation, its end. */
+/* link_stream: the outgoing connection and stream of a link: negotiation, events, its end. */
 #include <string.h>
 
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
 #include "edge/fail.h"
-#include "edge/leg_in.h"
 #include "edge/link_int.h"
 #include "edge/presence_side.h"
 
 #define LINGER_MS 2000u
-#define XMPP_SERVER_PORT 5269u
-#define HANDSHAKE_MS_MAX 20000u /* the next address may do better */
 
 static void handle_events(struct link *l, enum stream_event_kind kind);
 
@@ -94,7 +91,7 @@ static void note_failure(struct link *l, enum fail_step step, const char *text)
     }
 }
 
-static void forget_failure(struct link *l)
+void link_forget_failure(struct link *l)
 {
     l->is_failed = false;
     l->is_fail_final = false;
@@ -102,7 +99,7 @@ static void forget_failure(struct link *l)
     l->fail_text = NULL;
 }
 
-static const char *fail_text(const struct link *l)
+const char *link_fail_text(const struct link *l)
 {
     return l->fail_text ? l->fail_text : fail_step_name(l->fail_step);
 }
@@ -119,26 +116,6 @@ static void on_failed(struct link *l, const struct stream_failure *failure)
           log_quote(slice_from_cstr(failure->text)).text);
 }
 
-static struct conn_tls_params tls_params(struct link *l)
-{
-    uint32_t establish_ms = edge_policy(l->host.e)->gateway.stream_establishment_timeout_s * 1000;
-
-    return (struct conn_tls_params){
-        .ctx = edge_setup(l->host.e)->tls,
-        .session = {.role = TLS_ROLE_CLIENT,
-                    .sni = link_remote(l),
-                    .alpn = SLICE_LIT("xmpp-server"),
-                    .credential_idx = UINT32_MAX,
-                    .credential_domain = link_local(l),
-                    .version_min = host_tls_min(l->host.e, link_remote(l)),
-                    .may_resume =
-                        edge_policy(l->host.e)->resumption == TLS_RESUMPTION_ON},
-        .handshake_timeout_ms =
-            establish_ms < HANDSHAKE_MS_MAX ? establish_ms : HANDSHAKE_MS_MAX,
-        .ktls = edge_ktls(l->host.e),
-    };
-}
-
 static void on_ready(struct link *l, const struct stream_event *ev)
 {
     struct edge *e = l->host.e;
@@ -146,6 +123,7 @@ static void on_ready(struct link *l, const struct stream_event *ev)
     enum stat_method which = stat_method_of(ev->method);
 
     link_set_state(l, LINK_ST_READY);
+    conn_set_patient(l->c, true); /* stanzas come on the partner's own stream: acks only, here */
     presence_side_partner_seen(e, link_remote(l), true);
     l->used_ms = shard_now_ms(e->sh);
     l->was_ready = true;
@@ -175,79 +153,6 @@ static void on_ready(struct link *l, const struct stream_event *ev)
     link_aside_ready(l);
 }
 
-static void answer_verify(struct link *l, struct mail_verify *v)
-{
-    struct edge *e = l->host.e;
-
-    if (v->asker.shard_idx == e->idx) {
-        leg_in_verify_result(e, v);
-        pool_free(v);
-    } else {
-        v->mail.kind = MAIL_VERIFY_RESULT;
-        edge_post(e, v->asker.shard_idx, &v->mail);
-    }
-}
-
-static void on_verify_answer(struct link *l, const struct stream_event *ev)
-{
-    struct list *at = l->verifies.next;
-
-    while (at != &l->verifies) {
-        struct mail_verify *v = LIST_ENTRY(at, struct mail_verify, mail.link);
-        struct stream_verify view = mail_verify_view(v);
-
-        at = at->next;
-        if (slice_eq(view.stream_id, ev->stream_id) && slice_eq(view.local, ev->local) &&
-            slice_eq(view.remote, ev->remote)) {
-            list_remove(&v->mail.link);
-            v->verdict = (uint8_t)ev->verdict;
-            v->condition = (uint8_t)ev->condition;
-            answer_verify(l, v);
-        }
-    }
-}
-
-void link_fail_verifies(struct link *l, enum stanza_condition condition)
-{
-    struct list *link;
-
-    while ((link = list_pop_front(&l->verifies))) {
-        struct mail_verify *v = LIST_ENTRY(link, struct mail_verify, mail.link);
-
-        v->verdict = DIALBACK_ERROR;
-        v->condition = (uint8_t)condition;
-        answer_verify(l, v);
-    }
-}
-
-void link_send_verifies(struct link *l)
-{
-    struct edge *e = l->host.e;
-    struct list *at = l->verifies.next;
-
-    if (!l->s || (l->state != LINK_ST_NEGOTIATING && l->state != LINK_ST_READY)) {
-        return;
-    }
-    while (at != &l->verifies) {
-        struct mail_verify *v = LIST_ENTRY(at, struct mail_verify, mail.link);
-        struct stream_verify view = mail_verify_view(v);
-
-        at = at->next;
-        if (v->is_sent) {
-            continue;
-        }
-        if (stream_send_verify(l->s, shard_now_ms(e->sh), &view) == 0) {
-            v->is_sent = true;
-        } else {
-            list_remove(&v->mail.link);
-            v->verdict = DIALBACK_ERROR;
-            v->condition = STANZA_CONDITION_RESOURCE_CONSTRAINT;
-            answer_verify(l, v);
-        }
-    }
-    link_settle(l);
-}
-
 /* False = the stream is over. */
 static bool handle_event(struct link *l, enum stream_event_kind kind)
 {
@@ -258,7 +163,7 @@ static bool handle_event(struct link *l, enum stream_event_kind kind)
     case STREAM_MORE:
         return true;
     case STREAM_START_TLS:
-        tls = tls_params(l);
+        tls = link_tls_params(l);
         if (!tls.ctx || conn_start_tls(l->c, &tls) != 0) {
             note_failure(l, FAIL_STEP_TLS, "no certificate to use TLS with is configured");
             conn_abort(l->c, ERR_TLS_CONFIG, "no certificate configured");
@@ -269,7 +174,7 @@ static bool handle_event(struct link *l, enum stream_event_kind kind)
         on_ready(l, ev);
         return true;
     case STREAM_VERIFY_ANSWER:
-        on_verify_answer(l, ev);
+        link_verify_answered(l, ev);
         return true;
     case STREAM_PAIR_REFUSED:
         on_failed(l, &ev->failure);
@@ -382,38 +287,6 @@ static void on_writable(struct conn *c, void *owner)
     link_mark_dirty(owner);
 }
 
-/* Whether another address of the partner may do better than the one that failed. */
-static bool may_next_target_help(enum fail_step step)
-{
-    return step != FAIL_STEP_SASL && step != FAIL_STEP_DIALBACK && step != FAIL_STEP_POLICY;
-}
-
-static void after_failed_attempt(struct link *l)
-{
-    bool had_avoided = l->avoid_tls;
-    struct stream_rules rules;
-    const struct partner *p = snapshot_partner(edge_policy(l->host.e), link_remote(l));
-
-    if (p) {
-        host_rules_of(l->host.e, p, STREAM_OUT, &rules);
-        if (l->fail_step == FAIL_STEP_TLS && !had_avoided &&
-            (rules.methods & STREAM_METHOD_DIALBACK_PLAIN) &&
-            rules.methods != STREAM_METHOD_DIALBACK_PLAIN) {
-            l->avoid_tls = true;
-            dial_free(l->dial);
-            l->dial = NULL;
-            link_connect(l);
-            return;
-        }
-    }
-    if (l->dial && may_next_target_help(l->fail_step)) {
-        link_set_state(l, LINK_ST_DIALLING);
-        dial_next(l->dial, fail_text(l));
-        return;
-    }
-    link_down(l, l->fail_step, true, fail_text(l));
-}
-
 static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
 {
     struct link *l = owner;
@@ -436,7 +309,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
         }
         if (l->is_failed) {
             e->stats.streams_lost++;
-            partner_run_failed(e, run, PARTNER_OUT, FAIL_STEP_STREAM, fail_text(l));
+            partner_run_failed(e, run, PARTNER_OUT, FAIL_STEP_STREAM, link_fail_text(l));
             presence_side_partner_cut(e, link_remote(l));
         }
     }
@@ -451,7 +324,7 @@ static void on_closed(struct conn *c, void *owner, int err, const char *why, siz
     if (l->was_ready || l->is_orderly || l->part == LINK_PART_RETIRED) {
         link_after_stream(l);
     } else {
-        after_failed_attempt(l);
+        link_dial_again(l);
     }
 }
 
@@ -463,9 +336,8 @@ static const struct conn_ops link_ops = {
     .closed = on_closed,
 };
 
-static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct_tls)
+void link_open_stream(struct link *l, struct conn *c, bool is_direct_tls)
 {
-    struct link *l = ctx;
     struct edge *e = l->host.e;
     struct stream_limits limits = stream_limits_default;
     struct stream_params params = {
@@ -485,12 +357,11 @@ static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct
     struct jid local;
     struct jid remote;
 
-    (void)d;
     l->c = c;
     l->host.c = c;
     l->was_ready = false;
     l->is_refused = false;
-    forget_failure(l);
+    link_forget_failure(l);
     l->is_orderly = false;
     conn_set_owner(c, &link_ops, l);
     link_set_state(l, LINK_ST_NEGOTIATING);
@@ -512,69 +383,4 @@ static void on_dialled(struct dial *d, void *ctx, struct conn *c, bool is_direct
           conn_peer_text(c), is_direct_tls);
     link_send_verifies(l);
     link_settle(l);
-}
-
-static void on_dial_failed(struct dial *d, void *ctx, enum dial_step step, int err,
-                           const char *text)
-{
-    struct link *l = ctx;
-    bool is_for_good = err == ERR_DNS_NXDOMAIN || err == ERR_DNS_NODATA ||
-                       err == ERR_DNS_REFUSED_SRV;
-
-    (void)d;
-    if (l->is_failed && l->fail_step != FAIL_STEP_TCP) {
-        /* A stream came further than the dialler: its failure says more. */
-        link_down(l, l->fail_step, l->is_fail_final, fail_text(l));
-        return;
-    }
-    link_down(l, fail_step_of_dial(step), is_for_good, text);
-}
-
-static const struct dial_ops link_dial_ops = {.done = on_dialled, .failed = on_dial_failed};
-
-void link_connect(struct link *l)
-{
-    struct edge *e = l->host.e;
-    struct policy_verdict verdict = policy_pair(edge_policy(e), link_local(l), link_remote(l));
-    struct dial_params params;
-    struct stream_rules rules;
-    const char *limit;
-    int err;
-
-    forget_failure(l);
-    if (!verdict.allowed) {
-        link_refuse(l, &verdict);
-        return;
-    }
-    limit = link_take_place(l, verdict.partner);
-    if (limit) {
-        link_wait_for_place(l, limit);
-        return;
-    }
-    l->rules_mark = link_rules_mark(verdict.partner);
-    host_rules_of(e, verdict.partner, STREAM_OUT, &rules);
-    params = (struct dial_params){
-        .name = link_remote(l),
-        .port = XMPP_SERVER_PORT,
-        .tls = tls_params(l),
-    };
-    if (!slice_is_empty(verdict.partner->proxy_host)) {
-        params.name = verdict.partner->proxy_host;
-        params.port = verdict.partner->proxy_port;
-    } else {
-        bool direct = (rules.methods & ~(uint32_t)STREAM_METHOD_DIALBACK_PLAIN) != 0 &&
-                      params.tls.ctx && !l->avoid_tls;
-
-        params.services[0] = (struct dial_service){direct ? "_xmpps-server._tcp" : NULL, true};
-        params.services[1] = (struct dial_service){"_xmpp-server._tcp", false};
-    }
-    link_set_state(l, LINK_ST_DIALLING);
-    l->dialled_ms = shard_now_ms(e->sh);
-    LOG_D(dial_started, "local=%s remote=%s", log_quote(link_local(l)).text,
-          log_quote(link_remote(l)).text);
-    err = dial_start(&l->dial, e->sh, &params, &link_dial_ops, l);
-    if (err != 0) {
-        l->dial = NULL;
-        link_down(l, FAIL_STEP_TCP, false, err_text(err));
-    }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* leg_in_events: what becomes of what an incoming stream's machine says: pairs, stanzas, its end. */
+/* leg_in_events: what becomes of what an incoming stream says: pairs, stanzas, defects, its end. */
 #include <stdio.h>
 
 #include "base/attr.h"

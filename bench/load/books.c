@@ -35,6 +35,13 @@ void books_free(struct books *b)
     }
 }
 
+void books_keep_states(struct books *b, uint64_t gap_ns)
+{
+    ASSERT(!b->is_shared);
+    b->has_states = true;
+    b->gap_ns = gap_ns;
+}
+
 uint32_t books_room(const struct books *b, uint32_t flow)
 {
     const struct book *f = &b->flows[flow];
@@ -147,6 +154,70 @@ static enum books_verdict judge(struct books *b, uint32_t flow, uint64_t seq)
     return seq == f->last ? BOOKS_IN_ORDER : BOOKS_OUT_OF_ORDER;
 }
 
+static enum books_verdict judge_state(struct books *b, uint32_t flow, uint64_t seq)
+{
+    struct book *f = &b->flows[flow];
+    enum books_verdict as_message = judge(b, flow, seq);
+
+    if (as_message == BOOKS_UNKNOWN) {
+        return BOOKS_UNKNOWN;
+    }
+    if (seq + 1 == f->last && f->asked > 0) {
+        f->asked--;
+        return BOOKS_AGAIN;
+    }
+    if (seq + 1 == f->last || (seq + 1 > f->last && as_message == BOOKS_DUPLICATE)) {
+        return BOOKS_DUPLICATE;
+    }
+    if (seq + 1 > f->last) {
+        return BOOKS_IN_ORDER;
+    }
+    return as_message == BOOKS_DUPLICATE ? BOOKS_STALE : BOOKS_OUT_OF_ORDER;
+}
+
+bool books_overtake(struct books *b, uint32_t flow, uint64_t seq, uint64_t *intended_ns)
+{
+    const struct book *f;
+
+    if (!b->has_states || flow >= b->flow_count) {
+        return false;
+    }
+    f = &b->flows[flow];
+    if (seq >= atomic_load_explicit(&f->sent, memory_order_relaxed)) {
+        return false;
+    }
+    for (uint64_t k = atomic_load_explicit(&f->due, memory_order_relaxed); k < seq; k++) {
+        uint64_t meant = b->times[slot_of(b, flow, k)];
+
+        if (!is_seen(b, flow, k) && b->times[slot_of(b, flow, k + 1)] - meant < b->gap_ns) {
+            *intended_ns = meant;
+            settle(b, flow, k);
+            bump(b, &b->overtaken);
+            return true;
+        }
+    }
+    return false;
+}
+
+void books_ask_again(struct books *b, uint32_t flow)
+{
+    b->flows[flow].asked++;
+}
+
+/* The counters' part of an arrival. */
+static void count(struct books *b, enum books_verdict verdict)
+{
+    if (verdict == BOOKS_IN_ORDER || verdict == BOOKS_OUT_OF_ORDER) {
+        bump(b, &b->arrived);
+    }
+    if (verdict == BOOKS_OUT_OF_ORDER || verdict == BOOKS_STALE) {
+        bump(b, &b->out_of_order);
+    }
+    if (verdict == BOOKS_DUPLICATE) {
+        bump(b, &b->duplicated);
+    }
+}
+
 enum books_verdict books_arrive(struct books *b, uint32_t flow, uint64_t seq,
                                 uint64_t *intended_ns)
 {
@@ -158,21 +229,16 @@ enum books_verdict books_arrive(struct books *b, uint32_t flow, uint64_t seq,
     }
     f = &b->flows[flow];
     lock(b, f);
-    verdict = judge(b, flow, seq);
+    verdict = b->has_states ? judge_state(b, flow, seq) : judge(b, flow, seq);
     if (verdict == BOOKS_IN_ORDER || verdict == BOOKS_OUT_OF_ORDER) {
         *intended_ns = b->times[slot_of(b, flow, seq)];
-        f->last = seq + 1;
+        if (!b->has_states || verdict == BOOKS_IN_ORDER) {
+            f->last = seq + 1;
+        }
         settle(b, flow, seq);
     }
     unlock(b, f);
-    if (verdict == BOOKS_DUPLICATE) {
-        bump(b, &b->duplicated);
-    } else if (verdict != BOOKS_UNKNOWN) {
-        bump(b, &b->arrived);
-    }
-    if (verdict == BOOKS_OUT_OF_ORDER) {
-        bump(b, &b->out_of_order);
-    }
+    count(b, verdict);
     return verdict;
 }
 
@@ -205,6 +271,7 @@ struct books_counts books_count(const struct books *b)
     struct books_counts sum = {
         .arrived = atomic_load_explicit(&b->arrived, memory_order_relaxed),
         .refused = atomic_load_explicit(&b->refused, memory_order_relaxed),
+        .overtaken = atomic_load_explicit(&b->overtaken, memory_order_relaxed),
         .duplicated = atomic_load_explicit(&b->duplicated, memory_order_relaxed),
         .out_of_order = atomic_load_explicit(&b->out_of_order, memory_order_relaxed),
     };

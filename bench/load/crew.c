@@ -84,6 +84,11 @@ void crew_open(struct stage *st, const struct crew_command *command)
     stage_open_lines(st, command->side, &command->opening);
 }
 
+void crew_watch(struct stage *st, const struct crew_command *command)
+{
+    stage_watch_flows(st, &command->watching);
+}
+
 void crew_forget(struct stage *st, const struct crew_command *command)
 {
     (void)command;

@@ -16,6 +16,7 @@ struct crew_command {
     void (*act)(struct stage *st, const struct crew_command *command);
     enum side side;
     struct stage_opening opening;
+    struct stage_watching watching;
     struct schedule_params schedule;
     uint64_t quota;
     uint32_t from;
@@ -41,6 +42,7 @@ void crew_command_one(struct run *run, uint32_t shard, const struct crew_command
 void crew_wait(struct run *run);
 
 void crew_open(struct stage *st, const struct crew_command *command);
+void crew_watch(struct stage *st, const struct crew_command *command);
 void crew_forget(struct stage *st, const struct crew_command *command);
 void crew_begin(struct stage *st, const struct crew_command *command);
 void crew_halt(struct stage *st, const struct crew_command *command); /* sends nothing more */

@@ -26,6 +26,11 @@
 #define STANZA_BYTES 251u
 #define STALL_S 20
 #define PARALLEL 16u
+#define EXPIRES_S 3600u
+#define PRESENCE_PARALLEL 128u /* subscriptions */
+#define PRESENCE_BYTES_MAX 1024u /* longer states may be cut */
+#define PRESENCE_EXPIRES_MIN 8u
+#define PRESENCE_GAP_S 6 /* a notifier's interval is 5 s (RFC 3856 6.10); none begins within */
 #define COUNT 100000u
 
 enum type { TYPE_FLAG, TYPE_COUNT, TYPE_NUMBER, TYPE_TEXT, TYPE_ADDRESS };
@@ -47,9 +52,10 @@ static const struct option_row rows[] = {
     HEAD("Who plays"),
     ROW("mode", TEXT, mode, "MODE",
         "in: s2s -> component; out: component -> s2s; relay: tls -> tls; relay-plain: tls -> tcp; "
-        "xmpp-sip: s2s -> sip; sip-xmpp: sip -> s2s"),
+        "xmpp-sip: s2s -> sip; sip-xmpp: sip -> s2s; presence: presence -> notify; "
+        "notify: notify -> presence"),
     ROW("source", TEXT, kind_name[SIDE_SOURCE], "KIND",
-        "or one by one: s2s, component, tls, tcp, sip"),
+        "or one by one: s2s, component, tls, tcp, sip; presence (XMPP), notify (SIP)"),
     ROW("sink", TEXT, kind_name[SIDE_SINK], "KIND", "the same for who receives"),
     HEAD("What is sent"),
     ROW("workload", TEXT, workload, "LOAD",
@@ -77,6 +83,12 @@ static const struct option_row rows[] = {
         "the server's processes: they are stopped while the tool works, which rests while they "
         "run; bulk, fan-in, one"),
     ROW("stall", NUMBER, stall_s, "S", "gives up when nothing moves for so long (20)"),
+    HEAD("Presence"),
+    ROW("gap", NUMBER, gap_s, "S",
+        "a user shows something else only after so long, fan-in; within it the server may tell the "
+        "last state only (6 to SIP, as notifiers wait 5 s; 0 from SIP)"),
+    ROW("expires", COUNT, expires_s, "S",
+        "what SUBSCRIBEs ask for, and the longest that is granted (3600)"),
     HEAD("Where (IPv4:PORT)"),
     ROW("target", ADDRESS, target, "ADDRESS", "s2s or TLS of what is measured"),
     ROW("component", ADDRESS, component, "ADDRESS", "its component port"),
@@ -198,7 +210,9 @@ static void set_kinds(struct plan *p)
                  {"relay", {"tls", "tls"}},
                  {"relay-plain", {"tls", "tcp"}},
                  {"xmpp-sip", {"s2s", "sip"}},
-                 {"sip-xmpp", {"sip", "s2s"}}};
+                 {"sip-xmpp", {"sip", "s2s"}},
+                 {"presence", {"presence", "notify"}},
+                 {"notify", {"notify", "presence"}}};
 
     for (size_t i = 0; p->mode && i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(p->mode, modes[i].mode) == 0) {
@@ -213,7 +227,13 @@ static void set_kinds(struct plan *p)
         }
     }
     p->is_inside_out =
-        p->kind[SIDE_SOURCE] == &party_component || p->kind[SIDE_SOURCE] == &party_sip;
+        p->kind[SIDE_SOURCE] == &party_component || p->kind[SIDE_SOURCE] == &party_sip ||
+        p->kind[SIDE_SOURCE] == &party_notify;
+    p->is_presence = p->kind[SIDE_SINK]->watch != NULL;
+    if (p->gap_s < 0) {
+        p->gap_s = p->is_presence && p->kind[SIDE_SOURCE] == &party_presence ? PRESENCE_GAP_S : 0;
+    }
+    p->parallel = p->parallel ? p->parallel : p->is_presence ? PRESENCE_PARALLEL : PARALLEL;
 }
 
 static uint64_t either(uint64_t given, uint64_t usual)
@@ -225,7 +245,8 @@ static uint64_t either(uint64_t given, uint64_t usual)
  * stream. */
 static bool has_sip(const struct plan *p)
 {
-    return p->kind[SIDE_SOURCE] == &party_sip || p->kind[SIDE_SINK] == &party_sip;
+    return p->is_presence || p->kind[SIDE_SOURCE] == &party_sip ||
+           p->kind[SIDE_SINK] == &party_sip;
 }
 
 static bool has_mix(const struct plan *p)
@@ -263,10 +284,30 @@ static void set_workload(struct plan *p)
     wrong("--workload bulk, fan-in, one, open or idle");
 }
 
+/* Presence on one side is presence on both: what does not watch, shows nothing. */
+static const char *presence_fault(const struct plan *p)
+{
+    const struct party_kind *source = p->kind[SIDE_SOURCE];
+
+    return p->is_presence != (source == &party_presence || source == &party_notify)
+               ? "presence and notify go with each other only"
+           : !p->is_presence                   ? NULL
+           : p->schedule == SCHEDULE_BULK      ? "presence: workload fan-in, one or open"
+           : p->shards > 1                     ? "presence: one shard"
+           : p->stanza_bytes > PRESENCE_BYTES_MAX ? "presence: --size at most 1024"
+           : p->expires_s < PRESENCE_EXPIRES_MIN || p->expires_s > UINT32_MAX
+               ? "--expires: 8 at least"
+           : p->cycles > 0 || p->churn > 0 || p->apart
+               ? "presence: no cycles, no churn, not --apart"
+           : p->gap_s > 0 && p->schedule == SCHEDULE_ONE ? "one: --gap 0"
+                                                         : NULL;
+}
+
 static void check(struct plan *p)
 {
     const char *fault =
-        p->streams > PLAN_FLOWS_MAX                    ? "--streams: at most 20000"
+        presence_fault(p)                               ? presence_fault(p)
+        : p->streams > PLAN_FLOWS_MAX                    ? "--streams: at most 20000"
         : p->domains > p->streams                      ? "--domains: not more than --streams"
         : p->lines % p->domains != 0 || p->lines > p->streams || p->lines % p->shards != 0
             ? "--lines: a multiple of --domains and --shards, not more than --streams"
@@ -283,7 +324,7 @@ static void check(struct plan *p)
         : p->apart && (p->schedule == SCHEDULE_OPEN || p->cycles > 0 || p->churn > 0 ||
                        p->hold_s > 0 || p->seconds > 0)
             ? "--apart: bulk, fan-in or one, by count; no cycles, churn, hold"
-        : p->parallel == 0 || p->stall_s <= 0           ? "--parallel, --stall: above 0"
+        : p->stall_s <= p->gap_s                        ? "--stall: above 0, and above --gap"
         : p->shards == 0 || p->shards > ENGINE_SHARDS_MAX ? "--shards: 1 to 64"
         : p->cycles > 0 && p->shards > 1                ? "--cycles: one shard"
         : (p->streams % p->shards) != 0                 ? "--streams: a multiple of --shards"
@@ -325,7 +366,8 @@ void plan_read(struct plan *p, int argc, char **argv)
                        .auth = "external",
                        .tls_name = "wolfssl",
                        .count = COUNT,
-                       .parallel = PARALLEL,
+                       .gap_s = -1,
+                       .expires_s = EXPIRES_S,
                        .sip_lines = 1,
                        .stall_s = STALL_S,
                        .shards = 1};

@@ -17,9 +17,9 @@ static const double us_per_ns = 1e-3;
 
 bool report_is_clean(const struct report_figures *f)
 {
-    return f->damaged == 0 && f->unanswered == 0 && f->books.duplicated == 0 &&
+    return f->damaged == 0 && f->unanswered == 0 && f->unended == 0 && f->books.duplicated == 0 &&
            f->books.out_of_order == 0 && f->books.refused == 0 &&
-           f->books.arrived == f->books.sent;
+           f->books.arrived + f->books.overtaken == f->books.sent;
 }
 
 static bool has_trouble(const struct report_figures *f)
@@ -45,7 +45,8 @@ void report_progress(struct report_progress *p, const char *phase, uint64_t now_
                   (unsigned long long)f->opened, (unsigned long long)f->accepted,
                   (unsigned long long)f->books.sent, (unsigned long long)f->books.arrived,
                   (double)(f->books.arrived - p->told_arrived) / seconds,
-                  (unsigned long long)(f->books.sent - f->books.arrived - f->books.refused),
+                  (unsigned long long)(f->books.sent - f->books.arrived - f->books.refused -
+                                       f->books.overtaken),
                   has_trouble(f) ? "YES" : "none", is_terminal ? "" : "\n");
     p->is_open = is_terminal;
     p->told_ns = now_ns;
@@ -98,6 +99,16 @@ static void put_apart(struct jout *out, const struct apart *a, uint64_t delivere
     jout_end(out);
 }
 
+/* What only presence has. */
+static void put_presence(struct jout *out, const struct plan *plan, const struct report_figures *f)
+{
+    put_number(out, "gap", plan->gap_s);
+    jout_u64(out, "overtaken", f->books.overtaken);
+    jout_u64(out, "watched", f->watched);
+    jout_u64(out, "refreshes", f->refreshes);
+    jout_u64(out, "unended", f->unended);
+}
+
 static void put_out(struct buf *text)
 {
     (void)fwrite(buf_slice(text).ptr, 1, buf_len(text), stdout);
@@ -117,13 +128,16 @@ void report_result(const struct plan *plan, const struct report_result *r)
     jout_object(&out, NULL);
     put_plan(&out, plan);
     jout_u64(&out, "delivered", r->delivered);
-    jout_u64(&out, "lost", b->sent - b->arrived - b->refused);
+    jout_u64(&out, "lost", b->sent - b->arrived - b->refused - b->overtaken);
     jout_u64(&out, "duplicated", b->duplicated);
     jout_u64(&out, "out_of_order", b->out_of_order);
     jout_u64(&out, "damaged", r->figures.damaged);
     jout_u64(&out, "errors", b->refused);
     jout_u64(&out, "unanswered", r->figures.unanswered);
     jout_u64(&out, "other", r->figures.other);
+    if (plan->is_presence) {
+        put_presence(&out, plan, &r->figures);
+    }
     put_number(&out, "seconds", r->seconds);
     put_number(&out, "rate", r->seconds > 0 ? (double)r->delivered / r->seconds : 0);
     put_number(&out, "own_cpu_s", r->own_cpu_s);

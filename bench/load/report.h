@@ -16,7 +16,9 @@ struct report_figures {
     struct books_counts books;
     uint64_t damaged;
     uint64_t other;    /* elements that are no stanzas of ours */
-    uint64_t unanswered; /* SIP source: requests without final response */
+    uint64_t unanswered; /* SIP: requests without final response */
+    uint64_t watched, unwatched, refreshes; /* presence: run.h */
+    uint64_t unended; /* presence: subscriptions that did not end when they were to */
     uint64_t accepted; /* streams that the server opened to us */
     uint64_t opened, closed; /* lines */
 };

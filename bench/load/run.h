@@ -25,8 +25,11 @@ struct run {
     _Atomic uint64_t accepted;
     _Atomic uint64_t damaged;
     _Atomic uint64_t other;
-    _Atomic uint64_t asked;    /* SIP source: requests sent */
+    _Atomic uint64_t asked;    /* SIP: requests sent */
     _Atomic uint64_t answered; /* and final responses to them */
+    _Atomic uint64_t watched;  /* presence: flows that the sink watches, or did */
+    _Atomic uint64_t unwatched; /* and watches no more, as it was asked to */
+    _Atomic uint64_t refreshes; /* SUBSCRIBEs within dialogs, whoever sent them */
     _Atomic uint64_t last_arrival_ns;
     _Atomic uint64_t commands_done;
     uint64_t commands_posted; /* the control thread's */

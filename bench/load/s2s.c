@@ -51,12 +51,17 @@ static const struct sockaddr_in *listen_at(const struct plan *plan, enum side si
     return side == SIDE_SINK || s2s_has_dialback(plan) ? &plan->listen : NULL;
 }
 
-static void *start(struct stage *st, enum side side)
+void *s2s_new(struct stage *st, enum side side, uint32_t count, size_t bytes)
 {
-    struct s2s *p = lines_new(st, side, line_count(st->plan, side), sizeof(*p));
+    struct s2s *p = lines_new(st, side, count, bytes);
 
     dialback_secret_init(&p->secret, certs_crypto(), slice_from_cstr(st->plan->dialback_secret));
     return p;
+}
+
+static void *start(struct stage *st, enum side side)
+{
+    return s2s_new(st, side, line_count(st->plan, side), sizeof(struct s2s));
 }
 
 static struct wire_params how(const struct lines *l, const struct wire_ops *ops,
@@ -69,7 +74,7 @@ static struct wire_params how(const struct lines *l, const struct wire_ops *ops,
                                 .role = role};
 }
 
-static void open_line(void *party, uint32_t line)
+void s2s_open(void *party, uint32_t line)
 {
     struct lines *l = party;
 
@@ -77,7 +82,7 @@ static void open_line(void *party, uint32_t line)
                how(l, &s2s_dialled_ops, S2S_LINE, plan_domain_of(l->stage->plan, line)));
 }
 
-static void accepted(void *party, struct conn *c)
+void s2s_accept(void *party, struct conn *c)
 {
     struct lines *l = party;
 
@@ -122,6 +127,17 @@ void s2s_answer_iq(struct s2s *p, const struct xml_tree *t)
     wire_put(w, SLICE_LIT("/>"));
 }
 
+void s2s_stanza(struct wire *w, const struct xml_tree *t)
+{
+    struct s2s *p = s2s_of(w);
+
+    if (p->presence && slice_eq_cstr(t->nodes[0].name, "presence")) {
+        p->presence(w, t);
+    } else {
+        stage_other(w->stage);
+    }
+}
+
 void s2s_stream_ended(void *wire)
 {
     struct wire *w = wire;
@@ -153,9 +169,9 @@ const struct party_kind party_s2s = {
     .stop = lines_free,
     .line_count = line_count,
     .listen = listen_at,
-    .open = open_line,
+    .open = s2s_open,
     .close = lines_close_stream,
-    .accepted = accepted,
+    .accepted = s2s_accept,
     .write = lines_write,
     .hold = lines_hold,
 };

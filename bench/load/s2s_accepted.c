@@ -176,7 +176,7 @@ static void on_element(void *owner, const struct xml_tree *t)
         stage_other(w->stage);
         s2s_answer_iq(s2s_of(w), t);
     } else if (w->state == WIRE_READY && !slice_eq_cstr(ns, S2S_NS_STREAM)) {
-        stage_other(w->stage);
+        s2s_stanza(w, t);
     } else {
         on_negotiation(w, t);
     }

@@ -152,7 +152,7 @@ static void on_element(void *owner, const struct xml_tree *t)
     } else if (w->state == WIRE_PROOF && slice_eq_cstr(t->nodes[0].ns, S2S_NS_DIALBACK)) {
         on_verdict(w, t);
     } else if (w->state == WIRE_READY && !slice_eq_cstr(t->nodes[0].ns, S2S_NS_STREAM)) {
-        stage_other(w->stage);
+        s2s_stanza(w, t);
     } else if (w->state != WIRE_CLOSING) {
         s2s_unexpected(w, t);
     }

@@ -7,6 +7,12 @@
 
 static const double ns_per_s = 1e9;
 
+/* A flow that rests. All rest equally long, so the first to begin is the first to end. */
+struct resting {
+    uint32_t flow;
+    uint64_t until_ns;
+};
+
 struct schedule {
     struct books *books; /* borrowed */
     struct schedule_params params;
@@ -17,7 +23,11 @@ struct schedule {
     uint32_t *queue; /* owned; ring of flow_count */
     uint32_t queue_head;
     uint32_t queue_count;
-    bool *is_queued; /* owned; by flow / flow_step */
+    bool *is_queued; /* owned; by flow / flow_step; resting ones, too */
+    /* FAN with rest_ns: the others rest, or wait to be ready */
+    struct resting *rest; /* owned; ring of flow_count; NULL = nobody rests */
+    uint32_t rest_head;
+    uint32_t rest_count;
     /* ONE, OPEN: whose turn it is */
     uint32_t turn;
     uint32_t current;    /* ONE: whose stanza is on its way */
@@ -52,6 +62,9 @@ struct schedule *schedule_new(struct books *books, const struct schedule_params 
     }
     s->queue = pool_heap_zalloc((s->flow_count + 1) * sizeof(*s->queue));
     s->is_queued = pool_heap_zalloc((s->flow_count + 1) * sizeof(*s->is_queued));
+    if (params->rest_ns > 0) {
+        s->rest = pool_heap_zalloc((s->flow_count + 1) * sizeof(*s->rest));
+    }
     return s;
 }
 
@@ -60,6 +73,7 @@ void schedule_free(struct schedule *s)
     if (s) {
         pool_heap_free(s->queue);
         pool_heap_free(s->is_queued);
+        pool_heap_free(s->rest);
         pool_heap_free(s);
     }
 }
@@ -85,6 +99,27 @@ static uint32_t pop(struct schedule *s)
     return flow;
 }
 
+/* It may not be in the queue. */
+static void lie_down(struct schedule *s, uint32_t flow, uint64_t until_ns)
+{
+    s->is_queued[idx_of(s, flow)] = true;
+    s->rest[(s->rest_head + s->rest_count) % s->flow_count] = (struct resting){flow, until_ns};
+    s->rest_count++;
+}
+
+/* Those that have rested may send. */
+static void rise(struct schedule *s, uint64_t now_ns)
+{
+    while (s->rest_count > 0 && s->rest[s->rest_head].until_ns <= now_ns) {
+        uint32_t flow = s->rest[s->rest_head].flow;
+
+        s->rest_head = (s->rest_head + 1) % s->flow_count;
+        s->rest_count--;
+        s->is_queued[idx_of(s, flow)] = false;
+        push(s, flow);
+    }
+}
+
 static bool is_within(const struct schedule *s, uint32_t flow)
 {
     return flow >= s->from && flow < s->until && flow >= s->params.flow_first &&
@@ -102,7 +137,11 @@ void schedule_start(struct schedule *s, uint64_t now_ns, uint64_t quota, uint32_
     s->is_blocked = false;
     s->turn = 0;
     for (uint32_t i = 0; i < s->flow_count; i++) {
-        schedule_ready(s, flow_of(s, i));
+        if (s->rest && is_within(s, flow_of(s, i)) && !s->is_queued[i]) {
+            lie_down(s, flow_of(s, i), now_ns + s->params.rest_ns / s->flow_count * i);
+        } else {
+            schedule_ready(s, flow_of(s, i));
+        }
     }
 }
 
@@ -135,13 +174,18 @@ static uint32_t allowance(const struct schedule *s, uint32_t flow)
 
 static bool next_closed(struct schedule *s, uint64_t now_ns, struct schedule_order *out)
 {
+    rise(s, now_ns);
     while (s->queue_count > 0 && s->quota > 0) {
         uint32_t flow = pop(s);
         uint32_t count = allowance(s, flow);
 
         if (count > 0) {
             s->quota -= count;
-            push(s, flow); /* at the end: perhaps once more, in its turn */
+            if (s->rest) {
+                lie_down(s, flow, now_ns + s->params.rest_ns);
+            } else {
+                push(s, flow); /* at the end: perhaps once more, in its turn */
+            }
             *out = (struct schedule_order){flow, count, now_ns};
             return true;
         }
@@ -223,7 +267,8 @@ void schedule_put_back(struct schedule *s, const struct schedule_order *order)
     s->quota += order->count;
     if (s->params.kind == SCHEDULE_BULK || s->params.kind == SCHEDULE_FAN) {
         /* It is the one at the end. */
-        s->queue_count--;
+        s->rest_count -= s->rest ? 1 : 0;
+        s->queue_count -= s->rest ? 0 : 1;
         s->is_queued[idx_of(s, order->flow)] = false;
         return;
     }
@@ -240,6 +285,9 @@ void schedule_put_back(struct schedule *s, const struct schedule_order *order)
 
 uint64_t schedule_due_ns(const struct schedule *s)
 {
+    if (s->quota > 0 && s->rest_count > 0) {
+        return s->rest[s->rest_head].until_ns;
+    }
     if (s->params.kind != SCHEDULE_OPEN || s->quota == 0 || s->is_blocked) {
         return SCHEDULE_NEVER;
     }

@@ -8,6 +8,9 @@
  *   OPEN  at a given rate, evenly, flow after flow, whatever has arrived: the intended times go on
  *         while a flow has no room in the books, and count into the latency
  *
+ * FAN with rest_ns, for what changes now and then: a flow rests so long after each stanza, whatever
+ * arrived; at the start flows begin one after the other, spread over that time.
+ *
  * Closed kinds look only at flows that were said to be ready (schedule_ready): after a start, an
  * arrival, a connection that is writable again.
  * One thread. Time: monotonic ns. Memory: heap of the control thread.                            */
@@ -31,6 +34,7 @@ struct schedule_params {
     uint32_t batch;  /* stanzas of a write; BULK; the window where that is less */
     uint32_t window; /* in flight per flow; BULK, FAN */
     double rate;     /* stanzas per second of this schedule; OPEN */
+    uint64_t rest_ns; /* between two of a flow; FAN; 0 = none */
 };
 
 struct schedule;
@@ -57,7 +61,8 @@ struct schedule_order {
 bool schedule_next(struct schedule *s, uint64_t now_ns, struct schedule_order *out);
 /* The order just given cannot be written: it is given again when the flow is ready. */
 void schedule_put_back(struct schedule *s, const struct schedule_order *order);
-/* When the next is meant to be sent; SCHEDULE_NEVER = when something arrives. */
+/* When the next is meant to be sent, or a flow has rested; SCHEDULE_NEVER = when something arrives.
+ */
 uint64_t schedule_due_ns(const struct schedule *s);
 /* Stanzas of the quota not yet ordered. */
 uint64_t schedule_left(const struct schedule *s);

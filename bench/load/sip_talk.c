@@ -17,14 +17,6 @@ static void count(_Atomic uint64_t *counter)
     (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* The start line: what is shown of a message. */
-static struct slice start_of(const struct sip_msg *m)
-{
-    const char *end = memchr(m->bytes.ptr, '\r', m->bytes.len);
-
-    return slice_make(m->bytes.ptr, end ? (size_t)(end - m->bytes.ptr) : m->bytes.len);
-}
-
 static void answer(struct wire *w, const struct sip_msg *m, unsigned status)
 {
     struct buf *out = wire_out(w);
@@ -48,7 +40,7 @@ static void take_message(struct wire *w, const struct sip_msg *m)
     if (w->lines->side != SIDE_SINK) {
         stage_other(st);
     } else if (fault) {
-        stage_damaged(st, fault, start_of(m));
+        stage_damaged(st, fault, sip_lines_start_of(m));
     } else {
         stage_arrived(st, flow, seq);
     }
@@ -76,13 +68,13 @@ static void take_response(struct wire *w, const struct sip_msg *m)
         return;
     }
     if (!sip_form_answered(&p->form, m, &flow, &seq) || p->waiting[flow] != seq + 1) {
-        stage_damaged(w->stage, "a response to nothing that is under way", start_of(m));
+        stage_damaged(w->stage, "a response to nothing that is under way", sip_lines_start_of(m));
         return;
     }
     p->waiting[flow] = 0;
     count(&w->stage->run->answered);
     if (m->status >= STATUS_FAILED) {
-        stage_refused(w->stage, flow, seq, start_of(m));
+        stage_refused(w->stage, flow, seq, sip_lines_start_of(m));
     }
     if (w->stage->schedule) {
         schedule_ready(w->stage->schedule, flow);
@@ -92,7 +84,7 @@ static void take_response(struct wire *w, const struct sip_msg *m)
 void sip_talk_take(struct wire *w, const struct sip_msg *m)
 {
     if (m->flaw.why) {
-        stage_damaged(w->stage, m->flaw.why, start_of(m));
+        stage_damaged(w->stage, m->flaw.why, sip_lines_start_of(m));
     } else if (m->is_request) {
         take_request(w, m);
     } else {
@@ -100,10 +92,17 @@ void sip_talk_take(struct wire *w, const struct sip_msg *m)
     }
 }
 
+void sip_talk_writable(struct wire *w)
+{
+    if (w->lines->side == SIDE_SOURCE) {
+        stage_writable(w->stage, w->line);
+    }
+}
+
 bool sip_talk_write(void *party, const struct schedule_order *order)
 {
     struct sip_party *p = party;
-    struct wire *w = lines_of_flow(&p->lines, order->flow);
+    struct wire *w = lines_of_flow(&p->base.lines, order->flow);
     uint64_t seq;
     char *to;
 

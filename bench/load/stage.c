@@ -200,6 +200,7 @@ void stage_pump(struct stage *st)
     for (uint32_t i = 0; i < shard_count(st->sh); i++) {
         post_credit(st, i);
     }
+    stage_watch_more(st);
     st->now_ns = 0;
 }
 
@@ -369,6 +370,11 @@ void stage_arrived(struct stage *st, uint32_t flow, uint64_t seq)
     uint64_t now = stage_now_ns(st);
     uint64_t intended;
 
+    while (books_overtake(st->books, flow, seq, &intended)) {
+        /* He knows by now that it holds no more. */
+        histogram_add(&st->latency, now > intended ? now - intended : 0);
+        settled(st, flow);
+    }
     switch (books_arrive(st->books, flow, seq, &intended)) {
     case BOOKS_IN_ORDER:
     case BOOKS_OUT_OF_ORDER:
@@ -378,6 +384,11 @@ void stage_arrived(struct stage *st, uint32_t flow, uint64_t seq)
         break;
     case BOOKS_DUPLICATE:
         tell(st, "arrived again", SLICE_NONE);
+        break;
+    case BOOKS_STALE:
+        tell(st, "an older state than was told before", SLICE_NONE);
+        break;
+    case BOOKS_AGAIN:
         break;
     case BOOKS_UNKNOWN:
         stage_damaged(st, "a number that was not sent", SLICE_NONE);

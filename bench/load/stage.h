@@ -30,6 +30,14 @@ struct stage_opening {
     bool is_cycle; /* each is closed again as soon as it is there */
 };
 
+/* Flows that the sink begins or ceases to watch, in their order; see stage_watch_flows(). */
+struct stage_watching {
+    uint32_t next;
+    uint32_t until;
+    uint32_t in_progress;
+    bool is_end;
+};
+
 struct stage {
     struct shard *sh;          /* borrowed */
     struct run *run;           /* shared */
@@ -39,6 +47,7 @@ struct stage {
     void *party[SIDES];        /* owned: what kind->start made */
     uint32_t line_count[SIDES];
     struct stage_opening opening[SIDES];
+    struct stage_watching watching;
     bool *is_cycling;    /* owned; per line: it is on its way */
     struct list leaving; /* struct stage_leave: lines that were closed and come again */
     struct histogram latency; /* arrivals here, since the last crew_forget() */
@@ -70,6 +79,10 @@ void stage_tls(struct stage *st, const struct conn *c);
 /* The line can be written again, or has come again: its flows are ready. */
 void stage_writable(struct stage *st, uint32_t line);
 
+/* A flow is watched, is no more (party.h: watch, unwatch). */
+void stage_watched(struct stage *st);
+void stage_unwatched(struct stage *st);
+
 /* --- stanzas --- */
 /* Arrived intact. Books, latency, and the flow may send again. */
 void stage_arrived(struct stage *st, uint32_t flow, uint64_t seq);
@@ -90,6 +103,10 @@ void stage_free(struct stage *st);
 void stage_pump(struct stage *st);
 /* Opens those of the lines from..until that are this shard's, at most `parallel` in negotiation. */
 void stage_open_lines(struct stage *st, enum side side, const struct stage_opening *which);
+/* Has the sink watch these flows, or cease to, at most `parallel` at a time. */
+void stage_watch_flows(struct stage *st, const struct stage_watching *which);
+/* The end of a turn: goes on with that. */
+void stage_watch_more(struct stage *st);
 /* Quota of this shard for these flows. */
 void stage_start(struct stage *st, const struct schedule_params *params, uint64_t quota,
                  uint32_t from, uint32_t until);

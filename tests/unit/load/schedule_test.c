@@ -226,3 +226,44 @@ Test(schedule, stopped_is_silent)
     cr_assert_not(schedule_next(s, 0, &order));
     end();
 }
+
+Test(schedule, rest_is_kept_and_flows_begin_spread_over_it)
+{
+    make(2, 8, (struct schedule_params){.kind = SCHEDULE_FAN, .window = 1, .rest_ns = 100});
+    schedule_start(s, 1000, 10, 0, 2);
+    cr_assert(schedule_next(s, 1000, &order));
+    cr_assert_eq(order.flow, 0);
+    take();
+    cr_assert_not(schedule_next(s, 1000, &order), "flow 1 begins half a rest later");
+    cr_assert_eq(schedule_due_ns(s), 1050);
+    cr_assert(schedule_next(s, 1050, &order));
+    cr_assert_eq(order.flow, 1);
+    take();
+    arrive(0, 0);
+    cr_assert_not(schedule_next(s, 1099, &order), "it has arrived, but flow 0 rests");
+    cr_assert_eq(schedule_due_ns(s), 1100);
+    cr_assert(schedule_next(s, 1100, &order));
+    cr_assert_eq(order.flow, 0);
+    take();
+    cr_assert_not(schedule_next(s, 1150, &order), "flow 1 has rested, but not arrived");
+    arrive(1, 0);
+    cr_assert(schedule_next(s, 1170, &order));
+    cr_assert_eq(order.flow, 1);
+    end();
+}
+
+Test(schedule, what_cannot_be_written_does_not_rest)
+{
+    make(2, 8, (struct schedule_params){.kind = SCHEDULE_FAN, .window = 1, .rest_ns = 100});
+    schedule_start(s, 0, 10, 0, 2);
+    cr_assert(schedule_next(s, 60, &order));
+    cr_assert(schedule_next(s, 60, &order));
+    cr_assert_eq(order.flow, 1);
+    schedule_put_back(s, &order);
+    cr_assert_not(schedule_next(s, 70, &order));
+    schedule_ready(s, 1);
+    cr_assert(schedule_next(s, 71, &order));
+    cr_assert_eq(order.flow, 1);
+    cr_assert_eq(schedule_left(s), 8);
+    end();
+}

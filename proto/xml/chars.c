@@ -6,25 +6,31 @@
 
 #define START (XML_CLASS_NAME_START | XML_CLASS_NAME)
 #define STOP  (XML_CLASS_TEXT_STOP | XML_CLASS_VALUE_STOP)
+#define NOURI XML_CLASS_NO_URI
 
 const uint8_t xml_class[256] = {
-    [0 ... 0x08] = STOP,
-    ['\t'] = XML_CLASS_SPACE | XML_CLASS_VALUE_STOP,
-    ['\n'] = XML_CLASS_SPACE | XML_CLASS_VALUE_STOP,
-    [0x0b ... 0x0c] = STOP,
-    ['\r'] = XML_CLASS_SPACE | STOP,
-    [0x0e ... 0x1f] = STOP,
-    [' '] = XML_CLASS_SPACE,
-    ['"'] = XML_CLASS_VALUE_STOP,
+    [0 ... 0x08] = STOP | NOURI,
+    ['\t'] = XML_CLASS_SPACE | XML_CLASS_VALUE_STOP | NOURI,
+    ['\n'] = XML_CLASS_SPACE | XML_CLASS_VALUE_STOP | NOURI,
+    [0x0b ... 0x0c] = STOP | NOURI,
+    ['\r'] = XML_CLASS_SPACE | STOP | NOURI,
+    [0x0e ... 0x1f] = STOP | NOURI,
+    [' '] = XML_CLASS_SPACE | NOURI,
+    ['"'] = XML_CLASS_VALUE_STOP | NOURI,
     ['&'] = STOP,
     ['\''] = XML_CLASS_VALUE_STOP,
     ['-' ... '.'] = XML_CLASS_NAME,
     ['0' ... '9'] = XML_CLASS_NAME,
-    ['<'] = STOP,
-    ['>'] = STOP,
+    ['<'] = STOP | NOURI,
+    ['>'] = STOP | NOURI,
     ['A' ... 'Z'] = START,
+    ['\\'] = NOURI,
+    ['^'] = NOURI,
     ['_'] = START,
+    ['`'] = NOURI,
     ['a' ... 'z'] = START,
+    ['{' ... '}'] = NOURI,
+    [0x7f] = NOURI,
     [0x80 ... 0xff] = STOP,
 };
 

@@ -20,6 +20,7 @@ enum {
     XML_CLASS_SPACE = 4,
     XML_CLASS_TEXT_STOP = 8,   /* < > &, control characters but tab and LF, above 0x7f */
     XML_CLASS_VALUE_STOP = 16, /* < > & " ', control characters, above 0x7f */
+    XML_CLASS_NO_URI = 32,     /* ASCII that no URI contains (RFC 3986 section 2) */
 };
 extern const uint8_t xml_class[256];
 

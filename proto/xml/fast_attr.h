@@ -87,7 +87,8 @@ FAST_TARGET static inline bool fast_declare(struct xml_parser *p, struct fast_ta
 
     if (UNLIKELY(tag->declares || ns.len > p->limits.ns_bytes_max ||
                  in_scope >= p->limits.ns_decls_max || attr_count >= p->limits.attrs_max ||
-                 slice_eq(ns, SLICE_LIT(XML_NS_XML)) || slice_eq(ns, SLICE_LIT(XML_NS_XMLNS)))) {
+                 slice_eq(ns, SLICE_LIT(XML_NS_XML)) || slice_eq(ns, SLICE_LIT(XML_NS_XMLNS)) ||
+                 fast_uri_end(ns.ptr, tag->base, ns.ptr + ns.len) != ns.ptr + ns.len)) {
         return false;
     }
     /* The writer declares only what is not in scope. */

@@ -62,6 +62,19 @@ FAST_TARGET static inline const char *fast_text_end(const char *s, const char *l
     return s;
 }
 
+/* Of a value that the pass takes: up to what no URI has. */
+FAST_TARGET static inline const char *fast_uri_end(const char *s, const char *low, const char *end)
+{
+#ifdef FAST_BYTES
+    FAST_FIND(fast_no_uri_mask, FAST_BYTES)
+#endif
+    (void)low;
+    while (s < end && !(xml_class[(unsigned char)*s] & XML_CLASS_NO_URI)) {
+        s++;
+    }
+    return s;
+}
+
 FAST_TARGET static inline bool fast_starts_name(char c)
 {
     return (xml_class[(unsigned char)c] & XML_CLASS_NAME_START) != 0;

@@ -41,6 +41,21 @@ static inline uint32_t fast_text_mask(const char *s)
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(fine, low), marks));
 }
 
+/* Controls and space, then in pairs that differ in one bit: < >, \ ^, } DEL, { DEL. */
+static inline uint32_t fast_no_uri_mask(const char *s)
+{
+    __m128i bytes = load(s);
+    __m128i low = eq(_mm_sub_epi8(bytes, _mm_min_epu8(bytes, _mm_set1_epi8(0x20))), 0);
+    __m128i with2 = _mm_or_si128(bytes, _mm_set1_epi8(2));
+    __m128i with4 = _mm_or_si128(bytes, _mm_set1_epi8(4));
+    __m128i marks = _mm_or_si128(_mm_or_si128(eq(with2, '>'), eq(with2, '^')),
+                                 _mm_or_si128(eq(bytes, '"'), eq(bytes, '`')));
+    __m128i high =
+        _mm_or_si128(_mm_or_si128(eq(with2, 0x7f), eq(with4, 0x7f)), eq(bytes, '|'));
+
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, marks), high));
+}
+
 /* At least first, at most last, both ASCII. */
 static inline __m128i range(__m128i bytes, char first, char last)
 {

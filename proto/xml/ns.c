@@ -123,6 +123,9 @@ enum xml_step xml_ns_keep_stream(struct xml_parser *p, struct slice root)
     char *at;
 
     DASSERT(!p->scope);
+    if (p->tree.has_bad_ns) {
+        return XML_MALFORMED(p, "namespace name of the stream is no URI");
+    }
     for (uint32_t i = 0; i < p->decl_count; i++) {
         names += p->decls[i].prefix.len + p->decls[i].ns.len;
     }

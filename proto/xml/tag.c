@@ -150,6 +150,18 @@ static enum xml_step lex_value(struct xml_parser *p, const char **at, const char
     return lex_value_folded(p, start, s, value);
 }
 
+/* What the fast pass found to be a URI does not come here. */
+static enum xml_step declare(struct xml_parser *p, struct slice prefix, struct slice ns,
+                             uint32_t own_from)
+{
+    for (size_t i = 0; i < ns.len; i++) {
+        if (xml_class[(unsigned char)ns.ptr[i]] & XML_CLASS_NO_URI) {
+            p->tree.has_bad_ns = true;
+        }
+    }
+    return xml_ns_declare(p, prefix, ns, own_from);
+}
+
 /* name="value" into the attributes or the declarations. */
 static enum xml_step lex_attr(struct xml_parser *p, const char **at, const char *end,
                               uint32_t decl_from, struct xml_node *node)
@@ -177,10 +189,10 @@ static enum xml_step lex_attr(struct xml_parser *p, const char **at, const char 
     }
     if (slice_is_empty(name.prefix) && slice_eq(name.local, SLICE_LIT("xmlns"))) {
         node->ns_at = (uint16_t)(p->tree.attr_count - node->attr_first);
-        return xml_ns_declare(p, SLICE_NONE, value, decl_from);
+        return declare(p, SLICE_NONE, value, decl_from);
     }
     if (slice_eq(name.prefix, SLICE_LIT("xmlns"))) {
-        return xml_ns_declare(p, name.local, value, decl_from);
+        return declare(p, name.local, value, decl_from);
     }
     attr = xml_tree_attr(p);
     if (!attr) {

@@ -62,6 +62,11 @@ struct xml_tree {
      * wire_bytes bytes from nodes[0].name.ptr - 1 on, but for a declaration of its namespace
      * (ns_at) where that is the default anyway. All its values stand there as they are. */
     bool root_is_canonical;
+    /* A namespace name declared in it has ASCII that no URI has (RFC 3986 section 2; Namespaces in
+     * XML 2.2 demands a URI reference, XML parsers do not look). Forward it to nobody: parsers that
+     * put namespace and local name into one string, with '}', LF, a space or '|' between them,
+     * refuse it as not well-formed, and with it the stream (expat since 2.4.5).                  */
+    bool has_bad_ns;
 };
 
 /* Child elements of parent in order: start with previous = XML_NO_NODE. Text nodes are skipped.

@@ -199,6 +199,9 @@ enum stanza_fault stanza_view(struct stanza *st, const struct xml_tree *t, struc
     if (st->type == STANZA_TYPE_BAD) {
         return STANZA_FAULT_TYPE;
     }
+    if (UNLIKELY(t->has_bad_ns)) {
+        return STANZA_FAULT_NAMESPACE;
+    }
     return st->kind == STANZA_IQ ? read_iq(st) : STANZA_OK;
 }
 
@@ -210,6 +213,7 @@ enum stanza_condition stanza_fault_condition(enum stanza_fault f)
     case STANZA_FAULT_TYPE:
     case STANZA_FAULT_IQ_ID:
     case STANZA_FAULT_IQ_CHILDREN:
+    case STANZA_FAULT_NAMESPACE:
         return STANZA_CONDITION_BAD_REQUEST;
     case STANZA_OK:
     case STANZA_FAULT_KIND:
@@ -234,6 +238,7 @@ const char *stanza_fault_text(enum stanza_fault f)
         [STANZA_FAULT_TYPE] = "unknown stanza type",
         [STANZA_FAULT_IQ_ID] = "iq without an id",
         [STANZA_FAULT_IQ_CHILDREN] = "iq with a wrong number of child elements",
+        [STANZA_FAULT_NAMESPACE] = "a namespace name in the stanza is no URI",
         [STANZA_FAULT_NOMEM] = "out of memory",
     };
 

@@ -68,6 +68,7 @@ enum stanza_fault {
     STANZA_FAULT_TYPE,        /* presence or iq of no known type, iq without type */
     STANZA_FAULT_IQ_ID,       /* iq without id */
     STANZA_FAULT_IQ_CHILDREN, /* iq get/set without exactly one child, result with more than one */
+    STANZA_FAULT_NAMESPACE,   /* a namespace name that is no URI: see has_bad_ns of xml.h */
     STANZA_FAULT_NOMEM,
 };
 

@@ -12,6 +12,7 @@ fg_unit(xml_document SOURCES unit/xml/document_test.c ${xml_kit} NEEDS ${xml_nee
 fg_unit(xml_writer SOURCES unit/xml/writer_test.c unit/xml/canon.c ${xml_kit}
         NEEDS ${xml_needs})
 fg_unit(xml_tree SOURCES unit/xml/tree_test.c unit/xml/scan_test.c ${xml_kit} NEEDS ${xml_needs})
+fg_unit(xml_ns_name SOURCES unit/xml/ns_name_test.c ${xml_kit} NEEDS ${xml_needs})
 fg_unit(xml_canonical SOURCES unit/xml/canonical_test.c unit/xml/canon.c ${xml_kit}
         NEEDS ${xml_needs})
 fg_fuzz(xml SOURCES fuzz/xml_fuzz.c ${xml_kit} NEEDS ${xml_needs})

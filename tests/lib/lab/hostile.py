@@ -12,7 +12,7 @@ from .fedgate import Fedgate, corp_dns, partner
 from .peer import Peer
 from .process import HANG_S, own_memory, wait_until
 from .stage import LabError, check
-from .xmpp import END, NS_SERVER, NS_STREAM, Component, text_of, trust_everyone
+from .xmpp import END, NS_SASL, NS_SERVER, NS_STREAM, Component, text_of, trust_everyone
 
 GOOD = "good.test"
 EVIL = "evil.test"
@@ -109,6 +109,21 @@ class Raw:
         self.socket.close()
 
 
+def authenticated(context, port=plan.XMPP_SERVER):
+    """A raw stream of EVIL, authenticated."""
+    raw = Raw(port)
+    if port == plan.XMPP_SERVER:
+        raw.starttls(context)
+    else:
+        raw.tls(context)
+    raw.send(header()).until("</stream:features>")
+    raw.send(f"<auth xmlns='{NS_SASL}' mechanism='EXTERNAL'>=</auth>").until("<success")
+    raw.text = ""
+    raw.send(header()).until("</stream:features>")
+    raw.head = raw.text
+    return raw
+
+
 class Server:
     """Accepts connections and hands each as a Raw to script(raw, number), on a thread of its own.
     What a script reads stays in raws, for the test to look at."""
@@ -191,6 +206,11 @@ def serve_external(raw, context, domain=EVIL, features=""):
 def condition_of(text):
     found = CONDITION.search(text)
     return found.group(1) if found else None
+
+
+def closed_with(raw, condition):
+    text = raw.until_end()
+    check(condition_of(text) == condition, f"expected {condition}, got", text[-400:])
 
 
 def refused(raw, *conditions, timeout=HANG_S):

@@ -141,6 +141,7 @@ static void take_content(struct dump_result *r, const struct xml_tree *t)
     for (uint32_t i = 0; i < t->node_count; i++) {
         r->contents = mix(r->contents, t->nodes[i].ns_at);
     }
+    r->contents = mix(r->contents, t->has_bad_ns);
     r->canonical = mix(r->canonical, t->content_is_canonical);
     if (t->content_is_canonical) {
         r->canonical = mix(r->canonical, t->content_ns_lens);

@@ -22,7 +22,8 @@ struct dump_result {
     const char *why_text; /* static */
     size_t event_count;   /* stream open, elements, stream close */
     bool is_closed;       /* the stream's end was seen */
-    uint64_t contents;    /* of the bytes of all contents, and where namespaces are declared */
+    /* Of the bytes of all contents, where namespaces are declared, whether their names are URIs. */
+    uint64_t contents;
     uint64_t canonical;   /* of what is said about them */
 };
 

@@ -396,6 +396,10 @@ static void put_document(struct gen *g)
                 "<stream:stream xmlns='jabber:server' xmlns:p0=\"urn:p0\" xmlns:p1='urn:p1' "
                 "xmlns:p2='urn:p2' xmlns:stream='http://etherx.jabber.org/streams'");
     put_attrs(g, roll(g, 5));
+    if (g->wild && roll(g, 16) == 0) {
+        buf_put_lit(g->out, " xmlns:odd");
+        put_value(g, true);
+    }
     buf_putc(g->out, '>');
     for (uint32_t i = 0; i < count; i++) {
         if (wrong_turn(g)) {

@@ -137,8 +137,14 @@ static void on_cdata(void *ctx)
 
 static void on_decl_start(void *ctx, const XML_Char *prefix, const XML_Char *uri)
 {
+    static const char of_no_uri[] = "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10"
+                                    "\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
+                                    " \"<>\\^`{|}\x7f";
     struct run *run = ctx;
 
+    if (run->depth == 0 && !run->is_document && uri && strpbrk(uri, of_no_uri)) {
+        extra(run, ORACLE_STREAM_NS);
+    }
     run->decls_of_next++;
     run->decls_in_scope++;
     limit(run, prefix ? strlen(prefix) : 0, run->limits->name_bytes_max);

@@ -14,6 +14,7 @@ enum oracle_extra {
     ORACLE_STANDALONE = 1 << 4,  /* standalone='no' */
     ORACLE_STREAM_TEXT = 1 << 5, /* text, references or CDATA between first-level elements */
     ORACLE_LIMIT = 1 << 6,       /* counted here, not believed */
+    ORACLE_STREAM_NS = 1 << 7,   /* a namespace name of the stream header is no URI */
 };
 
 struct oracle_result {

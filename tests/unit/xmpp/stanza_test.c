@@ -129,6 +129,9 @@ Test(stanza, faults_are_found_in_order)
     cr_assert_eq(fault_of("<iq from='a' to='b' type='set' id='1'><x/><y/></iq>"),
                  STANZA_FAULT_IQ_CHILDREN);
     cr_assert_eq(fault_of("<iq from='a' to='b' type='get' id='1'> <x/> </iq>"), STANZA_OK);
+    cr_assert_eq(fault_of("<message from='a' to='b'><x xmlns='a}b'/></message>"),
+                 STANZA_FAULT_NAMESPACE);
+    cr_assert_eq(stanza_fault_condition(STANZA_FAULT_NAMESPACE), STANZA_CONDITION_BAD_REQUEST);
     for (int i = STANZA_OK; i <= STANZA_FAULT_NOMEM; i++) {
         cr_assert_not_null(stanza_fault_text((enum stanza_fault)i));
         (void)stanza_fault_condition((enum stanza_fault)i);

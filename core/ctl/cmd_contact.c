@@ -182,22 +182,34 @@ static bool is_something(const struct client_reply *r, uint32_t contact)
            client_number(r, contact, "dialogs") > 0;
 }
 
+static void put_both(struct buf *out, const struct asked *asked)
+{
+    out_put_clean(out, slice_from_cstr(asked->local));
+    buf_put_lit(out, " and ");
+    out_put_clean(out, slice_from_cstr(asked->remote));
+    buf_put_lit(out, ": ");
+}
+
 static void put_contacts(struct buf *out, const struct client_reply *r, const struct asked *asked)
 {
     uint32_t list = client_member(r, 0, "contacts");
+    bool is_forgotten = strcmp(asked->action, "forget") == 0;
     uint32_t known = 0;
 
+    if (is_forgotten) { /* what remains of the other direction follows */
+        put_both(out, asked);
+        buf_printf(out, "forgotten%s%s%s\n", asked->direction ? " (" : "",
+                   asked->direction ? asked->direction : "", asked->direction ? ")" : "");
+    }
     for (uint32_t c = client_first(r, list); c != JSON_NONE; c = client_next(r, list, c)) {
         if (is_something(r, c)) {
             put_sentence(out, r, c);
             known++;
         }
     }
-    if (known == 0) {
-        out_put_clean(out, slice_from_cstr(asked->local));
-        buf_put_lit(out, " and ");
-        out_put_clean(out, slice_from_cstr(asked->remote));
-        buf_put_lit(out, ": no contact is known\n");
+    if (known == 0 && !is_forgotten) {
+        put_both(out, asked);
+        buf_put_lit(out, "no contact is known\n");
     }
 }
 

@@ -24,6 +24,7 @@
 #include "edge/http.h"
 #include "edge/logger.h"
 #include "edge/tls_facts.h"
+#include "presence/paces.h"
 #include "tls/issuers.h"
 
 #define LOOP_MS 50
@@ -366,6 +367,7 @@ int control_run(const char *config_path)
         return EX_CONFIG;
     }
     ctl.shared = pool_heap_zalloc(sizeof(*ctl.shared));
+    ctl.shared->paces = presence_paces_new();
     status = open_logs(&ctl, setup->policy);
     if (status == EX_OK) {
         block_signals(&ctl);
@@ -378,6 +380,7 @@ int control_run(const char *config_path)
     }
     explicit_bzero(ctl.secret, sizeof(ctl.secret));
     issuers_unref(ctl.issuers);
+    presence_paces_free(ctl.shared->paces);
     pool_heap_free(ctl.shared);
     return status;
 }

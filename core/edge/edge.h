@@ -31,6 +31,7 @@
 #include "xmpp/component.h"
 #include "xmpp/stream.h"
 
+struct presence_paces;
 struct presence_side;
 struct reach_table;
 struct sip_side;
@@ -43,6 +44,7 @@ struct report_partner;
 
 struct edge_shared {
     struct store *store;           /* borrowed, for the engine's life */
+    struct presence_paces *paces;  /* likewise; any shard (presence/paces.h) */
     const struct store_rows *rows; /* borrowed until the shards have started: what it holds */
     struct log_ring rings[ENGINE_SHARDS_MAX]; /* shard i writes ring i, control drains */
     char names[ENGINE_SHARDS_MAX][16];

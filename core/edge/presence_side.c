@@ -25,15 +25,6 @@ static int64_t now_unix_s(void *ctx)
     return shard_now_unix_s(((struct presence_side *)ctx)->e->sh);
 }
 
-/* Of the node's pace, this shard's part. While its connection is not there what was let go would
- * wait for it and leave all at once: then it is one in a second, which has it dialled. */
-static uint32_t rate_of_shard(const struct edge *e, const struct next_hop *hop)
-{
-    uint32_t rate = hop->subscribe_rate_max / e->shard_count;
-
-    return rate && sip_side_is_up(e->sip, hop) ? rate : 1;
-}
-
 /* To users of unverified partners the way is open by what reach.h knows, and by what is durable
  * here: ours watches the other, or an administrator let him in. */
 static bool is_opened(const struct presence_side *ps, const struct presence_pair *pair)
@@ -95,7 +86,8 @@ static void rule(void *ctx, const struct presence_pair *pair, enum contact_direc
     out->is_lync = hop->profile == NEXT_HOP_PROFILE_LYNC;
     out->hop = hop->name;
     out->expires_s = out->is_lync || longest_s < SIMPLE_EXPIRES_S ? longest_s : SIMPLE_EXPIRES_S;
-    out->subscribe_rate_max = rate_of_shard(e, hop);
+    out->subscribe_rate_max = hop->subscribe_rate_max;
+    out->hop_way = sip_side_hop_way(e->sip, hop);
     out->undecided_user_max = edge_policy(e)->limits.undecided_per_user_max;
     out->undecided_domain_max = edge_policy(e)->limits.undecided_per_domain_max;
 }
@@ -113,7 +105,25 @@ static int request(void *ctx, const struct presence_request *r)
     struct edge *e = ((struct presence_side *)ctx)->e;
     const struct next_hop *hop = hop_of(e, r->pair);
 
-    return hop ? sip_side_request(e->sip, hop, r) : ERR_NOT_FOUND;
+    if (!hop) {
+        return ERR_NOT_FOUND;
+    }
+    /* Else they gather, to leave all at once. NOTIFYs have a pace of their own: each contact's. */
+    if (r->params->method == SIP_METHOD_SUBSCRIBE &&
+        sip_side_hop_way(e->sip, hop) == PRESENCE_HOP_AWAY) {
+        return ERR_CLOSED;
+    }
+    return sip_side_request(e->sip, hop, r);
+}
+
+static void need_hop(void *ctx, const struct presence_pair *pair)
+{
+    struct edge *e = ((struct presence_side *)ctx)->e;
+    const struct next_hop *hop = hop_of(e, pair);
+
+    if (hop) {
+        sip_side_need(e->sip, hop);
+    }
 }
 
 static void own_contact(void *ctx, const struct presence_pair *pair, struct buf *out)
@@ -130,6 +140,7 @@ static const struct presence_ops ops = {
     .rule = rule,
     .stanza = presence_side_stanza,
     .request = request,
+    .need_hop = need_hop,
     .answer = presence_side_answer,
     .own_contact = own_contact,
     .store = presence_side_store,
@@ -145,6 +156,7 @@ int presence_side_new(struct presence_side **out, struct edge *e)
         .ctx = ps,
         .wheel = shard_wheel(e->sh),
         .ids = sip_side_ids(e->sip),
+        .paces = e->shared->paces,
     };
     int err;
 

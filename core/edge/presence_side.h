@@ -67,8 +67,9 @@ NODISCARD bool presence_side_request_in(struct edge *e, const struct presence_pa
 void presence_side_response(struct presence_side *ps, struct presence_call *call,
                             enum sip_outcome outcome, unsigned status,
                             const struct sip_msg *response);
-/* The connection to this next hop is lost, or there again. */
-void presence_side_hop_seen(struct presence_side *ps, struct slice hop, bool is_reachable);
+/* Of the connection to this next hop. */
+void presence_side_hop_seen(struct presence_side *ps, struct slice hop,
+                            enum presence_hop_news what);
 /* For presence_ops. */
 void presence_side_answer(void *ctx, struct presence_txn txn, const struct sip_answer *answer);
 

@@ -98,10 +98,10 @@ void presence_side_response(struct presence_side *ps, struct presence_call *call
     presence_response(ps->core, call, outcome, status, response);
 }
 
-void presence_side_hop_seen(struct presence_side *ps, struct slice hop, bool is_reachable)
+void presence_side_hop_seen(struct presence_side *ps, struct slice hop, enum presence_hop_news what)
 {
     if (!ps->e->is_draining) {
-        presence_hop_seen(ps->core, hop, is_reachable);
+        presence_hop_seen(ps->core, hop, what);
     }
 }
 

@@ -75,7 +75,8 @@ struct sip_peer {
     struct list req_sent;
     uint32_t req_count; /* of both */
     struct list news;      /* in side.peer_news */
-    bool is_lost;          /* presence was told, or is about to be */
+    bool is_lost;          /* its connection is, or was tried in vain */
+    bool is_back;          /* it was, until it came back; presence has not been told */
     size_t req_bytes;
     struct sip_probe probe;
     struct sip_txn_ref probe_ref; /* while probe.in_flight: its transaction has us as owner */
@@ -226,7 +227,7 @@ bool sip_req_write_next(struct sip_peer *p);
 void sip_req_peer_down(struct sip_peer *p);
 /* Gives up those that have waited too long. */
 void sip_req_tick(struct sip_peer *p);
-/* Its connection was lost, or is there again after that. */
+/* Its connection is there, was lost, or was tried in vain: presence hears of it in a moment. */
 void sip_req_peer_seen(struct sip_peer *p, bool is_reachable);
 /* Orderly stop. */
 void sip_req_refuse_all(struct sip_peer *p);

@@ -359,17 +359,32 @@ struct sip_peer *sip_peer_of(struct sip_side *s, const struct next_hop *hop)
     return p;
 }
 
-bool sip_side_is_up(struct sip_side *s, const struct next_hop *hop)
+enum presence_hop_way sip_side_hop_way(struct sip_side *s, const struct next_hop *hop)
 {
     const struct sip_peer *p = map_get(&s->peers, hop->name);
 
-    return p && p->state == SIP_PEER_UP;
+    if (!p) {
+        return PRESENCE_HOP_COMING;
+    }
+    if (p->state == SIP_PEER_UP) {
+        return PRESENCE_HOP_UP;
+    }
+    return p->attempts > 0 ? PRESENCE_HOP_AWAY : PRESENCE_HOP_COMING;
 }
 
 void sip_peer_need(struct sip_peer *p)
 {
     if (p->state == SIP_PEER_IDLE) {
         start(p);
+    }
+}
+
+void sip_side_need(struct sip_side *s, const struct next_hop *hop)
+{
+    struct sip_peer *p = s->is_stopping || s->e->is_draining ? NULL : sip_peer_of(s, hop);
+
+    if (p) {
+        sip_peer_need(p);
     }
 }
 

@@ -193,7 +193,12 @@ static void tell_of_peers(struct sip_side *s)
         char name[sizeof(p->name)];
 
         memcpy(name, p->name, sizeof(name));
-        presence_side_hop_seen(s->e->presence, slice_from_cstr(name), !p->is_lost);
+        enum presence_hop_news what = p->is_lost   ? PRESENCE_HOP_LOST
+                                      : p->is_back ? PRESENCE_HOP_BACK
+                                                   : PRESENCE_HOP_FIRST;
+
+        p->is_back = p->is_back && p->is_lost;
+        presence_side_hop_seen(s->e->presence, slice_from_cstr(name), what);
     }
 }
 
@@ -206,9 +211,7 @@ static void tell_soon(struct sip_side *s)
 
 void sip_req_peer_seen(struct sip_peer *p, bool is_reachable)
 {
-    if (p->is_lost == !is_reachable) {
-        return;
-    }
+    p->is_back = p->is_back || (p->is_lost && is_reachable);
     p->is_lost = !is_reachable;
     list_remove(&p->news);
     list_push_back(&p->side->peer_news, &p->news);

@@ -8,6 +8,7 @@
 #define FG_EDGE_SIP_SIDE_H
 
 #include "edge/edge.h"
+#include "presence/presence.h"
 #include "xmpp/stanza.h"
 
 struct presence_request;
@@ -45,8 +46,11 @@ bool sip_side_send(struct sip_side *s, const struct stanza *st,
  * this; else nothing was taken: ERR_FULL, ERR_NOMEM, ERR_SHUTDOWN. */
 NODISCARD int sip_side_request(struct sip_side *s, const struct next_hop *hop,
                                const struct presence_request *r);
-/* Whether a request to it would leave now: this shard's connection is there. */
-bool sip_side_is_up(struct sip_side *s, const struct next_hop *hop);
+/* Whether a request to it would leave now, over this shard's connection; presence_hop_seen follows
+ * each change within a moment. */
+enum presence_hop_way sip_side_hop_way(struct sip_side *s, const struct next_hop *hop);
+/* Dials it, if it is not connected. */
+void sip_side_need(struct sip_side *s, const struct next_hop *hop);
 /* Final response to a request that came in on this shard; stale ones are dropped. */
 void sip_side_answer(struct sip_side *s, uint64_t handle, const struct sip_answer *answer);
 /* "<sip:node:5061;transport=tls>": where next hops reach this node. */

@@ -18,6 +18,7 @@
 #ifndef FG_PRESENCE_CONTACT_H
 #define FG_PRESENCE_CONTACT_H
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "presence/notifier.h"
 #include "presence/presence.h"
@@ -81,7 +82,8 @@ struct contact {
     union {
         struct {
             struct subscriber in;
-            struct list waiting; /* in a lane of pace.c */
+            struct heap_node waiting; /* in a lane of pace.c */
+            struct lane *lane;        /* borrowed: the one it waits in */
         };
         struct notifier out;
     };
@@ -167,8 +169,9 @@ struct presence_call *contact_request(struct contact *c, const struct sip_reques
 /* Answers a server transaction. */
 void contact_answer(struct contact *c, struct presence_txn txn, const struct sip_answer *answer);
 /* A place in the pace of the contact's next hop: true = send now; false = subscriber_paced(c) will
- * be called when it is its turn (once; contact_pace_cancel ends the waiting). */
-bool contact_pace(struct contact *c);
+ * be called when it is its turn (once; contact_pace_cancel ends the waiting). Of one remote domain
+ * who must go sooner goes first: due_s, a second of contact_now_ms. */
+bool contact_pace(struct contact *c, uint32_t due_s);
 void contact_pace_cancel(struct contact *c);
 
 /* <presence type from to/> between the bare addresses, from ours. For what has a document use

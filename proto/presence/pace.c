@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pace: how many SUBSCRIBEs a next hop gets in a second, and whose turn it is. Each hop has a token
- * bucket; who finds it empty waits in a lane of its remote domain, and lanes take turns, so that a
- * partner whose whole staff logs in does not hold up another one's single user. A waiting contact
- * costs its list link, a lane exists while somebody waits in it. */
+/* pace: whose SUBSCRIBE goes next to a next hop; when, the row of turns of all shards says
+ * (paces.h). Who finds that it is not yet time waits in a lane of its remote domain, and lanes take
+ * turns, so that a partner whose whole staff logs in does not hold up another one's single user.
+ * Within a lane goes first who must go soonest. A lane exists while somebody waits in it.
+ *
+ * Nobody goes while the hop's connection is on its way: what is let go would gather behind it and
+ * leave at once. When it was tried in vain all go, without a turn: nothing leaves. */
 #include "base/check.h"
 #include "base/pool.h"
+#include "presence/paces.h"
 #include "presence/table.h"
 
-#define TOKEN         1000000u
-#define BURST_DIVISOR 32u
-/* Our time is that of a turn's begin, what is sent then leaves until the turn's end: a second of
- * the next hop is this much more of ours. */
-#define SECOND_MS     1000u
-#define SLACK_MS      20u
-#define TURNS_MAX     64u /* at a time; the rest a tick later */
+#define TURNS_MAX 64u /* at a time; the rest a tick later */
+#define NEED_MS   1000u
 
 struct lane {
     struct list link;               /* in hop.lanes while somebody waits */
-    struct list contacts;           /* struct contact.waiting */
+    struct heap contacts;           /* struct contact.waiting */
     struct lane *next_of_domain;    /* owned by the domain */
     struct hop *hop;                /* borrowed */
     struct presence_domain *remote; /* borrowed; NULL: hop.common */
@@ -28,78 +27,104 @@ struct hop {
     struct list lanes;
     struct lane common; /* of those for whose own lane there was no memory */
     struct wheel_timer timer;
-    uint64_t filled_ms; /* when tokens was right */
-    uint64_t tokens;
-    uint32_t rate; /* 0 = no bound */
+    struct pace_row *row; /* borrowed from presence.paces */
+    struct pace_turn turn; /* has_turn: ours, and not used yet */
+    bool has_turn;
+    uint8_t way;   /* enum presence_hop_way, as the last rule said */
+    uint32_t rate; /* likewise; 0 = no bound */
     size_t name_len;
     char name[];
 };
 
-/* In no second more than the rate: what a full bucket adds at once is taken off its filling. A
- * second with both its ends holds the burst and what SECOND_MS + SLACK_MS fill: less than the rate
- * and one more. */
-static uint32_t burst_of(uint32_t rate)
+static uint64_t now_ms(const struct hop *hop)
 {
-    return 1 + rate / BURST_DIVISOR;
+    return hop->p->ops->now_ms(hop->p->ctx);
 }
 
-/* Parts of a token in a millisecond. */
-static uint64_t fill_of(uint32_t rate)
-{
-    return (uint64_t)(rate - burst_of(rate) + 1) * TOKEN / (SECOND_MS + SLACK_MS + 1);
-}
+/* --- turns ------------------------------------------------------------------------------------ */
 
-static void fill(struct hop *hop)
+static void give_back(struct hop *hop)
 {
-    uint64_t now = hop->p->ops->now_ms(hop->p->ctx);
-    uint64_t most = (uint64_t)burst_of(hop->rate) * TOKEN;
-    uint64_t passed = now - hop->filled_ms;
-
-    hop->filled_ms = now;
-    if (hop->rate == 0) {
-        return;
-    }
-    if (passed < most) { /* longer ones would overflow and fill it anyway */
-        hop->tokens += passed * fill_of(hop->rate);
-    } else {
-        hop->tokens = most;
-    }
-    if (hop->tokens > most) {
-        hop->tokens = most;
+    if (hop->has_turn) {
+        pace_row_give_back(hop->row, &hop->turn);
+        hop->has_turn = false;
     }
 }
 
-static bool take(struct hop *hop)
+static bool has_turn_now(struct hop *hop)
 {
+    uint64_t now = now_ms(hop);
+
+    if (hop->has_turn && pace_turn_is_late(&hop->turn, now)) {
+        give_back(hop);
+    }
+    if (!hop->has_turn) {
+        hop->turn = pace_row_take(hop->row, hop->rate, now);
+        hop->has_turn = true;
+    }
+    return hop->turn.at_ms <= now;
+}
+
+/* Whether somebody goes now; a turn that he needs is used. */
+static bool go(struct hop *hop)
+{
+    switch ((enum presence_hop_way)hop->way) {
+    case PRESENCE_HOP_AWAY:
+        return true;
+    case PRESENCE_HOP_COMING:
+        return false;
+    case PRESENCE_HOP_UP:
+        break;
+    }
     if (hop->rate == 0) {
         return true;
     }
-    if (hop->tokens < TOKEN) {
+    if (!has_turn_now(hop)) {
         return false;
     }
-    hop->tokens -= TOKEN;
+    hop->has_turn = false;
     return true;
 }
 
 static void due(struct wheel_timer *timer, void *ctx);
 
-static void arm(struct hop *hop)
+static uint64_t next_ms(const struct hop *hop)
 {
-    uint64_t wait_ms = 0;
+    uint64_t now = now_ms(hop);
 
-    if (list_is_empty(&hop->lanes) || wheel_timer_is_armed(&hop->timer)) {
-        return;
+    if (hop->way == PRESENCE_HOP_COMING) {
+        return now + NEED_MS;
     }
-    if (hop->rate > 0 && hop->tokens < TOKEN) {
-        wait_ms = (TOKEN - hop->tokens + fill_of(hop->rate) - 1) / fill_of(hop->rate);
-    }
-    wheel_arm(hop->p->wheel, &hop->timer, hop->filled_ms + wait_ms, due, hop);
+    return hop->way == PRESENCE_HOP_UP && hop->has_turn && hop->turn.at_ms > now ? hop->turn.at_ms
+                                                                                 : now;
 }
 
-static void lane_init(struct lane *lane, struct hop *hop)
+static void arm(struct hop *hop)
 {
-    list_init(&lane->contacts);
-    lane->hop = hop;
+    if (list_is_empty(&hop->lanes)) {
+        give_back(hop); /* others may use it */
+    } else if (!wheel_timer_is_armed(&hop->timer)) {
+        wheel_arm(hop->p->wheel, &hop->timer, next_ms(hop), due, hop);
+    }
+}
+
+/* --- hops and lanes --------------------------------------------------------------------------- */
+
+static struct hop *hop_new(struct presence *p, struct slice name)
+{
+    /* As many as the configuration has: of the control plane's memory. */
+    struct hop *hop = pool_heap_zalloc(sizeof(*hop) + name.len + 1);
+
+    hop->p = p;
+    hop->row = pace_row_of(p->paces, name);
+    hop->name_len = name.len;
+    if (name.len > 0) {
+        memcpy(hop->name, name.ptr, name.len);
+    }
+    list_init(&hop->lanes);
+    hop->common.hop = hop;
+    map_add(&p->hops, slice_make(hop->name, hop->name_len), hop);
+    return hop;
 }
 
 static struct hop *hop_get(struct presence *p, const struct presence_rule *rule)
@@ -107,20 +132,13 @@ static struct hop *hop_get(struct presence *p, const struct presence_rule *rule)
     struct hop *hop = map_get(&p->hops, rule->hop);
 
     if (!hop) {
-        /* As many as the configuration has: of the control plane's memory. */
-        hop = pool_heap_zalloc(sizeof(*hop) + rule->hop.len + 1);
-        hop->p = p;
-        hop->filled_ms = p->ops->now_ms(p->ctx);
-        hop->tokens = (uint64_t)burst_of(rule->subscribe_rate_max) * TOKEN;
-        hop->name_len = rule->hop.len;
-        if (rule->hop.len > 0) {
-            memcpy(hop->name, rule->hop.ptr, rule->hop.len);
-        }
-        list_init(&hop->lanes);
-        lane_init(&hop->common, hop);
-        map_add(&p->hops, slice_make(hop->name, hop->name_len), hop);
+        hop = hop_new(p, rule->hop);
     }
-    hop->rate = rule->subscribe_rate_max;
+    if (hop->rate != rule->subscribe_rate_max) {
+        give_back(hop); /* it is as long as the old rate says */
+        hop->rate = rule->subscribe_rate_max;
+    }
+    hop->way = (uint8_t)rule->hop_way;
     return hop;
 }
 
@@ -136,24 +154,12 @@ static struct lane *lane_get(struct hop *hop, struct presence_domain *remote)
         if (!lane) {
             return &hop->common;
         }
-        lane_init(lane, hop);
+        lane->hop = hop;
         lane->remote = remote;
         lane->next_of_domain = remote->lanes;
         remote->lanes = lane;
     }
     return lane;
-}
-
-static void enqueue(struct hop *hop, struct contact *c)
-{
-    struct lane *lane = lane_get(hop, c->remote);
-
-    if (list_is_empty(&lane->contacts)) {
-        list_push_back(&hop->lanes, &lane->link);
-    }
-    list_push_back(&lane->contacts, &c->waiting);
-    c->p->stats.waiting++;
-    arm(hop);
 }
 
 static void lane_drop(struct lane *lane)
@@ -172,71 +178,116 @@ static void lane_drop(struct lane *lane)
     pool_free(lane);
 }
 
-static void dequeue(struct lane *lane, struct contact *c)
+static void enqueue(struct hop *hop, struct contact *c, uint64_t key)
 {
-    list_remove(&c->waiting);
+    struct lane *lane = lane_get(hop, c->remote);
+
+    if (heap_is_empty(&lane->contacts)) {
+        list_push_back(&hop->lanes, &lane->link);
+    }
+    heap_push(&lane->contacts, &c->waiting, key);
+    c->lane = lane;
+    c->p->stats.waiting++;
+}
+
+static void dequeue(struct contact *c)
+{
+    struct lane *lane = c->lane;
+
+    heap_remove(&lane->contacts, &c->waiting);
+    c->lane = NULL;
     c->p->stats.waiting--;
-    if (list_is_empty(&lane->contacts)) {
+    if (heap_is_empty(&lane->contacts)) {
         lane_drop(lane);
     }
 }
 
-bool contact_pace(struct contact *c)
+/* --- contacts --------------------------------------------------------------------------------- */
+
+static void need(const struct contact *c)
+{
+    struct presence_pair pair = contact_pair(c);
+
+    c->p->ops->need_hop(c->p->ctx, &pair);
+}
+
+bool contact_pace(struct contact *c, uint32_t due_s)
 {
     struct presence_rule rule;
     struct hop *hop;
 
     ASSERT(c->direction == CONTACT_IN);
-    if (list_is_linked(&c->waiting)) {
+    if (c->lane) {
         return false;
     }
     contact_rule(c, &rule);
     hop = hop_get(c->p, &rule);
-    fill(hop);
-    if (list_is_empty(&hop->lanes) && take(hop)) {
+    if ((list_is_empty(&hop->lanes) || hop->way == PRESENCE_HOP_AWAY) && go(hop)) {
         return true;
     }
     c->p->stats.subscribe_paced++;
-    enqueue(hop, c);
+    if (hop->way == PRESENCE_HOP_COMING) {
+        need(c);
+    }
+    enqueue(hop, c, (uint64_t)due_s << 32 | c->p->wait_number++);
+    arm(hop);
     return false;
 }
 
 void contact_pace_cancel(struct contact *c)
 {
-    struct list *next = c->waiting.next;
+    struct hop *hop;
 
-    if (!list_is_linked(&c->waiting)) {
-        return;
-    }
-    list_remove(&c->waiting);
-    c->p->stats.waiting--;
-    if (list_is_empty(next)) { /* it was the last one: next is its lane's sentinel */
-        lane_drop(LIST_ENTRY(next, struct lane, contacts));
+    if (c->lane) {
+        hop = c->lane->hop;
+        dequeue(c);
+        arm(hop);
     }
 }
 
-/* The next one in turn, if it still belongs to this hop: a reload may have moved its domain. */
-static void next_turn(struct hop *hop)
+static struct contact *first_of(struct hop *hop)
 {
     struct lane *lane = LIST_ENTRY(hop->lanes.next, struct lane, link);
-    struct contact *c = LIST_ENTRY(lane->contacts.next, struct contact, waiting);
+
+    return HEAP_ENTRY(lane->contacts.first, struct contact, waiting);
+}
+
+static void move(struct hop *to, struct contact *c)
+{
+    uint64_t key = c->waiting.key;
+
+    dequeue(c);
+    enqueue(to, c, key);
+    arm(to);
+}
+
+/* The next one in turn, if he still belongs to this hop: a reload may have moved his domain. False:
+ * nobody goes now. */
+static bool next_turn(struct hop *hop)
+{
+    struct contact *c = first_of(hop);
+    struct lane *lane = c->lane;
     struct presence_rule rule;
     struct hop *now;
 
-    list_remove(&lane->link);
-    list_push_back(&hop->lanes, &lane->link);
-    dequeue(lane, c);
     contact_rule(c, &rule);
     now = hop_get(hop->p, &rule);
-    if (now != hop) {
-        fill(now);
-        enqueue(now, c);
-        return;
+    if (now == hop && !go(hop)) {
+        if (hop->way == PRESENCE_HOP_COMING) {
+            need(c);
+        }
+        return false;
     }
-    /* The rate may be a new one, for which the bucket holds nothing yet. */
-    hop->tokens -= hop->rate > 0 && hop->tokens >= TOKEN ? TOKEN : 0;
+    list_remove(&lane->link);
+    list_push_back(&hop->lanes, &lane->link);
+    if (now != hop) {
+        move(now, c);
+        return true;
+    }
+    dequeue(c);
     subscriber_paced(c);
     contact_settle(c);
+    return true;
 }
 
 static void due(struct wheel_timer *timer, void *ctx)
@@ -244,42 +295,43 @@ static void due(struct wheel_timer *timer, void *ctx)
     struct hop *hop = ctx;
 
     (void)timer;
-    fill(hop);
     for (uint32_t i = 0; i < TURNS_MAX && !list_is_empty(&hop->lanes); i++) {
-        if (hop->rate > 0 && hop->tokens < TOKEN) {
+        if (!next_turn(hop)) {
             break;
         }
-        next_turn(hop);
     }
     arm(hop);
 }
 
-static bool is_idle(struct hop *hop)
-{
-    fill(hop);
-    return list_is_empty(&hop->lanes) &&
-           (hop->rate == 0 || hop->tokens == (uint64_t)burst_of(hop->rate) * TOKEN);
-}
+/* --- news ------------------------------------------------------------------------------------- */
 
-/* Whoever is next says what the hop's rate is now; if he belongs to another hop now, his turn will
- * show it. */
-static void learn_rate(struct hop *hop)
+/* At once whoever is next says what is true now. */
+static void look_again(struct hop *hop)
 {
-    struct presence_rule rule;
-    struct lane *lane;
-
-    if (list_is_empty(&hop->lanes)) {
-        return;
-    }
-    lane = LIST_ENTRY(hop->lanes.next, struct lane, link);
-    contact_rule(LIST_ENTRY(lane->contacts.next, struct contact, waiting), &rule);
-    if (slice_eq(rule.hop, slice_make(hop->name, hop->name_len))) {
-        hop->rate = rule.subscribe_rate_max;
+    wheel_disarm(hop->p->wheel, &hop->timer);
+    if (!list_is_empty(&hop->lanes)) {
+        wheel_arm(hop->p->wheel, &hop->timer, now_ms(hop), due, hop);
     }
 }
 
-/* Hops that nobody waits for and that owe nothing are forgotten: a reload may have brought other
- * names. */
+void pace_hop_seen(struct presence *p, struct slice name)
+{
+    struct hop *hop = map_get(&p->hops, name);
+
+    if (hop) {
+        look_again(hop);
+    }
+}
+
+static void hop_free(struct hop *hop)
+{
+    wheel_disarm(hop->p->wheel, &hop->timer);
+    give_back(hop);
+    pool_heap_free(hop);
+}
+
+/* Hops that nobody waits for are forgotten: a reload may have brought other names. What they owe
+ * stands in their rows. */
 void pace_review(struct presence *p)
 {
     struct map kept = {0};
@@ -287,12 +339,10 @@ void pace_review(struct presence *p)
     size_t cursor = 0;
 
     while ((hop = map_next(&p->hops, &cursor)) != NULL) {
-        wheel_disarm(p->wheel, &hop->timer);
-        if (is_idle(hop)) {
-            pool_heap_free(hop);
+        if (list_is_empty(&hop->lanes)) {
+            hop_free(hop);
         } else {
-            learn_rate(hop);
-            wheel_arm(p->wheel, &hop->timer, p->ops->now_ms(p->ctx), due, hop);
+            look_again(hop);
             map_add(&kept, slice_make(hop->name, hop->name_len), hop);
         }
     }
@@ -307,8 +357,10 @@ void pace_deinit(struct presence *p)
 
     while ((hop = map_next(&p->hops, &cursor)) != NULL) {
         ASSERT(list_is_empty(&hop->lanes));
-        wheel_disarm(p->wheel, &hop->timer);
-        pool_heap_free(hop);
+        hop_free(hop);
     }
     map_deinit(&p->hops);
+    if (p->owns_paces) {
+        presence_paces_free(p->paces);
+    }
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
+#include "presence/paces.h"
 #include "presence/table.h"
 #include "sip/dialog.h"
 
@@ -98,6 +99,8 @@ int presence_new(struct presence **out, const struct presence_params *params)
     p->wheel = params->wheel;
     p->ids = params->ids;
     p->random = params->seed;
+    p->owns_paces = !params->paces;
+    p->paces = params->paces ? params->paces : presence_paces_new();
     p->contacts_max = params->contacts_max ? params->contacts_max : PRESENCE_CONTACTS_MAX;
     p->domain_max =
         params->contacts_per_domain_max ? params->contacts_per_domain_max : PRESENCE_DOMAIN_MAX;

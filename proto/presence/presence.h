@@ -26,6 +26,7 @@
 
 struct presence;
 struct presence_call;
+struct presence_paces;
 
 enum contact_direction { CONTACT_IN, CONTACT_OUT, CONTACT_DIRECTIONS };
 const char *contact_direction_name(enum contact_direction direction); /* "in", "out" */
@@ -57,6 +58,19 @@ struct presence_pair {
     struct slice remote_domain;
 };
 
+/* Whether a SUBSCRIBE to a next hop would leave now. */
+enum presence_hop_way {
+    PRESENCE_HOP_UP,
+    PRESENCE_HOP_COMING, /* not yet: what is let go gathers, to leave at once. It waits instead, and
+                            ops->need_hop is called */
+    PRESENCE_HOP_AWAY,   /* it was tried in vain: ops->request refuses it */
+};
+enum presence_hop_news {
+    PRESENCE_HOP_LOST,  /* the connection, or it was tried in vain */
+    PRESENCE_HOP_FIRST, /* it is there, and was not lost before */
+    PRESENCE_HOP_BACK,  /* it is there again */
+};
+
 /* What the configuration says of a pair at this moment. */
 struct presence_rule {
     bool is_allowed;  /* may the watcher of this direction watch? false also: no such domain */
@@ -64,7 +78,9 @@ struct presence_rule {
     bool is_lync;     /* profile of the next hop */
     struct slice hop; /* its name: whose pace counts; borrowed for the call */
     uint32_t expires_s;          /* asked for in SUBSCRIBE; longest that is granted to a watcher */
-    uint32_t subscribe_rate_max; /* SUBSCRIBEs per second to that hop from this shard; 0 = none */
+    uint32_t subscribe_rate_max; /* SUBSCRIBEs per second to that hop from all of presence_paces;
+                                    0 = no bound */
+    enum presence_hop_way hop_way;
     /* Direction in: requests that nobody has decided yet, of one user of a partner and of one
      * remote domain; 0 = PRESENCE_UNDECIDED_* */
     uint32_t undecided_user_max;
@@ -126,6 +142,9 @@ struct presence_ops {
                    struct slice bytes);
     /* 0: presence_response comes once, later; else nothing was taken (ERR_FULL, ERR_NOMEM, ...). */
     int (*request)(void *ctx, const struct presence_request *r);
+    /* Somebody waits for the next hop of this pair: to be connected to, if it is not. Asked again
+     * every second while it is PRESENCE_HOP_COMING. */
+    void (*need_hop)(void *ctx, const struct presence_pair *pair);
     void (*answer)(void *ctx, struct presence_txn txn, const struct sip_answer *answer);
     /* Appends the value of a Contact field, "<sip:node:5061;transport=tls>", for dialogs with the
      * next hop of this pair. */
@@ -144,6 +163,7 @@ struct presence_params {
     void *ctx;                      /* borrowed; for ops */
     struct wheel *wheel;            /* borrowed; its time is ops->now_ms */
     struct sip_ids *ids;            /* borrowed */
+    struct presence_paces *paces;   /* borrowed; of all shards (paces.h). NULL = one of its own */
     uint64_t seed;                  /* of jitter */
     uint32_t contacts_max;          /* 0 = 2,000,000 */
     uint32_t contacts_per_domain_max; /* 0 = 1,000,000; of one remote domain */
@@ -170,10 +190,10 @@ void presence_partner_seen(struct presence *p, struct slice remote_domain, bool 
  * would have us send all the time. */
 #define PRESENCE_CUT_REST_MS 30000u
 void presence_partner_cut(struct presence *p, struct slice remote_domain);
-/* The connection to this next hop (presence_rule.hop) is lost, or there again after it was: every
- * subscription to it is refreshed or tried again, at the hop's pace. A presence server that was
- * started anew has forgotten them. */
-void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable);
+/* Of the connection to this next hop (presence_rule.hop), after hop_way says so: who waits for it
+ * hears at once. When it is back, every subscription to it is refreshed or tried again, at the
+ * hop's pace: a presence server that was started anew has forgotten them. */
+void presence_hop_seen(struct presence *p, struct slice hop, enum presence_hop_news what);
 
 /* SUBSCRIBE and NOTIFY from a trusted next hop, checked (sip_check_request), pair made of From and
  * To and allowed by the policy. Each is answered once by ops->answer, at once or later. */

@@ -240,7 +240,7 @@ static struct hop_news *news_of(struct presence *p, struct slice hop)
     return news;
 }
 
-void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable)
+void presence_hop_seen(struct presence *p, struct slice hop, enum presence_hop_news what)
 {
     struct hop_news *news;
 
@@ -248,10 +248,14 @@ void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable)
     if (hop.len == 0) {
         return;
     }
+    pace_hop_seen(p, hop);
+    if (what == PRESENCE_HOP_FIRST) { /* no subscription was there to be lost */
+        return;
+    }
     news = news_of(p, hop);
     news->at = 0;
     news->is_last = false;
-    news->is_reachable = is_reachable;
+    news->is_reachable = what == PRESENCE_HOP_BACK;
     arm_seen(p);
 }
 

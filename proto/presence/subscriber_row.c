@@ -111,16 +111,29 @@ void subscriber_pack(struct contact *c, struct buf *dialogs, struct buf *documen
     }
 }
 
+/* It may be used now; who would expire before his time after the start is refreshed at once. */
+static bool is_pressing(const struct subscriber_dialog *d)
+{
+    return d->is_loaded && d->phase == SUBSCRIBER_LIVE && d->refresh_s >= d->expires_s;
+}
+
 void subscriber_stored(struct contact *c)
 {
+    bool is_any_pressing = false;
+
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
         if (d->cseq_packed != 0) {
             sip_dialog_stored(d->sip, d->cseq_packed);
             d->cseq_packed = 0;
+            if (is_pressing(d)) {
+                d->refresh_s = 0;
+                d->wants = true;
+                is_any_pressing = true;
+            }
             d->is_loaded = false;
         }
     }
-    if (c->in.owes_unsubscribed) {
+    if (c->in.owes_unsubscribed || is_any_pressing) {
         subscriber_settle(c);
     }
 }

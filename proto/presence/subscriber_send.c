@@ -182,11 +182,28 @@ static void send_one(struct contact *c)
     }
 }
 
+/* When it is too late: what the watcher was told is withdrawn, or a dialog expires. The end of one
+ * and the first of one have nothing to lose, but somebody waits. */
+static uint32_t due_s(const struct contact *c)
+{
+    uint32_t soon_s = subscriber_now_s(c) + SUBSCRIBER_KEEP_S;
+    uint32_t due_s = UINT32_MAX;
+
+    for (const struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
+        uint32_t end_s = d->phase == SUBSCRIBER_LIVE ? d->expires_s : soon_s;
+
+        if (d->wants && !d->call && end_s != 0 && end_s < due_s) {
+            due_s = end_s;
+        }
+    }
+    return due_s == UINT32_MAX || (c->in.wants_new && soon_s < due_s) ? soon_s : due_s;
+}
+
 void subscriber_pump(struct contact *c)
 {
     /* Each turn takes one wish away, and a failure makes none that is due at once. */
     for (uint32_t i = 0; i <= SUBSCRIBER_DIALOGS_MAX && has_wish(c); i++) {
-        if (c->in.is_paced || !contact_pace(c)) {
+        if (c->in.is_paced || !contact_pace(c, due_s(c))) {
             c->in.is_paced = true;
             return;
         }

@@ -78,6 +78,13 @@ static uint32_t keep_s(const struct contact *c)
     return c->in.wants_new ? 0 : c->in.keep_s;
 }
 
+/* Likewise the dialog whose refresh waits for its turn, or for its row after a start. Should the
+ * notifier have ended it by then, it says so, and a new one takes its place. */
+static uint32_t expires_s(const struct subscriber_dialog *d)
+{
+    return d->is_loaded || d->wants ? 0 : d->expires_s;
+}
+
 /* --- due -------------------------------------------------------------------------------------- */
 
 static bool live_due(struct contact *c, struct subscriber_dialog *d, uint32_t now_s)
@@ -89,7 +96,7 @@ static bool live_due(struct contact *c, struct subscriber_dialog *d, uint32_t no
         subscriber_event(c, SUBSCRIBER_ON_TIMER_N, &step);
         return true;
     }
-    if (is_reached(d->expires_s, now_s)) {
+    if (is_reached(expires_s(d), now_s)) {
         c->in.last_error = SUBSCRIBER_ERROR_EXPIRED;
         subscriber_event(c, SUBSCRIBER_ON_EXPIRED, &step);
         return true;
@@ -223,7 +230,7 @@ static uint32_t dialog_next_s(const struct subscriber_dialog *d)
     if (d->phase != SUBSCRIBER_NASCENT) {
         next_s = earlier(next_s, d->refresh_s);
     }
-    return d->phase == SUBSCRIBER_LIVE ? earlier(next_s, d->expires_s) : next_s;
+    return d->phase == SUBSCRIBER_LIVE ? earlier(next_s, expires_s(d)) : next_s;
 }
 
 static uint32_t lapse_s(const struct contact *c)

@@ -78,6 +78,9 @@ struct presence {
     struct list orders; /* admin.c: struct order */
     uint32_t order_count;
     struct map hops; /* pace.c: struct hop by name; owned */
+    struct presence_paces *paces;
+    bool owns_paces;
+    uint32_t wait_number; /* of the last one who began to wait */
 
     /* review.c */
     struct list seen;     /* struct presence_domain */
@@ -149,6 +152,8 @@ void admin_give_up(struct contact *c, int err);
 
 /* --- pace.c --- */
 void pace_deinit(struct presence *p);
+/* Its connection came or went: those who wait for it are looked at. */
+void pace_hop_seen(struct presence *p, struct slice hop);
 /* Rates may have changed. */
 void pace_review(struct presence *p);
 

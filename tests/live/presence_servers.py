@@ -185,7 +185,8 @@ def blocked():
         ann.add(BOB)
         ann.waits_for_subscription(BOB, "both")
         ann.sees(BOB, "dnd", "not for ann")
-        ground.fedgate.ctl("contact", "forget", BOB, ground.ann_jid)
+        said = ground.fedgate.ctl("contact", "forget", BOB, ground.ann_jid)
+        check(f"{BOB} and {ground.ann_jid}: forgotten\n" in said, "what forget says", said)
         ann.sees(BOB, "unavailable")
         wait_until("forgotten", lambda: ground.state("in") is None and ground.state("out") is None)
 

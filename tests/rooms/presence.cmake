@@ -9,6 +9,8 @@ fg_unit(presence_table SOURCES unit/presence/table_test.c ${presence_puppet} NEE
 fg_unit(presence_authorise SOURCES unit/presence/authorise_test.c ${presence_puppet}
   NEEDS fg_presence)
 fg_unit(presence_pace SOURCES unit/presence/pace_test.c ${presence_puppet} NEEDS fg_presence)
+# Of engine.cmake.
+fg_threads_test(presence_paces SOURCES unit/presence/paces_test.c NEEDS fg_presence)
 fg_unit(presence_row SOURCES unit/presence/row_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_admin SOURCES unit/presence/admin_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_review SOURCES unit/presence/review_test.c ${presence_puppet} NEEDS fg_presence)

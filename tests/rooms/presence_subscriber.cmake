@@ -11,6 +11,7 @@ fg_subscriber_test(subscriber_vectors subscriber_vectors_test.c)
 fg_subscriber_test(subscriber_time subscriber_time_test.c)
 fg_subscriber_test(subscriber_later subscriber_later_test.c)
 fg_subscriber_test(subscriber_end subscriber_end_test.c)
+fg_subscriber_test(subscriber_start subscriber_start_test.c)
 fg_subscriber_test(subscriber_store subscriber_store_test.c)
 fg_subscriber_test(subscriber_hostile subscriber_hostile_test.c)
 

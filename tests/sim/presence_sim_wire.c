@@ -316,6 +316,8 @@ static void of_store(struct sim *s)
 
 void wire_happen(struct sim *s, const struct sim_event *ev)
 {
+    bool was_coming;
+
     switch (ev->kind) {
     case EV_STANZA_TO_GW:
         deliver_stanza(s, ev);
@@ -357,7 +359,10 @@ void wire_happen(struct sim *s, const struct sim_event *ev)
         break;
     case EV_HOP_UP:
         s->is_hop_up = true;
-        presence_hop_seen(s->f.p, SLICE_LIT("pool"), true);
+        was_coming = s->f.rules[CONTACT_IN].hop_way == PRESENCE_HOP_COMING;
+        s->f.rules[CONTACT_IN].hop_way = PRESENCE_HOP_UP;
+        presence_hop_seen(s->f.p, SLICE_LIT("pool"),
+                          was_coming ? PRESENCE_HOP_FIRST : PRESENCE_HOP_BACK);
         break;
     case EV_DECIDE:
         partner_decide(s, &s->pairs[ev->a]);

@@ -138,7 +138,9 @@ void sim_break_hop(struct sim *s, uint64_t down_ms)
     s->sums.hop_breaks++;
     cut_hop(s);
     s->is_hop_up = false;
-    presence_hop_seen(s->f.p, SLICE_LIT("pool"), false);
+    /* Or what is sent fails. */
+    s->f.rules[CONTACT_IN].hop_way = sim_random(s, 2) ? PRESENCE_HOP_AWAY : PRESENCE_HOP_UP;
+    presence_hop_seen(s->f.p, SLICE_LIT("pool"), PRESENCE_HOP_LOST);
     up_later(s, EV_HOP_UP, sim_now(s) + down_ms);
 }
 
@@ -162,6 +164,7 @@ void sim_crash(struct sim *s)
     s->generation++;
     s->is_stream_up = false;
     s->is_hop_up = false;
+    s->f.rules[CONTACT_IN].hop_way = sim_random(s, 2) ? PRESENCE_HOP_COMING : PRESENCE_HOP_UP;
     fixture_forget(&s->f);
     s->f.store = s->f.store == FIXTURE_STORE_FULL ? FIXTURE_STORE_FULL : FIXTURE_STORE_HOLDS;
     fixture_crash(&s->f, is_lucky);

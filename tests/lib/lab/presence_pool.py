@@ -7,6 +7,7 @@ import queue
 import re
 import socket
 import threading
+import time
 import uuid
 
 from . import plan
@@ -71,6 +72,7 @@ class PresencePool:
         self.pending = {}
         self.refuse = None
         self.mute = set()  # methods that get no answer
+        self.asked_at = []  # when SUBSCRIBEs came, monotonic seconds
         self.hop = HOP
         self.expires = expires
         self.wires = []
@@ -115,6 +117,7 @@ class PresencePool:
                 self.messages.put(message)
 
     def _subscribe(self, wire, message):
+        self.asked_at.append(time.monotonic())
         if self.refuse:
             wire.send(answer_to(message, self.refuse))
             self.subscribes.put(message)
@@ -140,6 +143,11 @@ class PresencePool:
             if self.wires:
                 return self.wires[-1]
         raise LabError("fedgate has no connection to the pool")
+
+    def busiest_second(self):
+        """The most SUBSCRIBEs that came within one."""
+        times = sorted(self.asked_at)
+        return max((sum(at <= other < at + 1 for other in times) for at in times), default=0)
 
     def next_subscribe(self, timeout=HANG_S):
         try:

@@ -146,11 +146,11 @@ void presence_response(struct presence *p, struct presence_call *call, enum sip_
     UNREACHABLE("nothing was asked");
 }
 
-void presence_hop_seen(struct presence *p, struct slice hop, bool is_reachable)
+void presence_hop_seen(struct presence *p, struct slice hop, enum presence_hop_news what)
 {
     (void)p;
     (void)hop;
-    (void)is_reachable;
+    (void)what;
     UNREACHABLE("nobody came or went");
 }
 

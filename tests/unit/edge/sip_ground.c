@@ -104,13 +104,13 @@ void presence_side_response(struct presence_side *ps, struct presence_call *call
         (struct ground_told){call, outcome, status, response != NULL};
 }
 
-void presence_side_hop_seen(struct presence_side *ps, struct slice hop, bool is_reachable)
+void presence_side_hop_seen(struct presence_side *ps, struct slice hop, enum presence_hop_news what)
 {
     size_t len = strlen(ground.news);
 
     (void)ps;
     (void)snprintf(ground.news + len, sizeof(ground.news) - len, " %c%.*s",
-                   is_reachable ? '+' : '-', SLICE_FMT(hop));
+                   "-*+"[what], SLICE_FMT(hop));
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -312,16 +312,26 @@ Test(sip_request, news_of_the_next_hop)
 {
     sip_req_peer_seen(&ground.peer, true);
     ground_run(10);
-    cr_expect_str_eq(ground.news, "", "it was never lost");
+    cr_expect_str_eq(ground.news, " *pool", "it was never lost");
     sip_req_peer_seen(&ground.peer, false);
-    cr_expect_str_eq(ground.news, "", "within the walk");
+    cr_expect_str_eq(ground.news, " *pool", "within the walk");
     ground_run(10);
-    cr_expect_str_eq(ground.news, " -pool");
+    cr_expect_str_eq(ground.news, " *pool -pool");
     sip_req_peer_seen(&ground.peer, true);
     sip_req_peer_seen(&ground.peer, false);
     sip_req_peer_seen(&ground.peer, true);
     ground_run(10);
-    cr_expect_str_eq(ground.news, " -pool +pool");
+    cr_expect_str_eq(ground.news, " *pool -pool +pool");
+    sip_req_peer_seen(&ground.peer, false);
+    ground_run(10);
+    sip_req_peer_seen(&ground.peer, true);
+    sip_req_peer_seen(&ground.peer, false); /* again, before that was told */
+    ground_run(10);
+    sip_req_peer_seen(&ground.peer, true);
+    ground_run(10);
+    sip_req_peer_seen(&ground.peer, true); /* another target: it was not lost between */
+    ground_run(10);
+    cr_expect_str_eq(ground.news, " *pool -pool +pool -pool -pool +pool *pool");
 }
 
 static uint32_t count(const struct list *list)

@@ -153,6 +153,14 @@ static void op_stanza(void *ctx, const struct presence_pair *pair, enum stanza_t
     }
 }
 
+static void op_need_hop(void *ctx, const struct presence_pair *pair)
+{
+    struct fixture *f = ctx;
+
+    (void)pair;
+    f->hops_needed++;
+}
+
 static int op_request(void *ctx, const struct presence_request *r)
 {
     struct sip_request_params params = *r->params;
@@ -161,6 +169,10 @@ static int op_request(void *ctx, const struct presence_request *r)
     struct said *s;
     struct buf out;
 
+    if (r->params->method == SIP_METHOD_SUBSCRIBE &&
+        f->rules[CONTACT_IN].hop_way == PRESENCE_HOP_AWAY) {
+        return ERR_CLOSED;
+    }
     if (f->request_err) {
         return f->request_err;
     }
@@ -245,6 +257,7 @@ static const struct presence_ops fixture_ops = {
     .rule = op_rule,
     .stanza = op_stanza,
     .request = op_request,
+    .need_hop = op_need_hop,
     .answer = op_answer,
     .own_contact = op_own_contact,
     .store = op_store,

@@ -72,6 +72,7 @@ struct fixture {
     uint64_t granted_rows; /* that became durable with state granted */
 
     int request_err;      /* ops->request returns it */
+    uint64_t hops_needed; /* calls of ops->need_hop */
     struct list stanzas;  /* struct said */
     struct list requests; /* taken off when answered */
     struct list answers;

@@ -2,7 +2,9 @@
 /* pace: never more SUBSCRIBEs in a second than the hop's rate; domains take turns. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "presence/paces.h"
 #include "presence/table.h"
 #include "puppet.h"
 
@@ -15,6 +17,13 @@ static struct {
 } sent[SENT_MAX];
 static uint32_t sent_count;
 static const char *hop_of_corp;
+static bool is_by_number;
+
+/* All the same: who asked first goes first. Or the user's number. */
+static uint32_t due_of(const struct contact *c)
+{
+    return is_by_number ? (uint32_t)strtoul(contact_pair(c).remote_user.ptr + 1, NULL, 10) : 7;
+}
 
 static void note(const struct contact *c)
 {
@@ -32,7 +41,7 @@ static void pace(struct contact *c, enum puppet_event event, int64_t arg)
     if (event == PUPPET_STANZA) {
         puppet_set(c, 1);
     }
-    if (event == PUPPET_PACED || (event == PUPPET_STANZA && contact_pace(c))) {
+    if (event == PUPPET_PACED || (event == PUPPET_STANZA && contact_pace(c, due_of(c)))) {
         note(c);
     }
 }
@@ -51,6 +60,7 @@ static void setup(void)
     puppet = (struct puppet){.act = pace};
     sent_count = 0;
     hop_of_corp = "pool";
+    is_by_number = false;
     fixture_init(&f);
     f.rule_fn = hop;
     fixture_start(&f);
@@ -180,6 +190,124 @@ Test(pace, order_within_a_domain)
         (void)snprintf(want, sizeof(want), "u%u", i);
         cr_expect_str_eq(sent[i].remote, want);
     }
+}
+
+/* Of one domain; those of another take turns with it all the same. */
+Test(pace, who_must_go_soonest_goes_first)
+{
+    is_by_number = true;
+    f.rules[CONTACT_IN].subscribe_rate_max = 10;
+    for (uint32_t i = 0; i < 40; i++) {
+        uint32_t n = 100 + i * 17 % 40;
+
+        ask("bob@corp.example", "chat.example", n, n + 1);
+    }
+    sent_count = 0; /* the one that found a full bucket */
+    ask("bob@corp.example", "chat.example", 5, 6);
+    fixture_run(&f, 6000);
+    cr_assert_eq(sent_count, 40);
+    cr_expect_str_eq(sent[0].remote, "u5");
+    for (uint32_t i = 2; i < sent_count; i++) {
+        cr_expect_lt(strtoul(sent[i - 1].remote + 1, NULL, 10),
+                     strtoul(sent[i].remote + 1, NULL, 10));
+    }
+}
+
+/* --- a connection that is not there --- */
+
+static void way(enum presence_hop_way how, enum presence_hop_news news)
+{
+    f.rules[CONTACT_IN].hop_way = how;
+    presence_hop_seen(f.p, SLICE_LIT("pool"), news);
+    fixture_run(&f, 10);
+}
+
+Test(pace, nobody_goes_before_the_connection_is_there_and_then_at_once)
+{
+    f.rules[CONTACT_IN].subscribe_rate_max = 200;
+    f.rules[CONTACT_IN].hop_way = PRESENCE_HOP_COMING;
+    ask("bob@corp.example", "chat.example", 0, 100);
+    fixture_run(&f, 5500);
+    cr_expect_eq(sent_count, 0);
+    cr_expect_eq(f.hops_needed, 100 + 5, "each at first, then one a second");
+    way(PRESENCE_HOP_UP, PRESENCE_HOP_FIRST);
+    cr_expect_geq(sent_count, 2, "the first ones do not wait: %u", sent_count);
+    fixture_run(&f, 600);
+    cr_expect_eq(sent_count, 100);
+    cr_expect_leq(peak(), 200);
+}
+
+/* No news came of it. */
+Test(pace, a_connection_is_noticed_without_news)
+{
+    f.rules[CONTACT_IN].subscribe_rate_max = 200;
+    f.rules[CONTACT_IN].hop_way = PRESENCE_HOP_COMING;
+    ask("bob@corp.example", "chat.example", 0, 100);
+    f.rules[CONTACT_IN].hop_way = PRESENCE_HOP_UP;
+    fixture_run(&f, 1700);
+    cr_expect_eq(sent_count, 100);
+}
+
+/* Who waits hears that it was tried in vain; nothing of that counts as sent. */
+Test(pace, all_hear_that_there_is_no_connection)
+{
+    f.rules[CONTACT_IN].subscribe_rate_max = 2;
+    f.rules[CONTACT_IN].hop_way = PRESENCE_HOP_COMING;
+    ask("bob@corp.example", "chat.example", 0, 500);
+    way(PRESENCE_HOP_AWAY, PRESENCE_HOP_LOST);
+    fixture_run(&f, 20);
+    cr_expect_eq(sent_count, 500);
+    ask("bob@corp.example", "chat.example", 500, 510);
+    cr_expect_eq(sent_count, 510);
+    way(PRESENCE_HOP_UP, PRESENCE_HOP_BACK);
+    sent_count = 0;
+    ask("bob@corp.example", "chat.example", 600, 610);
+    cr_expect_eq(sent_count, 1, "no turn was used up");
+    fixture_run(&f, 6000);
+    cr_expect_eq(sent_count, 10);
+    cr_expect_leq(peak(), 2);
+}
+
+/* --- two shards --- */
+
+static struct fixture g;
+
+Test(pace, shards_have_one_rate)
+{
+    struct presence_paces *paces = presence_paces_new();
+    uint32_t first = 0;
+    char xml[200];
+
+    fixture_deinit(&f);
+    fixture_init(&f);
+    fixture_init(&g);
+    f.params.paces = paces;
+    g.params.paces = paces;
+    f.rules[CONTACT_IN].subscribe_rate_max = 3;
+    g.rules[CONTACT_IN].subscribe_rate_max = 3;
+    fixture_start(&f);
+    fixture_start(&g);
+    ask("bob@corp.example", "chat.example", 0, 60);
+    for (uint32_t i = 0; i < 60; i++) {
+        (void)snprintf(xml, sizeof(xml), "<presence type='probe' from='v%u@b.example' to='%s'/>", i,
+                       "bob@corp.example");
+        cr_assert(fixture_from_partner(&g, xml));
+    }
+    for (uint32_t i = 0; i < 10000; i++) {
+        fixture_run(&f, 1);
+        fixture_run(&g, 1);
+    }
+    cr_expect_leq(peak(), 3);
+    cr_expect_geq(sent_count, 27);
+    for (uint32_t i = 0; i < sent_count; i++) {
+        first += sent[i].remote[0] == 'u';
+    }
+    cr_expect_leq(first, sent_count / 2 + 1, "%u of %u", first, sent_count);
+    cr_expect_geq(first, sent_count / 2, "%u of %u", first, sent_count);
+    fixture_deinit(&g);
+    fixture_deinit(&f);
+    presence_paces_free(paces);
+    setup(); /* what teardown wants */
 }
 
 Test(pace, hops_do_not_wait_for_each_other)

@@ -241,9 +241,9 @@ static void hop(struct fixture *fixture, const struct presence_pair *pair,
 Test(review, next_hop_that_comes_back)
 {
     f.rule_fn = hop;
-    presence_hop_seen(f.p, SLICE_LIT("lab"), false);
-    presence_hop_seen(f.p, SLICE_LIT("lab"), true); /* overtakes */
-    presence_hop_seen(f.p, SLICE_LIT("nowhere"), true);
+    presence_hop_seen(f.p, SLICE_LIT("lab"), PRESENCE_HOP_LOST);
+    presence_hop_seen(f.p, SLICE_LIT("lab"), PRESENCE_HOP_BACK); /* overtakes */
+    presence_hop_seen(f.p, SLICE_LIT("nowhere"), PRESENCE_HOP_BACK);
     fixture_run(&f, 1000);
     expect_heard(is_test, 1, 1);
     cr_expect_eq(puppet.arg[PUPPET_HOP_SEEN], true);
@@ -253,6 +253,6 @@ Test(review, next_hop_that_comes_back)
 Test(review, ends_amid_its_works)
 {
     presence_partner_seen(f.p, SLICE_LIT("chat.example"), false);
-    presence_hop_seen(f.p, SLICE_LIT("pool"), true);
+    presence_hop_seen(f.p, SLICE_LIT("pool"), PRESENCE_HOP_BACK);
     (void)presence_review(f.p, true);
 }

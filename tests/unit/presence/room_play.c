@@ -70,7 +70,7 @@ static void check_contact(struct play *p, struct contact *c, struct recount *r)
     r->contacts[c->direction][c->state]++;
     r->dialogs[c->direction] += m.dialogs;
     r->dirty += c->dirt != CONTACT_CLEAN;
-    r->waiting += c->direction == CONTACT_IN && list_is_linked(&c->waiting);
+    r->waiting += c->direction == CONTACT_IN && c->lane != NULL;
     r->bytes += slab_block_bytes(sizeof(*c) + c->local_user_len + c->remote_user_len) +
                 (m.bytes + CONTACT_GRAIN_BYTES - 1) / CONTACT_GRAIN_BYTES * CONTACT_GRAIN_BYTES;
 }
@@ -382,14 +382,18 @@ static void step_review(struct play *p)
 
 static void step_streams(struct play *p)
 {
+    static const enum presence_hop_way ways[] = {
+        PRESENCE_HOP_UP, PRESENCE_HOP_UP, PRESENCE_HOP_UP,     PRESENCE_HOP_UP,
+        PRESENCE_HOP_UP, PRESENCE_HOP_UP, PRESENCE_HOP_COMING, PRESENCE_HOP_AWAY};
     struct presence_pair pair = fixture_pair(locals[0], PICK(p, remotes));
     uint8_t how = NEXT(p);
 
     if (how & 1u) {
         presence_partner_seen(p->f.p, pair.remote_domain, (how & 2u) != 0);
     } else {
+        p->f.rules[CONTACT_IN].hop_way = ways[how / 8u % ARRAY_COUNT(ways)];
         presence_hop_seen(p->f.p, how & 4u ? SLICE_LIT("pool") : SLICE_LIT("other"),
-                          (how & 2u) != 0);
+                          (enum presence_hop_news)(how / 64u % 3u));
     }
 }
 

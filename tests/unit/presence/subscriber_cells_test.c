@@ -247,8 +247,8 @@ static void raise_other(struct scene *s, enum subscriber_event event)
         get_back(s);
         break;
     case SUBSCRIBER_ON_HOP_BACK:
-        presence_hop_seen(s->f.p, SLICE_LIT("pool"), false);
-        presence_hop_seen(s->f.p, SLICE_LIT("pool"), true);
+        presence_hop_seen(s->f.p, SLICE_LIT("pool"), PRESENCE_HOP_LOST);
+        presence_hop_seen(s->f.p, SLICE_LIT("pool"), PRESENCE_HOP_BACK);
         fixture_run(&s->f, 8000);
         break;
     case SUBSCRIBER_ON_GRANTED:

@@ -215,8 +215,8 @@ static void serve_refresh(void)
 Test(subscriber_end, notifier_that_gives_up_late_is_noticed)
 {
     enter(&s, SUBSCRIBER_ACTIVE);
-    presence_hop_seen(s.f.p, SLICE_LIT("pool"), false);
-    presence_hop_seen(s.f.p, SLICE_LIT("pool"), true);
+    presence_hop_seen(s.f.p, SLICE_LIT("pool"), PRESENCE_HOP_LOST);
+    presence_hop_seen(s.f.p, SLICE_LIT("pool"), PRESENCE_HOP_BACK);
     fixture_run(&s.f, 8000);
     EXPECT_SAID(&s, "refresh = active/granted");
     serve_refresh();

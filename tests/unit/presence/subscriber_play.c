@@ -162,6 +162,7 @@ static void set_rule(struct play *p, unsigned which)
     rule->with_notes = which & 4;
     rule->is_lync = which & 8;
     rule->subscribe_rate_max = which & 16 ? 1 : 0;
+    rule->hop_way = (enum presence_hop_way)(which / 64 % 3);
     while (presence_review(p->f.p, true)) {
     }
     fixture_settle(&p->f);
@@ -186,7 +187,7 @@ static void seen(struct play *p, unsigned which)
     if (which & 2) {
         presence_partner_seen(p->f.p, SLICE_LIT("chat.example"), which & 1);
     } else {
-        presence_hop_seen(p->f.p, SLICE_LIT("pool"), which & 1);
+        presence_hop_seen(p->f.p, SLICE_LIT("pool"), which % 3);
     }
     fixture_run(&p->f, 100);
 }
@@ -297,8 +298,9 @@ static void finish(struct play *p)
     p->f.store_err = 0;
     fixture_store_done(&p->f, 0);
     p->f.rules[CONTACT_IN].is_allowed = true;
+    p->f.rules[CONTACT_IN].hop_way = PRESENCE_HOP_UP;
     presence_partner_seen(p->f.p, SLICE_LIT("chat.example"), true);
-    presence_hop_seen(p->f.p, SLICE_LIT("pool"), true);
+    presence_hop_seen(p->f.p, SLICE_LIT("pool"), PRESENCE_HOP_BACK);
     fixture_run(&p->f, 70000);
     ann(p, 1);
     for (unsigned i = 0; i < 100; i++) {

@@ -117,6 +117,11 @@ void conn_set_read_timeout(struct conn *c, uint32_t timeout_ms);
 /* Ends the counting of this inbound connection against the cap per address; from now on the kernel
  * may read its records (conn_tls_params.ktls). */
 void conn_set_authenticated(struct conn *c);
+/* What comes in here is answers that nobody waits for. Else (as it is at first) input that comes
+ * here makes the shard's turns short as long as it is little in sum, so that it does not wait long
+ * beside those who send much (SHARD_INPUT_BYTES_SHORT in shard_state.h), which costs them some
+ * percent. Stays over conn_move(). */
+void conn_set_patient(struct conn *c, bool is_patient);
 /* "192.0.2.1:5269" / "[2001:db8::1]:5269"; for logs; valid until the shard is asked for another. */
 const char *conn_peer_text(const struct conn *c);
 const struct sockaddr *conn_peer_addr(const struct conn *c, socklen_t *len);

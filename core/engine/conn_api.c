@@ -67,6 +67,12 @@ void conn_resume(struct conn *c)
     }
 }
 
+void conn_set_patient(struct conn *c, bool is_patient)
+{
+    conn_check(c);
+    c->is_patient = is_patient;
+}
+
 bool conn_is_secured(const struct conn *c)
 {
     conn_check(c);

@@ -28,10 +28,9 @@ void conn_want_input(struct conn *c)
  * gets half of what is left, and each at least a little. */
 static size_t share_of(struct shard *sh)
 {
-    size_t left = sh->input_bytes < SHARD_INPUT_BYTES ? SHARD_INPUT_BYTES - sh->input_bytes : 0;
-    size_t share = sh->input_count <= sh->input_count_last
-                       ? SHARD_INPUT_BYTES / sh->input_count_last
-                       : left / 2;
+    size_t most = sh->input_bytes_max;
+    size_t left = sh->input_bytes < most ? most - sh->input_bytes : 0;
+    size_t share = sh->input_count <= sh->input_count_last ? most / sh->input_count_last : left / 2;
 
     return share > CONN_SHARE_BYTES_MIN ? share : CONN_SHARE_BYTES_MIN;
 }
@@ -44,6 +43,38 @@ static size_t share_left(struct conn *c)
         c->share_left = share_of(c->sh);
     }
     return c->share_left;
+}
+
+static bool is_loud(const struct conn *c)
+{
+    return c->was_loud || c->window_bytes > CONN_LOUD_BYTES;
+}
+
+/* Counts what c brings; while it is little, and waited for, turns are short. */
+static void count_input(struct conn *c, size_t len)
+{
+    uint32_t since_ms = (uint32_t)c->sh->now_ms - c->window_ms;
+
+    if (since_ms >= CONN_LOUD_MS) {
+        c->was_loud = since_ms < 2 * CONN_LOUD_MS && c->window_bytes > CONN_LOUD_BYTES;
+        c->window_ms = (uint32_t)c->sh->now_ms;
+        c->window_bytes = 0;
+    }
+    if (c->window_bytes <= CONN_LOUD_BYTES) {
+        c->window_bytes += (uint32_t)len; /* len: a buffer at most */
+    }
+    if (c->state == CONN_ST_OPEN && !c->is_patient && !is_loud(c)) {
+        c->sh->short_until_ms = c->sh->now_ms + SHARD_SHORT_MS;
+        c->sh->input_bytes_max = SHARD_INPUT_BYTES_SHORT; /* of this turn, too: it goes out sooner */
+    }
+}
+
+/* Who is loud is served beyond the turn's bound by nothing at all, nor a second time before all who
+ * wait had something: else many loud ones made a turn as long as there are many of them. */
+static bool must_wait(const struct conn *c)
+{
+    return c->state == CONN_ST_OPEN &&
+           (c->is_in_line || (is_loud(c) && c->sh->input_bytes >= c->sh->input_bytes_max));
 }
 
 void conn_recv_keep(struct conn *c)
@@ -173,6 +204,7 @@ void conn_input(struct conn *c)
     size_t used;
     bool is_stuck = false;
 
+    c->is_in_line = false;
     if (c->state == CONN_ST_HANDSHAKE) {
         handshake_input(c);
         return;
@@ -244,8 +276,10 @@ static size_t complete(struct conn *c, const char *bytes, size_t len)
 static void received(struct conn *c, char *bytes, size_t len)
 {
     size_t used = 0;
+    bool is_later;
 
     stat_add(&c->sh->stats.bytes_in, len);
+    count_input(c, len);
     c->received_ms = c->sh->now_ms;
     if (c->is_tls_ended && c->ktls.in == CONN_KERNEL_ON) {
         return; /* behind close_notify: held input before it may still be waiting */
@@ -253,17 +287,21 @@ static void received(struct conn *c, char *bytes, size_t len)
     if (!conn_ktls_count(c, TLS_IN, len)) {
         return;
     }
-    if (buf_len(&c->in_raw) && buf_len(&c->in_plain) == 0) {
+    is_later = must_wait(c);
+    if (!is_later && buf_len(&c->in_raw) && buf_len(&c->in_plain) == 0) {
         used = complete(c, bytes, len);
     }
-    if (used < len && buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
+    if (!is_later && used < len && buf_len(&c->in_raw) == 0 && buf_len(&c->in_plain) == 0) {
         used += process(c, bytes + used, len - used);
     }
     if (used < len && c->state != CONN_ST_ENDING) {
         hold(c, bytes + used, len - used);
     }
     if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
-        if (buf_len(&c->in_raw)) {
+        if (used && c->sh->has_line && is_loud(c)) {
+            c->is_in_line = true;
+        }
+        if (buf_len(&c->in_raw) || c->is_in_line) {
             conn_want_input(c);
         }
         if (c->is_tls_ended) {

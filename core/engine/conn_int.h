@@ -30,6 +30,10 @@
 /* Input of each connection that a turn processes at least, whatever others send. Of records: one
  * whole one. */
 #define CONN_SHARE_BYTES_MIN ((size_t)4 << 10)
+/* Who brings more than so much within such a time is loud, and in the one after it: about 500
+ * times less than one stream can, and some 1,000 messages a second. */
+#define CONN_LOUD_BYTES ((uint32_t)128 << 10)
+#define CONN_LOUD_MS 512u
 /* Held input above which receiving is cancelled. */
 #define CONN_HELD_BYTES ((size_t)64 << 10)
 #define CONN_LINGER_MS 5000u
@@ -105,6 +109,9 @@ struct conn {
     bool is_writable_due; /* the output emptied while no ops could be called */
     bool is_over;        /* the end is decided: err and why hold */
     bool is_deaf;        /* nothing more can be read: only the peer's end is waited for */
+    bool is_patient;     /* conn_set_patient */
+    bool was_loud;       /* in the window before */
+    bool is_in_line;     /* what comes is held: others, in sh->input before it, had nothing yet */
 
     struct list dirty_link;
     struct list input_link;
@@ -121,6 +128,8 @@ struct conn {
     struct buf in_plain; /* opened, not used by the owner */
     uint64_t share_turn;
     size_t share_left; /* of input in that turn */
+    uint32_t window_ms; /* when the window began, in which input is counted; cut */
+    uint32_t window_bytes;
 
     struct admission_entry admission; /* while it shakes hands, or waits to */
     struct handshake_start *start;    /* owned; before its first step, instead of a session */

@@ -203,16 +203,40 @@ static void take_snapshot(struct shard *sh)
     atomic_store_explicit(&sh->seen_generation, generation, memory_order_seq_cst);
 }
 
+/* How many wait; no more than what has room in a turn. */
+static uint32_t count_inputs(const struct shard *sh)
+{
+    uint32_t count = 0;
+
+    for (const struct list *at = sh->input.next;
+         at != &sh->input && count < sh->input_bytes_max / CONN_SHARE_BYTES_MIN; at = at->next) {
+        count++;
+    }
+    return count;
+}
+
+/* Those who wait are served in their order until the turn is full, and by half a turn in any
+ * case: events come before them. */
 static void deliver_inputs(struct shard *sh)
 {
     struct list batch;
     struct list *link;
+    size_t enough = sh->input_bytes + sh->input_bytes_max / 2;
+    uint32_t count = count_inputs(sh);
 
+    if (enough < sh->input_bytes_max) {
+        enough = sh->input_bytes_max;
+    }
+    if (sh->input_count_last < count) {
+        sh->input_count_last = count;
+    }
     list_init(&batch);
     list_splice(&batch, &sh->input);
-    for (uint32_t i = 0; i < SHARD_INPUTS_PER_TURN && (link = list_pop_front(&batch)); i++) {
+    for (uint32_t i = 0; i < SHARD_INPUTS_PER_TURN && sh->input_bytes < enough &&
+                         (link = list_pop_front(&batch)); i++) {
         conn_input(LIST_ENTRY(link, struct conn, input_link));
     }
+    sh->has_line = !list_is_empty(&batch);
     list_splice(&batch, &sh->input); /* those left go first the next time */
     list_splice(&sh->input, &batch);
 }
@@ -310,6 +334,8 @@ void shard_turn(struct shard *sh, bool may_sleep)
     sh->input_count = 0;
     sh->now_ms = sh->io->vt->now_ms(sh->io);
     sh->now_unix_s = sh->io->vt->now_unix_s(sh->io);
+    sh->input_bytes_max =
+        sh->now_ms < sh->short_until_ms ? SHARD_INPUT_BYTES_SHORT : SHARD_INPUT_BYTES;
     take_snapshot(sh);
     stop_begin(sh);
     /* Before events: what comes in meanwhile is answered in this turn, none waits for two steps. */

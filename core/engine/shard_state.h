@@ -32,6 +32,11 @@
 /* Input of all connections together that a turn processes, more or less (share_of in conn_in.c): a
  * fraction of a millisecond. */
 #define SHARD_INPUT_BYTES ((size_t)128 << 10)
+/* The same while somebody who is not loud sends something that is waited for: it waits for the end
+ * of one turn and goes out with the end of the next, so both are short. Not always, because it
+ * costs those who are loud some 10 %. */
+#define SHARD_INPUT_BYTES_SHORT ((size_t)32 << 10)
+#define SHARD_SHORT_MS 100u /* so long after the last of it */
 #define SHARD_SLEEP_MS_MAX 60000u
 #define SHARD_PEER_TEXT_BYTES 56u
 /* Mail that waits on the producer's side for room in the ring; replies may go beyond. */
@@ -82,6 +87,9 @@ struct shard {
     void *app;             /* the application's */
     uint64_t turn;
     size_t input_bytes;        /* processed in this turn */
+    size_t input_bytes_max;    /* more or less: share_of */
+    uint64_t short_until_ms;   /* SHARD_INPUT_BYTES_SHORT holds */
+    bool has_line;             /* the last turn could not serve all whose input is held */
     uint32_t input_count;      /* connections that had input in this turn */
     uint32_t input_count_last; /* and in the one before */
     uint64_t now_ms;

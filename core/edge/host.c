@@ -76,6 +76,14 @@ enum tls_version host_tls_min_inside(const struct edge *e)
     return version_of(edge_policy(e)->tls_min);
 }
 
+bool host_tls_is_enough_inside(const struct edge *e, const struct conn *c)
+{
+    const struct tls_peer *peer = conn_tls_peer(c);
+
+    return !peer || host_tls_min_inside(e) != TLS_VERSION_1_3 ||
+           strcmp(peer->version, "TLSv1.3") == 0;
+}
+
 static const struct stream_refusal refusal_tls_version = {
     STREAM_CONDITION_POLICY_VIOLATION, STANZA_CONDITION_POLICY_VIOLATION,
     "a later version of TLS is required: 1.3"};

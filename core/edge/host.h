@@ -42,5 +42,7 @@ const struct stream_refusal *host_review(const struct host_ctx *h, struct stream
 
 /* Of connections that are no partner's. */
 enum tls_version host_tls_min_inside(const struct edge *e);
+/* Whether what was agreed on such a connection is that much now; true without TLS. */
+bool host_tls_is_enough_inside(const struct edge *e, const struct conn *c);
 
 #endif

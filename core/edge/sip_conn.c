@@ -42,6 +42,15 @@ static bool is_named(const struct next_hop *hop, const struct tls_peer *peer)
     return false;
 }
 
+/* Who is refused by a reload is out within a second, also if it does not end its side. */
+void sip_conn_refuse(struct sip_conn *sc)
+{
+    if (!sc->is_ended) {
+        sc->is_ended = true;
+        conn_close(sc->c, HOST_REFUSED_CLOSE_MS);
+    }
+}
+
 /* Which configured next hop this connection belongs to, if any. */
 static void find_hop(struct sip_conn *sc)
 {
@@ -60,16 +69,43 @@ static void find_hop(struct sip_conn *sc)
     }
 }
 
+/* The version is asked first: no address makes up for it. */
+const char *sip_conn_fault(struct sip_conn *sc)
+{
+    struct edge *e = sc->side->e;
+    bool stands = conn_tls_rejudge(sc->c, edge_setup(e)->tls);
+
+    if (!host_tls_is_enough_inside(e, sc->c)) {
+        e->stats.sip_tls_refused++;
+        return "tls-version";
+    }
+    if (sc->is_dialled) {
+        return stands ? NULL : "certificate-withdrawn";
+    }
+    sc->is_trusted = false;
+    find_hop(sc);
+    return sc->is_trusted ? NULL : "not-a-next-hop";
+}
+
+void sip_conn_log_refused(const struct sip_conn *sc, const char *why)
+{
+    const struct tls_peer *peer = conn_tls_peer(sc->c);
+
+    LOG_W(sip_refused, "next_hop=%s peer=%s tls=%d chain=%s subject=%s why=%s version=%s",
+          sc->hop[0] ? sc->hop : "-", conn_peer_text(sc->c), sc->is_tls,
+          peer ? tls_chain_name(peer->chain) : "-",
+          peer ? log_quote(slice_from_cstr(peer->subject)).text : "-", why,
+          peer ? peer->version : "-");
+}
+
+/* Of one that was accepted just now. A reload may have come while it shook hands. */
 static void require_trust(struct sip_conn *sc)
 {
-    find_hop(sc);
-    if (!sc->is_trusted) {
-        const struct tls_peer *peer = conn_tls_peer(sc->c);
+    const char *fault = sip_conn_fault(sc);
 
-        sc->side->e->stats.sip_refused_source++;
-        LOG_W(sip_refused, "peer=%s tls=%d chain=%s subject=%s why=not-a-next-hop",
-              conn_peer_text(sc->c), sc->is_tls, peer ? tls_chain_name(peer->chain) : "-",
-              peer ? log_quote(slice_from_cstr(peer->subject)).text : "-");
+    if (fault) {
+        sc->side->e->stats.sip_refused_source += !sc->is_trusted;
+        sip_conn_log_refused(sc, fault);
         sc->is_ended = true;
         conn_abort(sc->c, ERR_SHUTDOWN, "not a configured next hop");
     }
@@ -145,11 +181,8 @@ static size_t on_data(struct conn *c, void *owner, char *bytes, size_t len)
 
 static void on_secured(struct conn *c, void *owner)
 {
-    struct sip_conn *sc = owner;
-
-    /* A reload may have come meanwhile. */
-    (void)conn_tls_rejudge(c, edge_setup(sc->side->e)->tls);
-    require_trust(sc);
+    (void)c;
+    require_trust(owner);
 }
 
 static void on_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent_bytes)
@@ -257,14 +290,15 @@ void sip_side_accept(struct sip_side *s, struct conn *c, bool is_tls)
 
 void sip_conn_review(struct sip_conn *sc)
 {
-    if (!sc->is_trusted || sc->is_dialled || sc->is_ended) {
-        return; /* dialled ones go with their peer */
+    const char *fault;
+
+    if (!sc->is_trusted || sc->peer || sc->is_ended) {
+        return; /* what is a peer's goes with it */
     }
-    sc->is_trusted = false;
-    (void)conn_tls_rejudge(sc->c, edge_setup(sc->side->e)->tls);
-    find_hop(sc);
-    if (!sc->is_trusted) {
-        sip_conn_close(sc);
+    fault = sip_conn_fault(sc);
+    if (fault) {
+        sip_conn_log_refused(sc, fault);
+        sip_conn_refuse(sc);
     }
 }
 

@@ -113,6 +113,7 @@ struct sip_out {
     struct sip_target *target;
     struct sip_txn_ref ref;
     bool is_retried; /* 503 once: on its second target */
+    uint32_t generation; /* of the rules that let it pass (again.h) */
     uint64_t created_ms;
     /* slices into data */
     struct slice local, remote;             /* pair, A-labels */
@@ -142,6 +143,7 @@ struct sip_side {
     struct list req_over; /* struct sip_req.link, owned: their outcome is told in a moment */
     struct list peer_news; /* struct sip_peer.news: presence has not been told yet */
     struct wheel_timer req_timer;
+    uint32_t generation; /* setup.h: no message waits that was let pass by older rules */
     bool is_stopping;   /* connections are going for good: no one reconnects */
 };
 
@@ -168,8 +170,15 @@ extern const struct sip_txn_ops sip_side_txn_ops;
 struct sip_conn *sip_conn_new(struct sip_side *s, struct conn *c, bool is_tls);
 void sip_conn_close(struct sip_conn *sc);
 void sip_conn_tick(struct sip_conn *sc);
-/* After a new snapshot: hangs up on who is no longer trusted. */
+/* After a new snapshot: hangs up on who is no longer trusted, or speaks too low a version of TLS;
+ * sip_peer_review does so for a peer's. */
 void sip_conn_review(struct sip_conn *sc);
+/* Why the configuration in force does not have this connection, NULL = it may stay: TLS version,
+ * certificate, and of an accepted one whether it is a next hop's at all. Counts versions. */
+const char *sip_conn_fault(struct sip_conn *sc);
+void sip_conn_log_refused(const struct sip_conn *sc, const char *why);
+/* Ends it: nothing more is read, what was written leaves. */
+void sip_conn_refuse(struct sip_conn *sc);
 
 struct message_to_sip;
 struct policy_decision;
@@ -199,13 +208,15 @@ void sip_uac_done(void *owner, const struct sip_client_done *done);
 NODISCARD struct sip_out *sip_out_new(const struct stanza *st,
                                       const struct sip_side_target *target,
                                       const struct message_to_sip *m);
-/* Writes it, or has it wait for the connection. */
+/* Writes it, or has it wait for the connection. Nothing that sip_out_is_refused. */
 void sip_out_dispatch(struct sip_out *o);
 bool sip_out_is_too_old(const struct sip_out *o);
+/* Whether the rules that came while it waited refuse it; then its sender is answered. */
+NODISCARD bool sip_out_is_refused(struct sip_out *o);
 /* Answers its sender. */
 void sip_out_refuse(struct sip_out *o, enum error_local what);
 void sip_out_free(struct sip_out *o);
-/* Frees it; the recipient's next one goes out, unless it has waited too long. */
+/* Frees it; the recipient's next one goes out, unless it has waited too long or is refused. */
 void sip_out_finish(struct sip_out *o);
 
 /* sip_queue.c */
@@ -245,7 +256,8 @@ void sip_peer_conn_closed(struct sip_peer *p, const char *why);
 void sip_peer_failover(struct sip_peer *p, const char *why);
 bool sip_peer_may_failover(const struct sip_peer *p);
 void sip_peer_free(struct sip_peer *p);
-/* After a new snapshot: leaves the place where the next hop no longer is. */
+/* After a new snapshot: leaves the place where the next hop no longer is, and a connection that the
+ * configuration would not make now. */
 void sip_peer_review(struct sip_peer *p);
 /* Dials the next hop. */
 NODISCARD int sip_peer_dial(struct sip_peer *p, const struct dial_ops *ops, struct dial **out);

@@ -219,27 +219,43 @@ static bool is_right_peer(const struct next_hop *hop, struct conn *c)
     return tls_names_match_sip(&peer->names, hop->host);
 }
 
+/* Why this connection, which was dialled for hop, is not what the configuration wants; or NULL. */
+static const char *fault_of(const struct next_hop *hop, struct sip_conn *sc)
+{
+    const char *fault = sip_conn_fault(sc);
+
+    return fault || is_right_peer(hop, sc->c) ? fault : "wrong-certificate";
+}
+
+static const char *fault_text(const char *fault)
+{
+    return fault && strcmp(fault, "tls-version") == 0 ? "TLS is below tls.min_version"
+                                                      : "certificate is not the next hop's";
+}
+
 bool sip_peer_accepts(struct sip_peer *p, struct sip_conn *sc)
 {
     const struct next_hop *hop = hop_of(p);
-    const struct tls_peer *peer = conn_tls_peer(sc->c);
-    const char *why = hop ? "certificate is not the next hop's" : "next hop is gone";
+    const char *fault = NULL;
+    const char *text;
 
     sc->is_dialled = true;
     sc->is_trusted = true;
     slice_to_cstr_cut(slice_from_cstr(p->name), sc->hop, sizeof(sc->hop));
-    /* A reload may have come meanwhile. */
-    (void)conn_tls_rejudge(sc->c, edge_setup(p->side->e)->tls);
-    if (hop && is_right_peer(hop, sc->c)) {
+    if (!hop) {
+        fault = "next-hop-is-gone";
+        text = "next hop is gone";
+    } else {
+        fault = fault_of(hop, sc); /* a reload may have come meanwhile */
+        text = fault_text(fault);
+    }
+    if (!fault) {
         return true;
     }
-    LOG_W(sip_refused, "next_hop=%s peer=%s chain=%s subject=%s why=%s", p->name,
-          conn_peer_text(sc->c), peer ? tls_chain_name(peer->chain) : "none",
-          peer ? log_quote(slice_from_cstr(peer->subject)).text : "-",
-          hop ? "wrong-certificate" : "next-hop-is-gone");
-    note_failure(p, why);
+    sip_conn_log_refused(sc, fault);
+    note_failure(p, text);
     sc->is_ended = true;
-    conn_abort(sc->c, hop ? ERR_TLS_CERTIFICATE : ERR_SHUTDOWN, why);
+    conn_abort(sc->c, hop ? ERR_TLS_CERTIFICATE : ERR_SHUTDOWN, text);
     return false;
 }
 
@@ -450,29 +466,9 @@ void sip_peer_failover(struct sip_peer *p, const char *why)
     }
 }
 
-void sip_peer_review(struct sip_peer *p)
+/* From the first target on; what waits is written as soon as there is a connection. */
+static void redial(struct sip_peer *p)
 {
-    const struct next_hop *hop = hop_of(p);
-    char place[SIP_PLACE_BYTES];
-
-    if (!hop) {
-        if (p->conn) {
-            sip_conn_close(p->conn);
-        }
-        return;
-    }
-    place_of(hop, place);
-    if (p->conn && !conn_tls_rejudge(p->conn->c, edge_setup(p->side->e)->tls)) {
-        LOG_W(sip_refused, "next_hop=%s peer=%s chain=%s why=certificate-withdrawn", p->name,
-              conn_peer_text(p->conn->c), tls_chain_name(conn_tls_peer(p->conn->c)->chain));
-        sip_conn_close(p->conn);
-        return;
-    }
-    if (strcmp(place, p->place) == 0 ||
-        (p->state != SIP_PEER_UP && p->state != SIP_PEER_DIALLING)) {
-        return;
-    }
-    LOG_I(sip_peer_down, "next_hop=%s why=moved-by-configuration to=%s", p->name, place);
     if (p->conn) {
         detach(p);
     }
@@ -480,6 +476,51 @@ void sip_peer_review(struct sip_peer *p)
     p->dial = NULL;
     sip_peer_set_state(p, SIP_PEER_IDLE);
     start(p);
+}
+
+/* The next target is met as the configuration in force says, not as the one that began to dial. */
+static void renew_tls(struct sip_peer *p)
+{
+    struct edge *e = p->side->e;
+    struct dial *dials[] = {p->dial, p->renewal};
+
+    for (uint32_t i = 0; i < ARRAY_COUNT(dials) && edge_setup(e)->tls; i++) {
+        if (dials[i]) {
+            dial_set_tls(dials[i], edge_setup(e)->tls, host_tls_min_inside(e));
+        }
+    }
+}
+
+void sip_peer_review(struct sip_peer *p)
+{
+    const struct next_hop *hop = hop_of(p);
+    struct sip_conn *sc = p->conn;
+    const char *fault = NULL;
+    char place[SIP_PLACE_BYTES];
+    bool has_moved;
+
+    if (!hop) {
+        if (sc) {
+            sip_conn_close(sc);
+        }
+        return;
+    }
+    place_of(hop, place);
+    has_moved = strcmp(place, p->place) != 0;
+    renew_tls(p);
+    if (sc && !sc->is_ended) {
+        /* Who answers elsewhere is not asked for the new place's names. */
+        fault = has_moved ? sip_conn_fault(sc) : fault_of(hop, sc);
+    }
+    if (fault) {
+        sip_conn_log_refused(sc, fault);
+        note_failure(p, fault_text(fault));
+        redial(p);
+        sip_conn_refuse(sc);
+    } else if (has_moved && (p->state == SIP_PEER_UP || p->state == SIP_PEER_DIALLING)) {
+        LOG_I(sip_peer_down, "next_hop=%s why=moved-by-configuration to=%s", p->name, place);
+        redial(p);
+    }
 }
 
 bool sip_peer_may_failover(const struct sip_peer *p)

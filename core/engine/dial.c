@@ -454,6 +454,18 @@ void dial_next(struct dial *d, const char *why)
     start_work(d, next_fire);
 }
 
+void dial_set_tls(struct dial *d, struct tls_context *ctx, enum tls_version version_min)
+{
+    struct tls_context *before = d->params.tls.ctx;
+
+    ASSERT(d->magic == DIAL_MAGIC);
+    d->params.tls.ctx = tls_context_ref(ctx);
+    d->params.tls.session.version_min = version_min;
+    if (before) {
+        tls_context_unref(before);
+    }
+}
+
 void dial_free(struct dial *d)
 {
     if (d == NULL) {

@@ -53,6 +53,9 @@ NODISCARD int dial_start(struct dial **out, struct shard *sh, const struct dial_
                          const struct dial_ops *ops, void *ctx);
 /* The last connection turned out useless (the owner has closed it): the next target. */
 void dial_next(struct dial *d, const char *why);
+/* Handshakes that begin from now on: with this context (referenced), no version below. For a dial
+ * that outlives a reload. */
+void dial_set_tls(struct dial *d, struct tls_context *ctx, enum tls_version version_min);
 /* Ends it; no callback comes any more. NULL is accepted. A conn handed out lives on. */
 void dial_free(struct dial *d);
 /* Host name of the target that done was called for, for logs and certificate checks. */

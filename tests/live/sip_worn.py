@@ -4,151 +4,23 @@
 own answer, nothing is answered with an error. Needs a build with all assertions: there a test may
 lower the limits per key."""
 import os
-import socket
-import ssl
 import sys
-import threading
 import time
-import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, Skip, case, check, main, plan
 from lab.fedgate import Fedgate, binary, corp_dns, partner
 from lab.peer import Peer
 from lab.process import HANG_S, wait_until
-from lab.sip import SipWire, answer_to, compose
+from lab.sip_tls import TlsCaller, TlsPool, tls_1_2
 from lab.xmpp import error_of, local, message, text_of, trust_everyone
 
 SCRIPTED = "scripted.test"
 POOL = "pool.corp.test"
 LIMITS = "12 100000"
+CIPHERS = "ECDHE+AESGCM"
 COUNT = 600
 RECIPIENTS = 16
-ANSWER_S = 0.1
-
-
-def tls_1_2(context, ciphers):
-    """Keys that cannot be renewed within a session."""
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(ciphers)
-    return context
-
-
-class Pool:
-    """The next hop: answers each MESSAGE after a while, so that some always are under way."""
-
-    def __init__(self, lab):
-        self.tls = tls_1_2(trust_everyone(lab.certs.crt(POOL), lab.certs.key(POOL), True),
-                           "ECDHE+AESGCM")
-        self.lock = threading.Lock()
-        self.texts = []
-        self.at_once = self.most_at_once = self.connections = self.refused = 0
-        self.orderly = 0
-        self.takes = True
-        self.listener = socket.create_server((plan.PHONES, plan.SIP_TLS))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connected, _ = self.listener.accept()
-            except OSError:
-                return
-            if not self.takes:
-                self.refused += 1
-                connected.close()
-                continue
-            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
-
-    def _serve(self, connected):
-        try:
-            wire = SipWire(self.tls.wrap_socket(connected, server_side=True,
-                                                suppress_ragged_eofs=False))
-        except OSError:
-            return
-        with self.lock:
-            self.connections += 1
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            self._talk(wire)
-        except OSError:
-            pass
-        with self.lock:
-            self.at_once -= 1
-
-    def _talk(self, wire):
-        due = []
-        wire.socket.settimeout(0.02)
-        while True:
-            while due and due[0][0] <= time.monotonic():
-                wire.send(due.pop(0)[1])
-            try:
-                got = wire.read()
-            except TimeoutError:
-                continue
-            if got is None:
-                with self.lock:
-                    self.orderly += 1
-                check(not due, "closed with requests unanswered:", len(due))
-                return
-            if got.method == "MESSAGE":
-                with self.lock:
-                    self.texts.append((got.get("to"), got.text))
-                due.append((time.monotonic() + ANSWER_S, answer_to(got, 200)))
-            elif got.method:
-                wire.send(answer_to(got, 200))
-
-    def stop(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-
-
-class Caller:
-    """A SIP element that dials fedgate, sends one request after the other, and dials again when it
-    finds the connection closed."""
-
-    def __init__(self):
-        self.tls = tls_1_2(trust_everyone(), "ECDHE+AESGCM")
-        self.wire = None
-        self.dials = 0
-
-    def dial(self):
-        plain = socket.create_connection((plan.FEDGATE, plan.SIP_TLS), 10, (plan.PHONES, 0))
-        self.wire = SipWire(self.tls.wrap_socket(plain, suppress_ragged_eofs=False))
-        self.wire.socket.settimeout(HANG_S)
-        self.dials += 1
-
-    def wait_closed(self):
-        """Its end comes in order, with nothing before it."""
-        check(self.wire.read() is None, "something came where nothing was asked")
-        self.wire.socket.close()
-        self.wire = None
-
-    def ask(self, to, text):
-        """The final answer; None: the connection ended first, in order."""
-        self.send(to, text)
-        return self.final()
-
-    def send(self, to, text):
-        if self.wire is None:
-            self.dial()
-        here = "%s:%d" % self.wire.socket.getsockname()[:2]
-        self.wire.send(compose(f"MESSAGE sip:{to} SIP/2.0", [
-            ("Via", f"SIP/2.0/TLS {here};branch=z9hG4bK{uuid.uuid4().hex}"),
-            ("Max-Forwards", "70"), ("From", f"<sip:joe@{plan.CORP}>;tag={uuid.uuid4().hex[:8]}"),
-            ("To", f"<sip:{to}>"), ("Call-ID", uuid.uuid4().hex), ("CSeq", "1 MESSAGE")], text,
-            "text/plain;charset=UTF-8"))
-
-    def final(self):
-        while (got := self.wire.read()) is not None:
-            if got.status >= 200:
-                return got
-        self.wire = None
-        return None
 
 
 class Stage:
@@ -160,7 +32,8 @@ class Stage:
         corp_dns(lab)
         lab.dns.xmpp(SCRIPTED, plan.SCRIPTED)
         lab.certs.make(POOL)
-        self.pool = lab.own(Pool(lab))
+        self.pool = lab.own(TlsPool(tls_1_2(
+            trust_everyone(lab.certs.crt(POOL), lab.certs.key(POOL), True), CIPHERS)))
         hop = {"kind": "sip", "uri": f"sip:{plan.PHONES}:{plan.SIP_TLS};transport=tls",
                "trusted_names": [POOL], "trusted_addresses": ["127.0.0.0/8"],
                "options_interval_s": 0}
@@ -221,6 +94,7 @@ def outwards(backend, shards=1):
         totals = stage.all_good()
         check(totals["tls_worn"] >= 3, "too few were replaced:", totals["tls_worn"])
         check(pool.most_at_once >= 2, "the old connection was gone before the new one")
+        check(pool.unanswered == 0, "closed with requests unanswered:", pool.unanswered)
         check(pool.orderly >= 3 and pool.orderly + pool.at_once == pool.connections,
               "not all closed in order:", (pool.orderly, pool.at_once, pool.connections))
         print(f"{backend}: {totals['tls_worn']} used up, {pool.connections} connections")
@@ -249,7 +123,7 @@ def inwards(backend):
     """Incoming connections are closed in order in a pause of their sender."""
     with Lab(f"sip-worn-in-{backend}") as lab:
         stage = Stage(lab, backend)
-        caller = Caller()
+        caller = TlsCaller(tls_1_2(trust_everyone(), CIPHERS))
         sent = 0
         for _ in range(3):
             for _ in range(20):
@@ -268,7 +142,7 @@ def inwards_without_pause():
     crosses it was not taken."""
     with Lab("sip-worn-busy") as lab:
         stage = Stage(lab)
-        caller = Caller()
+        caller = TlsCaller(tls_1_2(trust_everyone(), CIPHERS))
         taken = []
         number = 0
         deadline = time.monotonic() + 3 * HANG_S  # 32 s are its bound
@@ -293,7 +167,7 @@ def inwards_overlapping():
     comes to its end; what was refused did not arrive, what was accepted did."""
     with Lab("sip-worn-overlap") as lab:
         stage = Stage(lab)
-        caller = Caller()
+        caller = TlsCaller(tls_1_2(trust_everyone(), CIPHERS))
         sent = accepted = refused = crossed = 0
         deadline = time.monotonic() + 5 * HANG_S  # 64 s are its bound
         while not refused and time.monotonic() < deadline:

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xml_bench: the XML parser beside expat on the same stanzas in one run, and the writer. Messages
  * of 251 bytes each: most plain ASCII, one in eight with entities, one in eight not ASCII; fed in
- * blocks of 16 KiB and one stanza per call. "Served" ones have 400 bytes each, in the ways in which
- * servers and component libraries write: attributes in any order, declarations behind them, spaces
- * before "/>", the stream's namespace said again. expat resolves namespaces, as ours does; it only
- * calls back, ours builds a tree. race.h: options. */
+ * blocks of 16 KiB and one stanza per call. "Served" ones have 400 bytes on average, in the 16 ways
+ * in which clients and servers write that the load generator's mix has (load/mix.h). expat resolves
+ * namespaces, as ours does; it only calls back, ours builds a tree. race.h: options. */
 #include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "load/mix.h"
+#include "load/payload.h"
 #include "race.h"
 #include "xml/parser.h"
 #include "xml/scan.h"
@@ -43,17 +44,18 @@ static const char *const bodies[8] = {
     "please call me when you are back in the office ",
 };
 
-/* The body's text and its end tag up to what stands behind it. */
-static void put_body(struct buf *out, size_t end, const char *body, const char *behind)
+/* The body's text, and the end of body and message. */
+static void put_body(struct buf *out, size_t end, const char *body)
 {
-    end -= strlen("</body>") + strlen(behind);
+    static const char behind[] = "</body></message>";
+
+    end -= strlen(behind);
     while (buf_len(out) + strlen(body) <= end) {
         buf_put_cstr(out, body);
     }
     while (buf_len(out) < end) {
         buf_putc(out, '.');
     }
-    buf_put_lit(out, "</body>");
     buf_put_cstr(out, behind);
 }
 
@@ -70,45 +72,40 @@ static void put_stanza(struct buf *out, unsigned i, bool is_wide)
                "<message from='juliet%u@fabrikam.test/balcony' to='romeo%u@corp.test/orchard' "
                "type='chat' id='purple%08x' xml:lang='en'><body>",
                i % 97, i % 31, i * 2654435761u);
-    put_body(out, end, is_wide ? wide_bodies[i % 2] : bodies[i % 8], "</message>");
+    put_body(out, end, is_wide ? wide_bodies[i % 2] : bodies[i % 8]);
 }
 
-/* In the order of a hash table; with the default namespace; by a component library; plain. */
+/* As clients and servers in use write them: the load generator's mix (load/mix.h). */
 static void put_served(struct buf *out, unsigned i)
 {
-    static const struct {
-        const char *head; /* the id comes */
-        const char *body;
-        const char *tail;
-    } ways[4] = {
-        {"<message id='p",
-         "' type='chat' to='romeo@corp.test' from='juliet@fabrikam.test/balcony'>"
-         "<origin-id id='0c4d8f2e-b7e1-43' xmlns='urn:xmpp:sid:0'/><body>",
-         "<markable xmlns='urn:xmpp:chat-markers:0'/></message>"},
-        {"<message xmlns='jabber:server' id='q",
-         "' to='romeo@corp.test' from='juliet@fabrikam.test/balcony' type='chat'>"
-         "<active xmlns='http://jabber.org/protocol/chatstates'/><body>",
-         "</message>"},
-        {"<message type=\"chat\" id=\"s",
-         "\" to=\"romeo@corp.test\" from=\"juliet@fabrikam.test/balcony\">"
-         "<active xmlns=\"http://jabber.org/protocol/chatstates\" /><body>",
-         "<request xmlns=\"urn:xmpp:receipts\" /></message>"},
-        {"<message xml:lang='en' id='e",
-         "' to='romeo@corp.test' from='juliet@fabrikam.test/balcony' type='chat'>"
-         "<stanza-id id='1687' by='corp.test' xmlns='urn:xmpp:sid:0'/><body>",
-         "</message>"},
-    };
-    size_t end = buf_len(out) + SERVED_BYTES;
+    static char from[] = "u00007@fabrikam.test";
+    static const char *const names[MIX_NAMES] = {
+        from, "u00007@corp.test", "balcony", "orchard", "fabrikam.test", "00007-0000000042", ""};
+    const struct mix *mix = mix_find("real", false);
+    size_t wanted = (size_t)mix->count * SERVED_BYTES;
+    size_t bare = 0;
+    size_t body;
+    size_t len;
+    char *to;
 
-    buf_put_cstr(out, ways[i % 4].head);
-    buf_printf(out, "%08x%s", i * 2654435761u, ways[i % 4].body);
-    put_body(out, end, bodies[i / 4 % 8], ways[i % 4].tail);
+    payload_put_digits(from + 1, PAYLOAD_FLOW_DIGITS, i % 97);
+    for (uint32_t row = 0; row < mix->count; row++) {
+        bare += mix_write(&mix->rows[row], names, PAYLOAD_HEAD_BYTES, NULL);
+    }
+    body = mix_body_bytes(mix, i % mix->count, wanted - bare);
+    len = mix_write(&mix->rows[i % mix->count], names, body, NULL);
+    to = buf_reserve(out, len + 1);
+    if (to) {
+        (void)mix_write(&mix->rows[i % mix->count], names, body, to);
+        buf_commit(out, len);
+    }
 }
 
 static void make_corpus(struct corpus *c, uint32_t count, enum corpus_kind kind)
 {
     c->stanza_bytes = kind == CORPUS_SERVED ? SERVED_BYTES : STANZA_BYTES;
-    buf_init(&c->bytes, count * c->stanza_bytes);
+    /* Served ones are as long on average; a NUL behind the last. */
+    buf_init(&c->bytes, (size_t)(count + MIX_ROWS_MAX) * c->stanza_bytes);
     buf_init(&c->out, (size_t)4 << 20);
     for (unsigned i = 0; i < count; i++) {
         if (kind == CORPUS_SERVED) {
@@ -117,7 +114,8 @@ static void make_corpus(struct corpus *c, uint32_t count, enum corpus_kind kind)
             put_stanza(&c->bytes, i, kind == CORPUS_WIDE);
         }
     }
-    if (c->bytes.failed || buf_len(&c->bytes) != count * c->stanza_bytes) {
+    if (c->bytes.failed || (count % MIX_ROWS_MAX == 0 &&
+                            buf_len(&c->bytes) != (size_t)count * c->stanza_bytes)) {
         race_die("corpus");
     }
 }

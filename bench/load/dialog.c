@@ -6,6 +6,8 @@
 
 #include "base/pool.h"
 
+#define DEL 0x7f
+
 /* What a message of theirs says of the dialog; borrowed. */
 struct said {
     struct slice call_id;
@@ -46,15 +48,29 @@ static bool read_routes(const struct sip_msg *m, struct said *out)
     return true;
 }
 
+/* It can stand in a request of ours: without controls, spaces, < and > (the writer's rule; in a
+ * Call-ID they are grammatical, but nobody writes them). */
+static bool is_writable(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        if (c <= ' ' || c == '<' || c == '>' || c == DEL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const char *read_all(const struct sip_msg *m, struct said *out)
 {
     struct sip_addr contact;
 
     *out = (struct said){.tag = tag_of(m)};
-    if (sip_msg_call_id(m, &out->call_id) != 0) {
+    if (sip_msg_call_id(m, &out->call_id) != 0 || !is_writable(out->call_id)) {
         return "Call-ID";
     }
-    if (slice_is_empty(out->tag)) {
+    if (slice_is_empty(out->tag) || !is_writable(out->tag)) {
         return "tag";
     }
     if (sip_msg_addr(m, SIP_HDR_CONTACT, &contact) != 0 || contact.is_star) {

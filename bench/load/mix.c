@@ -184,3 +184,20 @@ size_t mix_write(const struct mix_row *row, const char *const names[MIX_NAMES], 
     }
     return at;
 }
+
+size_t mix_body_bytes(const struct mix *mix, uint32_t row, size_t spare)
+{
+    uint32_t shares = 0;
+    uint32_t last = 0;
+    size_t given = 0;
+
+    for (uint32_t i = 0; i < mix->count; i++) {
+        shares += mix->rows[i].share;
+        last = mix_has_body(&mix->rows[i]) ? i : last;
+    }
+    for (uint32_t i = 0; i < mix->count; i++) {
+        given += spare * mix->rows[i].share / shares;
+    }
+    return PAYLOAD_HEAD_BYTES + spare * mix->rows[row].share / shares +
+           (row == last ? spare - given : 0);
+}

@@ -51,5 +51,8 @@ bool mix_has_body(const struct mix_row *row);
  * a NUL, when out is not NULL. */
 size_t mix_write(const struct mix_row *row, const char *const names[MIX_NAMES], size_t body_bytes,
                  char *out);
+/* The bytes of a row's text where forms together lack `spare` bytes to the size asked for: by their
+ * shares, and the least; the last one with a text takes what does not divide. */
+size_t mix_body_bytes(const struct mix *mix, uint32_t row, size_t spare);
 
 #endif

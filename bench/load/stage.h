@@ -112,6 +112,8 @@ void stage_start(struct stage *st, const struct schedule_params *params, uint64_
                  uint32_t from, uint32_t until);
 /* A line of the source goes, and comes again after away_ms. */
 void stage_leave(struct stage *st, uint32_t line, uint32_t away_ms);
+/* The end: those that are away do not come again. */
+void stage_lines_forget(struct stage *st);
 void stage_hold(struct stage *st, bool is_held);
 /* STAGE_MAIL_CREDIT has come: these flows may send again. Takes the mail over. */
 void stage_take_credit(struct stage *st, struct mail *m);

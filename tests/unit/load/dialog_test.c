@@ -35,12 +35,12 @@ static const struct sip_msg *message(const char *start, const char *tags, unsign
     return &m;
 }
 
-#define REQUEST "SUBSCRIBE sip:u@corp.test SIP/2.0"
+#define REQUEST  "SUBSCRIBE sip:u@corp.test SIP/2.0"
 #define RESPONSE "SIP/2.0 200 OK"
-#define THEIRS "From: <sip:a@b>;tag=their\r\nTo: <sip:c@d>\r\n"
-#define OURS "From: <sip:a@b>;tag=our\r\nTo: <sip:c@d>;tag=their\r\n"
-#define CONTACT "Contact: <sip:server:5070;transport=tls>\r\n"
-#define ROUTES "Record-Route: <sip:one;lr>, <sip:two;lr>\r\nRecord-Route: <sip:three;lr>\r\n"
+#define THEIRS   "From: <sip:a@b>;tag=their\r\nTo: <sip:c@d>\r\n"
+#define OURS     "From: <sip:a@b>;tag=our\r\nTo: <sip:c@d>;tag=their\r\n"
+#define CONTACT  "Contact: <sip:server:5070;transport=tls>\r\n"
+#define ROUTES   "Record-Route: <sip:one;lr>, <sip:two;lr>\r\nRecord-Route: <sip:three;lr>\r\n"
 
 static const char *written(void)
 {
@@ -78,8 +78,8 @@ Test(dialog, begun_by_a_request_it_has_its_routes_in_order)
 Test(dialog, begun_by_a_response_it_has_them_the_other_way_round)
 {
     cr_assert_null(dialog_begin(&d, message(RESPONSE, OURS, 1, CONTACT ROUTES)));
-    cr_assert(strstr(written(),
-                     "Route: <sip:three;lr>\r\nRoute: <sip:two;lr>\r\nRoute: <sip:one;lr>"));
+    cr_assert(
+        strstr(written(), "Route: <sip:three;lr>\r\nRoute: <sip:two;lr>\r\nRoute: <sip:one;lr>"));
 }
 
 Test(dialog, what_lacks_something_begins_nothing)
@@ -90,9 +90,13 @@ Test(dialog, what_lacks_something_begins_nothing)
     cr_assert_str_eq(dialog_begin(&d, message(REQUEST, THEIRS, 5, "")), "Contact");
     cr_assert_str_eq(dialog_begin(&d, message(REQUEST, THEIRS, 5, "Contact: *\r\n")), "Contact");
     cr_assert_str_eq(dialog_begin(&d, message(REQUEST, THEIRS, 5, "Contact: <\r\n")), "Contact");
-    cr_assert_str_eq(dialog_begin(&d, message(REQUEST, "From: <sip:a@b>\r\nTo: <sip:c@d>\r\n", 5,
-                                              CONTACT)),
-                     "tag");
+    cr_assert_str_eq(
+        dialog_begin(&d, message(REQUEST, "From: <sip:a@b>\r\nTo: <sip:c@d>\r\n", 5, CONTACT)),
+        "tag");
+    cr_assert_str_eq(
+        dialog_begin(&d,
+                     message(REQUEST, "From: <sip:a@b>;tag=<t>\r\nTo: <sip:c@d>\r\n", 5, CONTACT)),
+        "tag");
     for (unsigned i = 0; i <= DIALOG_ROUTES_MAX; i++) {
         memcpy(many + strlen(many), "Record-Route: <sip:r;lr>\r\n", 27);
     }
@@ -110,8 +114,8 @@ Test(dialog, it_is_known_by_call_and_tag)
     cr_assert_null(dialog_begin(&d, message(REQUEST, THEIRS, 5, CONTACT)));
     cr_assert(dialog_has(&d, message(REQUEST, THEIRS, 6, CONTACT)));
     cr_assert_not(dialog_has(&d, message(REQUEST, OURS, 6, CONTACT)));
-    cr_assert_not(dialog_has(&d, message(REQUEST, "From: <sip:a@b>\r\nTo: <sip:c@d>\r\n", 6,
-                                         CONTACT)));
+    cr_assert_not(
+        dialog_has(&d, message(REQUEST, "From: <sip:a@b>\r\nTo: <sip:c@d>\r\n", 6, CONTACT)));
 }
 
 Test(dialog, numbers_must_rise_and_the_target_follows)

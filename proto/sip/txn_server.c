@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* txn_server: server transactions (RFC 3261 17.2, 9.2, 8.2.2.2; RFC 4320) on reliable transports:
  * nothing is retransmitted, a final response ends a non-INVITE transaction at once (timer J = 0),
- * and an INVITE one when its ACK has come (timer I = 0) or timer H says that none will.          */
-#include "sip/txn_int.h"
-
+ * and an INVITE one when its ACK has come (timer I = 0) or timer H says that none will. Here:
+ * requests as they come; after that: txn_server_life.c. */
 #include "base/check.h"
-#include "base/err.h"
 #include "base/pool.h"
-
-struct sip_server {
-    struct sip_node node;     /* first: in server_by_key */
-    uint64_t key[2];          /* keyed hashes, of which the first is the node's */
-    struct sip_txns *table;   /* borrowed */
-    struct sip_link *link;    /* borrowed until sip_link_down, then NULL */
-    struct list link_node;    /* in link->servers */
-    struct wheel_timer timer; /* 100, then the end of patience; timer H when completed */
-    void *owner;              /* borrowed */
-    uint64_t answer_by_ms;
-    struct sip_txn_ref ref;
-    struct sip_merge_key merge_key;
-    enum sip_server_state state;
-    enum sip_method method;
-    struct sip_id to_tag;
-    bool is_merge_kept;
-    uint32_t stem_len;      /* response lines copied from the request */
-    uint32_t timestamp_len; /* behind them: the Timestamp line, for 100 only */
-    char stem[];
-};
-
-STATIC_ASSERT(offsetof(struct sip_server, node) == 0, "a node is its transaction");
+#include "sip/txn_server_int.h"
 
 static bool has_key(const struct sip_node *node, const void *what)
 {
@@ -42,140 +19,6 @@ static struct sip_server *find_by_key(const struct sip_txns *t, const uint64_t k
     struct sip_node *node = sip_index_find(&t->server_by_key, key[0], has_key, key);
 
     return node ? CONTAINER_OF(node, struct sip_server, node) : NULL;
-}
-
-/* The edges of 17.2.1 and 17.2.2 between states that last; all others end the object. */
-static void set_state(struct sip_server *s, enum sip_server_state state)
-{
-    ASSERT(s->state < state);
-    if (state == SIP_SERVER_COMPLETED) {
-        ASSERT(s->method == SIP_METHOD_INVITE);
-    }
-    s->state = state;
-}
-
-static void leave_link(struct sip_server *s)
-{
-    list_remove(&s->link_node);
-    s->link = NULL;
-}
-
-static void discard(struct sip_server *s)
-{
-    struct sip_txns *t = s->table;
-
-    sip_index_remove(&t->server_by_key, &s->node);
-    wheel_disarm(t->wheel, &s->timer);
-    leave_link(s);
-    sip_slots_give(&t->servers, s->ref);
-    t->stats.server_now--;
-    pool_free(s);
-}
-
-/* A whole response or nothing: a buffer at its bound keeps its earlier, complete messages. */
-static int write_final(struct sip_server *s, const struct sip_answer *a)
-{
-    const struct sip_txn_ops *ops = s->table->ops;
-    struct buf *out = s->link ? ops->out(s->link) : NULL;
-    size_t before;
-
-    if (!out) {
-        return ERR_CLOSED;
-    }
-    before = buf_len(out);
-    sip_write_status_line(out, a->status, a->reason);
-    buf_append(out, s->stem, s->stem_len);
-    buf_put(out, a->fields);
-    sip_write_end(out, a->content_type, a->body);
-    if (out->failed) {
-        buf_truncate(out, before);
-        out->failed = true;
-        return ERR_LIMIT;
-    }
-    ops->flush(s->link);
-    return 0;
-}
-
-static void on_timer_h(struct wheel_timer *timer, void *ctx)
-{
-    struct sip_server *s = CONTAINER_OF(timer, struct sip_server, timer);
-    const struct sip_txn_ops *ops = s->table->ops;
-    struct sip_txn_ref ref = s->ref;
-
-    (void)ctx;
-    s->table->stats.no_ack++;
-    discard(s);
-    ops->server_ended(ref, NULL, SIP_SERVER_END_NO_ACK);
-}
-
-/* Sends the final response; afterwards the transaction is gone or, an INVITE, waits for its ACK. */
-static int finish(struct sip_server *s, const struct sip_answer *a, uint64_t now_ms)
-{
-    struct sip_txns *t = s->table;
-    int err = write_final(s, a);
-
-    if (err) {
-        t->stats.server_link_lost++;
-    } else {
-        t->stats.server_answered++;
-    }
-    /* Only what was taken must not be taken twice; a refused request may be tried again. */
-    if (s->is_merge_kept && a->status >= 300) {
-        sip_merge_forget(&t->merge, s->merge_key);
-    }
-    s->owner = NULL;
-    if (err || s->method != SIP_METHOD_INVITE || a->status < 300) {
-        discard(s);
-        return err;
-    }
-    set_state(s, SIP_SERVER_COMPLETED);
-    wheel_arm(t->wheel, &s->timer, now_ms + SIP_TIMER_H_MS, on_timer_h, NULL);
-    return 0;
-}
-
-static void send_trying(struct sip_server *s)
-{
-    const struct sip_txn_ops *ops = s->table->ops;
-    struct buf *out = s->link ? ops->out(s->link) : NULL;
-    size_t before;
-
-    if (s->state != SIP_SERVER_TRYING || !out) {
-        return;
-    }
-    before = buf_len(out);
-    sip_write_status_line(out, 100, SLICE_NONE);
-    buf_append(out, s->stem, s->stem_len + s->timestamp_len);
-    sip_write_end_empty(out);
-    if (out->failed) {
-        buf_truncate(out, before);
-        out->failed = true;
-        return;
-    }
-    set_state(s, SIP_SERVER_PROCEEDING);
-    s->table->stats.trying_sent++;
-    ops->flush(s->link);
-}
-
-static void on_patience_end(struct wheel_timer *timer, void *ctx)
-{
-    struct sip_server *s = CONTAINER_OF(timer, struct sip_server, timer);
-    const struct sip_txn_ops *ops = s->table->ops;
-    struct sip_txn_ref ref = s->ref;
-    void *owner = s->owner;
-
-    (void)ctx;
-    s->table->stats.server_unanswered++;
-    (void)finish(s, &(struct sip_answer){.status = 504}, s->answer_by_ms);
-    ops->server_ended(ref, owner, SIP_SERVER_END_UNANSWERED);
-}
-
-static void on_trying(struct wheel_timer *timer, void *ctx)
-{
-    struct sip_server *s = CONTAINER_OF(timer, struct sip_server, timer);
-
-    (void)ctx;
-    send_trying(s);
-    wheel_arm(s->table->wheel, &s->timer, s->answer_by_ms, on_patience_end, NULL);
 }
 
 /* A response without a transaction behind it (RFC 3261 8.2.7). */
@@ -243,7 +86,7 @@ static struct sip_server_result take_ack(struct sip_txns *t, struct sip_server *
 {
     if (s && s->method == SIP_METHOD_INVITE && s->state == SIP_SERVER_COMPLETED) {
         t->stats.ack_matched++;
-        discard(s);
+        sip_server_discard(s);
         return absorbed("ACK of a refused INVITE");
     }
     t->stats.ack_stray++;
@@ -272,7 +115,7 @@ static struct sip_server_result take_cancel(struct sip_txns *t, struct sip_link 
     }
     ref = s->ref;
     owner = s->owner;
-    (void)finish(s, &(struct sip_answer){.status = 487}, now_ms);
+    (void)sip_server_finish(s, &(struct sip_answer){.status = 487}, now_ms);
     t->ops->server_ended(ref, owner, SIP_SERVER_END_CANCELLED);
     return absorbed("CANCEL of an INVITE");
 }
@@ -324,7 +167,7 @@ static struct sip_server *new_server(struct sip_txns *t, struct sip_link *link,
     sip_index_add(&t->server_by_key, &s->node, s->key[0]);
     list_push_back(&link->servers, &s->link_node);
     wheel_arm(t->wheel, &s->timer, now_ms + (is_invite ? SIP_TRYING_INVITE_MS : SIP_TRYING_MS),
-              on_trying, NULL);
+              sip_server_on_trying, NULL);
     t->stats.server_now++;
     return s;
 }
@@ -406,102 +249,4 @@ void sip_server_answer_bad(struct sip_txns *t, struct sip_link *link, const stru
     struct sip_verdict verdict = {bad->status, bad->why};
 
     (void)refused(t, link, m, NULL, &verdict);
-}
-
-static struct sip_server *find_open(const struct sip_txns *t, struct sip_txn_ref ref)
-{
-    struct sip_server *s = sip_slots_get(&t->servers, ref);
-
-    return s && s->state != SIP_SERVER_COMPLETED ? s : NULL;
-}
-
-bool sip_server_is_open(const struct sip_txns *t, struct sip_txn_ref ref)
-{
-    return find_open(t, ref) != NULL;
-}
-
-void sip_server_set_owner(struct sip_txns *t, struct sip_txn_ref ref, void *owner)
-{
-    struct sip_server *s = find_open(t, ref);
-
-    if (s) {
-        s->owner = owner;
-    }
-}
-
-struct slice sip_server_to_tag(const struct sip_txns *t, struct sip_txn_ref ref)
-{
-    const struct sip_server *s = find_open(t, ref);
-
-    return s ? sip_id_slice(&s->to_tag) : SLICE_NONE;
-}
-
-int sip_server_respond(struct sip_txns *t, struct sip_txn_ref ref, const struct sip_answer *answer,
-                       uint64_t now_ms)
-{
-    struct sip_server *s = find_open(t, ref);
-
-    if (!s) {
-        return ERR_STALE;
-    }
-    if (answer->status < 200 || answer->status > 699 ||
-        (answer->status == 408 && s->method != SIP_METHOD_INVITE)) {
-        return ERR_STATE;
-    }
-    return finish(s, answer, now_ms);
-}
-
-void sip_server_trying(struct sip_txns *t, struct sip_txn_ref ref)
-{
-    struct sip_server *s = find_open(t, ref);
-
-    if (s) {
-        send_trying(s);
-    }
-}
-
-struct sip_link *sip_server_link(const struct sip_txns *t, struct sip_txn_ref ref)
-{
-    const struct sip_server *s = find_open(t, ref);
-
-    return s ? s->link : NULL;
-}
-
-bool sip_server_has_link(const struct sip_txns *t, struct sip_txn_ref ref)
-{
-    return sip_server_link(t, ref) != NULL;
-}
-
-int sip_server_set_link(struct sip_txns *t, struct sip_txn_ref ref, struct sip_link *link)
-{
-    struct sip_server *s = find_open(t, ref);
-
-    if (!s) {
-        return ERR_STALE;
-    }
-    if (!link->is_up || link->txns != t) {
-        return ERR_CLOSED;
-    }
-    leave_link(s);
-    s->link = link;
-    list_push_back(&link->servers, &s->link_node);
-    return 0;
-}
-
-void sip_servers_link_down(struct sip_link *link)
-{
-    struct list *node;
-
-    while ((node = list_first(&link->servers))) {
-        leave_link(LIST_ENTRY(node, struct sip_server, link_node));
-    }
-}
-
-void sip_servers_free_all(struct sip_txns *t)
-{
-    for (uint32_t i = 0; i < t->servers.slot_count; i++) {
-        if (t->servers.slots[i].txn) {
-            discard(t->servers.slots[i].txn);
-        }
-    }
 }

@@ -130,7 +130,7 @@ struct xml_declaration {
 enum xml_why xml_read_declaration(struct slice declaration, struct xml_declaration *out,
                                   const char **text);
 
-/* parser.c: takes tokens from p->token_at on until the unit or the window ends. */
+/* run.c: takes tokens from p->token_at on until the unit or the window ends. */
 enum xml_step xml_run_tokens(struct xml_parser *p, const char *base, const char *end);
 
 /* document.c: comments and processing instructions at cur, which is a '<'. */

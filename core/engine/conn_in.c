@@ -37,44 +37,52 @@ static size_t share_of(struct shard *sh)
 
 static size_t share_left(struct conn *c)
 {
-    if (c->share_turn != c->sh->turn) {
-        c->share_turn = c->sh->turn;
+    if (c->share_turn != (uint32_t)c->sh->turn) {
+        c->share_turn = (uint32_t)c->sh->turn;
         c->sh->input_count++;
-        c->share_left = share_of(c->sh);
+        c->share_left = (uint32_t)share_of(c->sh);
     }
     return c->share_left;
 }
 
-static bool is_loud(const struct conn *c)
+/* Whether c brings more than that many bytes in CONN_WINDOW_MS. */
+static bool brings(const struct conn *c, uint32_t bytes)
 {
-    return c->was_loud || c->window_bytes > CONN_LOUD_BYTES;
+    return c->window_bytes > bytes || c->window_bytes_last > bytes;
 }
 
-/* Counts what c brings; while it is little, and waited for, turns are short. */
+/* Counts what c brings; while it is not loud, and waited for, turns are short. */
 static void count_input(struct conn *c, size_t len)
 {
     uint32_t since_ms = (uint32_t)c->sh->now_ms - c->window_ms;
 
-    if (since_ms >= CONN_LOUD_MS) {
-        c->was_loud = since_ms < 2 * CONN_LOUD_MS && c->window_bytes > CONN_LOUD_BYTES;
+    if (since_ms >= CONN_WINDOW_MS) {
+        c->window_bytes_last = since_ms < 2 * CONN_WINDOW_MS ? c->window_bytes : 0;
         c->window_ms = (uint32_t)c->sh->now_ms;
         c->window_bytes = 0;
     }
     if (c->window_bytes <= CONN_LOUD_BYTES) {
         c->window_bytes += (uint32_t)len; /* len: a buffer at most */
     }
-    if (c->state == CONN_ST_OPEN && !c->is_patient && !is_loud(c)) {
+    if (c->state == CONN_ST_OPEN && !c->is_patient && !brings(c, CONN_LOUD_BYTES)) {
         c->sh->short_until_ms = c->sh->now_ms + SHARD_SHORT_MS;
         c->sh->input_bytes_max = SHARD_INPUT_BYTES_SHORT; /* of this turn, too: it goes out sooner */
     }
 }
 
-/* Who is loud is served beyond the turn's bound by nothing at all, nor a second time before all who
- * wait had something: else many loud ones made a turn as long as there are many of them. */
-static bool must_wait(const struct conn *c)
+/* A large piece of somebody who brings much: one after the other, else many of them would make a
+ * turn as long as they are many. */
+static bool is_much(const struct conn *c, size_t len)
+{
+    return len >= CONN_SHARE_BYTES_MIN && brings(c, CONN_MUCH_BYTES);
+}
+
+/* It is not served beyond the turn's bound, nor twice before all who wait had something. */
+static bool must_wait(const struct conn *c, size_t len)
 {
     return c->state == CONN_ST_OPEN &&
-           (c->is_in_line || (is_loud(c) && c->sh->input_bytes >= c->sh->input_bytes_max));
+           (c->is_in_line ||
+            (c->sh->input_bytes >= c->sh->input_bytes_max && is_much(c, len)));
 }
 
 void conn_recv_keep(struct conn *c)
@@ -157,7 +165,8 @@ static size_t process(struct conn *c, char *bytes, size_t len)
         used = 0;
     }
     if (used) {
-        c->share_left -= used < c->share_left ? used : c->share_left; /* a record may be more */
+        /* A record may be more. */
+        c->share_left -= used < c->share_left ? (uint32_t)used : c->share_left;
         DASSERT(c->share_left <= SHARD_INPUT_BYTES);
         c->sh->input_bytes += used;
     }
@@ -287,7 +296,7 @@ static void received(struct conn *c, char *bytes, size_t len)
     if (!conn_ktls_count(c, TLS_IN, len)) {
         return;
     }
-    is_later = must_wait(c);
+    is_later = must_wait(c, len);
     if (!is_later && buf_len(&c->in_raw) && buf_len(&c->in_plain) == 0) {
         used = complete(c, bytes, len);
     }
@@ -298,7 +307,7 @@ static void received(struct conn *c, char *bytes, size_t len)
         hold(c, bytes + used, len - used);
     }
     if (c->state == CONN_ST_OPEN || c->state == CONN_ST_HANDSHAKE) {
-        if (used && c->sh->has_line && is_loud(c)) {
+        if (used && c->sh->has_line && is_much(c, len)) {
             c->is_in_line = true;
         }
         if (buf_len(&c->in_raw) || c->is_in_line) {
@@ -329,8 +338,12 @@ void conn_received(struct conn *c, const struct io_event *ev)
 
     c->ktls.fetch = NULL;
     if (ev->result == -ENOBUFS) {
-        /* Re-armed by conn_drive: buffers are back then. */
+        /* Re-armed by conn_drive: buffers are back then. Who is loud took them, and would again. */
         stat_add(&c->sh->stats.recv_no_buffer, 1);
+        if (!brings(c, CONN_LOUD_BYTES)) {
+            list_remove(&c->dirty_link);
+            list_push_front(&c->sh->dirty, &c->dirty_link);
+        }
     } else if (c->is_deaf && ev->result > 0) {
         ended(c, 0); /* of recv_end */
     } else if (ev->result > 0) {

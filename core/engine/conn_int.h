@@ -30,10 +30,13 @@
 /* Input of each connection that a turn processes at least, whatever others send. Of records: one
  * whole one. */
 #define CONN_SHARE_BYTES_MIN ((size_t)4 << 10)
-/* Who brings more than so much within such a time is loud, and in the one after it: about 500
- * times less than one stream can, and some 1,000 messages a second. */
-#define CONN_LOUD_BYTES ((uint32_t)128 << 10)
-#define CONN_LOUD_MS 512u
+/* Input is counted in windows of time; the last one and this count. Above CONN_LOUD_BYTES (some
+ * 16,000 messages a second, a hundredth of what one stream can) it asks for no short turns any
+ * more. A component carries the messages of many, so that above CONN_MUCH_BYTES the size of the
+ * piece, too, decides whether it waits in line (is_much). */
+#define CONN_WINDOW_MS 512u
+#define CONN_LOUD_BYTES ((uint32_t)2 << 20)
+#define CONN_MUCH_BYTES ((uint32_t)128 << 10)
 /* Held input above which receiving is cancelled. */
 #define CONN_HELD_BYTES ((size_t)64 << 10)
 #define CONN_LINGER_MS 5000u
@@ -110,8 +113,6 @@ struct conn {
     bool is_over;        /* the end is decided: err and why hold */
     bool is_deaf;        /* nothing more can be read: only the peer's end is waited for */
     bool is_patient;     /* conn_set_patient */
-    bool was_loud;       /* in the window before */
-    bool is_in_line;     /* what comes is held: others, in sh->input before it, had nothing yet */
 
     struct list dirty_link;
     struct list input_link;
@@ -126,10 +127,12 @@ struct conn {
     size_t flying_plain;
     struct buf in_raw;   /* off the wire, not processed: plaintext, or records */
     struct buf in_plain; /* opened, not used by the owner */
-    uint64_t share_turn;
-    size_t share_left; /* of input in that turn */
-    uint32_t window_ms; /* when the window began, in which input is counted; cut */
+    uint32_t share_turn; /* cut */
+    uint32_t share_left; /* of input in that turn */
+    uint32_t window_ms;  /* when the window began, in which input is counted; cut */
     uint32_t window_bytes;
+    uint32_t window_bytes_last;
+    bool is_in_line; /* what comes is held: others, in sh->input before it, had nothing yet */
 
     struct admission_entry admission; /* while it shakes hands, or waits to */
     struct handshake_start *start;    /* owned; before its first step, instead of a session */

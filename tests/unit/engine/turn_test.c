@@ -113,7 +113,11 @@ Test(turn, a_turn_takes_so_much_input_and_no_more)
 
 /* --- who waits -------------------------------------------------------------------------------- */
 
-enum { SENDERS = 96 };
+enum { SENDERS = 96, STEADY = 4 };
+
+/* The first few never have more on the way than a piece, but that in every turn. */
+static int steady_fds[STEADY];
+static uint64_t steady_sent[STEADY];
 
 static struct {
     struct conn *conn;
@@ -156,14 +160,35 @@ static void sender_accepted(struct shard *sh, struct conn *c, uint32_t listener_
     conn_set_owner(c, &ops, (void *)idx);
 }
 
-/* All are loud by decree, for another CONN_LOUD_MS: how fast they really are is the machine's
+/* All are loud by decree, for another CONN_WINDOW_MS: how fast they really are is the machine's
  * affair. */
 static void make_loud(struct shard *sh)
 {
     for (uint32_t i = 0; i < SENDERS; i++) {
         if (senders[i].conn) {
-            senders[i].conn->was_loud = true;
+            senders[i].conn->window_bytes_last = UINT32_MAX;
+            senders[i].conn->window_bytes = UINT32_MAX;
             senders[i].conn->window_ms = (uint32_t)sh->now_ms;
+        }
+    }
+}
+
+static bool is_steady;
+
+static void be_steady(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    is_steady = ctx != NULL;
+}
+
+static void send_steadily(void)
+{
+    static const char piece[PIECE];
+
+    for (uint32_t i = 0; i < STEADY; i++) {
+        if (senders[i].bytes == steady_sent[i]) {
+            cr_assert(client_send(steady_fds[i], piece, sizeof(piece)));
+            steady_sent[i] += sizeof(piece);
         }
     }
 }
@@ -181,7 +206,7 @@ static void note_passed(uint32_t idx, const bool was_served[SENDERS])
 static void note_waiting(struct shard *sh)
 {
     bool was_served[SENDERS];
-    bool were_loud = sh->now_ms - then.ms < CONN_LOUD_MS && echo_totals.accepted == SENDERS;
+    bool were_loud = sh->now_ms - then.ms < CONN_WINDOW_MS && echo_totals.accepted == SENDERS;
 
     for (uint32_t i = 0; i < SENDERS; i++) {
         was_served[i] = senders[i].bytes != senders[i].bytes_then;
@@ -205,6 +230,9 @@ static void note_waiting(struct shard *sh)
     then.ms = sh->now_ms;
     then.short_until_ms = sh->short_until_ms;
     make_loud(sh);
+    if (is_steady && echo_totals.accepted == SENDERS) {
+        send_steadily();
+    }
 }
 
 /* Many that send much make no turn longer, ask for no shorter ones, and nobody is served again and
@@ -217,7 +245,17 @@ Test(turn, who_is_loud_waits_in_line)
     machine_accepted = sender_accepted;
     machine_turn_end = note_waiting;
     machine_start(&m, &(struct engine_params){.is_plain_io = true, .recv_buf_count = 512});
-    send_all(&m, SENDERS, 2 << 20);
+    for (uint32_t i = 0; i < STEADY; i++) {
+        steady_fds[i] = client_open(m.port);
+    }
+    WAIT_UNTIL(echo_totals.accepted == STEADY);
+    machine_run(&m, 0, be_steady, &m);
+    send_all(&m, SENDERS - STEADY, 2 << 20);
+    machine_run(&m, 0, be_steady, NULL);
+    for (uint32_t i = 0; i < STEADY; i++) {
+        client_close(steady_fds[i]);
+    }
+    WAIT_UNTIL(machine_stats(&m, 0).conn_open == 0);
     cr_assert_gt(held_turns, 0, "never was anything held: test too weak");
     cr_assert_gt(crowded_turns, 0);
     cr_assert_leq(passed_max, 2);
@@ -246,7 +284,7 @@ Test(turn, who_sends_much_is_loud)
     cr_assert_eq(loud_turns, 0);
     echo_totals.accepted = 0;
     echo_totals.bytes = 0;
-    send_all(&m, 1, (size_t)64 * CONN_LOUD_BYTES);
+    send_all(&m, 1, (size_t)16 * CONN_LOUD_BYTES);
     cr_assert_gt(loud_turns, 0);
     machine_stop(&m);
 }

@@ -107,4 +107,19 @@ static inline int next_of(struct sip_dialog *d, struct next_help *n)
     return sip_dialog_next(d, &n->routes, &n->p);
 }
 
+static inline int new_uas(struct dialog_text t, struct sip_dialog **d)
+{
+    t.start = "SUBSCRIBE sip:ann@chat.example SIP/2.0";
+    t.to = t.to ? t.to : "<sip:ann@chat.example>";
+    t.cseq = t.cseq ? t.cseq : "17 SUBSCRIBE";
+    return sip_dialog_new_uas(dialogs_in(), dialog_msg(t),
+                              &(struct sip_dialog_uas){
+                                  .local_tag = SLICE_LIT(OUR_TAG),
+                                  .cseq = 5,
+                                  .plain_local = SLICE_LIT("sip:ann@chat.example"),
+                                  .plain_remote = SLICE_LIT("sip:bob@corp.example"),
+                              },
+                              d);
+}
+
 #endif

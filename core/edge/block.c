@@ -23,6 +23,7 @@ struct block *block_new_room(const struct block_params *p, size_t bytes_max)
         .kind = p->kind,
         .may_bounce = p->may_bounce,
         .is_of_presence = p->is_of_presence,
+        .generation = p->generation,
         .local_len = (uint16_t)p->local.len,
         .remote_len = (uint16_t)p->remote.len,
         .sip = p->sip,

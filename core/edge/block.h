@@ -22,6 +22,9 @@ struct sip_origin {
     uint32_t shard_idx;
 };
 
+/* An answer of ours to what was refused or cannot be delivered: no rule is asked about it. */
+#define BLOCK_UNRULED UINT32_MAX
+
 struct block {
     struct mail mail; /* first: a block travels as mail, and mail.link queues it */
     uint8_t direction; /* enum block_direction */
@@ -31,6 +34,7 @@ struct block {
     uint16_t local_len;
     uint16_t remote_len;
     uint32_t bytes_len;
+    uint32_t generation; /* of the rules that let it pass (setup.h), or BLOCK_UNRULED */
     struct sip_origin sip;
     uint64_t created_ms; /* by the clock of the shard that made it; all shards share that clock */
     uint64_t start_offset; /* where its first byte stands in the stream it was written to */
@@ -43,6 +47,7 @@ struct block_params {
     uint8_t kind;
     bool may_bounce;
     bool is_of_presence;
+    uint32_t generation; /* as in struct block; 0: it is judged again before it leaves */
     struct slice local;  /* our domain of the pair, A-label */
     struct slice remote; /* the partner's domain of the pair, A-label */
     struct slice bytes;  /* the stanza */

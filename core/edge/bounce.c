@@ -2,9 +2,8 @@
 /* bounce: error answers. */
 #include "edge/bounce.h"
 
-#include <stdio.h>
-
 #include "base/check.h"
+#include "edge/block_read.h"
 #include "edge/partner_run.h"
 #include "edge/presence_side.h"
 #include "edge/route.h"
@@ -55,54 +54,11 @@ static void count(struct edge *e, const struct bounce_row *row)
     memcpy((char *)&e->stats + row->counter, &value, sizeof(value));
 }
 
-static const char *const kind_names[] = {"message", "presence", "iq"};
-
-static bool feed(struct edge *e, struct slice bytes, enum xml_event wanted)
-{
-    size_t consumed = 0;
-
-    return xml_parser_feed(e->bounce_parser, bytes.ptr, bytes.len, &consumed) == wanted;
-}
-
-/* Reads the start tag of our own serialisation back, as an element without content: an error answer
- * needs no more, and content at its limit may have grown by escaping. NULL: a defect or no
- * memory. */
-static const struct xml_tree *read_back(struct edge *e, const struct block *b)
-{
-    static const char server_head[] =
-        "<stream:stream xmlns=\"jabber:server\""
-        " xmlns:stream=\"http://etherx.jabber.org/streams\">";
-    static const char component_head[] =
-        "<stream:stream xmlns=\"jabber:component:accept\""
-        " xmlns:stream=\"http://etherx.jabber.org/streams\">";
-    bool to_partner = b->direction == BLOCK_TO_PARTNER;
-    struct slice bytes = block_bytes(b);
-    ptrdiff_t end = slice_find(bytes, '>'); /* none inside: values are written escaped */
-    char close_tag[16];
-    int len;
-
-    xml_parser_reset(e->bounce_parser);
-    if (end < 1 || b->kind > STANZA_IQ ||
-        !feed(e, slice_from_cstr(to_partner ? server_head : component_head), XML_STREAM_OPEN)) {
-        return NULL;
-    }
-    bytes = slice_to(bytes, (size_t)end + 1);
-    if (bytes.ptr[end - 1] == '/') {
-        return feed(e, bytes, XML_ELEMENT) ? xml_parser_tree(e->bounce_parser) : NULL;
-    }
-    len = snprintf(close_tag, sizeof(close_tag), "</%s>", kind_names[b->kind]);
-    if (!feed(e, bytes, XML_MORE) ||
-        !feed(e, slice_make(close_tag, (size_t)len), XML_ELEMENT)) {
-        return NULL;
-    }
-    return xml_parser_tree(e->bounce_parser);
-}
-
 static void answer_block(struct edge *e, const struct block *b, const struct bounce_row *row,
                          const char *detail)
 {
     bool to_partner = b->direction == BLOCK_TO_PARTNER;
-    const struct xml_tree *tree = read_back(e, b);
+    const struct stanza *st = block_read_start(e, b);
     struct bounce_reply reply = {
         .to_partner = !to_partner,
         .local = block_local(b),
@@ -111,25 +67,15 @@ static void answer_block(struct edge *e, const struct block *b, const struct bou
                   .type = row->type,
                   .text = slice_from_cstr(detail ? detail : row->text)},
     };
-    static _Thread_local struct stanza st; /* 6 KB of addresses; one bounce at a time per shard */
-    enum stanza_fault fault;
 
-    if (!tree) {
-        e->stats.dropped_memory++;
-        return;
-    }
-    fault = stanza_view(&st, tree,
-                        to_partner ? SLICE_LIT("jabber:server")
-                                   : SLICE_LIT("jabber:component:accept"),
-                        SLICE_NONE);
-    if (fault != STANZA_OK && fault != STANZA_FAULT_IQ_CHILDREN) {
+    if (!st) {
         e->stats.dropped_memory++;
         return;
     }
     if (b->is_of_presence) {
-        presence_side_undeliverable(e, &st, reply.local, reply.remote, row->condition);
+        presence_side_undeliverable(e, st, reply.local, reply.remote, row->condition);
     } else {
-        bounce_stanza(e, &st, &reply);
+        bounce_stanza(e, st, &reply);
     }
 }
 
@@ -184,6 +130,7 @@ void bounce_stanza(struct edge *e, const struct stanza *st, const struct bounce_
         .direction = reply->to_partner ? BLOCK_TO_PARTNER : BLOCK_TO_COMPONENT,
         .kind = (uint8_t)st->kind,
         .may_bounce = false,
+        .generation = BLOCK_UNRULED,
         .local = reply->local,
         .remote = reply->remote,
         .bytes = buf_slice(out),

@@ -81,7 +81,7 @@ struct control {
 /* Loads; says on stderr what is wrong. report: empty before; NULL = not asked for. */
 NODISCARD int control_load(struct control *ctl, struct setup **out, struct config_report *report);
 /* This setup comes into force with the call that follows (engine_new, engine_publish). */
-void control_remember(struct control *ctl, const struct setup *setup);
+void control_remember(struct control *ctl, struct setup *setup);
 void control_hash_start_only(const struct snapshot *p, uint64_t out[START_ONLY_COUNT]);
 /* What differs from the start: its name, or NULL. */
 const char *control_needs_restart(const struct control *ctl, enum start_only what);

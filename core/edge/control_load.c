@@ -21,13 +21,13 @@ int control_load(struct control *ctl, struct setup **out, struct config_report *
     return err;
 }
 
-void control_remember(struct control *ctl, const struct setup *setup)
+void control_remember(struct control *ctl, struct setup *setup)
 {
     ctl->current = setup;
     ctl->tls = tls_facts(setup, &ctl->kernel);
     ctl->lists_unix_s = 0;
     log_set_level((enum log_level)setup->policy->log_level);
-    ctl->generation++;
+    setup->generation = (uint32_t)++ctl->generation;
 }
 
 /* A number for what is in text, which is emptied. */

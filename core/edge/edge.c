@@ -42,6 +42,7 @@ static void on_tick(struct wheel_timer *t, void *ctx)
 static int on_start(struct shard *sh, void *ctx, void **app)
 {
     struct edge *e = pool_heap_zalloc(sizeof(*e));
+    struct xml_limits limits = xml_limits_authenticated;
     unsigned char random[4];
     struct buf tag;
     int err;
@@ -76,7 +77,9 @@ static int on_start(struct shard *sh, void *ctx, void **app)
     buf_deinit(&tag);
     dialback_secret_init(&e->dialback_secret, edge_setup(e)->crypto,
                          slice_from_cstr(edge_setup(e)->secret));
-    err = xml_parser_new(&e->bounce_parser, &xml_limits_authenticated);
+    /* Our own serialisation of what was taken within the configured limit: it may have grown. */
+    limits.stanza_bytes_max = XML_STANZA_BYTES_CEILING;
+    err = xml_parser_new(&e->bounce_parser, &limits);
     if (err == 0) {
         err = reach_table_new(&e->reach, REACH_ENTRIES_MAX);
     }

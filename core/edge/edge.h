@@ -94,7 +94,7 @@ struct edge {
     struct shard_mail_wait overflow_wait[ENGINE_SHARDS_MAX];
 
     struct buf scratch;               /* where a stanza is serialised before it becomes a block */
-    struct xml_parser *bounce_parser; /* owned; reads our own bytes back to answer them */
+    struct xml_parser *bounce_parser; /* owned; reads our own bytes back (block_read.h) */
     uint64_t next_id;                 /* for ids of stanzas we make; prefixed by boot_tag */
     char boot_tag[9];
     struct edge_stats stats;

@@ -280,11 +280,39 @@ static void refuse_unasked(struct edge *e, struct policy_question *q, struct pol
     note_refusal(e, q, out);
 }
 
-void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction direction,
-                  const struct judge_pair *pair, struct judgement *out)
+/* The verdict without what comes of it. False: refused, or an answer. */
+static inline bool judge(struct edge *e, const struct stanza *st, const struct judge_pair *pair,
+                         struct policy_question *q, struct judgement *out)
+{
+    bool is_in = q->direction == POLICY_TO_LOCAL;
+    struct policy_decision *d = &out->decision;
+
+    out->without_text = false;
+    out->without_last_note = false;
+    out->way = way_of(e, pair->local, pair->remote);
+    ask_way(e, out->way, q, d);
+    if (!d->allowed && is_about_users(d->reason) && is_between_servers(st, q->direction)) {
+        d->allowed = true;
+        d->reason = POLICY_ALLOWED;
+        d->answer = POLICY_ANSWER_NONE;
+    }
+    if (!d->allowed || q->act != POLICY_ACT_ANSWER) {
+        return d->allowed;
+    }
+    out->without_text = st->type == STANZA_TYPE_ERROR && st->kind != STANZA_IQ && !may_write(e, *q);
+    d->without_note = !is_in && st->kind == STANZA_PRESENCE &&
+                      d->partner->type != PARTNER_TYPE_FEDERATED;
+    out->without_last_note =
+        !is_in && d->partner->type != PARTNER_TYPE_FEDERATED && trim_is_last_activity(st);
+    return false;
+}
+
+static struct policy_question question_of(const struct stanza *st, enum policy_direction direction,
+                                          const struct judge_pair *pair)
 {
     bool is_in = direction == POLICY_TO_LOCAL;
-    struct policy_question q = {
+
+    return (struct policy_question){
         .local_user = is_in ? st->to.local : st->from.local,
         .local_domain = pair->local,
         .remote_user = is_in ? st->from.local : st->to.local,
@@ -292,41 +320,45 @@ void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction
         .direction = direction,
         .act = judge_act_of(st),
     };
+}
+
+void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                  const struct judge_pair *pair, struct judgement *out)
+{
+    struct policy_question q = question_of(st, direction, pair);
     struct policy_decision *d = &out->decision;
     enum reach_what what;
 
-    out->without_text = false;
-    out->without_last_note = false;
-    out->way = way_of(e, pair->local, pair->remote);
-    ask_way(e, out->way, &q, d);
-    if (!d->allowed && is_about_users(d->reason) && is_between_servers(st, direction)) {
-        d->allowed = true;
-        d->reason = POLICY_ALLOWED;
-        d->answer = POLICY_ANSWER_NONE;
-    }
-    if (!d->allowed) {
-        note_refusal(e, &q, d);
-        return;
-    }
-    if (q.act == POLICY_ACT_ANSWER) {
-        out->without_text =
-            st->type == STANZA_TYPE_ERROR && st->kind != STANZA_IQ && !may_write(e, q);
-        if (out->without_text && is_unasked(e, &q)) {
+    if (!judge(e, st, pair, &q, out)) {
+        if (!d->allowed) {
+            note_refusal(e, &q, d);
+        } else if (out->without_text && is_unasked(e, &q)) {
             refuse_unasked(e, &q, d);
-            return;
         }
-        d->without_note = !is_in && st->kind == STANZA_PRESENCE &&
-                          d->partner->type != PARTNER_TYPE_FEDERATED;
-        out->without_last_note =
-            !is_in && d->partner->type != PARTNER_TYPE_FEDERATED && trim_is_last_activity(st);
         return;
     }
-    if (!is_in && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
+    if (direction == POLICY_TO_PARTNER && d->partner->type == PARTNER_TYPE_PUBLIC_UNVERIFIED) {
         note_sent(e, &q, st->kind);
         if (opens(st, &what)) {
             note_reach(e, what, &q);
         }
     }
+}
+
+void judge_again(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                 const struct judge_pair *pair, struct judgement *out)
+{
+    struct policy_question q = question_of(st, direction, pair);
+
+    (void)judge(e, st, pair, &q, out);
+}
+
+void judge_note_refusal(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                        const struct judge_pair *pair, const struct policy_decision *d)
+{
+    const struct policy_question q = question_of(st, direction, pair);
+
+    note_refusal(e, &q, d);
 }
 
 /* --- what comes from SIP ---------------------------------------------------------------------- */

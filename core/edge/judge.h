@@ -34,6 +34,13 @@ struct judge_pair {
 enum policy_act judge_act_of(const struct stanza *st);
 void judge_stanza(struct edge *e, const struct stanza *st, enum policy_direction direction,
                   const struct judge_pair *pair, struct judgement *out);
+/* The same of one that waited meanwhile (again.h), which is noted already; a refusal is neither
+ * noted nor logged ... */
+void judge_again(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                 const struct judge_pair *pair, struct judgement *out);
+/* ... but by this. */
+void judge_note_refusal(struct edge *e, const struct stanza *st, enum policy_direction direction,
+                        const struct judge_pair *pair, const struct policy_decision *d);
 /* A MESSAGE from SIP, between users with these local parts. */
 void judge_message(struct edge *e, struct slice local_user, struct slice remote_user,
                    const struct judge_pair *pair, struct policy_decision *out);

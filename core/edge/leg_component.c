@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
+#include "edge/again.h"
 #include "edge/bounce.h"
 #include "edge/report.h"
 #include "edge/route.h"
@@ -393,6 +394,9 @@ void component_deliver(struct edge *e, struct way *w, struct block *b)
 {
     struct component_leg *leg = leg_of(e, w, block_local(b));
 
+    if (again_is_due(e, b->generation) && !again_block(e, &b)) {
+        return; /* it was on its way from another shard */
+    }
     if (!leg || leg->is_ended || !component_is_open(leg->m)) {
         bounce_block(e, b, BOUNCE_NO_COMPONENT, NULL);
         return;

@@ -34,8 +34,9 @@ struct slice link_answer_gate(struct slice local, struct slice remote, char mem[
 
 void links_turn_end(struct edge *e);
 void links_tick(struct edge *e);
-/* After a new snapshot: holds one more link against it (review.h); false = none is left. */
-bool links_review_next(struct edge *e);
+/* After a new snapshot: holds one more link against it (review.h), and the stanzas that wait for
+ * it. Returns how many things that were; 0 = none is left. */
+uint32_t links_review_next(struct edge *e);
 /* Orderly stop. First: what can still go out does; returns how many links have stanzas waiting or
  * unconfirmed. Then: the rest is answered and streams are closed; returns how many are open. */
 uint32_t links_drain_flush(struct edge *e);

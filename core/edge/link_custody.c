@@ -3,6 +3,7 @@
  * them: by XEP-0198 where it can, else by a XEP-0199 ping sent behind them (its answer, even an
  * error, shows that what stood before it was processed, RFC 6120 10.1). */
 #include "base/check.h"
+#include "edge/again.h"
 #include "edge/link_int.h"
 #include "edge/route.h"
 #include "edge/sip_side.h"
@@ -88,6 +89,9 @@ void link_write_waiting(struct link *l)
     link_release_taken(l);
     while (!l->is_held && l->written.bytes < bytes_max && !conn_out_is_crowded(l->c) &&
            (b = block_queue_pop(&l->waiting))) {
+        if (again_is_due(e, b->generation) && !again_block(e, &b)) {
+            continue;
+        }
         if ((peer_max != 0 && b->bytes_len > peer_max) ||
             (own_max != 0 && b->bytes_len > own_max)) { /* it waited for longer than the rule is */
             bounce_block(e, b, BOUNCE_SIZE, NULL);

@@ -69,6 +69,8 @@ struct link {
     struct list all;   /* in edge.links_all */
     struct place place; /* from dialling to the connection's end; SUCCESSOR: none, its MAIN's */
     uint64_t reviewed_version; /* setup_version it was last held against */
+    uint64_t old_end; /* conn_bytes_written at a reload, until that has left; 0 = it has */
+    uint64_t old_since_ms;
     uint64_t rules_mark;  /* of what the partner's row said when it was last dialled */
     bool is_refused;      /* the current stream is, by a reload: its close is not waited for */
     bool is_limited;      /* BACKOFF because no place was free */
@@ -145,8 +147,13 @@ void link_verify_answered(struct link *l, const struct stream_event *ev);
 void link_fail_verifies(struct link *l, enum stanza_condition condition);
 
 /* link_review.c */
-/* Holds it against the rules in force, where that was not done since they came. */
-void link_review(struct link *l);
+/* Holds it and what waits for it against the rules in force, where that was not done since they
+ * came. Returns how much work that was: 0 = was done, else 1 and the stanzas looked at. */
+uint32_t link_review(struct link *l);
+/* Now and then while READY: what was written before a reload has not left, and some of it is
+ * refused now: no way leads back but that the connection ends. What never left is judged again,
+ * what may have arrived is answered as unconfirmed. */
+void link_give_up_unsent(struct link *l);
 /* The rules refuse the pair: who waits is answered, nothing is dialled. */
 void link_refuse(struct link *l, const struct policy_verdict *verdict);
 /* No place is free: waits, and asks again soon. limit: which one. */

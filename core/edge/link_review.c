@@ -2,14 +2,18 @@
 /* link_review: an outgoing stream, or the wish for one, against rules and limits: after a reload,
  * and before dialling. */
 #include "base/check.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/pool.h"
+#include "edge/again.h"
 #include "edge/link_int.h"
 
 #define PLACE_RETRY_MS 500u
 /* A stream that nobody has used for so long makes room for one that is wanted. */
 #define PLACE_IDLE_MS 2000u
 #define PLACE_LOOKS_MAX 256u
+/* A stream that has not taken in this time what was written before a reload hangs. */
+#define UNSENT_MS 250u
 
 uint64_t link_rules_mark(const struct partner *p)
 {
@@ -28,6 +32,29 @@ uint32_t link_stanza_bytes_max(struct link *l)
         l->bytes_max_version = e->setup_version + 1;
     }
     return l->bytes_max;
+}
+
+/* What waits and was let pass by rules that are gone; how many these were. */
+static uint32_t judge_waiting(struct link *l)
+{
+    struct edge *e = l->host.e;
+    struct block_queue kept;
+    struct block *b;
+    uint32_t count = 0;
+
+    block_queue_init(&kept);
+    while ((b = block_queue_pop(&l->waiting))) {
+        bool is_due = again_is_due(e, b->generation);
+
+        count += is_due;
+        if (!is_due || again_block(e, &b)) {
+            block_queue_push(&kept, b);
+        }
+    }
+    while ((b = block_queue_pop(&kept))) {
+        block_queue_push(&l->waiting, b);
+    }
+    return count;
 }
 
 void link_refuse(struct link *l, const struct policy_verdict *verdict)
@@ -56,6 +83,7 @@ void link_refuse(struct link *l, const struct policy_verdict *verdict)
     l->attempts = 0;
     l->is_down_for_good = false;
     link_fail_verifies(l, refusal->dialback);
+    (void)judge_waiting(l); /* as who comes now; answers of ours are left */
     bounce_queue(e, &l->waiting, is_later ? BOUNCE_MAINTENANCE : BOUNCE_POLICY,
                  is_later ? refusal->text : NULL);
     link_update_gate(l);
@@ -180,6 +208,73 @@ void link_wait_for_place(struct link *l, const char *limit)
     link_update_gate(l);
 }
 
+/* What was written before this reload and has not left yet is watched (link_give_up_unsent); after
+ * an earlier one, when that has left: reloads that come fast must not put it off. */
+static void note_unsent(struct link *l)
+{
+    uint64_t sent = l->c ? conn_bytes_sent(l->c) : 0;
+    uint64_t end = l->c ? conn_bytes_written(l->c) : 0;
+
+    if (sent < l->old_end && l->old_end <= end) {
+        return;
+    }
+    l->old_end = sent < end ? end : 0;
+    l->old_since_ms = shard_now_ms(l->host.e->sh);
+}
+
+/* Whether any that has not left, or not all of it, would be refused now. */
+static bool is_refused_unsent(struct link *l, uint64_t sent)
+{
+    struct edge *e = l->host.e;
+
+    for (struct list *at = l->written.blocks.prev; at != &l->written.blocks; at = at->prev) {
+        struct block *b = LIST_ENTRY(at, struct block, mail.link);
+
+        if (b->start_offset + b->bytes_len <= sent) {
+            break; /* as have those before it */
+        }
+        if (again_is_due(e, b->generation) && again_is_refused(e, b)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_written_old(const struct link *l)
+{
+    const struct block_queue *q = &l->written;
+
+    return q->count != 0 &&
+           again_is_due(l->host.e,
+                        LIST_ENTRY(q->blocks.prev, struct block, mail.link)->generation);
+}
+
+void link_give_up_unsent(struct link *l)
+{
+    struct edge *e = l->host.e;
+    uint64_t sent = conn_bytes_sent(l->c);
+
+    if (l->old_end == 0 || shard_now_ms(e->sh) - l->old_since_ms < UNSENT_MS) {
+        return;
+    }
+    if (sent >= l->old_end) {
+        l->old_end = 0;
+        if (has_written_old(l)) {
+            note_unsent(l);
+        }
+        return;
+    }
+    l->old_end = 0; /* looked at once */
+    if (is_refused_unsent(l, sent)) {
+        static const char why[] = "does not take what a reload forbids now";
+
+        LOG_W(stream_refused, "dir=out local=%s remote=%s why=reload text=%s",
+              log_quote(link_local(l)).text, log_quote(link_remote(l)).text,
+              log_quote(slice_from_cstr(why)).text);
+        conn_abort(l->c, ERR_SHUTDOWN, why);
+    }
+}
+
 static void review_stream(struct link *l, const struct partner *p)
 {
     struct edge *e = l->host.e;
@@ -209,13 +304,14 @@ static void review_wish(struct link *l, const struct partner *p)
     }
 }
 
-void link_review(struct link *l)
+uint32_t link_review(struct link *l)
 {
     struct edge *e = l->host.e;
     struct policy_verdict verdict;
+    uint32_t count = 1;
 
     if (l->reviewed_version == e->setup_version) {
-        return;
+        return 0;
     }
     l->reviewed_version = e->setup_version;
     list_remove(&l->all);
@@ -224,13 +320,18 @@ void link_review(struct link *l)
         link_drop_successor(l->main);
     }
     if (l->part != LINK_PART_MAIN) {
-        return;
+        return count;
     }
     verdict = policy_pair(edge_policy(e), link_local(l), link_remote(l));
     if (verdict.allowed) {
+        count += policy_pair_is_plain(edge_policy(e), &verdict) ? 0 : judge_waiting(l);
+        note_unsent(l);
         review_stream(l, verdict.partner);
         review_wish(l, verdict.partner);
+        link_update_gate(l);
     } else {
+        count += l->waiting.count;
         link_refuse(l, &verdict);
     }
+    return count;
 }

@@ -13,7 +13,7 @@ void links_turn_end(struct edge *e)
         struct link *l = LIST_ENTRY(link, struct link, dirty);
 
         if (l->waiting.count != 0) {
-            link_review(l); /* nothing is written by rules that are gone */
+            (void)link_review(l); /* nothing is written by rules that are gone */
         }
         if (l->state == LINK_ST_READY) {
             link_write_waiting(l);
@@ -60,6 +60,7 @@ static void tick(struct link *l)
     }
     if (l->state == LINK_ST_READY) {
         link_ping_tick(l);
+        link_give_up_unsent(l);
         link_mark_dirty(l);
     }
     link_update_gate(l);
@@ -74,16 +75,12 @@ void links_tick(struct edge *e)
     links_make_room(e);
 }
 
-bool links_review_next(struct edge *e)
+uint32_t links_review_next(struct edge *e)
 {
     struct list *first = list_first(&e->links_all);
     struct link *l = first ? LIST_ENTRY(first, struct link, all) : NULL;
 
-    if (!l || l->reviewed_version == e->setup_version) {
-        return false;
-    }
-    link_review(l);
-    return true;
+    return l ? link_review(l) : 0;
 }
 
 /* What has no stream now will not get one: answered. What has one goes out and is confirmed. */

@@ -157,6 +157,7 @@ void presence_side_stanza(void *ctx, const struct presence_pair *pair, enum stan
         .kind = STANZA_PRESENCE,
         .may_bounce = type == STANZA_TYPE_SUBSCRIBE || type == STANZA_TYPE_PROBE,
         .is_of_presence = true,
+        .generation = edge_setup(e)->generation,
         .local = pair->local_domain,
         .remote = pair->remote_domain,
         .bytes = bytes,

@@ -18,12 +18,13 @@ static void on_slice(struct wheel_timer *t, void *ctx);
 static void slice(struct edge *e)
 {
     uint32_t budget = SLICE_COUNT;
+    uint32_t count;
 
     while (budget > 0 && legs_in_review_next(e)) {
         budget--;
     }
-    while (budget > 0 && links_review_next(e)) {
-        budget--;
+    while (budget > 0 && (count = links_review_next(e)) != 0) {
+        budget -= count < budget ? count : budget;
     }
     while (budget > 0 && partner_runs_review_next(e)) {
         budget--;

@@ -58,9 +58,8 @@ static struct slice jid_text(const struct jid *j, char *mem)
     return slice_make(mem, (size_t)(at - mem));
 }
 
-/* To the buffer, without what the verdict takes out. */
-static void write_stanza(struct edge *e, const struct stanza *st, struct xml_write_params *params,
-                         const struct judgement *judgement)
+void route_write(struct edge *e, const struct stanza *st, struct xml_write_params *params,
+                 const struct judgement *judgement)
 {
     buf_clear(&e->scratch);
     if (judgement->without_text) {
@@ -126,6 +125,7 @@ static struct block *make_block(struct edge *e, const struct stanza *st,
         .direction = direction,
         .kind = (uint8_t)st->kind,
         .may_bounce = stanza_may_bounce(st),
+        .generation = edge_setup(e)->generation,
         .local = names->local,
         .remote = names->remote,
         .now_ms = shard_now_ms(e->sh),
@@ -137,7 +137,7 @@ static struct block *make_block(struct edge *e, const struct stanza *st,
     if (b) {
         return b;
     }
-    write_stanza(e, st, &params, judgement);
+    route_write(e, st, &params, judgement);
     about.bytes = buf_slice(&e->scratch);
     return e->scratch.failed ? NULL : block_new(&about);
 }
@@ -264,6 +264,7 @@ NOINLINE static bool answer_ping(struct edge *e, const struct stanza *st,
                           : block_new(&(struct block_params){
                                 .direction = BLOCK_TO_PARTNER,
                                 .kind = STANZA_IQ,
+                                .generation = BLOCK_UNRULED,
                                 .local = names->local,
                                 .remote = names->remote,
                                 .bytes = buf_slice(&e->scratch),
@@ -288,6 +289,7 @@ bool route_answer_other(struct edge *e, const struct stanza *st, struct slice lo
                           : block_new(&(struct block_params){
                                 .direction = BLOCK_TO_PARTNER,
                                 .kind = (uint8_t)st->kind,
+                                .generation = BLOCK_UNRULED,
                                 .local = local,
                                 .remote = remote,
                                 .bytes = buf_slice(&e->scratch),

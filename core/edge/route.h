@@ -8,6 +8,9 @@
 #include "edge/edge.h"
 #include "xmpp/stanza.h"
 
+struct judgement;
+struct xml_write_params;
+
 /* The gate at which the reader should wait before it reads on. */
 struct route_gate {
     char mem[FLOW_KEY_BYTES_MAX];
@@ -19,6 +22,10 @@ bool route_from_partner(struct edge *e, const struct stanza *st, struct route_ga
 /* A stanza of the component that serves domain (A-labels). */
 bool route_from_component(struct edge *e, struct slice domain, const struct stanza *st,
                           struct route_gate *gate);
+/* Writes it to edge.scratch, without what the verdict takes out of it, which is counted;
+ * params.without is set where that is needed. */
+void route_write(struct edge *e, const struct stanza *st, struct xml_write_params *params,
+                 const struct judgement *judgement);
 /* Takes the block to its home shard, or answers it when nobody is responsible any more. */
 void route_block(struct edge *e, struct block *b);
 

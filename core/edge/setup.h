@@ -15,6 +15,7 @@ struct setup {
     struct snapshot *policy;     /* owned */
     struct tls_context *tls;     /* shared (ref); NULL = no certificate configured */
     const struct crypto *crypto; /* borrowed for ever */
+    uint32_t generation; /* of the process, from 1: which came later, whatever shard looks */
     char secret[65];             /* dialback secret of this node, hex; wiped on free */
 };
 

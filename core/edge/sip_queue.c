@@ -3,6 +3,7 @@
  * ones in order behind it; then those that wait for the connection to their next hop. */
 #include "base/attr.h"
 #include "base/pool.h"
+#include "edge/again.h"
 #include "edge/bounce.h"
 #include "edge/partner_run.h"
 #include "edge/route.h"
@@ -162,6 +163,7 @@ static bool enqueue(struct sip_side *s, const struct stanza *st,
     o->peer = p;
     o->target = t;
     o->created_ms = shard_now_ms(s->e->sh);
+    o->generation = edge_setup(s->e)->generation;
     p->queued_count++;
     p->queued_bytes += o->body.len;
     t->count++;
@@ -215,7 +217,13 @@ void sip_uac_peer_up(struct sip_peer *p)
     list_init(&waiting);
     list_splice(&waiting, &p->waiting);
     while ((link = list_pop_front(&waiting))) {
-        sip_out_dispatch(LIST_ENTRY(link, struct sip_out, link));
+        struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
+
+        if (sip_out_is_refused(o)) {
+            sip_out_finish(o);
+            continue;
+        }
+        sip_out_dispatch(o);
         (void)sip_req_write_next(p);
     }
     while (sip_req_write_next(p)) {
@@ -242,7 +250,9 @@ static void refuse_waiting(struct sip_peer *p, uint64_t older_than_ms, enum erro
     while ((link = list_pop_front(&doomed))) {
         struct sip_out *o = LIST_ENTRY(link, struct sip_out, link);
 
-        sip_out_refuse(o, what);
+        if (!sip_out_is_refused(o)) {
+            sip_out_refuse(o, what);
+        }
         sip_out_finish(o);
     }
 }
@@ -305,14 +315,71 @@ static void refuse_behind(struct sip_side *s)
     }
 }
 
+static void judge_behind(struct sip_side *s, struct sip_target *t)
+{
+    struct list *at = t->waiting.next;
+
+    while (at != &t->waiting) {
+        struct sip_out *o = LIST_ENTRY(at, struct sip_out, link);
+
+        at = at->next;
+        if (sip_out_is_refused(o)) {
+            sip_out_free(o);
+        }
+    }
+    sip_queue_update_target(s, t);
+}
+
+static void judge_waiting(struct sip_peer *p)
+{
+    struct list *at = p->waiting.next;
+    struct list doomed;
+    struct list *link;
+
+    list_init(&doomed);
+    while (at != &p->waiting) {
+        struct sip_out *o = LIST_ENTRY(at, struct sip_out, link);
+
+        at = at->next;
+        if (sip_out_is_refused(o)) {
+            list_remove(&o->link);
+            list_push_back(&doomed, &o->link);
+        }
+    }
+    while ((link = list_pop_front(&doomed))) {
+        sip_out_finish(LIST_ENTRY(link, struct sip_out, link));
+    }
+}
+
+/* After a reload: none of these would leave (sip_out_is_refused is asked again then); their senders
+ * need not wait for that. */
+static void judge_all(struct sip_side *s)
+{
+    size_t cursor = 0;
+    struct sip_target *t;
+    struct sip_peer *p;
+
+    if (!again_is_due(s->e, s->generation)) {
+        return;
+    }
+    s->generation = edge_setup(s->e)->generation;
+    while ((t = map_next(&s->targets, &cursor))) {
+        judge_behind(s, t);
+    }
+    cursor = 0;
+    while ((p = map_next(&s->peers, &cursor))) {
+        judge_waiting(p);
+    }
+}
+
 void sip_uac_tick(struct sip_side *s)
 {
     uint64_t now = shard_now_ms(s->e->sh);
     size_t cursor = 0;
     struct sip_peer *p;
 
+    judge_all(s);
     refuse_behind(s);
-
     while ((p = map_next(&s->peers, &cursor))) {
         if (now > SIP_WAIT_MS_MAX) {
             refuse_waiting(p, now - SIP_WAIT_MS_MAX, ERROR_LOCAL_NO_ANSWER);

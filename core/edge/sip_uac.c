@@ -7,8 +7,10 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
+#include "edge/again.h"
 #include "edge/bounce.h"
 #include "edge/partner_run.h"
+#include "edge/refuse.h"
 #include "edge/sip_int.h"
 #include "translate/error.h"
 #include "translate/message.h"
@@ -155,19 +157,30 @@ void sip_out_free(struct sip_out *o)
     pool_free(o);
 }
 
-/* The error answer to the sender, built from what was kept. */
-static void refuse(struct sip_out *o, const struct stanza_error *error)
+/* The stanza it was, as far as it was kept; NULL: no memory. Valid until the next call. */
+static const struct stanza *stanza_of(const struct sip_out *o)
 {
-    struct edge *e = o->peer->side->e;
     static _Thread_local struct stanza st; /* 6 KB of addresses */
 
     st = (struct stanza){.kind = STANZA_MESSAGE, .type = STANZA_TYPE_CHAT, .id = o->id};
     if (jid_parse(&st.from_mem, o->from, &st.from) != 0 ||
         jid_parse(&st.to_mem, o->to, &st.to) != 0) {
-        e->stats.dropped_memory++;
+        o->peer->side->e->stats.dropped_memory++;
+        return NULL;
+    }
+    return &st;
+}
+
+/* The error answer to the sender. */
+static void refuse(struct sip_out *o, const struct stanza_error *error)
+{
+    struct edge *e = o->peer->side->e;
+    const struct stanza *st = stanza_of(o);
+
+    if (!st) {
         return;
     }
-    bounce_stanza(e, &st,
+    bounce_stanza(e, st,
                   &(struct bounce_reply){.to_partner = true,
                                          .local = o->local,
                                          .remote = o->remote,
@@ -184,12 +197,38 @@ void sip_out_refuse(struct sip_out *o, enum error_local what)
     refuse(o, &error);
 }
 
+bool sip_out_is_refused(struct sip_out *o)
+{
+    struct edge *e = o->peer->side->e;
+    const struct judge_pair names = {o->local, o->remote};
+    const struct stanza *st;
+    struct judgement judgement;
+
+    if (!again_is_due(e, o->generation)) {
+        return false;
+    }
+    o->generation = edge_setup(e)->generation;
+    if (again_is_plain(e, &names)) {
+        return false;
+    }
+    st = stanza_of(o);
+    if (!st) {
+        return true;
+    }
+    judge_again(e, st, POLICY_TO_LOCAL, &names, &judgement);
+    if (judgement.decision.allowed) {
+        return false;
+    }
+    judge_note_refusal(e, st, POLICY_TO_LOCAL, &names, &judgement.decision);
+    refuse_partner(e, st, &names, &judgement.decision);
+    return true;
+}
+
 bool sip_out_is_too_old(const struct sip_out *o)
 {
     return shard_now_ms(o->peer->side->e->sh) - o->created_ms >= SIP_WAIT_MS_MAX;
 }
 
-/* The message is finished: the recipient's next one goes out, unless it has waited too long. */
 void sip_out_finish(struct sip_out *o)
 {
     struct sip_side *s = o->peer->side;
@@ -198,10 +237,14 @@ void sip_out_finish(struct sip_out *o)
     struct list *next;
 
     sip_out_free(o);
-    while ((next = list_first(&t->waiting)) &&
-           sip_out_is_too_old(LIST_ENTRY(next, struct sip_out, link))) {
+    while ((next = list_first(&t->waiting))) {
         o = LIST_ENTRY(next, struct sip_out, link);
-        sip_out_refuse(o, ERROR_LOCAL_NO_ANSWER);
+        if (!sip_out_is_refused(o)) {
+            if (!sip_out_is_too_old(o)) {
+                break;
+            }
+            sip_out_refuse(o, ERROR_LOCAL_NO_ANSWER);
+        }
         sip_out_free(o);
     }
     next = list_pop_front(&t->waiting);

@@ -90,7 +90,10 @@ void course_unwatch(struct course *c)
         c->run,
         &(struct crew_command){.act = crew_watch, .watching = {.until = flows, .is_end = true}},
         NULL);
-    while (course_read(&c->run->unwatched) < flows && course_look(c)) {
+    /* The last NOTIFY's response may come behind what it brought about. */
+    while ((course_read(&c->run->unwatched) < flows ||
+            course_read(&c->run->answered) != course_read(&c->run->asked)) &&
+           course_look(c)) {
     }
 }
 

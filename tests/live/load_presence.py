@@ -14,6 +14,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
 from lab.fedgate import PRESET, TREE, Fedgate, corp_dns, partner, sip_hop
+from lab.peer import Peer
 from lab.process import HANG_S
 from lab.sip import SipWire, answer_to, compose
 
@@ -166,6 +167,10 @@ class Gateway:
             pair.watcher, pair.wire = message, wire
         wire.send(answer_to(message, 200, tag=f"g{user}", extra=[
             ("Contact", f"<sip:{user}@{plan.FEDGATE}>"), ("Expires", message.get("expires"))]))
+        self.ask_source(pair, message.get("expires"))
+
+    def ask_source(self, pair, expires):
+        user = pair.user
         if self.source is None:
             self.source = SipWire(socket.create_connection(AT_TOOL, HANG_S, (plan.FEDGATE, 0)))
             self.serve(self.source)
@@ -176,7 +181,7 @@ class Gateway:
             ("Max-Forwards", "69"), ("From", f"<sip:{user}@{PARTNER}>;tag=w{user}"),
             ("To", f"<sip:{user}@{plan.CORP}>{tag}"), ("Call-ID", f"gateway-{user}"),
             ("CSeq", f"{pair.cseq['SUBSCRIBE']} SUBSCRIBE"), ("Event", "presence"),
-            ("Contact", f"<sip:{user}@{plan.FEDGATE}>"), ("Expires", message.get("expires"))]))
+            ("Contact", f"<sip:{user}@{plan.FEDGATE}>"), ("Expires", expires)]))
 
     def notify(self, wire, message):
         fault = ""
@@ -222,17 +227,67 @@ class Gateway:
         self.listener.close()
 
 
+class XmppGateway(Gateway):
+    """The same with watchers that are a partner's users."""
+
+    def __init__(self, lab, fault):
+        super().__init__(fault)
+        self.peer = Peer(lab, plan.CORP, plan.FEDGATE)
+        self.peer.on_stanza = self.stanza
+        self.peer.listen()
+        self.stream = None
+
+    def stanza(self, _stream, element):
+        user = element.get("from").split("@")[0]
+        with self.lock:
+            if self.stream is None:
+                self.stream = self.peer.dial(PARTNER, plan.SCRIPTED)
+            pair = self.pairs.setdefault(user, Pair(user))
+            if element.get("type") in ("subscribe", "unsubscribe"):
+                self.ask_source(pair, "3600" if element.get("type") == "subscribe" else "0")
+
+    def say(self, user, kind="", inside=""):
+        self.stream.send(f"<presence from='{user}@{plan.CORP}{'' if kind else '/sip'}' "
+                         f"to='{user}@{PARTNER}'{kind and f' type={kind!r}'}>{inside}</presence>")
+
+    def forward(self, pair, message, fault):
+        if "terminated" in message.get("subscription-state"):
+            self.say(pair.user, "unsubscribed")
+            return
+        note = re.search(r"<note>(.*)</note>", message.text)
+        if not note:
+            self.say(pair.user, "subscribed")
+        text = note.group(1) if note else ""
+        if fault == "damage":
+            text = text.replace("meet", "mEEt", 1)
+        user = "u00009" if fault == "stranger" else pair.user
+        self.say(user, "unavailable" if fault == "close" else "",
+                 f"<status>{text}</status>" if note else "")
+
+
+def run_through(gateway, sink, more):
+    try:
+        status, row = load("--source", "notify", "--sink", sink, "--streams", 4,
+                           "--count", COUNT, "--sip", "%s:%d" % AT_GATEWAY,
+                           "--sip-listen", "%s:%d" % AT_TOOL, "--stall", 2,
+                           *(more or ("--workload", "fan-in")))
+    finally:
+        gateway.stop()
+    return status, found(row)
+
+
 def through(fault, *more):
     with Lab("load_presence"):
-        gateway = Gateway(fault)
-        try:
-            status, row = load("--source", "notify", "--sink", "notify", "--streams", 4,
-                               "--count", COUNT, "--sip", "%s:%d" % AT_GATEWAY,
-                               "--sip-listen", "%s:%d" % AT_TOOL, "--stall", 2,
-                               *(more or ("--workload", "fan-in")))
-        finally:
-            gateway.stop()
-    return status, found(row)
+        return run_through(Gateway(fault), "notify", more)
+
+
+def to_xmpp(fault, *more):
+    with Lab("load_presence") as lab:
+        lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
+        return run_through(XmppGateway(lab, fault), "presence", (
+            "--target", f"{plan.FEDGATE}:{plan.XMPP_SERVER}", "--listen",
+            f"{plan.SCRIPTED}:{plan.XMPP_SERVER}", "--cert", lab.certs.crt(SUFFIX), "--key",
+            lab.certs.key(SUFFIX), *(more or ("--workload", "fan-in"))))
 
 
 def nothing_wrong():
@@ -281,6 +336,19 @@ def ended():
     check(status == 1 and trouble.get("damaged") and trouble.get("lost"), "not found out", trouble)
 
 
+def found_out_on_xmpp():
+    """The same faults, in front of the partner's users."""
+    at_a_rate = ("--workload", "open", "--rate", 100)
+    check(to_xmpp("") == (0, {}), "trouble where there is none")
+    for fault, trouble, more in (("lose", {"lost": 1}, ()), ("repeat", {"duplicated": 1}, ()),
+                                 ("keep", {"out_of_order": 1}, at_a_rate),
+                                 ("damage", {"damaged": 1, "lost": 1}, ()),
+                                 ("close", {"damaged": 1, "lost": 1}, ()),
+                                 ("stranger", {"damaged": 1, "lost": 1}, ())):
+        got = to_xmpp(fault, *more)
+        check(got == (1, trouble), fault, got)
+
+
 main(notify_to_presence, notify_at_a_rate, presence_to_notify, presence_is_overtaken,
      refreshed_by_fedgate, refreshed_by_the_tool, nothing_wrong, lost, lost_at_a_rate, repeated,
-     disordered, damaged, refused, unanswered, ended)
+     disordered, damaged, refused, unanswered, ended, found_out_on_xmpp)

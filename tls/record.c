@@ -235,6 +235,13 @@ size_t record_sealed_bytes(const struct record_side *side, size_t len, size_t pl
     return len + record_count(len, plain_max) * (RECORD_HEADER_BYTES + overhead(side));
 }
 
+size_t record_plain_bytes(const struct record_side *side, size_t sealed)
+{
+    size_t least = RECORD_HEADER_BYTES + overhead(side);
+
+    return sealed > least ? sealed - least : 0;
+}
+
 static bool can_seal(const struct record_side *side, uint64_t records)
 {
     if (records > UINT64_MAX - side->keys.seq) {

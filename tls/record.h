@@ -23,6 +23,8 @@
 #define RECORD_HEADER_BYTES 5u
 /* Plaintext, without content type and padding. RFC 8446 5.1. */
 #define RECORD_PLAIN_MAX 16384u
+/* Header, tag, inner type. */
+#define RECORD_TLS13_BYTES_MORE (RECORD_HEADER_BYTES + 16u + 1u)
 /* Body on the wire: what TLS 1.3 allows at most; our ciphers need 24 bytes over the plaintext. */
 #define RECORD_BODY_MAX (RECORD_PLAIN_MAX + 256u)
 /* Expanded keys per thread, half a MiB; making one anew takes 20 ns (AES-NI) to 250 ns. */
@@ -74,6 +76,10 @@ NODISCARD int record_seal(struct record_side *side, uint8_t type, struct slice p
                           size_t plain_max, struct buf *out);
 /* Bytes that record_seal appends for len bytes of plaintext. */
 size_t record_sealed_bytes(const struct record_side *side, size_t len, size_t plain_max);
+
+/* Plaintext, padding and inner type not counted, of one record of record_seal's that takes so many
+ * bytes with its header. 0 for less than any takes. */
+size_t record_plain_bytes(const struct record_side *side, size_t sealed);
 
 /* Usage limits per key, RFC 8446 5.5, RFC 9147 4.5.3: AES-GCM 2^24.5 records; ChaCha20-Poly1305
  * none within the sequence number. From soft on a new key is due; at hard sealing stops, so that a

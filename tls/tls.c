@@ -210,6 +210,20 @@ size_t tls_session_record_bytes(const struct tls_session *s, struct slice in)
     return tls_library_record_bytes(in, &is_possible);
 }
 
+size_t tls_session_record_plain(const struct tls_session *s, struct slice in)
+{
+    size_t len = tls_session_record_bytes(s, in);
+
+    if (len == 0 || in.ptr[0] != RECORD_APPLICATION_DATA) {
+        return 0;
+    }
+    if (s->path[TLS_OUT] == TLS_PATH_LIBRARY) {
+        /* Of TLS 1.3: in 1.2 the keys are taken before there are data. */
+        return len > RECORD_TLS13_BYTES_MORE ? len - RECORD_TLS13_BYTES_MORE : 0;
+    }
+    return record_plain_bytes(&s->sides[TLS_OUT], len);
+}
+
 /* What stands at the head of rest is as much as it takes to open it or to refuse it. *err then. */
 static bool is_whole(struct tls_session *s, struct slice rest, size_t *need, int *err)
 {

@@ -145,6 +145,9 @@ NODISCARD int tls_session_open(struct tls_session *s, char *bytes, size_t len, s
                                struct slice *plain, struct buf *out);
 /* Bytes that the record at the head of in needs in all; 0 = its header is not complete. */
 size_t tls_session_record_bytes(const struct tls_session *s, struct slice in);
+/* Plaintext in one of the records that tls_session_seal has appended (in: from its header on). Of
+ * what is no application data 0, in TLS 1.3 perhaps some bytes. */
+size_t tls_session_record_plain(const struct tls_session *s, struct slice in);
 /* Encrypts all of plain into records appended to out: small ones at a stream's start (the peer can
  * use them as they come), full ones later. Empty plain: only what tls_session_control has left to
  * be said. */

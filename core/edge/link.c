@@ -153,7 +153,7 @@ void link_deliver(struct edge *e, struct way *w, struct block *b)
         return;
     }
     bytes_max = link_stanza_bytes_max(l);
-    if (bytes_max != 0 && b->bytes_len > bytes_max) {
+    if (b->bytes_len > bytes_max) {
         bounce_block(e, b, BOUNCE_SIZE, "larger than is agreed with this domain");
         return;
     }

@@ -93,7 +93,7 @@ void link_write_waiting(struct link *l)
             continue;
         }
         if ((peer_max != 0 && b->bytes_len > peer_max) ||
-            (own_max != 0 && b->bytes_len > own_max)) { /* it waited for longer than the rule is */
+            b->bytes_len > own_max) { /* it waited for longer than the rule is */
             bounce_block(e, b, BOUNCE_SIZE, NULL);
             continue;
         }

@@ -164,7 +164,8 @@ void links_make_room(struct edge *e);
 const char *link_take_place(struct link *l, const struct partner *p);
 /* What of a partner's row matters to dialling it, as a number. */
 uint64_t link_rules_mark(const struct partner *p);
-/* The largest stanza for this partner by its row; 0 = no bound of its own. */
+/* The largest stanza to this partner, as it is written: escapes and declarations may have made it
+ * longer than it came. By its row, or limits.stanza_bytes_max. */
 uint32_t link_stanza_bytes_max(struct link *l);
 
 /* link_renew.c */

@@ -27,8 +27,10 @@ uint32_t link_stanza_bytes_max(struct link *l)
 
     if (l->bytes_max_version != e->setup_version + 1) { /* asked for with every stanza */
         const struct partner *p = snapshot_partner(edge_policy(e), link_remote(l));
+        uint32_t own = p && p->extra ? p->extra->stanza_bytes_max : 0;
 
-        l->bytes_max = p && p->extra ? p->extra->stanza_bytes_max : 0;
+        l->bytes_max = edge_policy(e)->limits.stanza_bytes_max;
+        l->bytes_max = own != 0 && own < l->bytes_max ? own : l->bytes_max;
         l->bytes_max_version = e->setup_version + 1;
     }
     return l->bytes_max;

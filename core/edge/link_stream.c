@@ -10,6 +10,9 @@
 #include "edge/presence_side.h"
 
 #define LINGER_MS 2000u
+/* Enough for the partner to read while we write more, and room for the largest stanza above it. */
+#define OUT_BYTES_CROWDED ((size_t)128 << 10)
+#define OUT_BYTES_MAX     (2 * (size_t)XML_STANZA_BYTES_CEILING)
 
 static void handle_events(struct link *l, enum stream_event_kind kind);
 
@@ -364,6 +367,8 @@ void link_open_stream(struct link *l, struct conn *c, bool is_direct_tls)
     link_forget_failure(l);
     l->is_orderly = false;
     conn_set_owner(c, &link_ops, l);
+    conn_set_out_max(c, OUT_BYTES_MAX);
+    conn_set_crowded(c, OUT_BYTES_CROWDED);
     link_set_state(l, LINK_ST_NEGOTIATING);
     limits.establish_ms = edge_policy(e)->gateway.stream_establishment_timeout_s * 1000;
     /* On the stream domains are U-labels, as jid.h normalises them. */

@@ -51,6 +51,7 @@ struct conn *conn_new(struct shard *sh, int fd, enum conn_state state, int *err)
     c->sh = sh;
     c->why = "";
     buf_init(&c->out, CONN_OUT_BYTES_DEFAULT);
+    c->crowded_bytes = CONN_OUT_BYTES_DEFAULT / 2;
     buf_init(&c->pending, POOL_BLOCK_BYTES_MAX);
     buf_init(&c->flying, POOL_BLOCK_BYTES_MAX);
     buf_init(&c->in_raw, POOL_BLOCK_BYTES_MAX);

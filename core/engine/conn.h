@@ -38,7 +38,7 @@ struct conn_ops {
     size_t (*data)(struct conn *c, void *owner, char *bytes, size_t len);
     /* A TLS handshake ended well; conn_tls_peer() is there. A failed one ends in closed. */
     void (*secured)(struct conn *c, void *owner);
-    /* The output fell below half of its bound after conn_out_is_crowded() was true. May be NULL. */
+    /* The output is no longer crowded after conn_out_is_crowded() was true. May be NULL. */
     void (*writable)(struct conn *c, void *owner);
     /* The peer ended its sending side (TLS close_notify or TCP FIN), or changed to keys that we
      * cannot follow, so that nothing more can be read; we may still write. Returning
@@ -64,10 +64,16 @@ struct shard *conn_shard(const struct conn *c);
  * the end of the turn. A failed buf (over the bound) makes the conn close with ERR_LIMIT. */
 struct buf *conn_out(struct conn *c);
 void conn_flush(struct conn *c);
-/* More than half of the bound is waiting: stop producing, ops.writable will be called. */
+/* More than half of the bound, or than conn_set_crowded said, is waiting: stop producing,
+ * ops.writable will be called. */
 bool conn_out_is_crowded(const struct conn *c);
+/* Also sets what crowded means: to half of it. */
 void conn_set_out_max(struct conn *c, size_t bytes_max);
-/* Bytes appended since the beginning, and of those already taken by the kernel. */
+/* For owners who write pieces of any size: room for the largest one above what is enough. */
+void conn_set_crowded(struct conn *c, size_t bytes);
+/* Bytes appended since the beginning, and of those already taken by the kernel: never less than
+ * the peer may have got, for what is beyond is written again to another connection. Of TLS records
+ * those that are out to their last byte; nothing can be read of others. */
 uint64_t conn_bytes_written(const struct conn *c);
 uint64_t conn_bytes_sent(const struct conn *c);
 

@@ -153,7 +153,7 @@ int conn_start_tls(struct conn *c, const struct conn_tls_params *params)
     c->is_tls_begun = true;
     conn_ktls_begin(c, params->ktls);
     /* What was written so far goes out as it is. */
-    c->pending_plain += buf_len(&c->out);
+    c->pending_plain += (uint32_t)buf_len(&c->out);
     c->taken_bytes += buf_len(&c->out);
     if (buf_len(&c->pending) == 0) {
         buf_take(&c->pending, &c->out);

@@ -123,8 +123,12 @@ struct conn {
     struct buf flying;   /* bytes the kernel reads while CONN_OP_SEND is set */
     uint64_t taken_bytes; /* plaintext moved out of `out` so far */
     uint64_t sent_bytes;  /* plaintext the kernel has taken */
-    size_t pending_plain; /* plaintext bytes that pending stands for */
-    size_t flying_plain;
+    uint32_t pending_plain; /* plaintext bytes that pending stands for */
+    uint32_t flying_plain;
+    /* Of the record of flying that is partly out: bytes to come, and plaintext in it. */
+    uint16_t record_left;
+    uint16_t record_plain;
+    uint32_t crowded_bytes; /* of all three together: conn_out_is_crowded */
     struct buf in_raw;   /* off the wire, not processed: plaintext, or records */
     struct buf in_plain; /* opened, not used by the owner */
     uint32_t share_turn; /* cut */
@@ -132,6 +136,7 @@ struct conn {
     uint32_t window_ms;  /* when the window began, in which input is counted; cut */
     uint32_t window_bytes;
     uint32_t window_bytes_last;
+    bool is_flying_records; /* flying is TLS records made here, nothing else */
     bool is_in_line; /* what comes is held: others, in sh->input before it, had nothing yet */
 
     struct admission_entry admission; /* while it shakes hands, or waits to */

@@ -30,7 +30,7 @@ static size_t waiting(const struct conn *c)
 bool conn_out_is_crowded(const struct conn *c)
 {
     conn_check(c);
-    return waiting(c) > c->out.bytes_max / 2;
+    return waiting(c) > c->crowded_bytes;
 }
 
 void conn_set_out_max(struct conn *c, size_t bytes_max)
@@ -38,6 +38,14 @@ void conn_set_out_max(struct conn *c, size_t bytes_max)
     conn_check(c);
     ASSERT(bytes_max <= CONN_OUT_BYTES_MAX);
     c->out.bytes_max = (uint32_t)(bytes_max > buf_len(&c->out) ? bytes_max : buf_len(&c->out));
+    c->crowded_bytes = c->out.bytes_max / 2;
+}
+
+void conn_set_crowded(struct conn *c, size_t bytes)
+{
+    conn_check(c);
+    ASSERT(bytes <= c->out.bytes_max);
+    c->crowded_bytes = (uint32_t)bytes;
 }
 
 uint64_t conn_bytes_written(const struct conn *c)
@@ -74,13 +82,15 @@ static void load(struct conn *c)
             tls_session_close(c->session, &c->pending);
         }
     }
+    c->is_flying_records = c->is_secured && !is_kernel;
+    c->record_left = 0;
     if (buf_len(&c->pending)) {
         buf_take(&c->flying, &c->pending);
         c->flying_plain = c->pending_plain;
         c->pending_plain = 0;
     } else if ((!c->is_tls_begun || is_kernel) && buf_len(&c->out)) {
         c->taken_bytes += buf_len(&c->out);
-        c->flying_plain = buf_len(&c->out);
+        c->flying_plain = (uint32_t)buf_len(&c->out);
         buf_take(&c->flying, &c->out);
     }
 }
@@ -125,21 +135,49 @@ bool conn_send_next(struct conn *c)
     return true;
 }
 
+/* Of the records in flying len bytes more are out: the plaintext of those that are whole now. A
+ * part of a record is of no use to the peer, but what it can open it must not get again
+ * (conn_bytes_sent). An alert or new keys among them may count as some bytes of plaintext. */
+static size_t records_out(struct conn *c, size_t len)
+{
+    struct slice rest = buf_slice(&c->flying);
+    size_t plain = 0;
+
+    while (len > 0) {
+        size_t part;
+
+        if (c->record_left == 0) {
+            c->record_left = (uint16_t)tls_session_record_bytes(c->session, rest);
+            c->record_plain = (uint16_t)tls_session_record_plain(c->session, rest);
+            ASSERT(c->record_left > 0); /* ours */
+        }
+        part = len < c->record_left ? len : c->record_left;
+        c->record_left -= (uint16_t)part;
+        plain += c->record_left == 0 ? c->record_plain : 0;
+        rest = slice_from(rest, part);
+        len -= part;
+    }
+    return plain;
+}
+
 static void count_sent(struct conn *c, size_t len)
 {
-    size_t rest;
+    size_t plain = c->flying_plain;
 
     stat_add(&c->sh->stats.bytes_out, len);
+    if (len < buf_len(&c->flying)) {
+        if (c->is_flying_records) {
+            plain = records_out(c, len);
+        } else if (c->session && c->ktls.out != CONN_KERNEL_ON) {
+            plain = 0; /* what was written before the handshake, and the first of its bytes */
+        } else {
+            plain = len;
+        }
+        plain = plain < c->flying_plain ? plain : c->flying_plain;
+    }
     buf_consume(&c->flying, len);
-    rest = buf_len(&c->flying);
-    /* A record counts when it is out in full: its bytes are of no use to the peer before. */
-    if (c->session && c->ktls.out != CONN_KERNEL_ON && rest) {
-        return;
-    }
-    if (c->flying_plain > rest) {
-        c->sent_bytes += c->flying_plain - rest;
-        c->flying_plain = rest;
-    }
+    c->sent_bytes += plain;
+    c->flying_plain -= (uint32_t)plain;
 }
 
 void conn_tell_writable(struct conn *c)

@@ -85,7 +85,7 @@ void conn_tls_seal(struct conn *c)
         conn_abort(c, err, "TLS: output could not be protected");
         return;
     }
-    c->pending_plain += len;
+    c->pending_plain += (uint32_t)len;
     c->taken_bytes += len;
     buf_consume(&c->out, len);
 }

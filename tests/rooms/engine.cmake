@@ -30,10 +30,14 @@ fg_threads_test(engine_snapshot SOURCES unit/engine/snapshot_test.c ${machine}
   NEEDS fg_engine Threads::Threads)
 fg_threads_test(engine_tls SOURCES unit/engine/tls_test.c ${machine}
   NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_sent SOURCES unit/engine/sent_test.c ${machine}
+  NEEDS fg_engine Threads::Threads)
 if(FEDGATE_TESTS)
-  add_dependencies(engine_tls_test tls_certs)
-  target_compile_definitions(engine_tls_test PRIVATE
-    TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
+  foreach(name IN ITEMS engine_tls engine_sent)
+    add_dependencies(${name}_test tls_certs)
+    target_compile_definitions(${name}_test PRIVATE
+      TLS_CERTS="${CMAKE_BINARY_DIR}/tests/tls-certs")
+  endforeach()
 endif()
 fg_threads_test(engine_turn SOURCES unit/engine/turn_test.c ${machine}
   NEEDS fg_engine Threads::Threads)

@@ -18,7 +18,12 @@ function(fg_threads_test name)
 endfunction()
 
 set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
-fg_threads_test(engine_conn SOURCES unit/engine/conn_test.c ${machine}
+set(puppet ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/puppet.c)
+fg_threads_test(engine_conn SOURCES unit/engine/conn_test.c ${puppet} ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_conn_end SOURCES unit/engine/conn_end_test.c ${puppet} ${machine}
+  NEEDS fg_engine Threads::Threads)
+fg_threads_test(engine_connect SOURCES unit/engine/connect_test.c ${machine}
   NEEDS fg_engine Threads::Threads)
 fg_threads_test(engine_mailbox SOURCES unit/engine/mailbox_test.c ${machine}
   NEEDS fg_engine Threads::Threads)

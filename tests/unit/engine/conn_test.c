@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conn: bytes through plain connections, bounds, closing, time-outs, references. */
+/* conn: bytes through plain connections, bounds, time-outs, references. Ends: conn_end_test.c. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
-#include "machine.h"
+#include "puppet.h"
 
 /* Sends len pattern bytes in random pieces while another thread reads the echo. */
 struct writer {
@@ -138,146 +138,6 @@ Test(conn, slots_are_used_again_and_a_full_shard_refuses)
     machine_stop(&m);
 }
 
-/* An owner that is told what to do by the test. */
-struct puppet {
-    struct conn *c; /* valid on the shard until closed */
-    struct conn_ref ref;
-    _Atomic uint64_t got; /* bytes used so far, checked against the pattern */
-    uint64_t seed;
-    uint64_t state;      /* dice */
-    bool is_picky;       /* uses a part, pauses, resumes by timer */
-    bool keeps_open;     /* answer of peer_ended */
-    bool closes_in_data; /* conn_close from inside ops.data */
-    bool takes_nothing;  /* pauses from inside ops.data */
-    uint32_t turn_data_max;
-    _Atomic uint32_t pauses, peer_ends, writables, closeds;
-    _Atomic bool is_there, is_wrong;
-    _Atomic int err;
-    _Atomic uint64_t unsent;
-    char why[128];
-    struct wheel_timer timer;
-    _Atomic uint64_t produced;
-    uint64_t to_produce;
-};
-
-static struct puppet puppet;
-
-static void puppet_resume(struct wheel_timer *t, void *ctx)
-{
-    (void)t;
-    conn_resume(((struct puppet *)ctx)->c);
-}
-
-static size_t puppet_data(struct conn *c, void *owner, char *bytes, size_t len)
-{
-    struct puppet *p = owner;
-    size_t take = len;
-
-    if (len == 0 || p->closeds) {
-        p->is_wrong = true;
-    }
-    if (p->is_picky && dice(&p->state, 3)) {
-        take = dice(&p->state, (uint32_t)len + 1);
-        conn_pause(c);
-        p->pauses++;
-        shard_timer_arm(conn_shard(c), &p->timer, dice(&p->state, 3), puppet_resume, p);
-    }
-    if (p->takes_nothing) {
-        conn_pause(c);
-        p->pauses++;
-        return 0;
-    }
-    if (!pattern_is(p->seed, p->got, bytes, take)) {
-        p->is_wrong = true;
-    }
-    memset(bytes, 0xee, len > take ? take : len); /* the owner may write into what he used */
-    p->got += take;
-    if (p->closes_in_data) {
-        conn_close(c, 1000);
-    }
-    return take;
-}
-
-static void puppet_produce(struct conn *c, struct puppet *p)
-{
-    char piece[1000];
-
-    while (p->produced < p->to_produce && !conn_out_is_crowded(c)) {
-        pattern_fill(p->seed, p->produced, piece, sizeof(piece));
-        buf_append(conn_out(c), piece, sizeof(piece));
-        p->produced += sizeof(piece);
-    }
-    conn_flush(c);
-}
-
-static void puppet_writable(struct conn *c, void *owner)
-{
-    struct puppet *p = owner;
-
-    p->writables++;
-    puppet_produce(c, p);
-}
-
-static bool puppet_peer_ended(struct conn *c, void *owner)
-{
-    struct puppet *p = owner;
-
-    (void)c;
-    p->peer_ends++;
-    return p->keeps_open;
-}
-
-static void puppet_closed(struct conn *c, void *owner, int err, const char *why, size_t unsent)
-{
-    struct puppet *p = owner;
-
-    shard_timer_disarm(conn_shard(c), &p->timer);
-    if (conn_find(conn_shard(c), p->ref)) {
-        p->is_wrong = true; /* stale by now */
-    }
-    (void)snprintf(p->why, sizeof(p->why), "%s", why);
-    p->err = err;
-    p->unsent = unsent;
-    p->closeds++;
-}
-
-static const struct conn_ops puppet_ops = {
-    .data = puppet_data,
-    .writable = puppet_writable,
-    .peer_ended = puppet_peer_ended,
-    .closed = puppet_closed,
-};
-
-static void puppet_accepted(struct shard *sh, struct conn *c, uint32_t tag)
-{
-    (void)sh;
-    (void)tag;
-    puppet.c = c;
-    puppet.ref = conn_ref_of(c);
-    conn_set_owner(c, &puppet_ops, &puppet);
-    puppet.is_there = true;
-}
-
-static int puppet_open(struct machine *m, const struct engine_params *params)
-{
-    int fd;
-
-    machine_accepted = puppet_accepted;
-    machine_start(m, params);
-    fd = client_open(m->port);
-    WAIT_UNTIL(puppet.is_there);
-    return fd;
-}
-
-static void puppet_end(struct machine *m, int fd)
-{
-    client_close(fd);
-    WAIT_UNTIL(puppet.closeds == 1);
-    cr_assert_not(puppet.is_wrong);
-    machine_stop(m);
-    cr_assert_eq(puppet.closeds, 1);
-}
-
 Test(conn, pausing_and_partial_use_lose_nothing)
 {
     struct machine m;
@@ -296,20 +156,6 @@ Test(conn, pausing_and_partial_use_lose_nothing)
     cr_assert_eq(puppet.err, ERR_CLOSED);
 }
 
-static void do_pause(struct shard *sh, void *ctx)
-{
-    (void)sh;
-    (void)ctx;
-    conn_pause(puppet.c);
-}
-
-static void do_resume(struct shard *sh, void *ctx)
-{
-    (void)sh;
-    (void)ctx;
-    conn_resume(puppet.c);
-}
-
 Test(conn, a_pause_pushes_back_on_the_peer)
 {
     struct machine m;
@@ -319,7 +165,7 @@ Test(conn, a_pause_pushes_back_on_the_peer)
 
     puppet = (struct puppet){.seed = 3};
     fd = puppet_open(&m, &(struct engine_params){0});
-    machine_run(&m, 0, do_pause, NULL);
+    machine_run(&m, 0, puppet_pause, NULL);
     for (;;) { /* until TCP takes no more */
         pattern_fill(3, sent, block, sizeof(block));
         ssize_t n = send(fd, block, sizeof(block), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -338,7 +184,7 @@ Test(conn, a_pause_pushes_back_on_the_peer)
     }
     cr_assert_eq(puppet.got, 0);
     cr_assert_lt(machine_stats(&m, 0).bytes_in, sent, "all was read in spite of the pause");
-    machine_run(&m, 0, do_resume, NULL);
+    machine_run(&m, 0, puppet_continue, NULL);
     WAIT_UNTIL(puppet.got == sent);
     puppet_end(&m, fd);
 }
@@ -398,167 +244,6 @@ Test(conn, output_over_its_bound_ends_the_connection)
     puppet_end(&m, fd);
 }
 
-static void do_say_and_close(struct shard *sh, void *ctx)
-{
-    char block[50000];
-
-    (void)sh;
-    pattern_fill(4, 0, block, sizeof(block));
-    buf_append(conn_out(puppet.c), block, sizeof(block));
-    cr_expect_eq(conn_bytes_written(puppet.c), sizeof(block));
-    conn_close(puppet.c, *(const uint32_t *)ctx);
-    conn_close(puppet.c, 5); /* again: nothing */
-}
-
-Test(conn, closing_sends_everything_first)
-{
-    struct machine m;
-    unsigned char got[50000];
-    uint32_t linger_ms = 10000;
-    int fd;
-
-    puppet = (struct puppet){0};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    machine_run(&m, 0, do_say_and_close, &linger_ms);
-    cr_assert(client_recv(fd, got, sizeof(got)));
-    cr_assert(pattern_is(4, 0, got, sizeof(got)));
-    cr_assert_eq(client_recv_end(fd), 1);
-    cr_assert(client_send(fd, "too late", 8), "we still read, and drop");
-    cr_assert_eq(puppet.closeds, 0, "waits for the peer's end");
-    puppet_end(&m, fd);
-    cr_assert_eq(puppet.err, 0);
-    cr_assert_eq(puppet.unsent, 0);
-    cr_assert_eq(puppet.got, 0);
-    cr_assert_eq(puppet.peer_ends, 0);
-}
-
-Test(conn, closing_does_not_wait_for_ever)
-{
-    struct machine m;
-    uint32_t linger_ms = 40;
-    int fd;
-
-    puppet = (struct puppet){0};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    machine_run(&m, 0, do_say_and_close, &linger_ms);
-    WAIT_UNTIL(puppet.closeds == 1); /* although the client does not close */
-    puppet_end(&m, fd);
-    cr_assert_eq(puppet.err, 0);
-}
-
-static void do_nap(struct shard *sh, void *ctx)
-{
-    (void)sh;
-    while (!*(_Atomic bool *)ctx) {
-        machine_nap();
-    }
-}
-
-Test(conn, held_input_does_not_hide_the_end_of_a_closing_connection)
-{
-    struct machine m;
-    char block[200000];
-    uint32_t linger_ms = 100000;
-    _Atomic bool is_sent = false;
-    int fd;
-
-    puppet = (struct puppet){.takes_nothing = true};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    machine_post(&m, 0, do_nap, &is_sent); /* so that all of it is received at a stroke */
-    pattern_fill(1, 0, block, sizeof(block));
-    cr_assert(client_send(fd, block, sizeof(block)));
-    is_sent = true;
-    WAIT_UNTIL(machine_stats(&m, 0).bytes_in > 100000 && puppet.pauses);
-    machine_run(&m, 0, do_say_and_close, &linger_ms);
-    cr_assert(client_recv(fd, block, 50000));
-    puppet_end(&m, fd); /* long before the linger time */
-    cr_assert_eq(puppet.err, 0);
-}
-
-Test(conn, closing_from_inside_data)
-{
-    struct machine m;
-    char block[100];
-    int fd;
-
-    puppet = (struct puppet){.closes_in_data = true, .seed = 2};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    pattern_fill(2, 0, block, sizeof(block));
-    cr_assert(client_send(fd, block, sizeof(block)));
-    cr_assert_eq(client_recv_end(fd), 1);
-    puppet_end(&m, fd);
-    cr_assert_eq(puppet.err, 0);
-}
-
-static void do_abort(struct shard *sh, void *ctx)
-{
-    (void)sh;
-    (void)ctx;
-    buf_put_cstr(conn_out(puppet.c), "never seen");
-    conn_abort(puppet.c, ERR_STREAM, "test");
-    conn_abort(puppet.c, ERR_XML, "the first one decides");
-    conn_flush(puppet.c);
-    conn_pause(puppet.c);
-    conn_resume(puppet.c);
-    cr_expect_eq(puppet.closeds, 0, "closed never comes from inside a call");
-}
-
-Test(conn, abort_resets)
-{
-    struct machine m;
-    int fd;
-
-    puppet = (struct puppet){0};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    machine_run(&m, 0, do_abort, NULL);
-    cr_assert_eq(client_recv_end(fd), -ECONNRESET);
-    puppet_end(&m, fd);
-    cr_assert_eq(puppet.err, ERR_STREAM);
-    cr_assert_str_eq(puppet.why, "test");
-    cr_assert_eq(puppet.unsent, 10);
-}
-
-Test(conn, reset_by_the_peer)
-{
-    struct machine m;
-    struct linger at_once = {1, 0};
-    int fd;
-
-    puppet = (struct puppet){0};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
-    puppet_end(&m, fd);
-    cr_assert_eq(puppet.err, -ECONNRESET);
-    cr_assert_eq(puppet.peer_ends, 0);
-}
-
-static void do_answer_and_close(struct shard *sh, void *ctx)
-{
-    (void)sh;
-    (void)ctx;
-    buf_put_cstr(conn_out(puppet.c), "answer");
-    conn_close(puppet.c, 1000);
-}
-
-Test(conn, half_closed_by_the_peer_can_still_be_answered)
-{
-    struct machine m;
-    char got[6];
-    int fd;
-
-    puppet = (struct puppet){.keeps_open = true};
-    fd = puppet_open(&m, &(struct engine_params){0});
-    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
-    WAIT_UNTIL(puppet.peer_ends == 1);
-    machine_run(&m, 0, do_answer_and_close, NULL);
-    cr_assert(client_recv(fd, got, sizeof(got)));
-    cr_assert_arr_eq(got, "answer", 6);
-    cr_assert_eq(client_recv_end(fd), 1);
-    puppet_end(&m, fd);
-    cr_assert_eq(puppet.err, 0);
-    cr_assert_eq(puppet.peer_ends, 1);
-}
-
 static void do_timeout(struct shard *sh, void *ctx)
 {
     (void)sh;
@@ -597,10 +282,10 @@ Test(conn, read_timeout_counts_silence_only)
         pass_ms(400);
         cr_assert_eq(puppet.closeds, 0);
     }
-    machine_run(&m, 0, do_pause, NULL);
+    machine_run(&m, 0, puppet_pause, NULL);
     pass_ms(timeout_ms + 500);
     cr_assert_eq(puppet.closeds, 0, "a pause is no silence of the peer");
-    machine_run(&m, 0, do_resume, NULL);
+    machine_run(&m, 0, puppet_continue, NULL);
     WAIT_UNTIL(puppet.closeds == 1);
     cr_assert_eq(puppet.err, ERR_TIMEOUT);
     puppet_end(&m, fd);

@@ -5,6 +5,7 @@
 #ifndef FG_TEST_ENGINE_MACHINE_H
 #define FG_TEST_ENGINE_MACHINE_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,13 @@ int machine_send(struct shard *sh, uint32_t to_idx, machine_fn *fn, void *ctx);
 
 struct engine_stats machine_stats(struct machine *m, uint32_t shard_idx);
 
+/* 127.0.0.1 and that port. */
+static inline struct sockaddr_in client_loopback(uint16_t port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons(port),
+                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
 /* Blocking client with time-outs on every call. */
 int client_open(uint16_t port);
 int client_open_from(uint16_t port, const char *local_ip);

@@ -24,7 +24,8 @@ endif()
 set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
 fg_uml(io SOURCES unit/io/io_test.c unit/io/ktls_test.c NEEDS fg_io PkgConfig::URING)
 fg_uml(ktls_io SOURCES ktls/io_test.c NEEDS fg_io fg_tls)
-fg_uml(engine_conn SOURCES unit/engine/conn_test.c ${machine} NEEDS fg_engine)
+fg_uml(engine_conn NEEDS fg_engine
+  SOURCES unit/engine/conn_test.c unit/engine/conn_end_test.c unit/engine/puppet.c ${machine})
 fg_uml(engine_move SOURCES unit/engine/move_test.c ${machine} NEEDS fg_engine)
 fg_uml(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine)
 fg_uml(ktls_engine SOURCES ktls/engine_test.c ktls/peer.c ${machine}

@@ -91,13 +91,35 @@ static void enter_tick(struct wheel *w)
     }
 }
 
-/* Ticks until level 0 has something or an upper level may have to come down. */
+/* How many slots from this one on is the first one that may hold timers; it may do itself. */
+static unsigned slots_to_next(uint64_t occupied, unsigned slot)
+{
+    uint64_t rest = occupied >> slot | occupied << (-slot & (WHEEL_SLOTS - 1));
+
+    return (unsigned)__builtin_ctzll(rest);
+}
+
+/* Ticks until level 0 has something or a slot of an upper level comes down that may have: all
+ * between is empty, and to bring down what is empty changes nothing. What stands in the slot in
+ * which the wheel is at an upper level came there for its next round. */
 static uint64_t ticks_to_next(const struct wheel *w)
 {
-    unsigned at = (unsigned)w->tick & (WHEEL_SLOTS - 1);
-    uint64_t bits = w->occupied[0] >> at;
+    uint64_t least = UINT64_MAX;
 
-    return bits ? (uint64_t)__builtin_ctzll(bits) : WHEEL_SLOTS - at;
+    if (w->occupied[0]) {
+        least = slots_to_next(w->occupied[0], (unsigned)w->tick & (WHEEL_SLOTS - 1));
+    }
+    for (unsigned level = 1; level < WHEEL_LEVELS; level++) {
+        unsigned shift = WHEEL_SLOT_BITS * level;
+        uint64_t next = (w->tick >> shift) + 1;
+
+        if (w->occupied[level]) {
+            next += slots_to_next(w->occupied[level], (unsigned)next & (WHEEL_SLOTS - 1));
+            next = (next << shift) - w->tick;
+            least = next < least ? next : least;
+        }
+    }
+    return least;
 }
 
 uint32_t wheel_run(struct wheel *w, uint64_t now_ms, uint32_t fire_max)

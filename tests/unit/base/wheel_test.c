@@ -97,3 +97,71 @@ Test(wheel, a_long_sleep_fires_everything_due)
     cr_assert(fired[0] && fired[1] && !fired[2]);
     wheel_disarm(&w, &t[2]);
 }
+
+/* Deadlines from now to beyond the top level, armed again from within and from without, time in
+ * steps of all sizes: nothing fires early or late. */
+Test(wheel, sparse_timers_over_years)
+{
+    enum { SPARSE = 40 };
+    static struct wheel w;
+    static struct wheel_timer timers[SPARSE];
+    static bool fired[SPARSE];
+    unsigned seed = 3;
+    uint32_t armed = 0;
+
+    now_ms = 12345;
+    wheel_init(&w, now_ms);
+    for (uint32_t round = 0; round < 20000; round++) {
+        uint32_t i = (uint32_t)rand_r(&seed) % SPARSE;
+        uint64_t next;
+
+        if (!wheel_timer_is_armed(&timers[i]) || rand_r(&seed) % 8 == 0) {
+            fired[i] = false;
+            wheel_arm(&w, &timers[i],
+                      now_ms + ((uint64_t)rand_r(&seed) << (rand_r(&seed) % 12)) %
+                                   (1ull << (rand_r(&seed) % 42)),
+                      on_fire, &fired[i]);
+            armed++;
+        }
+        next = wheel_next_ms(&w);
+        for (uint32_t k = 0; k < SPARSE; k++) {
+            if (wheel_timer_is_armed(&timers[k])) {
+                cr_assert_leq(next, timers[k].deadline_ms + WHEEL_TICK_MS);
+            }
+        }
+        now_ms = rand_r(&seed) % 3 == 0 ? now_ms + (uint64_t)rand_r(&seed) % 5000
+                 : next > now_ms        ? next
+                                        : now_ms + 1;
+        (void)wheel_run(&w, now_ms, UINT32_MAX);
+        for (uint32_t k = 0; k < SPARSE; k++) {
+            bool is_due = timers[k].deadline_ms + WHEEL_TICK_MS <= now_ms;
+
+            cr_assert(!fired[k] || timers[k].deadline_ms <= now_ms, "early");
+            cr_assert(!is_due || !wheel_timer_is_armed(&timers[k]), "late");
+        }
+    }
+    cr_assert_gt(armed, 5000);
+    for (uint32_t k = 0; k < SPARSE; k++) {
+        wheel_disarm(&w, &timers[k]);
+    }
+}
+
+/* One far deadline: as many stops as levels, not one every half second. */
+Test(wheel, a_far_deadline_wakes_nobody_before)
+{
+    static struct wheel w;
+    struct wheel_timer t = {0};
+    bool fired = false;
+    uint32_t wakes = 0;
+
+    now_ms = 777;
+    wheel_init(&w, now_ms);
+    wheel_arm(&w, &t, now_ms + 40ull * 3600 * 1000, on_fire, &fired);
+    while (!fired) {
+        now_ms = wheel_next_ms(&w);
+        (void)wheel_run(&w, now_ms, UINT32_MAX);
+        wakes++;
+    }
+    cr_expect_leq(wakes, WHEEL_LEVELS, "%u", wakes);
+    cr_expect_leq(now_ms, 777 + 40ull * 3600 * 1000 + WHEEL_TICK_MS);
+}

@@ -65,6 +65,7 @@ static void update(struct link *l, enum link_readers who, bool is_high, bool is_
     if (is_low || !helps) {
         h->is_slow = false;
     } else if (h->is_closed && now - h->closed_ms > HOLD_MS) {
+        l->host.e->stats.queue_holds_ended += !h->is_slow;
         h->is_slow = true;
     }
     if (is_high && helps && !h->is_slow) {

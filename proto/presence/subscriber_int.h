@@ -77,6 +77,8 @@ struct subscriber_dialog {
     uint32_t timer_n_s;             /* NOTIFY must have come by then; 0 = has */
     uint32_t doubt_s; /* until then what a lost connection took with it may still end it */
     uint32_t cseq_packed;           /* in the row on its way to the store */
+    uint32_t said_yes; /* held: whom the 2xx named (subscriber_fork); 0 = none came */
+    uint32_t said_no;  /* held: another fork that ended for the same reason; 0 = none known */
     uint16_t document_len;
     uint8_t phase; /* enum subscriber_phase */
     uint8_t tries;
@@ -175,6 +177,8 @@ void subscriber_dialog_left(struct contact *c, struct subscriber_dialog *d, uint
 /* One of several forks ends; the others go on. */
 void subscriber_fork_lost(struct contact *c, struct subscriber_step *step);
 
+/* A fork by its tag; never 0. */
+uint32_t subscriber_fork(struct slice tag);
 /* What a NOTIFY said before it was certain that it speaks for all: now it does. */
 void subscriber_held_out(struct contact *c, struct subscriber_dialog *d);
 

@@ -4,6 +4,7 @@
  * end the dialog. */
 #include "presence/subscriber_int.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "translate/pidf.h"
 
@@ -62,8 +63,13 @@ static bool is_terminated(const struct sip_notify_view *n)
     return n->state.state == SIP_SUB_TERMINATED;
 }
 
+uint32_t subscriber_fork(struct slice tag)
+{
+    return (uint32_t)hash_bytes(tag) | 1u;
+}
+
 /* Another place that the SUBSCRIBE was forked to. Returns the status; *made: its dialog, NULL if it
- * ended with its first word. */
+ * ended with its first word, unless that decides. */
 static unsigned forked(struct contact *c, struct subscriber_dialog *d, const struct sip_msg *m,
                        const struct sip_notify_view *n, struct subscriber_dialog **made)
 {
@@ -79,9 +85,10 @@ static unsigned forked(struct contact *c, struct subscriber_dialog *d, const str
         return 481;
     }
     if (is_terminated(n)) {
-        if (is_held && !d->call) { /* the one that said yes, too */
-            d->reason = (uint8_t)n->state.reason;
-            d->expires_s = n->state.has_retry_after ? n->state.retry_after_s : 0;
+        if (is_held && d->said_yes == subscriber_fork(n->key.remote_tag)) {
+            *made = d; /* it is decided */
+        } else if (is_held && d->call && d->reason == n->state.reason) {
+            d->said_no = subscriber_fork(n->key.remote_tag); /* should the 2xx name it */
         }
         return 200;
     }
@@ -192,9 +199,17 @@ static void ending_heard(struct contact *c, struct subscriber_dialog *d,
     }
 }
 
+static void hold(struct subscriber_dialog *d, const struct sip_notify_view *n)
+{
+    d->is_over = true;
+    d->reason = (uint8_t)n->state.reason;
+    d->expires_s = n->state.has_retry_after ? n->state.retry_after_s : 0;
+}
+
 /* The first word of a SUBSCRIBE that may have been forked is `terminated`. If it comes from where
- * the 2xx came from, it counts. Before the 2xx it is held until that comes or Timer N, as another
- * fork may say yes; from elsewhere it says nothing. */
+ * the 2xx came from, it counts. Before the 2xx it is held until that comes, as another fork may say
+ * yes; if the 2xx is another fork's, until that one has its say, or Timer N. From elsewhere it says
+ * nothing. */
 static void ended_at_once(struct contact *c, struct subscriber_dialog *d, const struct sip_msg *m,
                           const struct sip_notify_view *n)
 {
@@ -203,9 +218,7 @@ static void ended_at_once(struct contact *c, struct subscriber_dialog *d, const 
     if (tag.len > 0 && !slice_eq(tag, n->key.remote_tag)) {
         return;
     }
-    d->is_over = true;
-    d->reason = (uint8_t)n->state.reason;
-    d->expires_s = n->state.has_retry_after ? n->state.retry_after_s : 0;
+    hold(d, n);
     if (tag.len > 0 || !d->call || sip_dialog_establish(&d->sip, m)) {
         subscriber_held_out(c, d);
     }
@@ -238,6 +251,9 @@ static void heard(struct contact *c, struct subscriber_dialog *d, const struct s
     if (d->phase == SUBSCRIBER_NASCENT) {
         if (!d->is_over) {
             ended_at_once(c, d, m, n);
+        } else if (is_terminated(n) && d->said_yes == subscriber_fork(n->key.remote_tag)) {
+            hold(d, n); /* the one that said yes ends, too: no other has anything to say */
+            subscriber_held_out(c, d);
         }
         return;
     }

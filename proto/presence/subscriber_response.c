@@ -39,15 +39,18 @@ static void log_challenge(const struct contact *c, unsigned status)
           log_quote(pair.local_user).text, SLICE_FMT(pair.local_domain), status);
 }
 
-/* The LIVE or NASCENT dialog that a response names; the one that asked if it names none of them. */
+/* The LIVE or NASCENT dialog that a response names; the one that asked if it names none of them.
+ * fork: whom it names. */
 static struct subscriber_dialog *named(const struct contact *c, struct subscriber_dialog *asked,
-                                       const struct sip_msg *response)
+                                       const struct sip_msg *response, uint32_t *fork)
 {
     struct sip_dialog_key key;
 
+    *fork = 0;
     if (sip_dialog_key_read(response, &key)) {
         return asked;
     }
+    *fork = subscriber_fork(key.remote_tag);
     for (struct subscriber_dialog *d = c->in.dialogs; d; d = d->next) {
         if (d->phase != SUBSCRIBER_ENDING && sip_dialog_match(d->sip, &key) == SIP_DIALOG_OURS) {
             return d;
@@ -57,20 +60,33 @@ static struct subscriber_dialog *named(const struct contact *c, struct subscribe
     return sip_dialog_match(asked->sip, &key) == SIP_DIALOG_NASCENT ? asked : NULL;
 }
 
+/* Its first word may be here already. */
+static void another_said_yes(struct contact *c, struct subscriber_dialog *d, uint32_t fork)
+{
+    if (!d->is_over) {
+        return;
+    }
+    if (d->said_no != 0 && d->said_no == fork) {
+        subscriber_held_out(c, d);
+        return;
+    }
+    d->said_yes = fork;
+    d->reason = SIP_REASON_NONE; /* should its NOTIFY be lost, none refused */
+    d->expires_s = 0;
+}
+
 static void accepted(struct contact *c, struct subscriber_dialog *d, enum subscriber_call kind,
                      const struct sip_msg *response)
 {
     struct subscriber_step step = {.dialog = d, .response = response, .status = response->status};
     bool changed = false;
+    uint32_t fork = 0;
     int err;
 
     if (kind == SUBSCRIBER_CALL_NEW) {
-        step.dialog = named(c, d, response);
+        step.dialog = named(c, d, response, &fork);
         if (!step.dialog) {
-            if (d->is_over) { /* another fork said yes: should its NOTIFY be lost, none refused */
-                d->reason = SIP_REASON_NONE;
-                d->expires_s = 0;
-            }
+            another_said_yes(c, d, fork);
             return;
         }
         if (step.dialog->is_over) {

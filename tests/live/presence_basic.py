@@ -71,6 +71,54 @@ def restart(shards):
         check(ground.counts() == (1, 1), "at the end", ground.counts())
 
 
+DRAFT = (  # MS-PRES 2.2.1: activities in the status, in words
+    '<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:ann@{corp}" '
+    'xmlns:ep="urn:ietf:params:xml:ns:pidf:status:rpid-status"><tuple id="0"><status>'
+    '<basic>open</basic><ep:activities><ep:activity>{word}</ep:activity></ep:activities></status>'
+    '</tuple></presence>')
+
+
+def lync_watched():
+    """Profile lync, inwards: the 2xx grants, eight hours are asked for, silence is no denial, and
+    activities are read where the draft has them."""
+    with Lab("presence-lync-in") as lab:
+        ground = Ground(lab, hop={"profile": "lync"})
+        ground.says("subscribe", "bob", "ann")
+        asked = ground.pool.next_subscribe()
+        check(asked.get("expires") == "28800", "how long", asked.get("expires"))
+        ground.hears("subscribed")  # and no NOTIFY came
+        ground.hears("unavailable", timeout=60)
+        ground.fedgate.wait_stats("the grant", lambda s: ground.counts() == (1, 0))
+        dialog = ground.pool.dialogs[asked.get("call-id")]
+        for word, show in (("busy", "dnd"), ("away", "away")):
+            answer = dialog.notify(body=DRAFT.format(corp=plan.CORP, word=word).encode())
+            check(answer.status == 200, "NOTIFY", answer.start)
+            got = ground.hears("available")
+            check(show in [child.text for child in got], word, [child.text for child in got])
+
+
+def lync_watches():
+    """Profile lync, outwards: the best resource in one tuple, the draft's activities beside
+    today's, and no more than eight hours are granted."""
+    with Lab("presence-lync-out") as lab:
+        ground = Ground(lab, hop={"profile": "lync"})
+        ann = lab.own(Phone("ann", plan.FEDGATE))
+        watch = Watch(ann, f"bob@{DOMAIN}", expires=86400)
+        check(watch.answer.status == 200 and watch.answer.get("expires") == "28800", "how long",
+              watch.answer.get("expires"))
+        ground.hears("subscribe")
+        ground.says("subscribed", "bob", "ann")
+        ground.says(None, "bob", "ann", "<show>away</show>")
+        for resource, priority, show in (("phone", 1, "away"), ("desk", 5, "dnd")):
+            ground.says(None, f"bob@{DOMAIN}/{resource}", "ann",
+                        f"<show>{show}</show><priority>{priority}</priority>")
+        while (seen := ground.notified("active", 60)).show != "dnd":
+            pass
+        check(seen.tuples == [("open", "dnd")], "not one tuple", seen.tuples)
+        check(">busy</" in seen.message.text and "rpid-status" in seen.message.text,
+              "no activities of the draft", seen.message.text)
+
+
 def strangers():
     """From the wrong domain, for no dialog, for users who may not: nothing is granted."""
     with Lab("presence-strangers") as lab:
@@ -135,7 +183,7 @@ def administrator():
 CASES = [case(f"partner_watches_{n}", partner_watches, n) for n in (1, 2)]
 CASES += [case(f"ours_watches_{n}", ours_watches, n) for n in (1, 2)]
 CASES += [case(f"restart_{n}", restart, n) for n in (1, 2)]
-CASES += [strangers, options, administrator]
+CASES += [lync_watched, lync_watches, strangers, options, administrator]
 
 if __name__ == "__main__":
     main(*CASES)

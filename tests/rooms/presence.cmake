@@ -2,10 +2,11 @@
 # Tests of proto/presence. fixture: the room's world as a script, also for simulations. puppet: the
 # machines replaced, for tests of what lies below them; its objects are linked before the library,
 # which then does not contribute its own.
-set(presence_fixture unit/presence/fixture.c)
+set(presence_fixture unit/presence/fixture.c unit/presence/fixture_ops.c)
 set(presence_puppet unit/presence/puppet.c ${presence_fixture})
 
 fg_unit(presence_table SOURCES unit/presence/table_test.c ${presence_puppet} NEEDS fg_presence)
+fg_unit(presence_hear SOURCES unit/presence/hear_test.c ${presence_puppet} NEEDS fg_presence)
 fg_unit(presence_authorise SOURCES unit/presence/authorise_test.c ${presence_puppet}
   NEEDS fg_presence)
 fg_unit(presence_pace SOURCES unit/presence/pace_test.c ${presence_puppet} NEEDS fg_presence)

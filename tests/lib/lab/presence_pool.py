@@ -195,9 +195,11 @@ class Ground:
         self.peer = Peer(lab, domain).listen()
 
     def says(self, kind, sender, to, inner=""):
-        """Presence of the partner's user; kind None: available."""
+        """Presence of the partner's user (a whole address, or its local part); kind None:
+        available."""
         kind = f" type='{kind}'" if kind else ""
-        self.peer.reply(plan.CORP, f"<presence{kind} from='{sender}@{self.domain}' "
+        sender = sender if "@" in sender else f"{sender}@{self.domain}"
+        self.peer.reply(plan.CORP, f"<presence{kind} from='{sender}' "
                                    f"to='{to}@{plan.CORP}'>{inner}</presence>")
 
     def hears(self, *kinds, timeout=HANG_S):

@@ -227,3 +227,28 @@ void begin_granted(struct fixture *f, struct device *d, const char *expires)
     accept_all(f);
     (void)told(f);
 }
+
+void begin_two_resources(struct fixture *f, struct device *d)
+{
+    begin_granted(f, d, "3600");
+    from_ann(f, "unavailable", "desk", "");
+    accept_all(f);
+    fixture_run(f, 6000);
+    from_ann(f, "", "phone", "<show>away</show><priority>5</priority>");
+    accept_all(f);
+    from_ann(f, "", "desk", "<show>dnd</show><priority>1</priority>");
+    fixture_run(f, 6000);
+    (void)told(f);
+}
+
+unsigned tuples(const struct said *s, const char *basic)
+{
+    char text[64];
+    unsigned count = 0;
+
+    (void)snprintf(text, sizeof(text), "<basic>%s</basic>", basic);
+    for (const char *at = strstr(s->text, text); at; at = strstr(at + 1, text)) {
+        count++;
+    }
+    return count;
+}

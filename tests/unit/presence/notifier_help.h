@@ -49,4 +49,9 @@ void begin_asking(struct fixture *f, struct device *d, const char *expires);
 /* and she granted it and sits at her desk, which bob knows; 31 s have gone. */
 void begin_granted(struct fixture *f, struct device *d, const char *expires);
 
+/* and she is there twice: away on her phone, at work at her desk. A NOTIFY may be in flight. */
+void begin_two_resources(struct fixture *f, struct device *d);
+/* Tuples with this basic status in a document. */
+unsigned tuples(const struct said *s, const char *basic);
+
 #endif

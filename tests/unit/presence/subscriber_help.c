@@ -52,6 +52,17 @@ bool is_in_flight(struct scene *s)
     return fixture_request(&s->f) != NULL;
 }
 
+uint32_t until_subscribe(struct scene *s, uint32_t max_s)
+{
+    uint32_t t = 0;
+
+    while (t < max_s && !is_in_flight(s)) {
+        fixture_run(&s->f, 1000);
+        t++;
+    }
+    return t;
+}
+
 static void copy_header(char *out, size_t out_bytes, const struct said *request, const char *name)
 {
     struct slice value = fixture_header(request, name);

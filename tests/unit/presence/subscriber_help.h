@@ -60,6 +60,9 @@ unsigned notify_raw(struct scene *s, const char *to_tag, const char *from_tag, u
  * state, PIDF_OPEN if it is active. */
 void live(struct scene *s, uint32_t seconds, const char *state);
 
+/* Seconds until a SUBSCRIBE is out, at most so many. */
+uint32_t until_subscribe(struct scene *s, uint32_t max_s);
+
 /* What was said since the last time: answers to NOTIFY ("481"), SUBSCRIBEs sent ("new", "refresh",
  * "end"), stanzas ("subscribed", "available/a1", "unavailable"), state of the machine and of the
  * contact: "481 end subscribed = active/granted". */

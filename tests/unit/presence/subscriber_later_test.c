@@ -16,17 +16,6 @@ static void teardown(void)
 
 TestSuite(subscriber_later, .init = setup, .fini = teardown);
 
-static uint32_t until_subscribe(uint32_t max_s)
-{
-    uint32_t t = 0;
-
-    while (t < max_s && !is_in_flight(&s)) {
-        fixture_run(&s.f, 1000);
-        t++;
-    }
-    return t;
-}
-
 /* SUBSCRIBE x TRYING: a request behind a probe is one. */
 Test(subscriber_later, a_request_behind_a_probe)
 {
@@ -41,7 +30,7 @@ Test(subscriber_later, who_asks_again_need_not_wait_for_the_back_off)
 {
     ann(&s, "subscribe");
     for (int i = 0; i < 4; i++) {
-        until_subscribe(1000);
+        until_subscribe(&s, 1000);
         respond(&s, 500, "");
     }
     said(&s);
@@ -78,17 +67,47 @@ Test(subscriber_later, a_watcher_who_was_cut_off_shows_himself)
     EXPECT_SAID(&s, "new = trying/granted");
 }
 
+/* AVAILABLE x ACTIVE: who shows himself again stays, whatever becomes of his presence later. */
+Test(subscriber_later, a_watcher_who_left_and_is_back_stays)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    watch_back(&s);
+    ann(&s, "unavailable");
+    fixture_run(&s.f, 60000);
+    ann(&s, NULL);
+    ann(&s, "unsubscribed"); /* bob sees her no more, so nothing else shows that she is there */
+    fixture_run(&s.f, 120000);
+    cr_expect_eq(state_of(&s), SUBSCRIBER_ACTIVE);
+}
+
+/* PROBE x TRYING: who probes while a new dialog is made is not too quiet either. */
+Test(subscriber_later, a_probe_while_a_dialog_is_made_counts)
+{
+    enter(&s, SUBSCRIBER_ACTIVE);
+    live(&s, SUBSCRIBER_IDLE_S - 7200, "active;expires=3600");
+    until_subscribe(&s, 4000);
+    respond(&s, 481, "");
+    cr_assert_eq(state_of(&s), SUBSCRIBER_TRYING);
+    ann(&s, "probe");
+    respond(&s, 200, "");
+    notify(&s, "active;expires=3600", PIDF_OPEN);
+    live(&s, 14400, "active;expires=3600");
+    cr_expect_eq(state_of(&s), SUBSCRIBER_ACTIVE);
+    live(&s, SUBSCRIBER_IDLE_S, "active;expires=3600");
+    cr_expect_eq(state_of(&s), SUBSCRIBER_DORMANT);
+}
+
 static void refuse_a_refresh(enum subscriber_state state, const char *notified, unsigned status)
 {
     uint32_t t;
 
     enter(&s, state);
-    until_subscribe(4000);
+    until_subscribe(&s, 4000);
     respond(&s, status, "");
     said(&s);
     fixture_run(&s.f, SIP_TIMER_N_S * 1000 + 5000);
     cr_expect_eq(state_of(&s), state, "the dialog is good until it expires");
-    t = until_subscribe(1000);
+    t = until_subscribe(&s, 1000);
     cr_expect_lt(t, 1000, "%u s: it is tried once more before", t);
     EXPECT_SAID(&s, state == SUBSCRIBER_ACTIVE ? "refresh = active/granted"
                                                : "refresh = pending/asked");

@@ -60,8 +60,8 @@ static uint32_t serve(uint32_t expires_s)
     return (uint32_t)strtoul(strstr(from, "sip:w") + 5, NULL, 10);
 }
 
-/* Number n expires after the others of lower numbers. They ask in another order. */
-static void watch(uint32_t shortest_s)
+/* Number n expires so much after n - 1. They ask in another order. */
+static void watch(uint32_t shortest_s, uint32_t apart_s)
 {
     char xml[160];
 
@@ -71,7 +71,7 @@ static void watch(uint32_t shortest_s)
         (void)snprintf(xml, sizeof(xml),
                        "<presence type='subscribe' from='w%u@chat.example' to='" BOB "'/>", n);
         cr_assert(fixture_from_partner(&f, xml));
-        cr_expect_eq(serve(shortest_s + n), n);
+        cr_expect_eq(serve(shortest_s + n * apart_s), n);
     }
     fixture_run(&f, 6000);
     fixture_forget(&f);
@@ -91,7 +91,7 @@ Test(subscriber_start, who_expires_first_goes_first)
     uint32_t order[WATCHERS];
     uint32_t count = 0;
 
-    watch(20); /* from 14 s on when it starts */
+    watch(9, 1); /* one every second, from 3 s after the start on: before its turn */
     f.rules[CONTACT_IN].subscribe_rate_max = 1;
     fixture_crash(&f, true);
     for (uint32_t t = 0; t < 60 && count < WATCHERS; t++) {
@@ -103,15 +103,34 @@ Test(subscriber_start, who_expires_first_goes_first)
     cr_expect_eq(count, WATCHERS, "%u within a minute", count);
     expect_nobody_left();
     /* The first ones went while others had not come to wait yet: their times are spread. */
-    for (uint32_t i = 6; i < count; i++) {
+    for (uint32_t i = 12; i < count; i++) {
         cr_expect_lt(order[i - 1], order[i], "%u before %u", order[i - 1], order[i]);
     }
+}
+
+/* All at once, and only one a second may be asked. */
+Test(subscriber_start, who_waits_for_his_turn_does_not_expire)
+{
+    uint32_t count = 0;
+
+    watch(12, 0);
+    f.rules[CONTACT_IN].subscribe_rate_max = 1;
+    fixture_crash(&f, true);
+    for (uint32_t t = 0; t < 60; t++) {
+        fixture_run(&f, 1000);
+        while (fixture_request(&f)) {
+            (void)serve(3600);
+            count++;
+        }
+    }
+    cr_expect_geq(count, WATCHERS, "%u", count); /* some a second time: those in doubt */
+    expect_nobody_left();
 }
 
 /* The times after a start are later than the end of some. */
 Test(subscriber_start, who_would_expire_before_his_time_is_refreshed_at_once)
 {
-    watch(9);
+    watch(9, 1);
     fixture_crash(&f, true);
     fixture_run(&f, 1500);
     cr_expect_not_null(fixture_request(&f));

@@ -239,9 +239,43 @@ Test(subscriber_vectors, p18_rejected_by_all)
     notify_as(&s, "n1", "terminated;reason=rejected", "");
     respond_tagged(&s, 200, "n2", "");
     notify_as(&s, "n2", "terminated;reason=rejected", "");
+    EXPECT_SAID(&s, "200 200 unsubscribed = denied/denied");
+}
+
+/* The other way round: its NOTIFY overtakes its 2xx. */
+Test(subscriber_vectors, p18_rejected_by_all_before_the_response)
+{
+    enter(&s, SUBSCRIBER_TRYING);
+    notify_as(&s, "n1", "terminated;reason=rejected", "");
+    notify_as(&s, "n2", "terminated;reason=rejected", "");
     EXPECT_SAID(&s, "200 200 = trying/asked");
-    fixture_run(&s.f, 35000);
+    respond_tagged(&s, 200, "n2", "");
     EXPECT_SAID(&s, "unsubscribed = denied/denied");
+}
+
+/* The fork that said yes has not spoken, whatever a third one says. */
+Test(subscriber_vectors, p18_rejected_by_two_of_three)
+{
+    enter(&s, SUBSCRIBER_TRYING);
+    notify_as(&s, "n1", "terminated;reason=rejected", "");
+    notify_as(&s, "n3", "terminated;reason=rejected", "");
+    respond_tagged(&s, 200, "n2", "");
+    notify_as(&s, "n3", "terminated;reason=rejected", "");
+    EXPECT_SAID(&s, "200 200 200 = trying/asked");
+    notify_as(&s, "n2", "active;expires=3600", PIDF_OPEN);
+    EXPECT_SAID(&s, "200 subscribed available/a1 = active/granted");
+}
+
+/* A place that only moves does not refuse, though another one did. */
+Test(subscriber_vectors, p18_rejected_by_one_and_ended_by_another)
+{
+    enter(&s, SUBSCRIBER_TRYING);
+    notify_as(&s, "n1", "terminated;reason=rejected", "");
+    notify_as(&s, "n2", "terminated;reason=probation", "");
+    respond_tagged(&s, 200, "n2", "");
+    EXPECT_SAID(&s, "200 200 = trying/asked");
+    notify_as(&s, "n2", "terminated;reason=probation", "");
+    EXPECT_SAID(&s, "200 = backoff/asked");
 }
 
 Test(subscriber_vectors, p19_probes)

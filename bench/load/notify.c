@@ -95,12 +95,25 @@ static struct notify_flow *answered(struct notify_party *p, const struct sip_msg
                : NULL;
 }
 
+/* Of the NOTIFY of a fetch, which nobody waits for. */
+static bool is_of_fetch(const struct notify_party *p, const struct sip_msg *m)
+{
+    struct sip_cseq cseq;
+
+    return p->base.lines.side == SIDE_SOURCE && sip_msg_cseq(m, &cseq) == 0 &&
+           cseq.method == SIP_METHOD_NOTIFY && cseq.number > NOTIFY_FETCH_CSEQ;
+}
+
 static void take_response(struct wire *w, const struct sip_msg *m)
 {
     struct notify_party *p = notify_of(w);
     struct notify_flow *f;
 
     if (m->status < FINAL) {
+        return;
+    }
+    if (is_of_fetch(p, m)) {
+        (void)atomic_fetch_add_explicit(&w->stage->run->answered, 1, memory_order_relaxed);
         return;
     }
     f = answered(p, m);

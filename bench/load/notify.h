@@ -39,7 +39,10 @@ struct notify_flow {
     uint64_t expires_ns;   /* source: when the subscription ends unless it is refreshed */
     enum notify_phase phase;
     bool is_owed; /* source: a NOTIFY in answer to a SUBSCRIBE, once none is under way */
+    uint32_t fetches; /* source: SUBSCRIBEs that ask once, outside of any dialog of ours */
 };
+/* CSeq of the one NOTIFY that a fetch is answered with: above those of dialogs. */
+#define NOTIFY_FETCH_CSEQ 1000000000u
 
 struct notify_party {
     struct sip_lines base;

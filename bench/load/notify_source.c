@@ -79,6 +79,37 @@ static void tell(struct notify_flow *f)
     }
 }
 
+/* Asks once (RFC 6665 4.4.3): the state in a dialog that ends with it; the one that there is, if
+ * any, goes on. */
+static void answer_fetch(struct notify_flow *f, struct wire *w, const struct sip_msg *m)
+{
+    struct notify_flow once = {.party = f->party,
+                               .flow = f->flow,
+                               .number = f->number,
+                               .phase = NOTIFY_ENDING,
+                               .dialog = {.cseq = NOTIFY_FETCH_CSEQ + f->fetches}};
+    struct wire *line = notify_line(f->party, f->flow);
+    const char *fault = is_for_presence(m) ? dialog_begin(&once.dialog, m) : "an event";
+
+    if (fault) {
+        notify_answer(w, m, BAD_REQUEST);
+        stage_damaged(w->stage, fault, sip_lines_start_of(m));
+        return;
+    }
+    notify_answer_subscribe(w, m, f->flow, 0);
+    if (line) {
+        f->fetches++;
+        if (f->number > 0) {
+            books_ask_again(w->stage->books, f->flow);
+        }
+        send_notify(&once, line, 0);
+    } else {
+        stage_fail(w->stage, "no line with room for the answer to a fetch of flow %u",
+                   (unsigned)f->flow);
+    }
+    dialog_end(&once.dialog);
+}
+
 /* In a dialog, or beginning one. 0, or the status it is refused with and why. */
 static unsigned enter(struct notify_flow *f, const struct sip_msg *m, bool is_new,
                       const char **fault)
@@ -99,12 +130,23 @@ static unsigned enter(struct notify_flow *f, const struct sip_msg *m, bool is_ne
     return *fault ? SERVER_ERROR : 0;
 }
 
+/* What is granted. */
+static uint32_t expires_of(const struct plan *plan, const struct sip_msg *m)
+{
+    uint32_t expires_s = EXPIRES_USUAL;
+
+    if (sip_msg_has(m, SIP_HDR_EXPIRES) && sip_msg_u32(m, SIP_HDR_EXPIRES, &expires_s) != 0) {
+        expires_s = EXPIRES_USUAL;
+    }
+    return expires_s < plan->expires_s ? expires_s : (uint32_t)plan->expires_s;
+}
+
 void notify_source_take(struct wire *w, const struct sip_msg *m)
 {
     struct notify_party *p = notify_of(w);
     struct stage *st = w->stage;
+    uint32_t expires_s = expires_of(st->plan, m);
     const char *fault = "a SUBSCRIBE between users that are not of one flow";
-    uint32_t expires_s = EXPIRES_USUAL;
     uint32_t flow = 0;
     struct notify_flow *f;
     struct sip_addr to;
@@ -112,6 +154,10 @@ void notify_source_take(struct wire *w, const struct sip_msg *m)
 
     if (read_users(st->plan, m, &flow, &to)) {
         f = &p->flows[flow];
+        if (slice_is_empty(to.tag) && expires_s == 0) {
+            answer_fetch(f, w, m);
+            return;
+        }
         status = enter(f, m, slice_is_empty(to.tag), &fault);
     }
     if (status != 0) {
@@ -119,10 +165,6 @@ void notify_source_take(struct wire *w, const struct sip_msg *m)
         stage_damaged(st, fault, sip_lines_start_of(m));
         return;
     }
-    if (sip_msg_has(m, SIP_HDR_EXPIRES) && sip_msg_u32(m, SIP_HDR_EXPIRES, &expires_s) != 0) {
-        expires_s = EXPIRES_USUAL;
-    }
-    expires_s = expires_s < st->plan->expires_s ? expires_s : (uint32_t)st->plan->expires_s;
     if (!slice_is_empty(to.tag) && expires_s > 0) {
         (void)atomic_fetch_add_explicit(&st->run->refreshes, 1, memory_order_relaxed);
     }

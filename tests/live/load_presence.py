@@ -126,6 +126,7 @@ class Gateway:
         self.fault = fault
         self.number = 0
         self.kept = None
+        self.fetched = []  # NOTIFYs in answer to a fetch
         self.pairs = {}
         self.lock = threading.Lock()
         self.source = None
@@ -157,7 +158,8 @@ class Gateway:
             pass
 
     def take_answer(self, message):
-        if message.get("cseq").endswith("SUBSCRIBE"):
+        if (message.get("cseq").endswith("SUBSCRIBE")
+                and "fetch" not in message.get("call-id")):
             self.pairs[user_of(message.get("from"))].answered = message
 
     def subscribe(self, wire, message):
@@ -183,14 +185,28 @@ class Gateway:
             ("CSeq", f"{pair.cseq['SUBSCRIBE']} SUBSCRIBE"), ("Event", "presence"),
             ("Contact", f"<sip:{user}@{plan.FEDGATE}>"), ("Expires", expires)]))
 
+    def fetch(self, user):
+        """Asks once, beside the dialog that goes on."""
+        self.source.send(compose(f"SUBSCRIBE sip:{user}@{plan.CORP} SIP/2.0", [
+            ("Via", f"SIP/2.0/TCP {plan.FEDGATE};branch=z9hG4bKf{user}"), ("Max-Forwards", "69"),
+            ("From", f"<sip:{user}@{PARTNER}>;tag=f{user}"), ("To", f"<sip:{user}@{plan.CORP}>"),
+            ("Call-ID", f"gateway-fetch-{user}"), ("CSeq", "1 SUBSCRIBE"), ("Event", "presence"),
+            ("Contact", f"<sip:{user}@{plan.FEDGATE}>"), ("Expires", "0")]))
+
     def notify(self, wire, message):
         fault = ""
         if b"<note" in message.body and "active" in message.get("subscription-state"):
             self.number += 1
             fault = self.fault if self.number == SICK else ""
+        if "gateway-fetch" in message.get("call-id"):
+            self.fetched.append(message)
+            wire.send(answer_to(message, 200))
+            return
         if fault != "silent":
             wire.send(answer_to(message, 486 if fault == "refuse" else 200))
         pair = self.pairs[user_of(message.get("from"))]
+        if fault == "fetch":
+            self.fetch(pair.user)
         if fault == "keep":
             self.kept = (pair, message)
             return
@@ -336,6 +352,17 @@ def ended():
     check(status == 1 and trouble.get("damaged") and trouble.get("lost"), "not found out", trouble)
 
 
+def fetched():
+    """Asked once: the state in a dialog of its own; the others are left alone."""
+    with Lab("load_presence"):
+        gateway = Gateway("fetch")
+        got = run_through(gateway, "notify", ())
+    check(got == (0, {}), "trouble", got)
+    check(len(gateway.fetched) == 1 and b"<note>" in gateway.fetched[0].body and
+          "terminated" in gateway.fetched[0].get("subscription-state"), "the fetch",
+          [message.headers for message in gateway.fetched])
+
+
 def found_out_on_xmpp():
     """The same faults, in front of the partner's users."""
     at_a_rate = ("--workload", "open", "--rate", 100)
@@ -351,4 +378,5 @@ def found_out_on_xmpp():
 
 main(notify_to_presence, notify_at_a_rate, presence_to_notify, presence_is_overtaken,
      refreshed_by_fedgate, refreshed_by_the_tool, nothing_wrong, lost, lost_at_a_rate, repeated,
-     disordered, damaged, refused, unanswered, ended, found_out_on_xmpp)
+     disordered, damaged, refused, unanswered, ended, fetched,
+     found_out_on_xmpp)

@@ -33,8 +33,9 @@ fg_threads_test(engine_shard SOURCES unit/engine/shard_test.c ${machine}
   NEEDS fg_engine Threads::Threads)
 fg_threads_test(engine_snapshot SOURCES unit/engine/snapshot_test.c ${machine}
   NEEDS fg_engine Threads::Threads)
-fg_threads_test(engine_tls SOURCES unit/engine/tls_test.c ${machine}
-  NEEDS fg_engine Threads::Threads)
+set(tls_tests unit/engine/tls_test.c unit/engine/tls_raw_test.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/tls_server.c)
+fg_threads_test(engine_tls SOURCES ${tls_tests} ${machine} NEEDS fg_engine Threads::Threads)
 fg_threads_test(engine_sent SOURCES unit/engine/sent_test.c ${machine}
   NEEDS fg_engine Threads::Threads)
 if(FEDGATE_TESTS)

@@ -27,7 +27,8 @@ fg_uml(ktls_io SOURCES ktls/io_test.c NEEDS fg_io fg_tls)
 fg_uml(engine_conn NEEDS fg_engine
   SOURCES unit/engine/conn_test.c unit/engine/conn_end_test.c unit/engine/puppet.c ${machine})
 fg_uml(engine_move SOURCES unit/engine/move_test.c ${machine} NEEDS fg_engine)
-fg_uml(engine_tls SOURCES unit/engine/tls_test.c ${machine} NEEDS fg_engine)
+fg_uml(engine_tls NEEDS fg_engine
+  SOURCES unit/engine/tls_test.c unit/engine/tls_raw_test.c unit/engine/tls_server.c ${machine})
 fg_uml(ktls_engine SOURCES ktls/engine_test.c ktls/peer.c ${machine}
   NEEDS fg_engine PkgConfig::OPENSSL)
 if(TARGET uml_ktls_engine_test)

@@ -233,8 +233,9 @@ NOINLINE static bool take_one(void)
     struct pool_parcel *parcel;
 
 #ifdef POOL_FREES_AT_ONCE
-    if (pool.account) {
-        settle(atomic_load_explicit(&pool.account->freed_elsewhere_bytes, memory_order_relaxed));
+    if (pool.account) { /* one of those that share it gets all: what they hold together is true */
+        pool.used_bytes -= atomic_exchange_explicit(&pool.account->freed_elsewhere_bytes, 0,
+                                                    memory_order_relaxed);
     }
 #endif
     if (!has_parcels()) {

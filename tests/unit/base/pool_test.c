@@ -352,3 +352,60 @@ Test(pool, accounts_of_two_threads_that_free_for_each_other_end_at_nothing)
         cr_expect_eq(atomic_load_explicit(&p.used[i], memory_order_relaxed), 0);
     }
 }
+
+/* More threads than there are accounts: the last ones share one. */
+enum { CROWD = 256 + 8, CROWD_BYTES = 300 };
+
+struct crowd {
+    void *blocks[CROWD];
+    int64_t left[CROWD];
+    _Atomic uint32_t next_idx;
+    pthread_barrier_t all;
+};
+
+/* Each makes a block, frees its neighbour's, and sees its own come home. */
+static void *one_of_many(void *ctx)
+{
+    struct crowd *c = ctx;
+    uint32_t me = atomic_fetch_add_explicit(&c->next_idx, 1, memory_order_relaxed);
+
+    pool_gather(true);
+    c->blocks[me] = pool_alloc(CROWD_BYTES);
+    cr_assert_not_null(c->blocks[me]);
+    memset(c->blocks[me], (int)me, CROWD_BYTES);
+    (void)pthread_barrier_wait(&c->all);
+    cr_assert_eq(((unsigned char *)c->blocks[(me + 1) % CROWD])[CROWD_BYTES - 1],
+                 (unsigned char)((me + 1) % CROWD));
+    pool_free(c->blocks[(me + 1) % CROWD]);
+    pool_send_home();
+    (void)pthread_barrier_wait(&c->all);
+    while (pool_take_home()) {
+    }
+    (void)pthread_barrier_wait(&c->all);
+    c->left[me] = pool_held_bytes();
+    pool_gather(false);
+    pool_trim();
+    return NULL;
+}
+
+Test(pool, more_threads_than_accounts_lose_nothing)
+{
+    static struct crowd c;
+    pthread_t threads[CROWD];
+    int64_t sum = 0;
+    uint32_t own = 0;
+
+    cr_assert_eq(pthread_barrier_init(&c.all, NULL, CROWD), 0);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, one_of_many, &c), 0);
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+        sum += c.left[i];
+        own += c.left[i] == 0;
+    }
+    cr_expect_eq(sum, 0, "what is freed is taken off exactly once: %ld", (long)sum);
+    /* Those with an account of their own are even by themselves. */
+    cr_expect_geq(own, 255, "%u", own);
+    (void)pthread_barrier_destroy(&c.all);
+}

@@ -45,13 +45,16 @@ def load_options(server, certs, mode, workload, count):
 class FedgateServer:
     modes = ("in", "out")
 
-    def __init__(self, lab, preset, partners=PARTNERS, backend="wolfssl", shards=1, acks=None):
+    def __init__(self, lab, preset, partners=PARTNERS, backend="wolfssl", shards=1, acks=None,
+                 busy_poll_us=0):
         self.load_options = ["--pings"] if acks == "ping" else []
         changes = {"acks": acks} if acks else {}
         self.fedgate = Fedgate(lab,
                                partners=[partner(d, **changes) for d in partner_domains(partners)],
                                preset=preset, shards=shards, backend=backend)
         self.fedgate.config["log"]["level"] = "error"
+        if busy_poll_us:
+            self.fedgate.config["node"]["busy_poll_us"] = busy_poll_us
         self.fedgate.config["gateway"]["connection_limit"] = 2 * partners
         # Time is not what is measured: on a busy machine a set-up may take long.
         self.fedgate.config["gateway"]["stream_establishment_timeout_s"] = 60
@@ -334,6 +337,7 @@ def serving(name, preset, partners, prepare=None):
 SERVERS = {
     "fedgate": FedgateServer,
     "fedgate-2-shards": lambda *a: FedgateServer(*a, shards=2),
+    "fedgate-busy": lambda *a: FedgateServer(*a, busy_poll_us=100),
     "fedgate-mbedtls": lambda *a: FedgateServer(*a, backend="mbedtls"),
     "fedgate-mbedtls-2-shards": lambda *a: FedgateServer(*a, backend="mbedtls", shards=2),
     "fedgate-pings": lambda *a: FedgateServer(*a, acks="ping"),

@@ -119,6 +119,7 @@ void build_node(struct load *l, const struct schema_values *root)
     read_section(l, root, KEY_root_node, SECTION_node, &v);
     s->state_dir = build_path(l, schema_get(&v, KEY_node_state_dir)->text);
     s->shard_count = schema_u32(&v, KEY_node_shards);
+    s->busy_poll_us = schema_u32(&v, KEY_node_busy_poll_us);
     build_store(l, root, s->state_dir);
     s->node_name = "";
     if (!schema_is_written(&v, KEY_node_name) || !schema_get(&v, KEY_node_name)->is_good) {

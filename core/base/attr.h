@@ -15,6 +15,14 @@
 #define UNINITIALIZED __attribute__((uninitialized))
 /* The cache line is wanted soon. */
 #define PREFETCH(ptr) __builtin_prefetch(ptr)
+/* Between two looks at memory that another core writes. */
+#if defined(__x86_64__) || defined(__i386__)
+#define CPU_RELAX() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define CPU_RELAX() __asm__ volatile("yield" ::: "memory")
+#else
+#define CPU_RELAX() __asm__ volatile("" ::: "memory")
+#endif
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 

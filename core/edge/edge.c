@@ -93,6 +93,7 @@ static int on_start(struct shard *sh, void *ctx, void **app)
         return err;
     }
     shard_timer_arm(sh, &e->tick, TICK_MS, on_tick, e);
+    shard_set_busy_poll(sh, edge_setup(e)->policy->busy_poll_us);
     *app = e;
     return 0;
 }
@@ -231,6 +232,7 @@ static void on_snapshot_changed(struct shard *sh, const void *before, const void
     (void)before;
     (void)after;
     e->setup_version++;
+    shard_set_busy_poll(sh, edge_setup(e)->policy->busy_poll_us);
     dialback_secret_init(&e->dialback_secret, edge_setup(e)->crypto,
                          slice_from_cstr(edge_setup(e)->secret));
     legs_component_review(e);

@@ -66,7 +66,8 @@ static void put_components_and_sip(struct buf *out, const struct edge_report *sh
 #define ENGINE_COUNTERS(X)                                                                       \
     X(conn_accepted) X(conn_refused_full) X(conn_refused_address) X(conn_moved_in)               \
     X(bytes_in) X(bytes_out) X(turns) X(events) X(sends) X(recv_no_buffer) X(stale_events)       \
-    X(cq_overflows) X(mail_in) X(mail_full) X(doorbells) X(tls_handshakes) X(tls_failures)       \
+    X(cq_overflows) X(mail_in) X(mail_full) X(doorbells) X(spins_found) X(spins_missed)          \
+    X(tls_handshakes) X(tls_failures)                                                            \
     X(tls_full_in) X(tls_full_out) X(tls_resumed_in) X(tls_resumed_out)                          \
     X(tls_failed_timeout) X(tls_failed_alert) X(tls_failed_closed) X(tls_failed_protocol)        \
     X(tls_kernel_out) X(tls_kernel_in) X(tls_kernel_refused) X(tls_rekeys) X(tls_rekey_ends)     \

@@ -96,6 +96,7 @@ struct engine_stats {
     uint64_t bytes_in, bytes_out; /* on the wire */
     uint64_t turns, events, sends, recv_no_buffer, stale_events, cq_overflows;
     uint64_t mail_in, mail_full, doorbells;
+    uint64_t spins_found, spins_missed; /* see shard_set_busy_poll */
     uint64_t tls_handshakes, tls_failures;
     uint64_t tls_full_in, tls_full_out, tls_resumed_in, tls_resumed_out; /* of tls_handshakes */
     /* Handshakes that failed: too late, by the peer's alert, by its end, for what was said. */

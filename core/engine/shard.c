@@ -265,6 +265,8 @@ static void publish_gauges(struct shard *sh)
     __atomic_store_n(&sh->stats.handshakes_waiting, admission_waiting_count(&sh->admission),
                      __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.cq_overflows, sh->io->overflow_count, __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.spins_found, sh->io->spins_found, __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->stats.spins_missed, sh->io->spins_missed, __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.pool_bytes, pool_held_bytes(), __ATOMIC_RELAXED);
     __atomic_store_n(&sh->stats.log_lost,
                      atomic_load_explicit(&sh->log.lost_count, memory_order_relaxed),
@@ -282,11 +284,22 @@ static uint64_t sleep_ms(const struct shard *sh)
     return next < SHARD_SLEEP_MS_MAX ? next : SHARD_SLEEP_MS_MAX;
 }
 
+static bool has_news(void *ctx)
+{
+    return shard_has_news(ctx);
+}
+
+/* The end of a turn: (1) nothing to wait for: hand over and go on; (2) spin, awake to all others:
+ * nobody rings, news is looked for, too; (3) say that we sleep, look once more; (4) wait, which
+ * lingers behind a crowd and else sleeps. */
 static void sleep_or_submit(struct shard *sh, bool may_sleep)
 {
     uint64_t timeout_ms = may_sleep ? sleep_ms(sh) : 0;
     int err;
 
+    if (timeout_ms && sh->io->vt->spin(sh->io, timeout_ms, has_news, sh)) {
+        timeout_ms = 0;
+    }
     if (timeout_ms) {
         (void)atomic_exchange_explicit(&sh->is_sleeping, 1, memory_order_acq_rel);
         if (shard_has_news(sh)) {

@@ -25,6 +25,10 @@ int64_t shard_now_unix_s(const struct shard *sh);
 /* The current snapshot: valid until the end of this turn; never kept across turns. */
 const void *shard_snapshot(const struct shard *sh);
 
+/* From now on the shard looks for what is about to come for so long before it sleeps (struct
+ * io_vtable, spin), and spares a waking; 0 (the default) = it sleeps at once. */
+void shard_set_busy_poll(struct shard *sh, uint32_t us);
+
 void shard_timer_arm(struct shard *sh, struct wheel_timer *t, uint64_t delay_ms,
                      wheel_fire_fn *fire, void *ctx);
 void shard_timer_disarm(struct shard *sh, struct wheel_timer *t);

@@ -33,6 +33,11 @@ const void *shard_snapshot(const struct shard *sh)
     return sh->snapshot;
 }
 
+void shard_set_busy_poll(struct shard *sh, uint32_t us)
+{
+    sh->io->spin_us = us;
+}
+
 void shard_timer_arm(struct shard *sh, struct wheel_timer *t, uint64_t delay_ms,
                      wheel_fire_fn *fire, void *ctx)
 {

@@ -87,6 +87,10 @@ struct io_record {
 struct io;
 struct ktls_keys;
 
+/* Whether there is news that does not come as an event (mail in memory). Cheap: asked again and
+ * again. */
+typedef bool io_news_fn(void *ctx);
+
 struct io_vtable {
     /* The thread's own start: this thread becomes the only user. */
     int (*enable)(struct io *io);
@@ -112,6 +116,13 @@ struct io_vtable {
     /* Wakes other's owner from wait. */
     int (*bell)(struct io *io, struct io *other, struct io_tag tag);
 
+    /* Before wait: looks for what is about to come, in memory, so that it need not wake a sleeper.
+     * Hands over what was started, then looks for spin_us, timeout_ms at most. True: there is an
+     * event, or news said so; wait(0) and reap; spurious truth is normal. False at once, with
+     * nothing handed over, unless it is likely to pay: the last waits ended soon, each with little
+     * (crowds and bulk gather while one sleeps, see linger_us), and spins that took their time in
+     * vain have not used up their share of the core, 1/128. */
+    bool (*spin)(struct io *io, uint64_t timeout_ms, io_news_fn *news, void *ctx);
     /* Hands started operations to the kernel and waits for an event, timeout_ms at most
      * (0 = does not wait). Spurious returns are normal. See linger_us. */
     int (*wait)(struct io *io, uint64_t timeout_ms);
@@ -145,6 +156,9 @@ struct io {
     uint32_t buf_bytes;
     uint32_t bufs_lent;         /* stretches handed out in events and not returned */
     uint64_t overflow_count;    /* turns in which the completion queue had overflowed */
+    uint32_t spin_us;           /* its thread may set it at any time; 0 = spin does nothing */
+    uint64_t spins_found;       /* those that looked for something and found it */
+    uint64_t spins_missed;      /* and those that took their time in vain */
 };
 
 struct io_backend {

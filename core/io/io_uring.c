@@ -23,8 +23,6 @@
 
 /* See uring_is_crowd. */
 #define LINGER_EVENTS 64u
-#define CROWD_EVENTS_MIN 4u
-#define CROWD_BYTES_MAX ((uint64_t)16 << 10)
 
 static struct uring *uring_of(struct io *io)
 {
@@ -203,16 +201,16 @@ static int uring_bell(struct io *io, struct io *other, struct io_tag tag)
     return start(sqe, tag);
 }
 
-/* A call runs the work of some 20 completions (since Linux 6.13). When as many have come there may
- * be more: together they share a turn, its sends above all. Input in large pieces is left for the
- * next turn: it fills one by itself. */
+/* A call runs the work of some 20 completions (since Linux 6.13). Where it left some, together they
+ * share a turn, its sends above all. Input in large pieces is left for the next turn: it fills one
+ * by itself. */
 static void gather(struct uring *u)
 {
     uint32_t ready = io_uring_cq_ready(&u->ring);
     uint32_t seen = 0;
     uint64_t bytes = 0;
 
-    while (ready - seen >= GATHER_ROUND_EVENTS && ready < GATHER_EVENTS_MAX) {
+    while (ready - seen >= GATHER_ROUND_EVENTS && ready < GATHER_EVENTS_MAX && uring_has_work(u)) {
         for (; seen < ready; seen++) {
             const struct io_uring_cqe *cqe =
                 &u->ring.cq.cqes[(*u->ring.cq.khead + seen) & *u->ring.cq.kring_mask];
@@ -228,31 +226,56 @@ static void gather(struct uring *u)
 
 bool uring_is_crowd(uint32_t events, uint64_t bytes)
 {
-    return events >= CROWD_EVENTS_MIN && bytes <= CROWD_BYTES_MAX;
+    return events >= URING_CROWD_EVENTS_MIN && bytes <= URING_CROWD_BYTES_MAX;
 }
 
-static int uring_wait(struct io *io, uint64_t timeout_ms)
+/* Until there is an event. */
+static int sleep_for(struct uring *u, uint64_t timeout_ms)
 {
-    struct uring *u = uring_of(io);
+    uint64_t begin_ns = u->io.spin_us ? uring_now_ns() : 0;
     struct io_uring_cqe *cqe = NULL;
     struct __kernel_timespec ts;
     int err;
 
-    if (timeout_ms == 0) {
-        /* Deferred completion work runs only on entering with "get events". */
-        err = io_uring_submit_and_get_events(&u->ring);
-    } else if (u->linger_us && uring_is_crowd(u->last_events, u->last_bytes)) {
-        /* What was started goes out before. Nothing came: a spurious return, and the next wait is
-         * a whole one. */
-        ts.tv_sec = 0;
-        ts.tv_nsec = (long long)u->linger_us * 1000;
-        err = io_uring_submit_and_wait_timeout(&u->ring, &cqe, LINGER_EVENTS, &ts, NULL);
-    } else if (timeout_ms == IO_FOREVER) {
+    if (timeout_ms == IO_FOREVER) {
         err = io_uring_submit_and_wait(&u->ring, 1);
     } else {
         ts.tv_sec = (long long)(timeout_ms / 1000);
         ts.tv_nsec = (long long)(timeout_ms % 1000) * 1000000;
         err = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+    }
+    if (u->io.spin_us) {
+        uring_spin_waited(u, uring_now_ns() - begin_ns);
+    }
+    return err;
+}
+
+/* What was started goes out before. Nothing came: a spurious return, and the next wait is a whole
+ * one. */
+static int linger(struct uring *u)
+{
+    struct __kernel_timespec ts = {.tv_nsec = (long long)u->linger_us * 1000};
+    struct io_uring_cqe *cqe = NULL;
+
+    return io_uring_submit_and_wait_timeout(&u->ring, &cqe, LINGER_EVENTS, &ts, NULL);
+}
+
+static int uring_wait(struct io *io, uint64_t timeout_ms)
+{
+    struct uring *u = uring_of(io);
+    int err;
+
+    if (timeout_ms == 0 && io_uring_cq_ready(&u->ring) && !uring_has_work(u) &&
+        io_uring_sq_ready(&u->ring) == 0) {
+        return 0; /* what there is lies in memory: nothing to call the kernel for */
+    }
+    if (timeout_ms == 0) {
+        /* Deferred completion work runs only on entering with "get events". */
+        err = io_uring_submit_and_get_events(&u->ring);
+    } else if (u->linger_us && uring_is_crowd(u->last_events, u->last_bytes)) {
+        err = linger(u);
+    } else {
+        err = sleep_for(u, timeout_ms);
     }
     gather(u);
     if (UNLIKELY(io_uring_cq_has_overflow(&u->ring))) {
@@ -305,6 +328,7 @@ static uint32_t uring_reap(struct io *io, struct io_event *events, uint32_t even
 {
     struct uring *u = uring_of(io);
     struct io_uring_cqe *cqe;
+    uint32_t news_count = 0;
     uint32_t count = 0;
     unsigned head;
 
@@ -316,9 +340,11 @@ static uint32_t uring_reap(struct io *io, struct io_event *events, uint32_t even
         }
         event_fill(u, cqe, &events[count]);
         u->last_bytes += events[count].bytes ? (uint32_t)events[count].result : 0;
+        news_count += events[count].tag.op != IO_OP_SEND;
         count++;
     }
     u->last_events = count;
+    uring_spin_reaped(u, news_count, u->last_bytes);
     io_uring_cq_advance(&u->ring, count);
     return count;
 }
@@ -403,6 +429,7 @@ const struct io_vtable uring_vtable = {
     .poll = uring_poll,
     .cancel = uring_cancel,
     .bell = uring_bell,
+    .spin = uring_spin,
     .wait = uring_wait,
     .reap = uring_reap,
     .buf_return = uring_buf_return,

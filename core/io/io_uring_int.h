@@ -26,6 +26,22 @@
  * piece by piece. */
 #define URING_BUF_RING_SHARED 2u
 
+/* See uring_is_crowd, uring_is_lone. */
+#define URING_CROWD_EVENTS_MIN 4u
+#define URING_CROWD_BYTES_MAX ((uint64_t)16 << 10)
+#define URING_LONE_BYTES_MAX ((uint64_t)4 << 10)
+
+/* Before it spins so many waits in a row must have been such that it would have paid. */
+#define URING_QUICK_MIN 8u
+/* Spinning in vain takes 1/128 of a core at most, and so much in a row. */
+#define URING_SPIN_SHARE 128u
+#define URING_SPIN_CREDIT_MAX_NS ((uint64_t)4000000)
+
+struct uring_spin_budget {
+    uint64_t credit_ns;
+    uint64_t seen_ns; /* up to when time has been turned into credit */
+};
+
 /* A receive buffer. It is given to the kernel again when all of it was used and nothing is lent. */
 struct uring_buf {
     uint32_t used_bytes; /* by the kernel; where the next stretch begins */
@@ -42,6 +58,8 @@ struct uring {
     uint32_t linger_us;     /* see struct io_params */
     uint64_t last_bytes;    /* input of the last reap */
     uint32_t last_events;   /* of the last reap */
+    uint32_t quick_count;   /* waits in a row that ended soon, with little: spin's condition */
+    struct uring_spin_budget spin_budget;
     bool is_shared;         /* a buffer serves several receives */
     bool has_ring;
 };
@@ -62,6 +80,32 @@ bool uring_may_share(const char *kernel_release);
  * whatever it does (waking, entering the kernel, a send to the component) is shared by more
  * stanzas. What comes alone is never delayed; input in large pieces fills turns by itself. */
 bool uring_is_crowd(uint32_t events, uint64_t bytes);
+
+/* Whether what was reaped makes it worth to look for the next before sleeping; pure. news: events
+ * other than the ends of our own sends. One who waits for an answer to each of his stanzas shows as
+ * single small events; where several come together, each sleep gathers more of them. */
+bool uring_is_lone(uint32_t news_count, uint64_t bytes);
+
+/* They keep quick_count: after a wait that was no lingering; after each reap. */
+void uring_spin_waited(struct uring *u, uint64_t ns);
+void uring_spin_reaped(struct uring *u, uint32_t news_count, uint64_t bytes);
+uint64_t uring_now_ns(void);
+
+/* Whether spin_ns may be lost now; a spin that finds costs no credit, so who finds goes on. Pure:
+ * now_ns is any clock that does not go back. */
+bool uring_spin_may(struct uring_spin_budget *b, uint64_t now_ns, uint64_t spin_ns);
+void uring_spin_missed(struct uring_spin_budget *b, uint64_t spin_ns);
+
+/* io_uring_spin.c: struct io_vtable's. */
+bool uring_spin(struct io *io, uint64_t timeout_ms, io_news_fn *news, void *ctx);
+
+/* Whether the kernel has something to do that makes completions, on our next call. Without a
+ * system call; may be stale, once. */
+static inline bool uring_has_work(const struct uring *u)
+{
+    return (IO_URING_READ_ONCE(*u->ring.sq.kflags) &
+            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
 
 /* What a failed io_uring_setup means; pure. err: -errno; sysctl_value: content of
  * kernel.io_uring_disabled, -1 = no such file (before 6.6). Fills why, returns the code. */

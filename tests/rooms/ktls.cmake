@@ -22,7 +22,7 @@ if(FEDGATE_TESTS AND NOT FEDGATE_SANITIZE)
   add_custom_target(uml_tests)
 endif()
 set(machine ${CMAKE_CURRENT_SOURCE_DIR}/unit/engine/machine.c)
-fg_uml(io SOURCES unit/io/io_test.c unit/io/ktls_test.c NEEDS fg_io PkgConfig::URING)
+fg_uml(io SOURCES ${io_tests} NEEDS fg_io PkgConfig::URING Threads::Threads)
 fg_uml(ktls_io SOURCES ktls/io_test.c NEEDS fg_io fg_tls)
 fg_uml(engine_conn NEEDS fg_engine
   SOURCES unit/engine/conn_test.c unit/engine/conn_end_test.c unit/engine/puppet.c ${machine})

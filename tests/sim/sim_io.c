@@ -274,6 +274,15 @@ static int vt_bell(struct io *io, struct io *other, struct io_tag tag)
     return 0; /* nobody sleeps */
 }
 
+static bool vt_spin(struct io *io, uint64_t timeout_ms, io_news_fn *news, void *ctx)
+{
+    (void)io;
+    (void)timeout_ms;
+    (void)news;
+    (void)ctx;
+    return false; /* nobody sleeps */
+}
+
 static int vt_wait(struct io *io, uint64_t timeout_ms)
 {
     (void)io;
@@ -419,6 +428,7 @@ static const struct io_vtable vtable = {
     .poll = vt_poll,
     .cancel = vt_cancel,
     .bell = vt_bell,
+    .spin = vt_spin,
     .wait = vt_wait,
     .reap = vt_reap,
     .buf_return = vt_buf_return,

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,9 +88,14 @@ const struct conn_ops echo_ops = {
     .closed = echo_closed,
 };
 
+/* FEDGATE_TEST_BUSY_POLL in the environment: the same tests with shards that spin. */
 static int app_start(struct shard *sh, void *ctx, void **shard_app)
 {
-    (void)sh;
+    const char *busy_poll_us = getenv("FEDGATE_TEST_BUSY_POLL");
+
+    if (busy_poll_us) {
+        shard_set_busy_poll(sh, (uint32_t)strtoul(busy_poll_us, NULL, 10));
+    }
     *shard_app = ctx;
     return 0;
 }

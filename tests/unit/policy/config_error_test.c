@@ -27,9 +27,11 @@ Test(config_error, keys)
          "f:1:9: node.name: is missing\n"
          "f:1:10: node.nmae: is unknown here; did you mean \"name\"?\n"},
         {{.node = "{\"name\":\"a.example\",\"colour\":1}"},
-         "f:1:29: node.colour: is unknown here; allowed are name, state_dir, shards\n"},
+         "f:1:29: node.colour: is unknown here; allowed are name, state_dir, shards, "
+         "busy_poll_us\n"},
         {{.node = "{\"name\":\"a.example\",\"\xc3\xbc\\n\":1}"},
-         "f:1:29: node.\"\xc3\xbc\\u{a}\": is unknown here; allowed are name, state_dir, shards\n"},
+         "f:1:29: node.\"\xc3\xbc\\u{a}\": is unknown here; allowed are name, state_dir, shards, "
+         "busy_poll_us\n"},
         {{.log = "{\"level\":\"info\",\"level\":\"warn\"}"},
          "f:10:23: log.level: is written twice; one of the two must go\n"},
         {{.partners = "[{\"domain\":\"a.example\",\"TlsNegotiation\":\"Required\"}]"},

@@ -74,7 +74,8 @@ Test(config, a_good_document_has_nothing_to_report)
 Test(config, every_setting_is_taken_over)
 {
     struct snapshot *s = help_load(&(struct help_doc){
-        .node = "{\"name\":\"Edge.Corp.Example.\",\"state_dir\":\"/s\",\"shards\":64}",
+        .node = "{\"name\":\"Edge.Corp.Example.\",\"state_dir\":\"/s\",\"shards\":64,"
+                "\"busy_poll_us\":1000}",
         .tls = "{\"backend\":\"mbedtls\",\"ktls\":\"off\",\"certificate\":\"/c\",\"key\":\"/k\","
                "\"trust\":\"/t\",\"crl\":\"/r\",\"crl_required\":true,\"min_version\":\"1.2\","
                "\"resumption\":\"on\"}",
@@ -94,6 +95,7 @@ Test(config, every_setting_is_taken_over)
     cr_expect_str_eq(s->node_name, "edge.corp.example");
     cr_expect_str_eq(s->state_dir, "/s");
     cr_expect_eq(s->shard_count, 64);
+    cr_expect_eq(s->busy_poll_us, 1000);
     cr_expect_str_eq(s->tls_backend, "mbedtls");
     cr_expect_eq(s->ktls, TLS_KTLS_OFF);
     cr_expect_str_eq(s->trust_path, "/t");

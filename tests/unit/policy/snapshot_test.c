@@ -213,6 +213,7 @@ Test(snapshot, defaults_are_those_of_the_manual)
 
     cr_expect_str_eq(s->state_dir, "/var/lib/fedgate");
     cr_expect_eq(s->shard_count, 0);
+    cr_expect_eq(s->busy_poll_us, 0);
     cr_expect_null(s->http);
     cr_expect_null(s->admin_path);
     cr_expect_str_eq(s->tls_backend, "wolfssl");

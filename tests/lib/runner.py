@@ -40,9 +40,9 @@ THREADED_LIVE = ("edge_cases:pairs_2", "edge_cases:home_shard", "edge_cases:relo
                  "gateway:connection_limit_2", "partner_limits:pairs_of_several_partners",
                  "partner_types:one_stream", "partner_types:shards", "access:flips",
                  "admin:several_at_once", "admin:why", "partner_types:knocks_two_shards",
-                 "suffix_match", "presence_basic:partner_watches_2",
+                 "suffix_match", "reload_waiting:address_2", "presence_basic:partner_watches_2",
                  "presence_basic:ours_watches_2", "presence_basic:restart_2",
-                 "presence_edges:across_shards")
+                 "presence_edges:across_shards", "reload_meanwhile")
 # Whole-daemon tests of TLS, run once more with the distribution's wolfSSL.
 DISTRO_LIVE = ("tls_openssl", "tls_gnutls", "hostile_tls", "partners:prosody_external",
                "partners:ejabberd_external")

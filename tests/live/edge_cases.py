@@ -1,82 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the daemon does besides carrying stanzas: certificates by name, several pairs per stream,
-timers, bounds of queues, targets in turn, reload, the home shard, the orderly stop."""
+"""What the daemon does besides carrying stanzas: several pairs per stream, timers, bounds of
+queues, targets in turn, reload, the home shard, the orderly stop."""
 import os
 import queue
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, case, check, main, plan
-from lab.hostile import (EVIL, EVIL_ADDRESS, GOOD, JOE, LIZ, PLAIN, Ground, Raw, header, refused,
-                         tls_context)
+from lab.hops import HOP, POOLS, Pool, sip_names
+from lab.hostile import EVIL, EVIL_ADDRESS, GOOD, JOE, LIZ, PLAIN, Ground, Raw, header, refused
 from lab.peer import Peer
 from lab.process import HANG_S, show_time, wait_until
-from lab.sip import ScriptedPool, SipWire
+from lab.sip import SipWire
 from lab.xmpp import NS_DIALBACK, NS_SERVER, NS_STREAM, Stream, error_of, local
 
 TWO = "two.corp.test"  # a second domain of the component's
 SUB = f"sub.{EVIL}"
-POOLS = ("127.77.1.1", "127.77.1.2")
-HOP = {"kind": "sip", "uri": "sip:pool.corp.test;transport=tcp",
-       "trusted_addresses": [plan.PHONES], "options_interval_s": 0}
-
-
-# --- certificates ---------------------------------------------------------------------------------
-
-def der(lab, name):
-    with open(lab.certs.crt(name), encoding="ascii") as pem:
-        text = pem.read()
-    return ssl.PEM_cert_to_DER_cert(text[:text.index("-----END CERTIFICATE-----") + 25] + "\n")
-
-
-def certificates(backend):
-    """Each domain's own certificate by SNI, over STARTTLS, direct TLS and towards partners; without
-    one, and for other names, the node's. ALPN is xmpp-server, and asked for when dialling."""
-    with Lab("sni") as lab:
-        lab.certs.make(plan.APP, name="app-own")
-        lab.certs.make(TWO, name="two-own")
-
-        def change(config):
-            config["tls"]["backend"] = backend
-            config["domains"][1].update(certificate=lab.certs.crt("app-own"),
-                                        key=lab.certs.key("app-own"))
-            config["domains"].append({"name": TWO, "next_hop": "app",
-                                      "certificate": lab.certs.crt("two-own"),
-                                      "key": lab.certs.key("two-own")})
-        ground = Ground(lab, {}, change)
-        for name, sni, wanted in ((plan.APP, plan.APP, "app-own"), (TWO, TWO, "two-own"),
-                                  (TWO, TWO.upper(), "two-own"), (plan.CORP, plan.CORP, "edge"),
-                                  (plan.APP, "edge.corp.test", "edge"), (plan.APP, None, "edge")):
-            raw = Raw().starttls(tls_context(), name=sni, to=name)
-            got = raw.socket.getpeercert(True)
-            check(got == der(lab, wanted), "STARTTLS: another certificate for", sni)
-            raw.close()
-            context = tls_context()
-            context.set_alpn_protocols(["h2", "xmpp-server"])
-            raw = Raw(plan.XMPPS_SERVER).tls(context, name=sni)
-            check(raw.socket.getpeercert(True) == der(lab, wanted), "direct: another one for", sni)
-            check(raw.socket.selected_alpn_protocol() == "xmpp-server", "ALPN")
-            raw.close()
-        evil = Peer(lab, EVIL, EVIL_ADDRESS)
-        evil.server_tls.set_alpn_protocols(["xmpp-server"])
-        asked = []
-        evil.server_tls.sni_callback = lambda sock, name, context: asked.append(name)
-        evil.listen()
-        two = lab.own(type(ground.component)(TWO, "inside"))
-        for component, sender, wanted in ((ground.component, JOE, "app-own"),
-                                          (two, f"joe@{TWO}", "two-own")):
-            component.say(sender, f"ann@{EVIL}", "shown")
-            evil.inbox.get(timeout=HANG_S)
-            shown = evil.accepted[-1].socket
-            check(shown.getpeercert(True) == der(lab, wanted), "shown to the partner for", sender)
-            check(shown.selected_alpn_protocol() == "xmpp-server", "no ALPN when dialling")
-        check(asked == [EVIL, EVIL], "names asked for", asked)
 
 
 # --- several pairs on one stream --------------------------------------------------------------
@@ -328,111 +272,6 @@ def xmpp_targets():
         broken.close()
 
 
-def sip_ground(lab, change=None, shards=1):
-    def both(config):
-        config["next_hops"]["pool"] = dict(HOP)
-        if change:
-            change(config)
-    ground = Ground(lab, None, both, shards=shards)
-    sip_names(lab)
-    return ground
-
-
-def sip_names(lab):
-    lab.dns.a("one.pool.corp.test", POOLS[0])
-    lab.dns.a("two.pool.corp.test", POOLS[1])
-    lab.dns.srv("_sip._tcp.pool.corp.test", (1, 0, plan.SIP_TCP, "one.pool.corp.test"),
-                (2, 0, plan.SIP_TCP, "two.pool.corp.test"))
-
-
-class Pool(ScriptedPool):
-    """A ScriptedPool that also tells of OPTIONS, and can go away with its connections."""
-
-    def __init__(self, address):
-        self.wires = []
-        self.options = []
-        super().__init__(address)
-
-    def _serve(self, wire):
-        self.wires.append(wire)
-        read = wire.read
-
-        def watch():
-            message = read()
-            if message is not None and message.method == "OPTIONS":
-                self.options.append((time.monotonic(), message))
-            return message
-        wire.read = watch
-        super()._serve(wire)
-
-    def stop(self):
-        super().stop()
-        for wire in self.wires:
-            try:
-                wire.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-def sip_failover():
-    """The next hop's SRV targets in turn: 503 and a dead target lead to the next one, nothing is
-    lost; a connection is used again and again."""
-    with Lab("sip-srv") as lab:
-        ground = sip_ground(lab)
-        one, two = Pool(POOLS[0]), lab.own(Pool(POOLS[1]))
-        stream = ground.good.dial(plan.CORP)
-
-        def say(text, user="joe"):
-            stream.send(f"<message from='{LIZ}' to='{user}@{plan.CORP}' id='{text}'>"
-                        f"<body>{text}</body></message>")
-        for n in range(5):
-            say(f"first {n}")
-            check(one.next_message().text == f"first {n}", "order")
-        check(len(one.wires) == 1, "connections", len(one.wires))
-        one.answer = 503
-        say("busy")
-        check(two.next_message().text == "busy", "after 503")
-        say("more", "ann")
-        check(two.next_message().text == "more", "after the change")
-        one.stop()
-        two.stop()
-        again = lab.own(Pool(POOLS[1]))  # the first target stays dead
-        wait_until("connection", lambda: again.wires, 10)
-        say("back")
-        check(again.next_message(20).text == "back", "after both were gone")
-        ground.calm()
-        check(ground.totals()["sip_unreachable"] == 0, "a message was given up")
-
-
-def sip_keepalive():
-    """The next hop is probed with OPTIONS at its interval without any traffic; our own answer to
-    OPTIONS and to a CRLF ping (RFC 5626 4.4.1)."""
-    def change(config):
-        config["next_hops"]["pool"]["options_interval_s"] = 5
-    with Lab("sip-probe") as lab:
-        pool = lab.own(Pool(POOLS[0]))
-        sip_ground(lab, change)
-        wait_until("two probes", lambda: len(pool.options) >= 2, 12)
-        apart = pool.options[1][0] - pool.options[0][0]
-        check(4 < apart < 9, "probes apart by", apart)
-        probe = pool.options[0][1]
-        check(probe.get("max-forwards") == "70" and "branch=z9hG4bK" in probe.get("via"),
-              probe.start, probe.headers)
-        raw = Raw(plan.SIP_TCP, plan.PHONES)
-        raw.send("\r\n\r\n").take(HANG_S)
-        check(raw.text == "\r\n", "answer to a ping:", raw.text)
-        wire = SipWire(raw.socket)
-        raw.socket.settimeout(HANG_S)
-        wire.send(f"OPTIONS sip:edge.corp.test SIP/2.0\r\nVia: SIP/2.0/TCP {plan.PHONES};branch="
-                  f"z9hG4bKo\r\nMax-Forwards: 1\r\nFrom: <sip:x@{plan.CORP}>;tag=1\r\nTo: "
-                  "<sip:edge.corp.test>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
-                  "\r\n")
-        answer = wire.read()
-        check(answer.status == 200 and "MESSAGE" in answer.get("allow"), answer.start,
-              answer.headers)
-        raw.close()
-
-
 # --- configuration, shards, the end ---------------------------------------------------------------
 
 def reload_under_traffic():
@@ -491,28 +330,6 @@ def reload_under_traffic():
                                  "</message>")
         ground.component.hears("again")
         ground.calm()
-
-
-def next_hop_changes():
-    """A next hop that moves in the configuration is left for its new place at once, and who is no
-    longer trusted is hung up on."""
-    with Lab("sip-moved") as lab:
-        ground = sip_ground(lab)
-        old, new = lab.own(Pool(POOLS[0])), lab.own(Pool(POOLS[1]))
-        stream = ground.good.dial(plan.CORP)
-
-        def say(text):
-            stream.send(f"<message from='{LIZ}' to='joe@{plan.CORP}'><body>{text}</body></message>")
-        say("old")
-        check(old.next_message().text == "old", "first")
-        caller = Raw(plan.SIP_TCP, plan.PHONES)
-        caller.send("\r\n\r\n").take(HANG_S)
-        ground.fedgate.config["next_hops"]["pool"].update(
-            uri=f"sip:{POOLS[1]}:{plan.SIP_TCP};transport=tcp", trusted_addresses=[POOLS[1]])
-        ground.fedgate.reload()
-        caller.until_end()
-        say("new")
-        check(new.next_message().text == "new", "after the change")
 
 
 def home_shard():
@@ -575,20 +392,6 @@ def bounded_stop():
         kind, condition = ground.component.gets_error("u")
         check(condition == "remote-server-timeout", kind, condition)
         ground.stream.wait(lambda e: local(e) == "error" and e[0].tag.endswith("system-shutdown"))
-
-
-def expired_certificate():
-    """The program starts with an expired certificate of its own and says so."""
-    with Lab("expired") as lab:
-        lab.certs.make(plan.CORP, name="old", days=-1)
-
-        def change(config):
-            config["domains"][0].update(certificate=lab.certs.crt("old"), key=lab.certs.key("old"))
-        ground = Ground(lab, {}, change)
-        lines = [line for line in ground.fedgate.log_text().splitlines()
-                 if "certificate_expires" in line]
-        check(len(lines) == 1 and lab.certs.crt("old") in lines[0] and "hours_left=-" in lines[0],
-              "warnings", lines)
 
 
 def pings():
@@ -658,13 +461,10 @@ def silent_log():
 
 
 def tests():
-    for backend in ("wolfssl", "mbedtls"):
-        yield case(f"certificates_{backend}", certificates, backend)
     for shards in (1, 2):
         yield case(f"pairs_{shards}", pairs, shards)
-    yield from (keepalive_and_inactivity, establishment, queue_bounds, xmpp_targets, sip_failover,
-                sip_keepalive, reload_under_traffic, next_hop_changes, home_shard, bounded_stop,
-                expired_certificate, pings, silent_log)
+    yield from (keepalive_and_inactivity, establishment, queue_bounds, xmpp_targets,
+                reload_under_traffic, home_shard, bounded_stop, pings, silent_log)
 
 
 if __name__ == "__main__":

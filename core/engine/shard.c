@@ -215,6 +215,17 @@ static uint32_t count_inputs(const struct shard *sh)
     return count;
 }
 
+/* Whether one of these had nothing in this turn. */
+static bool is_one_unserved(const struct shard *sh, struct list *links)
+{
+    for (struct list *at = links->next; at != links; at = at->next) {
+        if (LIST_ENTRY(at, struct conn, input_link)->share_turn != (uint32_t)sh->turn) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Those who wait are served in their order until the turn is full, and by half a turn in any
  * case: events come before them. */
 static void deliver_inputs(struct shard *sh)
@@ -236,7 +247,7 @@ static void deliver_inputs(struct shard *sh)
                          (link = list_pop_front(&batch)); i++) {
         conn_input(LIST_ENTRY(link, struct conn, input_link));
     }
-    sh->has_line = !list_is_empty(&batch);
+    sh->has_line = is_one_unserved(sh, &batch);
     list_splice(&batch, &sh->input); /* those left go first the next time */
     list_splice(&sh->input, &batch);
 }

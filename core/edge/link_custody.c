@@ -10,6 +10,11 @@
 #include "xmpp/stanza.h"
 
 #define PING_TIMEOUT_MS 30000u
+/* The answer to a ping comes behind all that the partner has sent before it. Where each of that is
+ * answered from inside, and we read the partner no faster than its answers go out, custody must
+ * hold what lies in the buffers between, both kernels' and a component's, or all wait for each
+ * other: so many times queue_bytes_max. */
+#define PING_CUSTODY_TIMES 8u
 #define STATUS_ACCEPTED 202u
 
 static void count_written(struct link *l, uint32_t count, uint64_t bytes)
@@ -76,10 +81,17 @@ void link_ask(struct link *l, bool is_last)
     shard_timer_disarm(e->sh, &l->ask_timer);
 }
 
+static uint64_t custody_bytes_max(const struct link *l)
+{
+    uint64_t bytes_max = edge_policy(l->host.e)->limits.queue_bytes_max;
+
+    return l->confirm == LINK_CONFIRM_PING ? PING_CUSTODY_TIMES * bytes_max : bytes_max;
+}
+
 void link_write_waiting(struct link *l)
 {
     struct edge *e = l->host.e;
-    uint32_t bytes_max = edge_policy(e)->limits.queue_bytes_max;
+    uint64_t bytes_max = custody_bytes_max(l);
     uint32_t peer_max = stream_peer_bytes_max(l->s);
     uint32_t own_max = link_stanza_bytes_max(l);
     uint32_t count = 0;

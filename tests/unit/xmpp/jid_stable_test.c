@@ -45,6 +45,24 @@ Test(jid_stable, found_as_it_was_kept)
     cr_assert_not(jid_stable_find(JID_STABLE_RESOURCE, slice_make(longest, sizeof(longest))));
 }
 
+/* Both kinds of a name may share a set: it is the kind that tells them apart there. */
+Test(jid_stable, resources_are_found_as_resources_only)
+{
+    uint32_t kept = 0;
+    char mem[40];
+    char owner[40];
+
+    for (uint32_t i = 0; i < 4 * JID_STABLE_COUNT; i++) {
+        struct slice name = name_of(mem, 7, i);
+
+        jid_stable_keep(JID_STABLE_RESOURCE, name,
+                        slice_make(owner, (size_t)snprintf(owner, sizeof(owner), "d%u", i)));
+        kept += jid_stable_find(JID_STABLE_RESOURCE, name);
+        cr_assert_not(jid_stable_find(JID_STABLE_LOCAL, name), "%u", i);
+    }
+    cr_assert_gt(kept, 2 * JID_STABLE_COUNT, "hardly any was kept: test too weak");
+}
+
 /* Parts that are normal in one place and not in the other, and parts that are never: each time what
  * libidn says without a memory. */
 Test(jid_stable, remembered_parts_stay_what_they_are)

@@ -254,7 +254,8 @@ static int sleep_for(struct uring *u, uint64_t timeout_ms)
  * one. */
 static int linger(struct uring *u)
 {
-    struct __kernel_timespec ts = {.tv_nsec = (long long)u->linger_us * 1000};
+    struct __kernel_timespec ts = {.tv_sec = u->linger_us / 1000000,
+                                   .tv_nsec = (long long)(u->linger_us % 1000000) * 1000};
     struct io_uring_cqe *cqe = NULL;
 
     return io_uring_submit_and_wait_timeout(&u->ring, &cqe, LINGER_EVENTS, &ts, NULL);

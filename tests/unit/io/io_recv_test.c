@@ -2,8 +2,11 @@
 /* io: receiving and sending of the io_uring backend, over socket pairs. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io_rig.h"
@@ -37,6 +40,7 @@ static void receives_sends_and_ends(struct io *io)
     cr_assert_eq(ev.result, 0);
     cr_assert(ev.is_last);
     if (ev.buf_idx != IO_NO_BUF) {
+        cr_assert_not(rig_is_shared(io), "nothing lies in it");
         io->vt->buf_return(io, ev.buf_idx);
     }
     cr_assert_eq(io->vt->send(io, fds[0], "x", 1, rig_tag(IO_OP_SEND, 2)), 0);
@@ -143,6 +147,45 @@ Test(io, receives_share_a_buffer)
     rig_stop(io);
 }
 
+/* A full buffer of which one stretch is back must not be filled again under the other. */
+Test(io, a_full_buffer_waits_for_its_last_stretch)
+{
+    struct io *io =
+        rig_start_with(&(struct io_params){.buf_count = 2, .buf_bytes = RIG_BUF_BYTES});
+    struct io_event first, second, third;
+    char text[2 * RIG_BUF_BYTES];
+    int fds[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    cr_assert_eq(io->vt->recv(io, fds[0], rig_tag(IO_OP_RECV, 1)), 0);
+    if (rig_is_shared(io)) {
+        memset(text, 'a', sizeof(text));
+        cr_assert_eq(write(fds[1], text, 40), 40);
+        first = rig_next(io, IO_OP_RECV, 1);
+        cr_assert_eq(first.result, 40);
+        cr_assert_eq(write(fds[1], text, RIG_BUF_BYTES - 40), RIG_BUF_BYTES - 40);
+        second = rig_next(io, IO_OP_RECV, 1);
+        cr_assert_eq(second.buf_idx, first.buf_idx);
+        cr_assert_eq(second.result, RIG_BUF_BYTES - 40);
+        io->vt->buf_return(io, first.buf_idx);
+        memset(text, 'b', sizeof(text));
+        cr_assert_eq(write(fds[1], text, sizeof(text)), (ssize_t)sizeof(text));
+        third = rig_next(io, IO_OP_RECV, 1);
+        cr_assert_eq(third.result, RIG_BUF_BYTES);
+        cr_assert_neq(third.buf_idx, second.buf_idx);
+        if (!third.is_last) {
+            cr_assert_eq(rig_next(io, IO_OP_RECV, 1).result, -ENOBUFS);
+        }
+        memset(text, 'a', sizeof(text));
+        cr_assert_arr_eq(second.bytes, text, RIG_BUF_BYTES - 40);
+        io->vt->buf_return(io, second.buf_idx);
+        io->vt->buf_return(io, third.buf_idx);
+    }
+    rig_stop(io);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* Over and over through all buffers, ends of input in between: each byte is where it is said to
  * be. */
 Test(io, shared_buffers_come_round)
@@ -222,5 +265,85 @@ Test(io, a_crowd_that_gets_smaller_is_not_waited_for)
         }
         cr_assert_eq(count, crowd);
     }
+    rig_pairs_stop(&pairs, io);
+}
+
+static void nap(void)
+{
+    struct timespec ts = {.tv_nsec = 2000000};
+
+    (void)nanosleep(&ts, NULL);
+}
+
+/* One event after the other. */
+static void *write_slowly(void *arg)
+{
+    const struct rig_pairs *pairs = arg;
+
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        cr_assert_eq(write(pairs->fds[i][1], "abc", 3), 3);
+        nap();
+    }
+    return NULL;
+}
+
+static struct io *behind_a_crowd(struct rig_pairs *pairs, uint32_t linger_us)
+{
+    struct io *io = rig_start_with(&(struct io_params){
+        .buf_count = 128, .buf_bytes = 4096, .linger_us = linger_us});
+    struct io_event events[4];
+
+    rig_pairs_open(pairs, io, RIG_PAIRS_MAX);
+    rig_pairs_write(pairs, 4);
+    cr_assert_eq(io->vt->wait(io, 0), 0);
+    cr_assert_eq(io->vt->reap(io, events, 4), 4);
+    rig_pairs_take(io, events, 4);
+    return io;
+}
+
+Test(io, behind_a_crowd_more_is_waited_for)
+{
+    struct rig_pairs pairs;
+    struct io *io = behind_a_crowd(&pairs, 100 * 1000000u - 1); /* ended by number, not by time */
+    struct io_event events[RIG_PAIRS_MAX];
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, write_slowly, &pairs), 0);
+    cr_assert_eq(io->vt->wait(io, IO_FOREVER), 0);
+    cr_assert_eq(io->vt->reap(io, events, RIG_PAIRS_MAX), RIG_PAIRS_MAX);
+    rig_pairs_take(io, events, RIG_PAIRS_MAX);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    rig_pairs_stop(&pairs, io);
+}
+
+static _Atomic bool has_lingered;
+
+static void *write_after(void *arg)
+{
+    while (!has_lingered) {
+        nap();
+    }
+    for (uint32_t i = 0; i < 20; i++) {
+        nap();
+    }
+    cr_assert_eq(write(*(int *)arg, "abc", 3), 3);
+    return NULL;
+}
+
+Test(io, behind_a_moment_in_vain_comes_a_whole_wait)
+{
+    struct rig_pairs pairs;
+    struct io *io = behind_a_crowd(&pairs, 1000);
+    struct io_event ev;
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, write_after, &pairs.fds[9][1]), 0);
+    cr_assert_eq(io->vt->wait(io, IO_FOREVER), 0);
+    cr_assert_eq(io->vt->reap(io, &ev, 1), 0);
+    has_lingered = true;
+    cr_assert_eq(io->vt->wait(io, IO_FOREVER), 0);
+    cr_assert_eq(io->vt->reap(io, &ev, 1), 1);
+    rig_pairs_take(io, &ev, 1);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
     rig_pairs_stop(&pairs, io);
 }

@@ -110,19 +110,23 @@ static void answer_fetch(struct notify_flow *f, struct wire *w, const struct sip
     dialog_end(&once.dialog);
 }
 
-/* In a dialog, or beginning one. 0, or the status it is refused with and why. */
-static unsigned enter(struct notify_flow *f, const struct sip_msg *m, bool is_new,
+/* In a dialog (tag: ours, as they have it), or beginning one. 0, or the status it is refused with,
+ * and why. */
+static unsigned enter(struct notify_flow *f, const struct sip_msg *m, struct slice tag,
                       const char **fault)
 {
+    char own[NOTIFY_TAG_BYTES];
+
     if (!is_for_presence(m)) {
         *fault = "an event that is not served";
         return BAD_EVENT;
     }
-    if (is_new) {
+    if (slice_is_empty(tag)) {
         *fault = dialog_begin(&f->dialog, m);
         return *fault ? BAD_REQUEST : 0;
     }
-    if (!dialog_has(&f->dialog, m)) {
+    notify_tag(f->party, f->flow, own);
+    if (!slice_eq_cstr(tag, own) || !dialog_has(&f->dialog, m)) {
         *fault = "a SUBSCRIBE of no dialog";
         return NO_DIALOG;
     }
@@ -158,7 +162,7 @@ void notify_source_take(struct wire *w, const struct sip_msg *m)
             answer_fetch(f, w, m);
             return;
         }
-        status = enter(f, m, slice_is_empty(to.tag), &fault);
+        status = enter(f, m, to.tag, &fault);
     }
     if (status != 0) {
         notify_answer(w, m, status);

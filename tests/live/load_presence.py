@@ -127,6 +127,8 @@ class Gateway:
         self.number = 0
         self.kept = None
         self.fetched = []  # NOTIFYs in answer to a fetch
+        self.due = []  # (side, status) of what was hostile ...
+        self.got = []  # ... and how it was answered
         self.pairs = {}
         self.lock = threading.Lock()
         self.source = None
@@ -149,7 +151,7 @@ class Gateway:
             while (message := wire.read()) is not None:
                 with self.lock:
                     if message.status is not None:
-                        self.take_answer(message)
+                        self.take_answer(wire, message)
                     elif message.method == "SUBSCRIBE":
                         self.subscribe(wire, message)
                     elif message.method == "NOTIFY":
@@ -157,7 +159,51 @@ class Gateway:
         except OSError:
             pass
 
-    def take_answer(self, message):
+    def be_hostile(self, pair):
+        """To the watcher, then to the presence server; the statuses that are due."""
+        watcher, user = pair.watcher, pair.user
+        rising = pair.cseq["NOTIFY"]
+        told = {"Via": f"SIP/2.0/TCP {plan.FEDGATE};branch=z9hG4bKh", "Max-Forwards": "69",
+                "From": f"<sip:{user}@{PARTNER}>;tag=g{user}", "To": watcher.get("from"),
+                "Call-ID": watcher.get("call-id"), "CSeq": "", "Event": "presence",
+                "Contact": f"<sip:{user}@{plan.FEDGATE}>", "Subscription-State": "active"}
+        for number, (status, method, changes, body) in enumerate((
+                (481, "NOTIFY", {"Call-ID": "nobody"}, b""),
+                (481, "NOTIFY", {"To": f"<sip:{user}@{plan.CORP}>;tag=other"}, b""),
+                (481, "NOTIFY", {"From": f"<sip:{user}@{PARTNER}>;tag=other"}, b""),
+                (500, "NOTIFY", {"CSeq": "1 NOTIFY"}, b""),
+                (500, "NOTIFY", {"Contact": "*"}, b""),
+                (200, "NOTIFY", {"Subscription-State": ";"}, b""),
+                (200, "NOTIFY", {}, b""),
+                (200, "NOTIFY", {"Content-Type": "text/plain"}, b"<"),
+                (200, "NOTIFY", {"Content-Type": "application/pidf+xml"}, b"<"),
+                (405, "SUBSCRIBE", {}, b""), (405, "MESSAGE", {}, b""))):
+            cseq = {"CSeq": f"{rising + number + 1} {method}"}
+            self.due.append(("sink", status))
+            pair.wire.send(compose(f"{method} sip:{user}@{plan.PHONES} SIP/2.0", list(
+                {**told, **cseq, **changes}.items()), body))
+        pair.cseq["NOTIFY"] = rising + 11
+        asked = {**told, "From": f"<sip:{user}@{PARTNER}>;tag=w{user}",
+                 "To": f"<sip:{user}@{plan.CORP}>;tag={tag_of(pair.answered.get('to'))}",
+                 "Call-ID": f"gateway-{user}", "Expires": "60"}
+        for status, method, changes in (
+                (404, "SUBSCRIBE", {"To": f"<sip:u99999@{plan.CORP}>"}),
+                (404, "SUBSCRIBE", {"From": f"<sip:mallory@{PARTNER}>;tag=1"}),
+                (489, "SUBSCRIBE", {"Event": "dialog"}),
+                (481, "SUBSCRIBE", {"To": f"<sip:{user}@{plan.CORP}>;tag=other"}),
+                (481, "SUBSCRIBE", {"Call-ID": "nobody"}),
+                (500, "SUBSCRIBE", {"CSeq": "1 SUBSCRIBE"}),
+                (400, "SUBSCRIBE", {"To": f"<sip:{user}@{plan.CORP}>", "Contact": "*"}),
+                (405, "NOTIFY", {})):
+            self.due.append(("source", status))
+            self.source.send(compose(f"{method} sip:{user}@{plan.CORP} SIP/2.0", list(
+                {**asked, "CSeq": f"900 {method}", **changes}.items())))
+
+    def take_answer(self, wire, message):
+        if self.due and "z9hG4bKh" in message.get("via"):
+            side = "source" if wire is self.source else "sink"
+            self.got.append((side, message.status))
+            return
         if (message.get("cseq").endswith("SUBSCRIBE")
                 and "fetch" not in message.get("call-id")):
             self.pairs[user_of(message.get("from"))].answered = message
@@ -207,6 +253,8 @@ class Gateway:
         pair = self.pairs[user_of(message.get("from"))]
         if fault == "fetch":
             self.fetch(pair.user)
+        if fault == "hostile":
+            self.be_hostile(pair)
         if fault == "keep":
             self.kept = (pair, message)
             return
@@ -363,6 +411,17 @@ def fetched():
           [message.headers for message in gateway.fetched])
 
 
+def hostile():
+    """What makes no sense is answered and counted, and nothing else suffers."""
+    with Lab("load_presence"):
+        gateway = Gateway("hostile")
+        status, trouble = run_through(gateway, "notify", ())
+    for side in ("sink", "source"):
+        due, got = ([each for each in of if each[0] == side] for of in (gateway.due, gateway.got))
+        check(due == got and due, side, due, got)
+    check((status, trouble) == (1, {"damaged": 16}), "trouble", trouble)
+
+
 def found_out_on_xmpp():
     """The same faults, in front of the partner's users."""
     at_a_rate = ("--workload", "open", "--rate", 100)
@@ -379,4 +438,4 @@ def found_out_on_xmpp():
 main(notify_to_presence, notify_at_a_rate, presence_to_notify, presence_is_overtaken,
      refreshed_by_fedgate, refreshed_by_the_tool, nothing_wrong, lost, lost_at_a_rate, repeated,
      disordered, damaged, refused, unanswered, ended, fetched,
-     found_out_on_xmpp)
+     hostile, found_out_on_xmpp)

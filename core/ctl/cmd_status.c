@@ -60,6 +60,9 @@ static void put_agreement(struct buf *out, const struct client_reply *r, uint32_
     } else if (list.len == 0) {
         buf_put_lit(out, "               the file is what runs\n");
     }
+    if (client_bool(r, config, "is_loading")) {
+        buf_put_lit(out, "               being LOADED again now\n");
+    }
     if (list.len > 0) {
         buf_put_lit(out, "               the list ");
         out_put_clean(out, list);

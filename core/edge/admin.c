@@ -24,6 +24,7 @@
 struct client {
     bool is_open;
     bool is_answered; /* only writing is left */
+    uint64_t waits_for; /* admin_finish's number; 0 = none */
     int fd;
     uint64_t number; /* order of arrival */
     uint64_t deadline_ms;
@@ -104,6 +105,18 @@ static void write_reply(struct admin *a, struct client *c)
     close_client(c);
 }
 
+static void take_answer(struct admin *a, struct client *c)
+{
+    if (c->out.failed) {
+        buf_clear(&c->out);
+        refuse(&c->out, "the answer does not fit its buffer");
+    }
+    c->waits_for = 0;
+    c->is_answered = true;
+    c->deadline_ms = now_ms() + ADMIN_REPLY_MS; /* now: the answer may have taken its time */
+    write_reply(a, c);
+}
+
 static void reply(struct admin *a, struct client *c, struct slice line)
 {
     struct admin_request request;
@@ -113,23 +126,34 @@ static void reply(struct admin *a, struct client *c, struct slice line)
     if (admin_request_parse(&request, line, why) != 0) {
         refuse(&c->out, why);
     } else {
-        a->answer(&request, &c->peer, &c->out, a->ctx);
-        if (c->out.failed) {
-            buf_clear(&c->out);
-            refuse(&c->out, "the answer does not fit its buffer");
-        }
+        c->waits_for = a->answer(&request, &c->peer, &c->out, a->ctx);
     }
     admin_request_deinit(&request);
     a->answered_count++;
-    c->is_answered = true;
-    c->deadline_ms = now_ms() + ADMIN_REPLY_MS; /* now: the answer may have taken its time */
-    write_reply(a, c);
+    if (c->waits_for) {
+        c->deadline_ms = UINT64_MAX;
+        watch(a, c, 0, false); /* that it went away is said all the same */
+    } else {
+        take_answer(a, c);
+    }
+}
+
+void admin_finish(struct admin *a, uint64_t number, struct slice line)
+{
+    for (uint32_t i = 0; a && i < ADMIN_CLIENTS_MAX; i++) {
+        struct client *c = &a->clients[i];
+
+        if (c->is_open && c->waits_for == number) {
+            buf_put(&c->out, line);
+            take_answer(a, c);
+        }
+    }
 }
 
 /* Reads what is there; answers once the line has its end, or is too long for one. */
 static void read_request(struct admin *a, struct client *c)
 {
-    while (c->is_open && !c->is_answered) {
+    while (c->is_open && !c->is_answered && !c->waits_for) {
         struct slice all;
         ptrdiff_t end;
         char *to = buf_reserve(&c->in, READ_BYTES);
@@ -160,7 +184,16 @@ static void read_request(struct admin *a, struct client *c)
     }
 }
 
-/* A place for one more: a free one, or that of whoever came first. */
+/* Who should rather go: whoever came first, but before those who wait for an answer of ours. */
+static bool goes_before(const struct client *x, const struct client *y)
+{
+    bool x_waits = x->waits_for != 0;
+    bool y_waits = y->waits_for != 0;
+
+    return x_waits != y_waits ? y_waits : x->number < y->number;
+}
+
+/* A place for one more: a free one, or that of somebody who has to go. */
 static struct client *make_room(struct admin *a)
 {
     struct client *oldest = &a->clients[0];
@@ -171,7 +204,7 @@ static struct client *make_room(struct admin *a)
         if (!c->is_open) {
             return c;
         }
-        if (c->number < oldest->number) {
+        if (goes_before(c, oldest)) {
             oldest = c;
         }
     }
@@ -242,7 +275,9 @@ static void serve_client(struct admin *a, struct client *c, uint32_t events)
     if (!c->is_open) {
         return; /* made room in this turn; a new one there is served in the next */
     }
-    if (c->is_answered) {
+    if (c->waits_for) {
+        close_client(c); /* only its end is watched for */
+    } else if (c->is_answered) {
         write_reply(a, c);
     } else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
         read_request(a, c);

@@ -22,6 +22,7 @@
 #include "edge/control_store.h"
 #include "edge/debug.h"
 #include "edge/http.h"
+#include "edge/loader.h"
 #include "edge/logger.h"
 #include "edge/tls_facts.h"
 #include "presence/paces.h"
@@ -124,7 +125,8 @@ static int turn(struct control *ctl)
 {
     struct pollfd fds[] = {{.fd = ctl->signal_fd, .events = POLLIN},
                            {.fd = http_fd(ctl->http), .events = POLLIN},
-                           {.fd = admin_fd(ctl->admin), .events = POLLIN}};
+                           {.fd = admin_fd(ctl->admin), .events = POLLIN},
+                           {.fd = loader_fd(ctl->loader), .events = POLLIN}};
     struct signalfd_siginfo info = {0};
 
     if (poll(fds, ARRAY_COUNT(fds), LOOP_MS) > 0 && (fds[0].revents & POLLIN) &&
@@ -133,6 +135,7 @@ static int turn(struct control *ctl)
     }
     http_turn(ctl->http);
     admin_turn(ctl->admin);
+    control_load_turn(ctl);
     control_store_watch(ctl);
     (void)logger_turn(ctl->logger);
     return (int)info.ssi_signo;
@@ -217,6 +220,7 @@ static void drain(struct control *ctl)
 
     LOG_I(stopping, "bound_s=%u", bound_s);
     ctl->is_draining = true;
+    control_load_stop(ctl);
     engine_listen_stop(ctl->engine);
     for (uint32_t i = 0; i < count; i++) {
         struct mail *m = edge_mail_new(MAIL_DRAIN, sizeof(*m));
@@ -251,7 +255,7 @@ static void run_loop(struct control *ctl)
             break;
         }
         if (signo == SIGHUP) {
-            (void)control_reload(ctl, NULL);
+            (void)control_reload(ctl);
         }
     }
     drain(ctl);
@@ -311,6 +315,17 @@ static void say_started(const struct control *ctl)
     tls_facts_log(&ctl->tls, policy->tls_backend, tls);
 }
 
+static int start_loader(struct control *ctl)
+{
+    int err = loader_new(&ctl->loader);
+
+    if (err != 0) {
+        (void)fprintf(stderr, "fedgate: cannot start the thread that loads: %s\n", err_text(err));
+        return EX_OSERR;
+    }
+    return EX_OK;
+}
+
 /* Starts, runs until told to stop. setup belongs to the engine from start_engine on. */
 static int run(struct control *ctl, struct setup *setup)
 {
@@ -321,9 +336,13 @@ static int run(struct control *ctl, struct setup *setup)
     tls_facts_warn(setup);
     status = control_store_open(ctl, setup->policy, shards_of(setup->policy));
     if (status == EX_OK) {
+        status = start_loader(ctl);
+    }
+    if (status == EX_OK) {
         status = start_engine(ctl, setup);
     }
     if (status != EX_OK) {
+        loader_free(ctl->loader);
         setup_free(setup);
         return status;
     }
@@ -344,6 +363,7 @@ static int run(struct control *ctl, struct setup *setup)
     }
     admin_free(ctl->admin);
     http_free(ctl->http);
+    loader_free(ctl->loader); /* it reads what is in force, which the engine frees */
     control_store_stop(ctl);
     engine_free(ctl->engine);
     return status;

@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "edge/control_int.h"
 #include "edge/control_status.h"
+#include "edge/loader.h"
 #include "engine/engine.h"
 #include "policy/decide.h"
 #include "policy/quote.h"
@@ -35,34 +36,58 @@ void control_fail_of(struct jout *j, const char *what, struct slice asked)
     control_fail(j, text);
 }
 
-static void answer_reload(struct control *ctl, struct jout *j)
-{
-    struct control_news news = {0};
-    bool is_ok;
+static const char stopping[] = "the node is stopping";
 
+/* The number under which the answer comes; 0: this was it. */
+static uint64_t answer_reload(struct control *ctl, struct jout *j)
+{
     if (ctl->is_draining) {
-        control_fail(j, "the node is stopping");
-        return;
+        control_fail(j, stopping);
+        return 0;
     }
-    is_ok = control_reload(ctl, &news) == 0;
+    return control_reload(ctl);
+}
+
+static void put_loaded(const struct control *ctl, const struct loaded *l, struct jout *j)
+{
     jout_object(j, NULL);
-    jout_bool(j, "ok", is_ok);
-    if (is_ok) {
+    jout_bool(j, "ok", l->setup != NULL);
+    if (l->setup) {
         jout_u64(j, "generation", ctl->generation);
         jout_object(j, "partners");
         jout_u64(j, "count", ctl->current->policy->partner_count);
-        jout_u64(j, "added", news.partners.added);
-        jout_u64(j, "removed", news.partners.removed);
-        jout_u64(j, "changed", news.partners.changed);
+        jout_u64(j, "added", l->partners.added);
+        jout_u64(j, "removed", l->partners.removed);
+        jout_u64(j, "changed", l->partners.changed);
         jout_end(j);
         status_put_restart(j, ctl);
     } else {
         jout_printf(j, "error", "%u error%s: the running configuration stays",
-                    news.report.error_count, news.report.error_count == 1 ? "" : "s");
+                    l->report.error_count, l->report.error_count == 1 ? "" : "s");
     }
-    config_report_write_json(&news.report, j);
+    config_report_write_json(&l->report, j);
     jout_end(j);
-    config_report_deinit(&news.report);
+}
+
+void control_answer_reload(struct control *ctl, uint64_t number, const struct loaded *l)
+{
+    struct buf line;
+    struct jout j;
+
+    buf_init(&line, ADMIN_REPLY_BYTES_MAX);
+    jout_init(&j, &line, false);
+    if (l) {
+        put_loaded(ctl, l, &j);
+    } else {
+        control_fail(&j, stopping);
+    }
+    if (line.failed) {
+        buf_clear(&line);
+        jout_init(&j, &line, false);
+        control_fail(&j, "the answer does not fit its buffer");
+    }
+    admin_finish(ctl->admin, number, buf_slice(&line));
+    buf_deinit(&line);
 }
 
 /* Primary domain of the partner in force that has this domain, else the domain itself. */
@@ -216,10 +241,11 @@ static void answer_dialback_key(struct control *ctl, const struct admin_request 
     explicit_bzero(&key, sizeof(key));
 }
 
-void control_answer(const struct admin_request *request, const struct admin_peer *peer,
-                    struct buf *out, void *ctx)
+uint64_t control_answer(const struct admin_request *request, const struct admin_peer *peer,
+                        struct buf *out, void *ctx)
 {
     struct control *ctl = ctx;
+    uint64_t number = 0;
     struct jout j;
 
     LOG_D(admin_request, "command=%s uid=%u pid=%d", admin_command_name(request->command),
@@ -231,7 +257,7 @@ void control_answer(const struct admin_request *request, const struct admin_peer
         break;
     case ADMIN_RELOAD:
         LOG_I(admin_request, "command=reload uid=%u pid=%d", (unsigned)peer->uid, (int)peer->pid);
-        answer_reload(ctl, &j);
+        number = answer_reload(ctl, &j);
         break;
     case ADMIN_PARTNER:
         answer_partner(ctl, request->members[ADMIN_DOMAIN], &j);
@@ -255,4 +281,5 @@ void control_answer(const struct admin_request *request, const struct admin_peer
     case ADMIN_COMMAND_COUNT:
         break;
     }
+    return number;
 }

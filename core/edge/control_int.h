@@ -22,6 +22,7 @@ struct engine;
 struct http;
 struct issuers;
 struct jout;
+struct loader;
 struct logger;
 struct store;
 struct store_rows;
@@ -70,7 +71,10 @@ struct control {
     struct issuers *issuers; /* shared (ref); passed on from setup to setup */
     int64_t lists_unix_s; /* when to warn of its lists */
     uint64_t start_only[START_ONLY_COUNT]; /* of the configuration the engine was started with */
-    /* The last reload that was asked for; unix_s 0: none yet. */
+    struct loader *loader; /* owned */
+    uint64_t load_number;  /* of the load that is under way, or was last; from 1 */
+    bool is_load_wanted;   /* another one, since somebody asked after that began */
+    /* The last reload that ended; unix_s 0: none yet. */
     struct {
         time_t unix_s;
         uint32_t error_count; /* 0 = it is in force */
@@ -86,13 +90,16 @@ void control_hash_start_only(const struct snapshot *p, uint64_t out[START_ONLY_C
 /* What differs from the start: its name, or NULL. */
 const char *control_needs_restart(const struct control *ctl, enum start_only what);
 
-struct control_news {
-    struct config_report report; /* to be deinitialised */
-    struct partner_diff partners;
-};
-/* Reads the file again and publishes it; with an error in it, nothing changes, which stderr and the
- * log tell. Zeroed news: filled; NULL = not asked for. */
-int control_reload(struct control *ctl, struct control_news *news);
+/* The file as it is from now on is read on the loader's thread and published; with an error in it
+ * nothing changes, which stderr and the log tell. While one load is under way, whoever asks shares
+ * the one after it. The load's number: control_answer_reload tells those who wait for it. */
+uint64_t control_reload(struct control *ctl);
+/* What the loader has done comes into force; the next load begins, if one is wanted. */
+void control_load_turn(struct control *ctl);
+/* Nothing comes into force any more; whoever waits is told. */
+void control_load_stop(struct control *ctl);
+/* Whether a load is under way or wanted. */
+bool control_is_loading(const struct control *ctl);
 
 /* -- control_figures.c -- */
 struct figures {
@@ -107,6 +114,9 @@ void figures_write(struct control *ctl, struct buf *out, bool as_metrics);
 
 /* -- control_admin.c -- */
 admin_answer_fn control_answer;
+struct loaded;
+/* To all who wait for this load; NULL: the node stops before it. */
+void control_answer_reload(struct control *ctl, uint64_t number, const struct loaded *l);
 /* {"ok": false, "error": text}; the second: with what was asked for in quotes. */
 void control_fail(struct jout *j, const char *text);
 void control_fail_of(struct jout *j, const char *what, struct slice asked);

@@ -4,15 +4,21 @@
 
 #include "base/hash.h"
 #include "edge/control_int.h"
+#include "edge/loader.h"
 #include "edge/logger.h"
 #include "edge/tls_facts.h"
 #include "engine/engine.h"
 
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
 
+static struct setup_params params_of(const struct control *ctl)
+{
+    return (struct setup_params){ctl->config_path, ctl->secret, &ctl->kernel, ctl->issuers};
+}
+
 int control_load(struct control *ctl, struct setup **out, struct config_report *report)
 {
-    struct setup_params params = {ctl->config_path, ctl->secret, &ctl->kernel, ctl->issuers};
+    struct setup_params params = params_of(ctl);
     struct config_report own = {0};
     int err = setup_load(out, &params, report ? report : &own);
 
@@ -109,35 +115,80 @@ static void say_loaded(struct control *ctl, const struct partner_diff *diff)
     buf_deinit(&keys);
 }
 
-int control_reload(struct control *ctl, struct control_news *news)
+static void begin(struct control *ctl)
 {
-    struct config_report report = {0};
-    struct partner_diff diff;
-    struct setup *setup;
-    int err = control_load(ctl, &setup, &report);
+    struct setup_params params = params_of(ctl);
 
+    ctl->is_load_wanted = false;
+    ctl->load_number++;
+    loader_start(ctl->loader, &params, ctl->current);
+}
+
+uint64_t control_reload(struct control *ctl)
+{
+    if (!loader_is_busy(ctl->loader)) {
+        begin(ctl);
+        return ctl->load_number;
+    }
+    /* The file may have been read already, so this request needs a load of its own. */
+    ctl->is_load_wanted = true;
+    return ctl->load_number + 1;
+}
+
+bool control_is_loading(const struct control *ctl)
+{
+    return loader_is_busy(ctl->loader);
+}
+
+static void refused(const struct control *ctl, const struct config_report *report)
+{
+    LOG_E(config_refused, "file=%s errors=%u note=\"the running configuration stays\"",
+          log_quote(slice_from_cstr(ctl->config_path)).text, report->error_count);
+}
+
+static void come_into_force(struct control *ctl, struct setup *setup,
+                            const struct partner_diff *partners)
+{
+    control_remember(ctl, setup);
+    if (logger_reopen(ctl->logger, setup->policy->log_path) != 0) {
+        LOG_E(config_refused, "key=log.file note=\"cannot be opened: the old log stays\"");
+    }
+    say_loaded(ctl, partners);
+    tls_facts_warn(setup);
+    engine_publish(ctl->engine, setup);
+}
+
+void control_load_turn(struct control *ctl)
+{
+    struct loaded done;
+
+    if (!loader_take(ctl->loader, &done)) {
+        return;
+    }
+    if (ctl->is_draining) {
+        setup_free(done.setup);
+        config_report_deinit(&done.report);
+        return;
+    }
+    config_report_print(&done.report);
     ctl->last_reload.unix_s = time(NULL);
-    ctl->last_reload.error_count = report.error_count;
-    if (err != 0) {
-        LOG_E(config_refused, "file=%s errors=%u note=\"the running configuration stays\"",
-              log_quote(slice_from_cstr(ctl->config_path)).text, report.error_count);
+    ctl->last_reload.error_count = done.report.error_count;
+    if (done.setup) {
+        come_into_force(ctl, done.setup, &done.partners);
     } else {
-        diff = partner_diff(ctl->current->policy, setup->policy);
-        control_remember(ctl, setup);
-        if (logger_reopen(ctl->logger, setup->policy->log_path) != 0) {
-            LOG_E(config_refused, "key=log.file note=\"cannot be opened: the old log stays\"");
-        }
-        say_loaded(ctl, &diff);
-        tls_facts_warn(setup);
-        engine_publish(ctl->engine, setup);
-        if (news) {
-            news->partners = diff;
-        }
+        refused(ctl, &done.report);
     }
-    if (news) {
-        news->report = report;
-    } else {
-        config_report_deinit(&report);
+    control_answer_reload(ctl, ctl->load_number, &done);
+    config_report_deinit(&done.report);
+    if (ctl->is_load_wanted) {
+        begin(ctl);
     }
-    return err;
+}
+
+void control_load_stop(struct control *ctl)
+{
+    if (loader_is_busy(ctl->loader)) {
+        control_answer_reload(ctl, ctl->load_number, NULL);
+        control_answer_reload(ctl, ctl->load_number + 1, NULL);
+    }
 }

@@ -51,6 +51,7 @@ static void put_config(struct jout *j, const struct control *ctl)
     jout_object(j, "config");
     put_path(j, "file", ctl->config_path);
     jout_u64(j, "generation", ctl->generation);
+    jout_bool(j, "is_loading", control_is_loading(ctl));
     jout_printf(j, "source_hash", "%016lx", policy->source_hash);
     if (err != 0) {
         jout_null(j, "is_written");

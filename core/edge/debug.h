@@ -8,6 +8,8 @@
 
 /* FEDGATE_TEST_RECORD_LIMITS="SOFT HARD": records per AES-GCM key (tls/record.h). */
 void debug_from_environment(void);
+/* FEDGATE_TEST_LOAD_MS: each load after the first takes so much longer. On its thread. */
+void debug_pause_load(void);
 /* FEDGATE_TEST_PLAIN_IO: receiving as before Linux 6.16, see struct io_params. */
 bool debug_is_plain_io(void);
 

@@ -25,15 +25,19 @@ static struct admin *admin;
 static uint32_t asked;
 static size_t answer_bytes;
 static long answer_ms;
+static uint64_t later; /* status is answered under this number */
 static char why[ADMIN_WHY_BYTES];
 
-static void answer(const struct admin_request *request, const struct admin_peer *peer,
-                   struct buf *out, void *ctx)
+static uint64_t answer(const struct admin_request *request, const struct admin_peer *peer,
+                       struct buf *out, void *ctx)
 {
     struct jout j;
 
     (void)ctx;
     asked++;
+    if (later && request->command == ADMIN_STATUS) {
+        return later;
+    }
     if (answer_ms > 0) {
         (void)nanosleep(&(struct timespec){.tv_nsec = answer_ms * 1000000L}, NULL);
     }
@@ -51,6 +55,7 @@ static void answer(const struct admin_request *request, const struct admin_peer 
     buf_putc(out, '"');
     j.has_key = false;
     jout_end(&j);
+    return 0;
 }
 
 static void open_admin(void)
@@ -60,6 +65,7 @@ static void open_admin(void)
     asked = 0;
     answer_bytes = 0;
     answer_ms = 0;
+    later = 0;
     cr_assert_eq(admin_new(&admin, path, answer, NULL, why), 0, "%s", why);
 }
 
@@ -233,6 +239,97 @@ Test(admin, who_leaves_early)
     last = dial();
     say(last, STATUS_LINE);
     expect(last, STATUS_REPLY);
+}
+
+#define RELOAD_LINE  "{\"command\": \"reload\"}\n"
+#define RELOAD_REPLY "{\"ok\": true, \"command\": \"reload\", \"filling\": \"\"}\n"
+
+static void turns(void)
+{
+    for (int i = 0; i < 3; i++) {
+        admin_turn(admin);
+    }
+}
+
+/* Whoever waits keeps nobody from asking, and is answered with those who wait for the same. */
+Test(admin, an_answer_that_comes_later)
+{
+    int a = dial();
+    int b = dial();
+    int c = dial();
+    int other = dial();
+    struct pollfd p = {.fd = admin_fd(admin), .events = POLLIN};
+
+    later = 7;
+    say(a, STATUS_LINE);
+    say(b, STATUS_LINE "more");
+    turns();
+    later = 8;
+    say(c, STATUS_LINE);
+    turns();
+    say(a, "and more");
+    turns();
+    cr_expect_eq(poll(&p, 1, 0), 0, "nothing to do, and it is woken");
+    say(other, RELOAD_LINE);
+    expect(other, RELOAD_REPLY);
+    admin_finish(admin, 9, SLICE_LIT("nobody\n"));
+    admin_finish(admin, 7, SLICE_LIT("seven\n"));
+    expect(a, "seven\n");
+    expect(b, "seven\n");
+    admin_finish(admin, 7, SLICE_LIT("again\n"));
+    admin_finish(admin, 8, SLICE_LIT("eight\n"));
+    expect(c, "eight\n");
+    cr_expect_eq(asked, 4);
+}
+
+Test(admin, who_waits_may_leave)
+{
+    int fd;
+
+    later = 7;
+    for (int i = 0; i < 3; i++) {
+        fd = dial();
+        say(fd, STATUS_LINE);
+        turns();
+        (void)close(fd);
+        turns();
+    }
+    fd = dial();
+    say(fd, STATUS_LINE);
+    turns();
+    admin_finish(admin, 7, SLICE_LIT("seven\n"));
+    expect(fd, "seven\n");
+}
+
+/* Silent ones that came later do not take the place of one that waits; many that wait do. */
+Test(admin, who_waits_goes_last)
+{
+    int silent[SILENT];
+    int waiting[SILENT];
+    int fd = dial();
+
+    later = 7;
+    say(fd, STATUS_LINE);
+    turns();
+    for (uint32_t i = 0; i < SILENT; i++) {
+        silent[i] = dial();
+        admin_turn(admin);
+    }
+    admin_finish(admin, 7, SLICE_LIT("seven\n"));
+    expect(fd, "seven\n");
+    for (uint32_t i = 0; i < SILENT; i++) {
+        (void)close(silent[i]);
+        waiting[i] = dial();
+        say(waiting[i], STATUS_LINE);
+        turns();
+    }
+    fd = dial();
+    say(fd, RELOAD_LINE);
+    expect(fd, RELOAD_REPLY);
+    for (uint32_t i = 0; i < SILENT; i++) {
+        (void)close(waiting[i]);
+        admin_turn(admin);
+    }
 }
 
 Test(admin, a_turn_has_its_bound)

@@ -265,7 +265,16 @@ NODISCARD int sip_peer_dial(struct sip_peer *p, const struct dial_ops *ops, stru
 bool sip_peer_accepts(struct sip_peer *p, struct sip_conn *sc);
 /* UP: sc, dialled by d (owned from now on), takes the place of conn, which leaves. */
 void sip_peer_succeed(struct sip_peer *p, struct sip_conn *sc, struct dial *d);
-/* A probe's outcome; owner of the transaction is the peer itself. */
+/* Of the current snapshot; NULL = it has none of that name, or of another kind. */
+const struct next_hop *sip_peer_hop(const struct sip_peer *p);
+uint32_t sip_peer_random(struct sip_peer *p);
+
+/* sip_probe.c: OPTIONS */
+/* UP: the next one is due as its interval says. */
+void sip_peer_probe_arm(struct sip_peer *p);
+/* One that nobody waits for any more, or whose owner goes away. */
+void sip_peer_probe_forget(struct sip_peer *p);
+/* Its outcome; owner of the transaction is the peer itself. */
 void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done);
 
 /* sip_renew.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sip_peer: a next hop as this shard reaches it: dialling over its SRV and address records, failing
- * over to the next target, probing with OPTIONS (RFC 3263 4.3; sip.md 4.5). */
+ * over to the next target (RFC 3263 4.3; sip.md 4.5). Whether it lives: sip_probe.c. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -37,7 +37,7 @@ void sip_peer_set_state(struct sip_peer *p, enum sip_peer_state state)
     }
 }
 
-static const struct next_hop *hop_of(const struct sip_peer *p)
+const struct next_hop *sip_peer_hop(const struct sip_peer *p)
 {
     const struct next_hop *hop =
         snapshot_next_hop(edge_policy(p->side->e), slice_from_cstr(p->name));
@@ -50,7 +50,7 @@ static void note_failure(struct sip_peer *p, const char *text)
     (void)snprintf(p->last_failure, sizeof(p->last_failure), "%s", text);
 }
 
-static uint32_t random32(struct sip_peer *p)
+uint32_t sip_peer_random(struct sip_peer *p)
 {
     uint32_t value;
 
@@ -82,120 +82,18 @@ static void back_off(struct sip_peer *p)
     dial_free(p->dial);
     p->dial = NULL;
     sip_peer_set_state(p, SIP_PEER_BACKOFF);
-    shard_timer_arm(p->side->e->sh, &p->timer, ms - ms / 4 + random32(p) % (ms / 2 + 1),
+    shard_timer_arm(p->side->e->sh, &p->timer, ms - ms / 4 + sip_peer_random(p) % (ms / 2 + 1),
                     on_backoff_over, p);
-}
-
-static void send_probe(struct sip_peer *p);
-
-static void on_probe_due(struct wheel_timer *t, void *ctx)
-{
-    (void)t;
-    send_probe(ctx);
-}
-
-static void arm_probe(struct sip_peer *p)
-{
-    uint64_t now = shard_now_ms(p->side->e->sh);
-    uint64_t next = sip_probe_next_ms(&p->probe);
-    const struct next_hop *hop = hop_of(p);
-
-    if (p->state == SIP_PEER_UP && next != UINT64_MAX && hop && hop->options_interval_s != 0) {
-        shard_timer_arm(p->side->e->sh, &p->timer, next > now ? next - now : 0, on_probe_due, p);
-    }
-}
-
-static void send_probe(struct sip_peer *p)
-{
-    struct sip_side *s = p->side;
-    const struct next_hop *hop = hop_of(p);
-    struct sip_id branch = sip_ids_branch(&s->ids);
-    struct sip_id call_id = sip_ids_call_id(&s->ids);
-    struct sip_id tag = sip_ids_tag(&s->ids);
-    char uri[300];
-    char from[300];
-    struct sip_client_params client;
-    struct sip_request_params request;
-    struct sip_check_policy policy = {0};
-
-    if (p->state != SIP_PEER_UP || !p->conn || !hop) {
-        return;
-    }
-    (void)snprintf(uri, sizeof(uri), "sip:%.*s", SLICE_FMT(hop->host));
-    (void)snprintf(from, sizeof(from), "sip:%s", edge_policy(s->e)->node_name);
-    request = (struct sip_request_params){
-        .uri = slice_from_cstr(uri),
-        .transport = p->conn->is_tls ? SLICE_LIT("TLS") : SLICE_LIT("TCP"),
-        .sent_by = sip_sent_by(s, p->conn->is_tls),
-        .branch = sip_id_slice(&branch),
-        .max_forwards = SIP_MAX_FORWARDS,
-        .from_uri = slice_from_cstr(from),
-        .from_tag = sip_id_slice(&tag),
-        .to_uri = slice_from_cstr(uri),
-        .call_id = sip_id_slice(&call_id),
-        .cseq = 1,
-    };
-    client = (struct sip_client_params){
-        .link = &p->conn->link,
-        .method = SIP_METHOD_OPTIONS,
-        .branch = sip_id_slice(&branch),
-        .owner = p,
-        .now_ms = shard_now_ms(s->e->sh),
-    };
-    if (sip_client_start(s->txns, &client, &p->probe_ref) != 0) {
-        return;
-    }
-    sip_probe_sent(&p->probe, client.now_ms);
-    sip_options_write(conn_out(p->conn->c), &request, &policy, SLICE_LIT("fedgate"));
-    conn_flush(p->conn->c);
-}
-
-/* A probe that nobody waits for any more, or whose owner goes away. */
-static void forget_probe(struct sip_peer *p)
-{
-    if (p->probe.in_flight) {
-        sip_client_forget(p->side->txns, p->probe_ref);
-        p->probe.in_flight = false;
-    }
-}
-
-/* The configured interval, +-10 % so that the shards do not ask at the same time. */
-static uint64_t probe_interval_ms(struct sip_peer *p, const struct next_hop *hop)
-{
-    uint64_t ms = (uint64_t)hop->options_interval_s * 1000;
-
-    return ms - ms / 10 + random32(p) % (ms / 5 + 1);
-}
-
-void sip_peer_probe_done(struct sip_peer *p, const struct sip_client_done *done)
-{
-    uint64_t now = shard_now_ms(p->side->e->sh);
-    const struct next_hop *hop = hop_of(p);
-
-    if (done->outcome == SIP_OUTCOME_LINK) {
-        p->probe.in_flight = false;
-        return; /* the connection's end is handled as such */
-    }
-    if (done->outcome == SIP_OUTCOME_FINAL && done->status != 503) {
-        (void)sip_probe_alive(&p->probe, now, random32(p));
-        if (hop && hop->options_interval_s != 0) {
-            p->probe.next_ms = now + probe_interval_ms(p, hop);
-        }
-    } else if (sip_probe_missed(&p->probe, now, random32(p))) {
-        sip_peer_failover(p, "no answer to OPTIONS");
-        return;
-    }
-    arm_probe(p);
 }
 
 static void came_up(struct sip_peer *p)
 {
     sip_peer_set_state(p, SIP_PEER_UP);
     p->attempts = 0;
-    forget_probe(p);
+    sip_peer_probe_forget(p);
     p->probe = (struct sip_probe){.next_ms = shard_now_ms(p->side->e->sh)};
     LOG_I(sip_peer_up, "next_hop=%s peer=%s", p->name, conn_peer_text(p->conn->c));
-    arm_probe(p);
+    sip_peer_probe_arm(p);
     sip_req_peer_seen(p, true);
     sip_uac_peer_up(p);
 }
@@ -235,7 +133,7 @@ static const char *fault_text(const char *fault)
 
 bool sip_peer_accepts(struct sip_peer *p, struct sip_conn *sc)
 {
-    const struct next_hop *hop = hop_of(p);
+    const struct next_hop *hop = sip_peer_hop(p);
     const char *fault = NULL;
     const char *text;
 
@@ -302,7 +200,7 @@ static void place_of(const struct next_hop *hop, char out[SIP_PLACE_BYTES])
 int sip_peer_dial(struct sip_peer *p, const struct dial_ops *ops, struct dial **out)
 {
     struct edge *e = p->side->e;
-    const struct next_hop *hop = hop_of(p);
+    const struct next_hop *hop = sip_peer_hop(p);
     struct dial_params params;
 
     if (!hop) {
@@ -332,7 +230,7 @@ int sip_peer_dial(struct sip_peer *p, const struct dial_ops *ops, struct dial **
 
 static void start(struct sip_peer *p)
 {
-    const struct next_hop *hop = hop_of(p);
+    const struct next_hop *hop = sip_peer_hop(p);
     int err;
 
     if (!hop || p->side->is_stopping || p->state != SIP_PEER_IDLE) {
@@ -493,7 +391,7 @@ static void renew_tls(struct sip_peer *p)
 
 void sip_peer_review(struct sip_peer *p)
 {
-    const struct next_hop *hop = hop_of(p);
+    const struct next_hop *hop = sip_peer_hop(p);
     struct sip_conn *sc = p->conn;
     const char *fault = NULL;
     char place[SIP_PLACE_BYTES];
@@ -533,7 +431,7 @@ bool sip_peer_may_failover(const struct sip_peer *p)
 void sip_peer_free(struct sip_peer *p)
 {
     shard_timer_disarm(p->side->e->sh, &p->timer);
-    forget_probe(p);
+    sip_peer_probe_forget(p);
     list_remove(&p->news);
     sip_renew_stop(p);
     dial_free(p->dial);

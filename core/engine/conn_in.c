@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conn_in: receiving. A received buffer goes straight to the owner (plain) or through the session
  * (TLS); what cannot be used now is held: records in in_raw, plaintext in in_plain. Receiving is
- * cancelled while the owner pauses or too much is held: TCP then slows the peer down. */
+ * cancelled while the owner pauses or too much is held: TCP then slows the peer down.
+ *
+ * Who waits for whom: a turn's input is shared equally (share_of). Beyond its bound, large pieces
+ * of those who bring much wait in one line (is_much), which has half a turn in any case and serves
+ * nobody twice before another: else 64 TLS streams make turns of 1 MiB. Turns are short while
+ * somebody who is not loud sends (count_input): what he sent waits for the end of one turn and goes
+ * out with the end of the next. Always would cost those who send much 10 %. Acknowledgements are
+ * little, too, and come all the time: only their owner knows that nobody waits for them
+ * (conn_set_patient). Tried instead: the size of a piece, or a memory of turns; both took
+ * acknowledgements and the ends of buffers for somebody. */
 #include <errno.h>
 
 #include "base/check.h"
@@ -66,7 +75,7 @@ static void count_input(struct conn *c, size_t len)
     }
     if (c->state == CONN_ST_OPEN && !c->is_patient && !brings(c, CONN_LOUD_BYTES)) {
         c->sh->short_until_ms = c->sh->now_ms + SHARD_SHORT_MS;
-        c->sh->input_bytes_max = SHARD_INPUT_BYTES_SHORT; /* of this turn, too: it goes out sooner */
+        c->sh->input_bytes_max = SHARD_INPUT_BYTES_SHORT; /* this turn, too: it goes out sooner */
     }
 }
 

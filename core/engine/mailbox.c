@@ -4,19 +4,39 @@
 
 #include "base/check.h"
 
-bool mailbox_push(struct mailbox *box, struct mail *m)
+bool mailbox_put(struct mailbox *box, struct mail *m)
 {
-    uint32_t tail = atomic_load_explicit(&box->tail, memory_order_relaxed);
-
-    if (tail - box->head_cached == MAILBOX_ENTRIES) {
+    if (box->put - box->head_cached == MAILBOX_ENTRIES) {
         box->head_cached = atomic_load_explicit(&box->head, memory_order_acquire);
-        if (tail - box->head_cached == MAILBOX_ENTRIES) {
+        if (box->put - box->head_cached == MAILBOX_ENTRIES) {
             return false;
         }
     }
-    box->entries[tail & (MAILBOX_ENTRIES - 1)] = m;
-    atomic_store_explicit(&box->tail, tail + 1, memory_order_release);
+    box->entries[box->put++ & (MAILBOX_ENTRIES - 1)] = m;
     return true;
+}
+
+void mailbox_publish(struct mailbox *box)
+{
+    atomic_store_explicit(&box->tail, box->put, memory_order_release);
+}
+
+bool mailbox_push(struct mailbox *box, struct mail *m)
+{
+    bool is_taken = mailbox_put(box, m);
+
+    mailbox_publish(box);
+    return is_taken;
+}
+
+uint32_t mailbox_held(const struct mailbox *box)
+{
+    return box->put - atomic_load_explicit(&box->head, memory_order_acquire);
+}
+
+uint32_t mailbox_unpublished(const struct mailbox *box)
+{
+    return box->put - atomic_load_explicit(&box->tail, memory_order_relaxed);
 }
 
 uint32_t mailbox_pop(struct mailbox *box, struct mail **mails, uint32_t mails_max)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mailbox: the way of mail from one thread to one shard: a single-producer single-consumer ring.
  * Full = the producer keeps its mail. Nothing is ever lost or overtaken.
- * Threads: push by the producer, pop by the consumer, used and is_empty by anyone.               */
+ * Mail is put, and published in batches: a consumer that is awake else takes it in bites of a few,
+ * which cost it a turn and a record each, and both a cache line per mail.
+ * Threads: put, publish, push and held by the producer, pop by the consumer, used and is_empty by
+ * anyone.                                                                                        */
 #ifndef FG_ENGINE_MAILBOX_H
 #define FG_ENGINE_MAILBOX_H
 
@@ -16,8 +19,9 @@
 #define MAILBOX_ENTRIES 1024u /* power of two */
 
 struct mailbox {
-    /* Producer's line. tail: release in push, pairs with the consumer's acquire. */
+    /* Producer's line. tail: release in publish, pairs with the consumer's acquire. */
     alignas(64) _Atomic uint32_t tail;
+    uint32_t put;         /* tail, and what was put since; the producer's own */
     uint32_t head_cached; /* last seen; the true one is at or ahead of it */
     /* Consumer's line. head: release after reading entries, pairs with the producer's acquire. */
     alignas(64) _Atomic uint32_t head;
@@ -27,7 +31,14 @@ struct mailbox {
     alignas(64) struct mail *entries[MAILBOX_ENTRIES];
 };
 
+/* False: it is full. What was put is the consumer's only behind mailbox_publish. */
+NODISCARD bool mailbox_put(struct mailbox *box, struct mail *m);
+void mailbox_publish(struct mailbox *box);
+/* Both. */
 NODISCARD bool mailbox_push(struct mailbox *box, struct mail *m);
+/* What takes room; and of it what is not published. */
+uint32_t mailbox_held(const struct mailbox *box);
+uint32_t mailbox_unpublished(const struct mailbox *box);
 /* Takes up to mails_max; makes room at once. */
 uint32_t mailbox_pop(struct mailbox *box, struct mail **mails, uint32_t mails_max);
 uint32_t mailbox_used(const struct mailbox *box);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* post: mail between shards and the door-bell. Mail travels in mailboxes; when one is full it waits
- * in a bounded queue on the producer's side. Bells are rung once per turn and receiver, and only
- * for one that sleeps. */
+ * in a bounded queue on the producer's side. It is published at the end of the turn, or when there
+ * is as much as the receiver takes in one. Bells are rung behind that, and only for who sleeps. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/pool.h"
@@ -34,7 +34,17 @@ static uint32_t way_used(const struct shard *sh, uint32_t to_idx)
     if (to_idx == sh->idx) {
         return sh->local_count;
     }
-    return mailbox_used(engine_box(sh->engine, to_idx, sh->idx)) + sh->ways[to_idx].fifo_count;
+    return mailbox_held(engine_box(sh->engine, to_idx, sh->idx)) + sh->ways[to_idx].fifo_count;
+}
+
+static bool put(struct mailbox *box, struct mail *m)
+{
+    bool is_taken = mailbox_put(box, m);
+
+    if (mailbox_unpublished(box) >= SHARD_MAILS_PER_BATCH) {
+        mailbox_publish(box);
+    }
+    return is_taken;
 }
 
 static int post(struct shard *sh, uint32_t to_idx, struct mail *m, bool is_reply)
@@ -55,7 +65,7 @@ static int post(struct shard *sh, uint32_t to_idx, struct mail *m, bool is_reply
     }
     way->is_touched = true;
     /* Nothing may overtake what waits. */
-    if (way->fifo_count == 0 && mailbox_push(engine_box(sh->engine, to_idx, sh->idx), m)) {
+    if (way->fifo_count == 0 && put(engine_box(sh->engine, to_idx, sh->idx), m)) {
         return 0;
     }
     if (!is_reply && way->fifo_count >= SHARD_MAIL_RESERVE) {
@@ -110,9 +120,9 @@ static void push_fifo(struct shard *sh, uint32_t to_idx)
     struct mail_way *way = &sh->ways[to_idx];
     struct list *link;
 
-    /* Off the list first: once pushed it is the other thread's. */
+    /* Off the list first: once published it is the other thread's. */
     while ((link = list_pop_front(&way->fifo))) {
-        if (!mailbox_push(box, LIST_ENTRY(link, struct mail, link))) {
+        if (!put(box, LIST_ENTRY(link, struct mail, link))) {
             list_push_front(&way->fifo, link);
             return;
         }
@@ -173,6 +183,7 @@ void shard_mail_ring_bells(struct shard *sh)
     for (uint32_t to = 0; to < sh->engine->shard_count; to++) {
         if (sh->ways[to].is_touched) {
             sh->ways[to].is_touched = false;
+            mailbox_publish(engine_box(sh->engine, to, sh->idx));
             shard_notify(&sh->engine->shards[to], sh);
         }
     }
@@ -250,6 +261,10 @@ bool shard_has_news(struct shard *sh)
 {
     struct engine *e = sh->engine;
 
+    for (uint32_t to = 0; to < e->shard_count; to++) {
+        DASSERT(mailbox_unpublished(engine_box(e, to, sh->idx)) == 0);
+    }
+
     for (uint32_t from = 0; from <= e->shard_count; from++) {
         if (!mailbox_is_empty(engine_box(e, sh->idx, from))) {
             return true;
@@ -307,6 +322,9 @@ void shard_mail_leave(struct shard *sh)
 {
     struct list *link;
 
+    for (uint32_t to = 0; to < sh->engine->shard_count; to++) {
+        mailbox_publish(engine_box(sh->engine, to, sh->idx)); /* what the end of no turn did */
+    }
     for (uint32_t to = 0; to < ENGINE_SHARDS_MAX; to++) {
         list_splice(&sh->local_mail, &sh->ways[to].fifo);
     }

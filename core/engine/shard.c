@@ -374,6 +374,8 @@ void shard_turn(struct shard *sh, bool may_sleep)
     if (sh->engine->params.app->turn_end) {
         sh->engine->params.app->turn_end(sh);
     }
+    /* Ahead of this turn's sends in the ring: the other shard would sleep until all are done. */
+    shard_mail_ring_bells(sh);
     drive_dirty(sh);
     pool_send_home();
     is_busy = pool_take_home() || is_busy;

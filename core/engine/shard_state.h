@@ -27,6 +27,7 @@
 
 #define SHARD_EVENTS_PER_TURN 256u
 #define SHARD_MAILS_PER_TURN 256u /* per sender */
+#define SHARD_MAILS_PER_BATCH 64u /* published at once; the rest of a turn's at its end */
 #define SHARD_TIMERS_PER_TURN 1024u
 #define SHARD_INPUTS_PER_TURN 256u
 /* Input of all connections together that a turn processes, more or less (share_of in conn_in.c): a
@@ -74,7 +75,7 @@ struct mail_way {
     struct list fifo; /* struct mail.link; what found the ring full, in order */
     uint32_t fifo_count;
     struct list waits; /* struct shard_mail_wait.link */
-    bool is_touched;   /* something was pushed this turn: the bell is due */
+    bool is_touched;   /* something was put since the last bell: one is due */
 };
 
 struct acceptor;
@@ -195,6 +196,7 @@ void shard_post_init(struct shard *sh);
 bool shard_mail_receive(struct shard *sh);
 /* Moves waiting mail into rings, calls those who wait for room. */
 void shard_mail_push_on(struct shard *sh);
+/* Publishes what was posted, wakes those who sleep. */
 void shard_mail_ring_bells(struct shard *sh);
 /* Whether there is anything that came after shard_mail_receive looked. */
 bool shard_has_news(struct shard *sh);

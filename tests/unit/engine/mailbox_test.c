@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "engine/mailbox.h"
+#include "engine/shard_state.h"
 #include "machine.h"
 
 static struct mailbox *box_new(void)
@@ -48,6 +49,39 @@ Test(mailbox, holds_what_it_says_and_keeps_the_order)
     cr_assert_not(mailbox_take_room_wanted(box));
 }
 
+Test(mailbox, what_is_put_is_seen_once_it_is_published)
+{
+    static struct mail mails[MAILBOX_ENTRIES + 1];
+    struct mail *out[64];
+    struct mailbox *box = box_new();
+    uint32_t popped = 0;
+
+    for (uint32_t i = 0; i < MAILBOX_ENTRIES; i++) {
+        cr_assert(mailbox_put(box, &mails[i]));
+        cr_assert(mailbox_is_empty(box));
+        cr_assert_eq(mailbox_held(box), i + 1);
+        cr_assert_eq(mailbox_unpublished(box), i + 1);
+    }
+    cr_assert_eq(mailbox_pop(box, out, 64), 0);
+    cr_assert_not(mailbox_put(box, &mails[MAILBOX_ENTRIES])); /* it takes room all the same */
+    mailbox_publish(box);
+    cr_assert_eq(mailbox_unpublished(box), 0);
+    cr_assert_eq(mailbox_used(box), MAILBOX_ENTRIES);
+    while (popped < MAILBOX_ENTRIES) {
+        uint32_t n = mailbox_pop(box, out, 64);
+
+        cr_assert_gt(n, 0);
+        for (uint32_t i = 0; i < n; i++) {
+            cr_assert_eq(out[i], &mails[popped + i]);
+        }
+        popped += n;
+    }
+    cr_assert_eq(mailbox_held(box), 0);
+    cr_assert(mailbox_put(box, &mails[0]));
+    mailbox_publish(box);
+    cr_assert_eq(mailbox_pop(box, out, 64), 1);
+}
+
 enum { THREAD_MAILS = 300000 };
 static struct mail thread_mails[THREAD_MAILS];
 
@@ -55,12 +89,18 @@ static void *pusher(void *arg)
 {
     for (uint32_t i = 0; i < THREAD_MAILS;) {
         thread_mails[i].kind = i * 7;
-        if (mailbox_push(arg, &thread_mails[i])) {
+        bool is_taken = mailbox_put(arg, &thread_mails[i]);
+
+        if (!is_taken || i % 7 == 0) {
+            mailbox_publish(arg);
+        }
+        if (is_taken) {
             i++;
         } else {
             sched_yield();
         }
     }
+    mailbox_publish(arg);
     return NULL;
 }
 
@@ -235,6 +275,142 @@ Test(mailbox, flood_between_shards_loses_and_reorders_nothing)
     cr_assert_gt(flood_waits, 0);
     cr_assert_gt(bells, 0);
     engine_free(e);
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+enum { GROUP = SHARD_MAILS_PER_BATCH / 2, TURNS_MEANWHILE = 20 };
+static struct {
+    _Atomic bool is_posted;  /* by the sender, whose turn goes on */
+    _Atomic uint32_t turns;  /* of the receiver, behind that */
+    _Atomic uint32_t came;
+    _Atomic uint32_t too_early;
+    _Atomic uint64_t turn_of_first;
+    _Atomic bool is_apart; /* one came in another turn than the first */
+} group;
+
+static void group_arrive(struct shard *sh, void *ctx)
+{
+    (void)ctx;
+    group.too_early += group.turns < TURNS_MEANWHILE;
+    if (group.came == 0) {
+        group.turn_of_first = sh->turn;
+    }
+    group.is_apart = group.is_apart || sh->turn != group.turn_of_first;
+    group.came++;
+}
+
+static void group_send(struct shard *sh, void *ctx)
+{
+    (void)ctx;
+    for (uint32_t i = 0; i < GROUP; i++) {
+        cr_assert_eq(machine_send(sh, 1, group_arrive, NULL), 0);
+    }
+    group.is_posted = true;
+    while (group.turns < TURNS_MEANWHILE) { /* the receiver is awake, and looks */
+        sched_yield();
+    }
+}
+
+static void group_turn(struct shard *sh, void *ctx)
+{
+    group.turns += group.is_posted ? 1 : 0;
+    if (group.turns < TURNS_MEANWHILE) {
+        cr_assert_eq(machine_send(sh, 1, group_turn, ctx), 0);
+    }
+}
+
+/* Who is awake takes what a turn of another posted at once, not in bites. */
+Test(mailbox, a_turns_mail_arrives_together)
+{
+    struct machine m;
+
+    machine_start(&m, &(struct engine_params){.shard_count = 2});
+    machine_post(&m, 1, group_turn, NULL);
+    machine_post(&m, 0, group_send, NULL);
+    WAIT_UNTIL(group.came == GROUP);
+    cr_assert_eq(group.too_early, 0);
+    cr_assert_not(group.is_apart);
+    machine_stop(&m);
+}
+
+/* --- bells ------------------------------------------------------------------------------------ */
+
+static struct {
+    struct io_vtable vt; /* the true one, with two entries that take notes */
+    const struct io_vtable *true_vt;
+    struct conn *_Atomic conn; /* of shard 0 */
+    _Atomic uint32_t calls, bell_at, send_at;
+} spy;
+
+static int spy_bell(struct io *io, struct io *other, struct io_tag tag)
+{
+    spy.bell_at = ++spy.calls;
+    return spy.true_vt->bell(io, other, tag);
+}
+
+static int spy_send(struct io *io, int fd, const char *bytes, size_t len, struct io_tag tag)
+{
+    spy.send_at = ++spy.calls;
+    return spy.true_vt->send(io, fd, bytes, len, tag);
+}
+
+static void spy_accepted(struct shard *sh, struct conn *c, uint32_t tag)
+{
+    (void)tag;
+    conn_set_owner(c, &echo_ops, NULL);
+    if (shard_idx(sh) == 0) {
+        spy.conn = c;
+    }
+}
+
+static void nothing(struct shard *sh, void *ctx)
+{
+    (void)sh;
+    (void)ctx;
+}
+
+static void send_and_post(struct shard *sh, void *ctx)
+{
+    (void)ctx;
+    while (atomic_load_explicit(&sh->engine->shards[1].is_sleeping, memory_order_relaxed) == 0) {
+        sched_yield();
+    }
+    spy.true_vt = sh->io->vt;
+    spy.vt = *sh->io->vt;
+    spy.vt.bell = spy_bell;
+    spy.vt.send = spy_send;
+    sh->io->vt = &spy.vt;
+    buf_put(conn_out(spy.conn), SLICE_LIT("x"));
+    conn_flush(spy.conn);
+    cr_assert_eq(machine_send(sh, 1, nothing, NULL), 0);
+}
+
+/* What is sent in a turn is carried out on the way to the kernel: behind all that the other shard
+ * would only then be woken. */
+Test(mailbox, the_bell_goes_out_before_the_sends_of_its_turn)
+{
+    enum { CLIENTS_MAX = 8 };
+    int fds[CLIENTS_MAX];
+    uint32_t count = 0;
+    struct machine m;
+    char byte;
+
+    machine_accepted = spy_accepted;
+    machine_start(&m, &(struct engine_params){.shard_count = 2});
+    while (!spy.conn) {
+        cr_assert_lt(count, CLIENTS_MAX);
+        fds[count++] = client_open(m.port);
+        WAIT_UNTIL(machine_stats(&m, 0).conn_open + machine_stats(&m, 1).conn_open == count);
+    }
+    machine_post(&m, 0, send_and_post, NULL);
+    cr_assert(client_recv(fds[count - 1], &byte, 1));
+    WAIT_UNTIL(spy.bell_at > 0 && spy.send_at > 0);
+    cr_assert_lt(spy.bell_at, spy.send_at);
+    while (count > 0) {
+        client_close(fds[--count]);
+    }
+    machine_stop(&m);
 }
 
 static _Atomic uint64_t pings;

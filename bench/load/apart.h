@@ -5,8 +5,8 @@
  * A round: the tool reads and checks what came and sends all that the schedule lets it send, the
  * server being stopped; once its shards sleep, they are held (so that what arrives wakes none of
  * them), and the server goes on. The control thread looks now and then until the server sleeps,
- * and stops it again. Time and CPU time of the server's phases are summed up; so are those of rounds
- * in which it had nothing to do: what going on costs.
+ * and stops it again. Time and CPU time of the server's phases are summed up; so are those of
+ * rounds in which it had nothing to do: what going on costs.
  * Control thread, but for crew_rest.                                                             */
 #ifndef FG_LOAD_APART_H
 #define FG_LOAD_APART_H

@@ -39,8 +39,8 @@ def deaf(domain=TRUSTED, **changes):
 
 
 def waits(ground, count, domain=TRUSTED):
-    wait_until(f"{count} to wait", lambda: ground.fedgate.partner(domain)["queue"]["count"] == count,
-               5)
+    wait_until(f"{count} to wait",
+               lambda: ground.fedgate.partner(domain)["queue"]["count"] == count, 5)
 
 
 def comes_up(ground, domain=TRUSTED, ours=plan.APP):
@@ -94,8 +94,9 @@ def to_partner(change, victim, kind, shards):
         phone = ground.phone("joe" if victim == JOE else "ann")
         for n in range(10):
             ground.component.send(message(BOB, f"bob{n}", sender=ANN, ident=f"bob{n}"))
-            ground.component.send(message(EVE if victim == EVE else BOB, f"lost{n}", ident=f"lost{n}",
-                                          sender=JOE if victim == JOE else ANN))
+            ground.component.send(message(EVE if victim == EVE else BOB, f"lost{n}",
+                                          sender=JOE if victim == JOE else ANN,
+                                          ident=f"lost{n}"))
         call = phone.request("MESSAGE", f"sip:{EVE}", f"sip:{EVE}", (), "lost",
                              "text/plain;charset=UTF-8")
         waits(ground, 21)
@@ -356,7 +357,8 @@ def behind_another():
         ground.reload("an address")
         lost = back(ground, *[f"lost{n}" for n in range(40)])
         fresh = fresh_answer(ground)
-        check(text(lost["lost39"]).replace("lost39", "fresh") == fresh, "told", text(lost["lost39"]))
+        last = text(lost["lost39"])
+        check(last.replace("lost39", "fresh") == fresh, "told", last)
         check(pool.inbox.empty(), "heard", pool_heard(pool))
         pool.go.set()
         heard = [pool.next_message().text for _ in range(39)]
@@ -386,8 +388,10 @@ def tests():
     yield case("address_of_partner", to_partner, blocks_eve_here, EVE, "partners.blocked", 1)
     yield case("user_of_ours", to_partner, only_ann, JOE, "access.users", 1)
     yield case("domain_blocked", domain_away, block_domain, FORBIDDEN)
-    yield case("partner_removed", domain_away, remove_partner, ("cancel", "remote-server-not-found"))
-    yield case("partner_in_maintenance", domain_away, maintenance, ("wait", "remote-server-timeout"))
+    yield case("partner_removed", domain_away, remove_partner,
+               ("cancel", "remote-server-not-found"))
+    yield case("partner_in_maintenance", domain_away, maintenance,
+               ("wait", "remote-server-timeout"))
     yield from (notes, sent_before)
     yield case("stuck_and_lost", stuck, True)
     yield case("stuck_and_given_up", stuck, False)

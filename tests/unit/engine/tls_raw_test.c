@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tls: clients that misbehave: ends with and without close_notify, broken records, no TLS at all. */
+/* tls: clients that misbehave: ends with and without close_notify, broken records, no TLS. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -277,7 +277,7 @@ enum presence_hop_way sip_side_hop_way(struct sip_side *s, const struct next_hop
 {
     const struct sip_peer *p = map_get(&s->peers, hop->name);
 
-    if (!p) {
+    if (!p || p->state == SIP_PEER_IDLE) { /* sip_side_need would dial it */
         return PRESENCE_HOP_COMING;
     }
     if (p->state == SIP_PEER_UP) {

@@ -211,7 +211,10 @@ static void tell_soon(struct sip_side *s)
 
 void sip_req_peer_seen(struct sip_peer *p, bool is_reachable)
 {
-    p->is_back = p->is_back || (p->is_lost && is_reachable);
+    if (p->is_lost && !is_reachable) { /* one more try in vain: who waits looks every second */
+        return;
+    }
+    p->is_back = p->is_back || p->is_lost;
     p->is_lost = !is_reachable;
     list_remove(&p->news);
     list_push_back(&p->side->peer_news, &p->news);

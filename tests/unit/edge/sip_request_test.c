@@ -324,6 +324,8 @@ Test(sip_request, news_of_the_next_hop)
     cr_expect_str_eq(ground.news, " *pool -pool +pool");
     sip_req_peer_seen(&ground.peer, false);
     ground_run(10);
+    sip_req_peer_seen(&ground.peer, false); /* tried in vain: no news */
+    ground_run(10);
     sip_req_peer_seen(&ground.peer, true);
     sip_req_peer_seen(&ground.peer, false); /* again, before that was told */
     ground_run(10);

@@ -183,6 +183,21 @@ void fixture_run(struct fixture *f, uint64_t ms)
     fixture_settle(f);
 }
 
+#define DIALLING_MS 60000u
+
+void fixture_run_dialling(struct fixture *f, uint64_t ms)
+{
+    struct presence_rule *rule = &f->rules[CONTACT_IN];
+
+    if (rule->hop_way == PRESENCE_HOP_COMING && ms > DIALLING_MS) {
+        fixture_run(f, DIALLING_MS);
+        ms -= DIALLING_MS;
+        rule->hop_way = PRESENCE_HOP_AWAY;
+        presence_hop_seen(f->p, rule->hop, PRESENCE_HOP_LOST);
+    }
+    fixture_run(f, ms);
+}
+
 /* --- pairs ------------------------------------------------------------------------------------ */
 
 static struct slice split(const char *address, struct jid_ascii *ascii, struct slice *domain)

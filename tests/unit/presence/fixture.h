@@ -96,6 +96,9 @@ void fixture_crash(struct fixture *f, bool is_lucky);
 void fixture_settle(struct fixture *f);
 /* Lets time pass, timers fire, the store answer. */
 void fixture_run(struct fixture *f, uint64_t ms);
+/* The same; a connection to the next hop that is PRESENCE_HOP_COMING does not come within a
+ * minute, and is PRESENCE_HOP_AWAY then: no dialling lasts for hours. */
+void fixture_run_dialling(struct fixture *f, uint64_t ms);
 /* All that is on its way becomes durable (0) or is refused. */
 void fixture_store_done(struct fixture *f, int err);
 const struct kept_row *fixture_row_of(const struct fixture *f, enum contact_direction direction,

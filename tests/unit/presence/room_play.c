@@ -347,10 +347,10 @@ static void step_time(struct play *p)
     uint8_t how = NEXT(p);
 
     if (how < 4 && p->f.store != FIXTURE_STORE_FULL) { /* time costs time here, retries more */
-        fixture_run(&p->f, how < 3 ? 4000000 : 100000000);
+        fixture_run_dialling(&p->f, how < 3 ? 4000000 : 100000000);
         return;
     }
-    fixture_run(&p->f, 1000u * PICK(p, seconds) + how);
+    fixture_run_dialling(&p->f, 1000u * PICK(p, seconds) + how);
 }
 
 static void step_order(struct play *p)

@@ -139,7 +139,7 @@ static void pass_time(struct play *p, unsigned which)
 {
     static const uint32_t spans_s[] = {1, 6, 12, 35, 61, 130, 700, 3000, 3700, 22000, 87000, 94000};
 
-    fixture_run(&p->f, spans_s[which % ARRAY_COUNT(spans_s)] * UINT64_C(1000));
+    fixture_run_dialling(&p->f, spans_s[which % ARRAY_COUNT(spans_s)] * UINT64_C(1000));
 }
 
 static void set_store(struct play *p, unsigned which)

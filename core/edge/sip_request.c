@@ -90,8 +90,13 @@ static struct sip_req *req_new(const struct presence_request *r)
     return q;
 }
 
-/* Writes it; false when the connection takes none now. */
-static bool write_request(struct sip_req *q)
+enum written {
+    WRITTEN,
+    WRITE_LATER, /* the connection takes none now */
+    WRITE_NEVER, /* this one cannot be written: whoever stands behind it must not wait for it */
+};
+
+static enum written write_request(struct sip_req *q)
 {
     struct sip_peer *p = q->peer;
     struct sip_side *s = p->side;
@@ -110,7 +115,7 @@ static bool write_request(struct sip_req *q)
 
     if (sc->is_ended || conn_out_is_crowded(sc->c) ||
         sip_client_start(s->txns, &client, &q->ref) != 0) {
-        return false;
+        return WRITE_LATER;
     }
     params.transport = sc->is_tls ? SLICE_LIT("TLS") : SLICE_LIT("TCP");
     params.sent_by = sip_sent_by(s, sc->is_tls);
@@ -119,25 +124,35 @@ static bool write_request(struct sip_req *q)
     buf_put(out, q->fields);
     sip_write_end(out, q->content_type, q->body);
     if (out->failed) {
+        /* Not for want of room: half of the bound was free, and requests are far smaller. */
         buf_truncate(out, before);
         sip_client_forget(s->txns, q->ref);
-        return false;
+        return WRITE_NEVER;
     }
     conn_flush(sc->c);
     p->requests[1]++;
-    return true;
+    return WRITTEN;
 }
 
-static void dispatch(struct sip_req *q)
-{
-    struct sip_peer *p = q->peer;
+static void give_up(struct sip_req *q, enum sip_outcome outcome, uint16_t status);
 
-    /* Behind those that wait already, whoever asks next. */
-    if (p->state == SIP_PEER_UP && list_is_empty(&p->req_waiting) && write_request(q)) {
-        list_push_back(&p->req_sent, &q->link);
-    } else {
-        list_push_back(&p->req_waiting, &q->link);
+/* Writes q, which is in no list or waits; false when it waits, or waits on. */
+static bool dispatch(struct sip_req *q)
+{
+    switch (write_request(q)) {
+    case WRITTEN:
+        list_remove(&q->link);
+        list_push_back(&q->peer->req_sent, &q->link);
+        return true;
+    case WRITE_NEVER:
+        LOG_W(sip_bad_message, "next_hop=%s why=\"a request to it cannot be written\" call_id=%s",
+              q->peer->name, log_quote(q->params.call_id).text);
+        give_up(q, SIP_OUTCOME_LINK, 503);
+        return true;
+    case WRITE_LATER:
+        return false;
     }
+    UNREACHABLE("outcome of writing");
 }
 
 int sip_side_request(struct sip_side *s, const struct next_hop *hop,
@@ -166,7 +181,10 @@ int sip_side_request(struct sip_side *s, const struct next_hop *hop,
     q->created_ms = shard_now_ms(s->e->sh);
     p->req_count++;
     p->req_bytes += q->bytes;
-    dispatch(q);
+    /* Behind those that wait already, whoever asks next. */
+    if (p->state != SIP_PEER_UP || !list_is_empty(&p->req_waiting) || !dispatch(q)) {
+        list_push_back(&p->req_waiting, &q->link);
+    }
     return 0;
 }
 
@@ -287,13 +305,7 @@ bool sip_req_write_next(struct sip_peer *p)
 {
     struct list *link = list_first(&p->req_waiting);
 
-    if (!link || p->state != SIP_PEER_UP ||
-        !write_request(LIST_ENTRY(link, struct sip_req, link))) {
-        return false;
-    }
-    list_remove(link);
-    list_push_back(&p->req_sent, link);
-    return true;
+    return link && p->state == SIP_PEER_UP && dispatch(LIST_ENTRY(link, struct sip_req, link));
 }
 
 void sip_req_peer_down(struct sip_peer *p)

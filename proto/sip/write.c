@@ -155,6 +155,13 @@ static void pen_put_word(struct pen *p, struct slice word)
     pen_put(p, word);
 }
 
+/* A word may have '<' and '>' there (RFC 3261 25.1): another's, which a dialog keeps. */
+static void pen_put_call_id(struct pen *p, struct slice id)
+{
+    p->is_bad = p->is_bad || !sip_call_id_is_valid(id);
+    pen_put(p, id);
+}
+
 static void put_word(struct buf *out, struct slice word)
 {
     struct pen p = {.at = buf_reserve(out, word.len)};
@@ -269,7 +276,7 @@ void sip_write_request(struct buf *out, const struct sip_request_params *p)
     pen_lit(&pen, "To: ");
     pen_put_address(&pen, SLICE_NONE, p->to_uri, p->to_tag);
     pen_lit(&pen, "Call-ID: ");
-    pen_put_word(&pen, p->call_id);
+    pen_put_call_id(&pen, p->call_id);
     pen_lit(&pen, "\r\nCSeq: ");
     pen_put_u32(&pen, p->cseq);
     *pen.at++ = ' ';

@@ -165,6 +165,29 @@ Test(sip_request, those_who_wait_keep_their_order)
     cr_expect_eq(ground.told_count, 0);
 }
 
+/* A peer's words stand in a dialog's requests: one that cannot be written stops nobody else. */
+Test(sip_request, what_cannot_be_written_stands_in_nobody_s_way)
+{
+    struct sip_msg m;
+
+    cr_assert_eq(ask_with(0, SLICE_LIT("a tag"), SLICE_NONE), 0); /* nobody waits: at once */
+    ground.peer.state = SIP_PEER_DIALLING;
+    cr_assert_eq(ask(1), 0);
+    cr_assert_eq(ask_with(2, SLICE_LIT("a<tag"), SLICE_NONE), 0);
+    cr_assert_eq(ask(3), 0);
+    ground.peer.state = SIP_PEER_UP;
+    cr_expect(sip_req_write_next(&ground.peer));
+    cr_expect_eq(written(&m), 2);
+    cr_expect(sip_req_write_next(&ground.peer));
+    cr_expect_eq(written(&m), 0);
+    cr_expect(sip_req_write_next(&ground.peer));
+    cr_expect_eq(written(&m), 4);
+    ground_run(1);
+    cr_expect_eq(ground.told_count, 2);
+    expect_told(0, 0, SIP_OUTCOME_LINK, 503);
+    expect_told(1, 2, SIP_OUTCOME_LINK, 503);
+}
+
 Test(sip_request, a_503_is_tried_at_the_next_target_once)
 {
     struct sip_msg m;

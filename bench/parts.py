@@ -2,8 +2,7 @@
 """Where a profile's time went: fedgate's rooms, its libraries, and what the kernel did meanwhile.
 
 A sample of ours is counted for the room whose source line it stands in (inlined code included, by
-the debug information). A sample in the kernel is counted for what the innermost of these call chains
-says; on loopback the receiving side's TCP runs inside of the sender's system call, as softirq.
+the debug information). A sample in the kernel is counted for what its call chain says; on loopback the receiving side's TCP runs inside of the sender's system call, as softirq.
 """
 import collections
 import os
@@ -17,8 +16,9 @@ KERNEL = (("kernel: TCP in (softirq)", ("net_rx_action", "process_backlog")),
           ("kernel: sleep and wake", ("schedule", "try_to_wake_up")),
           ("kernel: interrupts", ("asm_sysvec", "asm_common_interrupt")),
           ("kernel: io_uring, calls", ("io_", "entry_SYSCALL", "do_syscall")))
-ROOMS = ("core/base", "core/io", "core/store", "core/engine", "core/edge", "proto/xml", "proto/xmpp",
-         "proto/sip", "proto/dns", "proto/translate", "proto/presence", "policy", "tls")
+ROOMS = ("core/base", "core/io", "core/store", "core/engine", "core/edge", "proto/xml",
+         "proto/xmpp", "proto/sip", "proto/dns", "proto/translate", "proto/presence", "policy",
+         "tls")
 LIBRARIES = "wolfCrypt, other libraries"
 FRAME = re.compile(r"^\s+([0-9a-f]+) (.*?)(?:\+0x([0-9a-f]+))? \((.*)\)$")
 

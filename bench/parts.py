@@ -2,7 +2,8 @@
 """Where a profile's time went: fedgate's rooms, its libraries, and what the kernel did meanwhile.
 
 A sample of ours is counted for the room whose source line it stands in (inlined code included, by
-the debug information). A sample in the kernel is counted for what its call chain says; on loopback the receiving side's TCP runs inside of the sender's system call, as softirq.
+the debug information). A sample in the kernel is counted for what its call chain says; on loopback
+the receiving side's TCP runs inside of the sender's system call, as softirq.
 """
 import collections
 import os

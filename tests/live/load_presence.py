@@ -3,41 +3,25 @@
 """The load generator's presence (bench/load): through fedgate both ways, with refreshes; and a
 gateway of the test's own that loses, repeats, disorders, damages, refuses or forgets to answer one
 NOTIFY, or lets a subscription end: each of them must be found out."""
-import json
 import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
-from lab.fedgate import PRESET, TREE, Fedgate, corp_dns, partner, sip_hop
+from lab.fedgate import Fedgate, corp_dns, partner, sip_hop
+from lab.load_tool import SUFFIX, found, load
 from lab.peer import Peer
 from lab.process import HANG_S
 from lab.sip import SipWire, answer_to, compose
 
-PROGRAM = os.path.join(TREE, "build", PRESET, "bench", "load", "fedgate-load")
-SUFFIX = "fan.test"
 PARTNER = f"p00000.{SUFFIX}"
-TROUBLE = ("lost", "duplicated", "out_of_order", "damaged", "errors", "unanswered", "unended")
 AT_GATEWAY = (plan.FEDGATE, plan.SIP_TCP)
 AT_TOOL = (plan.PHONES, plan.SIP_TCP)
 COUNT = 60
 SICK = 30  # the state that the gateway treats badly
-
-
-def load(*options):
-    """A run: (exit status, the figures)."""
-    done = subprocess.run([PROGRAM, "--quiet", "--suffix", SUFFIX, "--inside", plan.CORP,
-                           *map(str, options)], capture_output=True, text=True, timeout=4 * HANG_S)
-    check(done.returncode in (0, 1), "the load tool failed", done.stdout, done.stderr)
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
-
-
-def found(row):
-    return {name: row[name] for name in TROUBLE if row[name]}
 
 
 # -- through fedgate -------------------------------------------------------------------------------
@@ -50,7 +34,7 @@ def carried(mode, *options, streams=64, tls=False):
                           hop=sip_hop(tls=tls, subscribe_rate_max=1000))
         fedgate.start()
         port = plan.SIP_TLS if tls else plan.SIP_TCP
-        status, row = load("--mode", mode, "--cert", lab.certs.crt(SUFFIX),
+        status, row = load(plan.CORP, "--mode", mode, "--cert", lab.certs.crt(SUFFIX),
                            "--key", lab.certs.key(SUFFIX), "--streams", streams,
                            "--target", f"{plan.FEDGATE}:{plan.XMPP_SERVER}",
                            "--listen", f"{plan.SCRIPTED}:{plan.XMPP_SERVER}",
@@ -331,7 +315,7 @@ class XmppGateway(Gateway):
 
 def run_through(gateway, sink, more):
     try:
-        status, row = load("--source", "notify", "--sink", sink, "--streams", 4,
+        status, row = load(plan.CORP, "--source", "notify", "--sink", sink, "--streams", 4,
                            "--count", COUNT, "--sip", "%s:%d" % AT_GATEWAY,
                            "--sip-listen", "%s:%d" % AT_TOOL, "--stall", 2,
                            *(more or ("--workload", "fan-in")))

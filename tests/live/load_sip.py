@@ -3,41 +3,25 @@
 """The load generator's SIP side (bench/load): through fedgate both ways; and a gateway of the
 test's own that loses, repeats, disorders, damages, refuses or forgets to answer one message: each
 of them must be found out."""
-import json
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from lab import Lab, check, main, plan
-from lab.fedgate import PRESET, TREE, Fedgate, corp_dns, partner, sip_hop
+from lab.fedgate import Fedgate, corp_dns, partner, sip_hop
+from lab.load_tool import SUFFIX, found, load
 from lab.process import HANG_S
 from lab.sip import SipWire, answer_to, compose
 
-PROGRAM = os.path.join(TREE, "build", PRESET, "bench", "load", "fedgate-load")
-SUFFIX = "fan.test"
 COUNT = 200
 SICK = 50  # the message that the gateway treats badly
-TROUBLE = ("lost", "duplicated", "out_of_order", "damaged", "errors", "unanswered")
 AT_GATEWAY = (plan.FEDGATE, plan.SIP_TCP)
 AT_SINK = (plan.PHONES, plan.SIP_TCP)
-
-
-def load(*options):
-    """A run: (exit status, the figures)."""
-    done = subprocess.run([PROGRAM, "--quiet", "--suffix", SUFFIX, "--inside", plan.CORP,
-                           *map(str, options)], capture_output=True, text=True, timeout=4 * HANG_S)
-    check(done.returncode in (0, 1), "the load tool failed", done.stdout, done.stderr)
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
-
-
-def found(row):
-    return {name: row[name] for name in TROUBLE if row[name]}
 
 
 # -- through fedgate -------------------------------------------------------------------------------
@@ -61,7 +45,7 @@ def carried(mode, *options, tls=False, count=2000, may_refuse=False):
         if may_refuse:
             pauses.start()
         port = plan.SIP_TLS if tls else plan.SIP_TCP
-        status, row = load("--mode", mode, "--cert", lab.certs.crt(SUFFIX),
+        status, row = load(plan.CORP, "--mode", mode, "--cert", lab.certs.crt(SUFFIX),
                            "--key", lab.certs.key(SUFFIX), "--count", count,
                            "--target", f"{plan.FEDGATE}:{plan.XMPP_SERVER}",
                            "--listen", f"{plan.SCRIPTED}:{plan.XMPP_SERVER}",
@@ -155,7 +139,7 @@ def through(fault, *more):
     with Lab("load_sip"):
         gateway = Gateway(fault)
         try:
-            status, row = load("--source", "sip", "--sink", "sip", "--streams", 4,
+            status, row = load(plan.CORP, "--source", "sip", "--sink", "sip", "--streams", 4,
                                "--count", COUNT, "--sip", "%s:%d" % AT_GATEWAY,
                                "--sip-listen", "%s:%d" % AT_SINK,
                                "--stall", 2, *(more or ("--workload", "fan-in")))

@@ -3,7 +3,6 @@
 """The load generator's XMPP side (bench/load): against itself, through fedgate both ways with every
 kind of proof, streams that come and go; and a relay of the test's own that loses, repeats,
 disorders or damages one stanza: each of them must be found out."""
-import json
 import os
 import socket
 import ssl
@@ -12,14 +11,12 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from lab import Lab, check, main, plan
-from lab.fedgate import PRESET, TREE, Fedgate, corp_dns, partner
+from lab import Lab, check, load_tool, main, plan
+from lab.fedgate import Fedgate, corp_dns, partner
+from lab.load_tool import PROGRAM, SUFFIX, found
 from lab.process import HANG_S
 
-PROGRAM = os.path.join(TREE, "build", PRESET, "bench", "load", "fedgate-load")
-SUFFIX = "fan.test"
 SICK = 50  # the stanza that the relay treats badly
-TROUBLE = ("lost", "duplicated", "out_of_order", "damaged", "errors")
 AT_RELAY = (plan.FEDGATE, plan.XMPPS_SERVER)
 AT_SINK = (plan.SCRIPTED, plan.XMPP_SERVER)
 END = b"</message>"
@@ -29,15 +26,8 @@ def load(lab, *options):
     """A run: (exit status, the figures)."""
     if SUFFIX not in lab.certs.made:
         lab.certs.make(f"*.{SUFFIX}", name=SUFFIX)
-    done = subprocess.run([PROGRAM, "--quiet", "--suffix", SUFFIX, "--inside", plan.APP,
-                           "--cert", lab.certs.crt(SUFFIX), "--key", lab.certs.key(SUFFIX),
-                           *map(str, options)], capture_output=True, text=True, timeout=4 * HANG_S)
-    check(done.returncode in (0, 1), "the load tool failed", done.stdout, done.stderr)
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
-
-
-def found(row):
-    return {name: row[name] for name in TROUBLE if row[name]}
+    return load_tool.load(plan.APP, "--cert", lab.certs.crt(SUFFIX), "--key", lab.certs.key(SUFFIX),
+                          *options)
 
 
 def clean(result, count):
